@@ -1,0 +1,151 @@
+"""The archive: file bytes, stored once, addressed by their SHA-256, checked whenever they are read.
+
+A file is written under a temporary name, synced, renamed, and its folder synced, before anybody names it in the
+ledger. A crash between leaves bytes that nothing names, which is harmless.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO, cast
+
+from h2h.errors import Damaged, StoreError
+
+BLOCK = 1 << 20
+
+
+class Archive:
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._incoming = folder / "incoming"
+
+    def prepare(self) -> None:
+        """Make the folders; drop what an earlier crash left half written. Only while no other process writes."""
+        with _translated(self._folder):
+            self._incoming.mkdir(parents=True, exist_ok=True, mode=0o700)
+            for rest in self._incoming.iterdir():
+                rest.unlink()
+
+    @contextmanager
+    def incoming(self) -> Iterator[Incoming]:
+        """A place to write bytes to; `keep` on it makes them part of the archive, leaving without drops them."""
+        with _translated(self._folder):
+            self._incoming.mkdir(parents=True, exist_ok=True, mode=0o700)
+            part = self._incoming / f"{os.getpid()}-{os.urandom(8).hex()}"
+            file = os.fdopen(os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600), "wb")
+        try:
+            yield Incoming(file, part, self._folder)
+        finally:
+            file.close()
+            part.unlink(missing_ok=True)
+
+    @contextmanager
+    def open(self, sha256: str) -> Iterator[BinaryIO]:
+        """The bytes of a file, to be read from start to end; the last read raises Damaged if they were changed."""
+        path = _place(self._folder, sha256)
+        try:
+            file = path.open("rb")
+        except OSError as error:
+            raise Damaged(f"The archive has lost {sha256} ({path}): {error.strerror}. Restore it.") from error
+        with file:
+            yield cast(BinaryIO, Checked(file, sha256))
+
+
+class Checked(io.RawIOBase):
+    """A reader from start to end that hashes what it hands out, and raises Damaged at the end on other bytes."""
+
+    def __init__(self, file: BinaryIO, sha256: str) -> None:
+        self._file = file
+        self._sha256 = sha256
+        self._hash = hashlib.sha256()
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        """Back to the start only: reading begins anew, and so does the hash."""
+        if (offset, whence) != (0, 0):
+            raise io.UnsupportedOperation("only back to the start")
+        self._hash = hashlib.sha256()
+        return self._file.seek(0)
+
+    def read(self, size: int = -1) -> bytes:
+        block = self._file.read(size)
+        self._hash.update(block)
+        if (not block or size < 0) and size != 0 and self._hash.hexdigest() != self._sha256:
+            raise Damaged(f"The archive's bytes of {self._sha256} were changed; nothing is done with them.")
+        return block
+
+
+class Incoming:
+    """Bytes on their way into the archive, hashed as they are written."""
+
+    def __init__(self, file: BinaryIO, part: Path, folder: Path) -> None:
+        self._file = file
+        self._part = part
+        self._folder = folder
+        self._hash = hashlib.sha256()
+        self.size = 0
+
+    def write(self, block: bytes) -> int:
+        self._hash.update(block)
+        self.size += len(block)
+        with _translated(self._folder):
+            return self._file.write(block)
+
+    def sink(self) -> BinaryIO:
+        """Where a channel writes what it fetches."""
+        return cast(BinaryIO, self)
+
+    def copy(self, source: BinaryIO, limit: int) -> bool:
+        """Copy the source to its end; False as soon as it has more than `limit` bytes."""
+        while block := source.read(BLOCK):
+            if self.size + len(block) > limit:
+                return False
+            self.write(block)
+        return True
+
+    def keep(self) -> str:
+        """Make the bytes durable under their SHA-256, and return it."""
+        sha256 = self._hash.hexdigest()
+        place = _place(self._folder, sha256)
+        with _translated(self._folder):
+            self._file.flush()
+            os.fsync(self._file.fileno())
+            place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            os.replace(self._part, place)
+            for folder in (place.parent, place.parent.parent, self._folder):
+                sync_folder(folder)
+        return sha256
+
+
+def _place(folder: Path, sha256: str) -> Path:
+    return folder / sha256[:2] / sha256[2:4] / sha256
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder durable."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def _translated(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise StoreError(f"The archive {folder} cannot be written: {error.strerror}.") from error

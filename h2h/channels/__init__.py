@@ -1,0 +1,46 @@
+"""A channel is a way to a bank's server. One file per kind; flows and ledger know only this protocol.
+
+A channel never retries and never decides. Its errors say what the bank may have: NotDelivered, Refused, or (from
+`publish` alone) Unknown. tests/suites/test_channels.py states the promises and runs on every kind.
+"""
+
+from __future__ import annotations
+
+from typing import BinaryIO, Protocol, Self
+
+from h2h.model import Look, Receipt, RemoteFile, Staged
+
+
+class Channel(Protocol):
+    """An open session on a bank's server, used in a ``with``; leaving it closes the connection."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *exc: object) -> None: ...
+
+    def alive(self) -> bool:
+        """Whether the session still looks usable; no round trip to the bank."""
+
+    def stage(self, path: str, source: BinaryIO) -> Staged:
+        """Write `source` to the new file `path`, every reply read, size checked on the open handle.
+
+        Fails if `path` exists. Raises NotDelivered or Refused; a part of the file may stay under `path`.
+        """
+
+    def publish(self, staged: Staged, path: str) -> Receipt:
+        """Rename the staged file to its final name. Raises Unknown on anything but a clear "done"."""
+
+    def look(self, path: str) -> Look:
+        """What stands under `path`; HIDDEN where the bank does not allow looking. Raises NotDelivered or Refused."""
+
+    def list(self, folder: str) -> list[RemoteFile]:
+        """The regular files of a folder, in order of their names; an absent folder is Refused."""
+
+    def fetch(self, file: RemoteFile, sink: BinaryIO) -> int:
+        """Copy a file whole into `sink`; the number of bytes. Fewer (or more) than listed is NotDelivered."""
+
+    def discard(self, path: str) -> None:
+        """Remove a file; that it is gone already is fine. Raises NotDelivered or Refused."""
+
+    def move(self, path: str, target: str) -> None:
+        """Rename a file that we have taken; an existing target is Refused. That `path` is gone already is fine."""

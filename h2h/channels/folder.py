@@ -1,0 +1,247 @@
+"""A bank, or its client software beside us, reached through a local or mounted folder.
+
+Paths look like those of a server ("/in/x.xml") and stay below the folder of the settings: every step is opened from
+the one before it, without following links; ".." is refused. What is written is synced, file and folder both.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from typing import BinaryIO, Self
+
+from h2h.channels.names import bytes_of, is_plain, joined, shown, text_of
+from h2h.config import FolderSettings
+from h2h.errors import ChannelError, NotDelivered, Refused, Unknown
+from h2h.model import Look, Presence, Receipt, RemoteFile, Staged
+
+BLOCK = 1 << 20
+MAX_NAMES = 100_000
+FILE_MODE = 0o640
+NOT_FOR_US = (
+    errno.EACCES,
+    errno.EPERM,
+    errno.EROFS,
+    errno.ENOENT,
+    errno.ENOTDIR,
+    errno.ELOOP,
+    errno.EISDIR,
+    errno.ENAMETOOLONG,
+)
+ADVICE = {
+    errno.EACCES: "Give the user that runs h2h the rights on this folder.",
+    errno.EPERM: "Give the user that runs h2h the rights on this folder.",
+    errno.ENOENT: "Make the folder, or mount it, or correct its name in the settings.",
+    errno.ELOOP: "Links are not followed: name the real folder in the settings.",
+    errno.ENOTDIR: "A link or a file stands where a folder was due: name the real folder in the settings.",
+    errno.ENOSPC: "Make room on that disk.",
+    errno.EDQUOT: "Have the quota raised, or make room.",
+}
+
+
+def open_folder(settings: FolderSettings, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> FolderChannel:
+    """Raises Refused where the folder of the settings is missing or closed to us."""
+    with _doing("open", str(settings.path)):
+        root = os.open(settings.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    return FolderChannel(settings, root, now)
+
+
+class FolderChannel:
+    """See h2h.channels.Channel. `root` is an open descriptor that is the session."""
+
+    def __init__(self, settings: FolderSettings, root: int, now: Callable[[], datetime]) -> None:
+        self._settings = settings
+        self._root: int | None = root
+        self._now = now
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        if self._root is not None:
+            os.close(self._root)
+            self._root = None
+
+    def alive(self) -> bool:
+        return self._root is not None
+
+    def stage(self, path: str, source: BinaryIO) -> Staged:
+        with self._parent_of(path) as (folder, name):
+            with self._doing("write", path):
+                flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+                file = os.open(name, flags, FILE_MODE, dir_fd=folder)
+            try:
+                size = self._write(file, folder, path, source)
+            except Exception:
+                with suppress(OSError):
+                    os.unlink(name, dir_fd=folder)
+                raise
+        return Staged(path=path, size=size)
+
+    def publish(self, staged: Staged, path: str) -> Receipt:
+        try:
+            self._rename(staged.path, path)
+        except ChannelError as error:
+            raise Unknown(f"{error} The bank may have the file: look, and never send it again before.") from error
+        return Receipt(path=path, answer="renamed and synced", at=self._now(), facts=("rename",))
+
+    def look(self, path: str) -> Look:
+        with self._parent_of(path) as (folder, name), self._doing("look at", path):
+            found = _lstat(name, folder)
+        if found is None:
+            return Look(presence=Presence.GONE)
+        return Look(presence=Presence.THERE, size=found.st_size)
+
+    def list(self, folder: str) -> list[RemoteFile]:
+        with self._folder(folder) as opened, self._doing("list the folder", folder):
+            files = [_remote_file(folder, name, found) for name, found in _regular_files(opened, folder)]
+        return sorted(files, key=lambda file: file.name)
+
+    def fetch(self, file: RemoteFile, sink: BinaryIO) -> int:
+        path = joined(file.folder, file.name)
+        with self._parent_of(path) as (folder, name):
+            with self._doing("read", path, gone_is=NotDelivered):
+                flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+                opened = os.open(name, flags, dir_fd=folder)
+            with open(opened, "rb", buffering=0) as source:
+                size = self._copy(source, sink, path, file.size + 1)
+        if size != file.size:
+            raise NotDelivered(
+                f"{self._at(path)} was listed with {file.size} bytes and now has "
+                f"{'more' if size > file.size else size}: it is still being written, or was cut. It stays there."
+            )
+        return size
+
+    def discard(self, path: str) -> None:
+        with self._parent_of(path) as (folder, name), self._doing("remove", path), suppress(FileNotFoundError):
+            os.unlink(name, dir_fd=folder)
+            os.fsync(folder)
+
+    def move(self, path: str, target: str) -> None:
+        gone = self.look(path).presence is Presence.GONE
+        if self.look(target).presence is Presence.THERE and not gone:
+            raise Refused(f"{self._at(target)} exists already, so {path} was not moved there. Nothing was overwritten.")
+        if not gone:
+            self._rename(path, target)
+
+    def _write(self, file: int, folder: int, path: str, source: BinaryIO) -> int:
+        size = 0
+        with open(file, "wb", buffering=0) as sink:
+            while block := source.read(BLOCK):
+                with self._doing("write", path):
+                    _write_whole(sink.fileno(), block)
+                size += len(block)
+            with self._doing("sync", path):
+                os.fsync(file)
+                os.fsync(folder)
+                found = os.fstat(file).st_size
+        if found != size:
+            raise NotDelivered(f"{self._at(path)} has {found} bytes after {size} were written.")
+        return size
+
+    def _copy(self, source: BinaryIO, sink: BinaryIO, path: str, limit: int) -> int:
+        size = 0
+        while size < limit:
+            with self._doing("read", path):
+                block = source.read(min(BLOCK, limit - size))
+            if not block:
+                break
+            sink.write(block)
+            size += len(block)
+        return size
+
+    def _rename(self, path: str, target: str) -> None:
+        with (
+            self._parent_of(path) as (folder, name),
+            self._parent_of(target) as (new_folder, new_name),
+            self._doing("rename", f"{path} to {target}"),
+        ):
+            os.rename(name, new_name, src_dir_fd=folder, dst_dir_fd=new_folder)
+            os.fsync(new_folder)
+            os.fsync(folder)
+
+    @contextmanager
+    def _parent_of(self, path: str) -> Iterator[tuple[int, bytes]]:
+        folder, _, name = path.rpartition("/")
+        raw = bytes_of(name)
+        if not is_plain(raw):
+            raise Refused(f"{self._at(path)} does not name a file.")
+        with self._folder(folder) as opened:
+            yield opened, raw
+
+    @contextmanager
+    def _folder(self, folder: str) -> Iterator[int]:
+        """An open descriptor of a folder below the root."""
+        assert self._root is not None, "the session has ended"
+        with self._doing("open the folder", folder):
+            opened = _walk(self._root, [bytes_of(step) for step in folder.split("/") if step not in ("", ".")])
+        try:
+            yield opened
+        finally:
+            os.close(opened)
+
+    @contextmanager
+    def _doing(self, what: str, path: str, *, gone_is: type[ChannelError] = Refused) -> Iterator[None]:
+        with _doing(what, self._at(path), gone_is=gone_is):
+            yield
+
+    def _at(self, path: str) -> str:
+        return f"{shown(path, most=1000)} below {self._settings.path}"
+
+
+@contextmanager
+def _doing(what: str, path: str, *, gone_is: type[ChannelError] = Refused) -> Iterator[None]:
+    """Translate the errors of our calls on the bank's folder; never those of the reader or writer at this end."""
+    try:
+        yield
+    except OSError as error:
+        number = error.errno or 0
+        kind = gone_is if number == errno.ENOENT else Refused if number in NOT_FOR_US else NotDelivered
+        raise kind(f"Could not {what} {path}: {error.strerror or error}. {ADVICE.get(number, '')}".strip()) from error
+
+
+def _walk(root: int, steps: list[bytes]) -> int:
+    """Open one folder after the other, each from the one before; no links, no way up."""
+    opened = os.dup(root)
+    for step in steps:
+        if not is_plain(step):
+            os.close(opened)
+            raise Refused(f"{shown(text_of(step))!r} is no step of a path below the bank's folder.")
+        try:
+            flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+            inner = os.open(step, flags, dir_fd=opened)
+        finally:
+            os.close(opened)
+        opened = inner
+    return opened
+
+
+def _lstat(name: bytes, folder: int) -> os.stat_result | None:
+    try:
+        return os.stat(name, dir_fd=folder, follow_symlinks=False)
+    except FileNotFoundError:
+        return None
+
+
+def _regular_files(opened: int, folder: str) -> Iterator[tuple[bytes, os.stat_result]]:
+    with os.scandir(opened) as entries:
+        for count, entry in enumerate(entries, start=1):
+            if count > MAX_NAMES:
+                raise Refused(f"{folder} holds more than {MAX_NAMES} names. Have old files cleared away.")
+            found = _lstat(raw := os.fsencode(entry.name), opened)
+            if found is not None and stat.S_ISREG(found.st_mode):
+                yield raw, found
+
+
+def _remote_file(folder: str, raw: bytes, found: os.stat_result) -> RemoteFile:
+    return RemoteFile(folder=folder, name=text_of(raw), size=found.st_size, modified=int(found.st_mtime))
+
+
+def _write_whole(file: int, block: bytes) -> None:
+    rest = memoryview(block)
+    while rest:
+        rest = rest[os.write(file, rest) :]

@@ -1,0 +1,37 @@
+"""From the settings of a channel to an open session on it. A new kind of channel is one more case here.
+
+Imports stand in the cases, so that a gateway with folders alone never loads the SSH library.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import assert_never
+
+from h2h.channels import Channel
+from h2h.channels.references import secret
+from h2h.config import FolderSettings, SftpSettings
+
+
+def connect(
+    settings: SftpSettings | FolderSettings,
+    *,
+    environ: Mapping[str, str] = os.environ,
+    now: Callable[[], datetime] = lambda: datetime.now(UTC),
+) -> Channel:
+    """Open a session. Raises NotDelivered or Refused."""
+    match settings:
+        case SftpSettings():
+            from h2h.channels.sftp import open_sftp
+
+            reference = settings.key_passphrase
+            passphrase = secret(reference, environ=environ) if reference else None
+            return open_sftp(settings, passphrase=passphrase, now=now)
+        case FolderSettings():
+            from h2h.channels.folder import open_folder
+
+            return open_folder(settings, now=now)
+        case _:
+            assert_never(settings)

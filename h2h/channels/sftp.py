@@ -1,0 +1,292 @@
+"""A bank reached by SFTP. Every reply is read; what is not a clear "done" is an error that says what the bank may have.
+
+    stage    open (create, exclusive) -> writes -> fsync, where offered -> size of the open handle -> close, each OK
+    publish  posix-rename, where offered (atomic, overwrites: the flow has looked), else rename
+    fetch    size of the open handle = size listed, then read to the very end
+
+After a time-out or a broken reply the session is closed: a late answer must not be taken for the next one.
+"""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from typing import BinaryIO, Self
+
+import paramiko
+
+from h2h.channels.names import bytes_of, is_plain, joined, parent, shown, text_of
+from h2h.channels.sftp_wire import (
+    OPEN_NEW,
+    OPEN_READ,
+    Answered,
+    Code,
+    Garbled,
+    Kind,
+    Listed,
+    Lost,
+    TimedOut,
+    Wire,
+    read_all,
+    string,
+    u32,
+    write_all,
+)
+from h2h.channels.ssh import open_wire
+from h2h.config import SftpSettings
+from h2h.errors import ChannelError, NotDelivered, Refused, Unknown
+from h2h.model import Look, Presence, Receipt, RemoteFile, Staged
+
+MAX_NAMES = 100_000  # in one folder; more is Refused, because a part of a listing looks like a whole one
+POSIX_RENAME = b"posix-rename@openssh.com"
+FSYNC = b"fsync@openssh.com"
+NOT_FOR_US = (Code.NO_SUCH_FILE, Code.PERMISSION_DENIED, Code.OP_UNSUPPORTED)
+NOT_SHOWN = (Code.PERMISSION_DENIED, Code.OP_UNSUPPORTED)
+ADVICE: dict[int, str] = {
+    Code.NO_SUCH_FILE: "The server has no such file or folder. Compare the folder names of this bank with its guide.",
+    Code.PERMISSION_DENIED: "The server does not permit it. Ask the bank for the rights of this user.",
+    Code.OP_UNSUPPORTED: "The server does not know this operation. Compare the settings of this bank with its guide.",
+    Code.FAILURE: "The server does not say why: a full disk, a quota, or a name that exists already.",
+}
+
+
+def open_sftp(
+    settings: SftpSettings, *, passphrase: str | None, now: Callable[[], datetime] = lambda: datetime.now(UTC)
+) -> SftpChannel:
+    """Connect, check the host key, log in. Raises NotDelivered or Refused."""
+    transport, wire = open_wire(settings, passphrase=passphrase)
+    return SftpChannel(settings, transport, wire, now)
+
+
+class SftpChannel:
+    """See h2h.channels.Channel. For one thread at a time."""
+
+    def __init__(
+        self, settings: SftpSettings, transport: paramiko.Transport, wire: Wire, now: Callable[[], datetime]
+    ) -> None:
+        self._settings = settings
+        self._transport = transport
+        self._wire = wire
+        self._now = now
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._transport.close()
+
+    def alive(self) -> bool:
+        return self._transport.is_active() and self._wire.usable
+
+    def stage(self, path: str, source: BinaryIO) -> Staged:
+        with self._doing("write", path):
+            handle = self._wire.ask(Kind.OPEN, _path(path), u32(OPEN_NEW), u32(0)).handle()
+            try:
+                size = write_all(self._wire, handle, source)
+                self._sync(handle)
+                self._check_size(handle, path, size)
+                self._wire.ask(Kind.CLOSE, string(handle)).done()
+            except (Lost, Garbled):
+                raise
+            except Exception:
+                self._give_up(handle, path)
+                raise
+        return Staged(path=path, size=size)
+
+    def publish(self, staged: Staged, path: str) -> Receipt:
+        try:
+            with self._doing("rename", f"{staged.path} to {path}"):
+                how, answer = self._rename(_path(staged.path) + _path(path))
+        except ChannelError as error:
+            raise Unknown(f"{error} The bank may have the file: look, and never send it again before.") from error
+        return Receipt(path=path, answer=shown(answer) or "OK", at=self._now(), facts=(how,))
+
+    def look(self, path: str) -> Look:
+        with self._doing("look at", path):
+            try:
+                found = self._wire.ask(Kind.LSTAT, _path(path)).attributes()
+            except Answered as error:
+                return self._not_seen(path, error)
+        return Look(presence=Presence.THERE, size=found.size)
+
+    def list(self, folder: str) -> list[RemoteFile]:
+        with self._doing("list the folder", folder):
+            handle = self._wire.ask(Kind.OPENDIR, _path(folder)).handle()
+            with self._closing(handle):
+                entries = [entry for entry in self._entries(handle, folder) if _is_file(entry)]
+            files = [self._remote_file(folder, entry) for entry in entries]
+        return sorted(files, key=lambda file: file.name)
+
+    def fetch(self, file: RemoteFile, sink: BinaryIO) -> int:
+        path = joined(file.folder, file.name)
+        with self._doing("read", path, gone_is=NotDelivered):
+            handle = self._wire.ask(Kind.OPEN, _path(path), u32(OPEN_READ), u32(0)).handle()
+            with self._closing(handle):
+                if (size := self._size(handle)) is not None:
+                    self._whole(path, size, file.size)
+                size = read_all(self._wire, handle, file.size + 1, sink)
+                self._whole(path, size, file.size)
+        return size
+
+    def discard(self, path: str) -> None:
+        with self._doing("remove", path):
+            try:
+                self._wire.ask(Kind.REMOVE, _path(path)).done()
+            except Answered as error:
+                if error.code != Code.NO_SUCH_FILE:
+                    raise
+
+    def move(self, path: str, target: str) -> None:
+        if self.look(target).presence is Presence.THERE:
+            if self.look(path).presence is Presence.GONE:
+                return
+            raise Refused(f"{self._at(target)} exists already, so {path} was not moved there. Nothing was overwritten.")
+        with self._doing("move", f"{path} to {target}"):
+            try:
+                self._wire.ask(Kind.RENAME, _path(path), _path(target)).done()
+            except Answered:
+                if self.look(path).presence is not Presence.GONE:
+                    raise
+
+    @contextmanager
+    def _doing(self, what: str, path: str, *, gone_is: type[ChannelError] = Refused) -> Iterator[None]:
+        """Translate what the wire raises; the reader's or writer's own errors at this end pass through."""
+        tried = f"{self._settings.host}:{self._settings.port}: could not {what} {shown(path, most=1000)}"
+        try:
+            yield
+        except Answered as error:
+            kind = gone_is if error.code == Code.NO_SUCH_FILE else Refused if error.code in NOT_FOR_US else NotDelivered
+            raise kind(f"{tried}. {ADVICE.get(error.code, 'The server said no.')}{_quoted(error)}") from error
+        except TimedOut as error:
+            self._transport.close()
+            seconds = self._settings.operation_timeout.total_seconds()
+            raise NotDelivered(f"{tried}: {error} ({seconds:g} s). The session was closed.") from error
+        except Lost as error:
+            self._transport.close()
+            raise NotDelivered(f"{tried}: the connection was lost ({shown(str(error))}).") from error
+        except Garbled as error:
+            self._transport.close()
+            raise NotDelivered(f"{tried}: the server broke the rules of SFTP ({error}).") from error
+
+    def _at(self, path: str) -> str:
+        return f"{self._settings.host}:{self._settings.port} {shown(path, most=1000)}"
+
+    def _sync(self, handle: bytes) -> None:
+        if FSYNC not in self._wire.extensions:
+            return
+        try:
+            self._wire.ask(Kind.EXTENDED, string(FSYNC), string(handle)).done()
+        except Answered as error:
+            if error.code != Code.OP_UNSUPPORTED:
+                raise
+
+    def _size(self, handle: bytes) -> int | None:
+        """The size of an open file; None where the server does not tell."""
+        try:
+            return self._wire.ask(Kind.FSTAT, string(handle)).attributes().size
+        except Answered as error:
+            if error.code not in NOT_SHOWN:
+                raise
+            return None
+
+    def _check_size(self, handle: bytes, path: str, written: int) -> None:
+        size = self._size(handle)
+        if size is not None and size != written:
+            raise NotDelivered(f"{self._at(path)} has {size} bytes after {written} were written and confirmed.")
+
+    def _give_up(self, handle: bytes, path: str) -> None:
+        """Remove what was staged, if that can be done; the error under way is the one that counts."""
+        self._quietly(Kind.CLOSE, string(handle))
+        self._quietly(Kind.REMOVE, _path(path))
+
+    @contextmanager
+    def _closing(self, handle: bytes) -> Iterator[None]:
+        """Close a handle that was only read from, so that the reply does not count."""
+        try:
+            yield
+        except (Lost, Garbled):
+            raise
+        except Exception:
+            self._quietly(Kind.CLOSE, string(handle))
+            raise
+        self._quietly(Kind.CLOSE, string(handle))
+
+    def _quietly(self, kind: Kind, *fields: bytes) -> None:
+        """Ask for something whose outcome changes nothing; a broken session is closed all the same."""
+        try:
+            with suppress(Answered):
+                self._wire.ask(kind, *fields).done()
+        except (Lost, Garbled):
+            self._transport.close()
+
+    def _rename(self, names: bytes) -> tuple[str, str]:
+        if POSIX_RENAME in self._wire.extensions:
+            try:
+                return "posix-rename", self._wire.ask(Kind.EXTENDED, string(POSIX_RENAME), names).done()
+            except Answered as error:
+                if error.code != Code.OP_UNSUPPORTED:  # which means: nothing was done
+                    raise
+        return "rename", self._wire.ask(Kind.RENAME, names).done()
+
+    def _not_seen(self, path: str, error: Answered) -> Look:
+        match error.code:
+            case Code.NO_SUCH_FILE:
+                self._require_folder(parent(path))
+                return Look(presence=Presence.GONE)
+            case Code.PERMISSION_DENIED | Code.OP_UNSUPPORTED | Code.FAILURE:
+                return Look(presence=Presence.HIDDEN)
+            case _:
+                raise error
+
+    def _require_folder(self, folder: str) -> None:
+        """A file is gone only from a folder that is there: one that is not mounted tells nothing."""
+        try:
+            self._wire.ask(Kind.STAT, _path(folder)).attributes()
+        except Answered as error:
+            if error.code == Code.NO_SUCH_FILE:
+                raise Refused(f"{self._at(folder)} is not there, so nothing is known about its files.") from error
+
+    def _entries(self, handle: bytes, folder: str) -> Iterator[Listed]:
+        count = 0
+        while (names := self._wire.ask(Kind.READDIR, string(handle)).listed()) is not None:
+            count += len(names)
+            if count > MAX_NAMES:
+                raise Refused(f"{self._at(folder)} holds more than {MAX_NAMES} names. Have old files cleared away.")
+            yield from names
+
+    def _remote_file(self, folder: str, entry: Listed) -> RemoteFile:
+        attributes, name = entry.attributes, text_of(entry.name)
+        size = attributes.size
+        if size is None:
+            size = self._wire.ask(Kind.LSTAT, _path(joined(folder, name))).attributes().size
+        if size is None:
+            raise Refused(f"{self._at(folder)}: the server tells no sizes, so a whole file cannot be told from a part.")
+        return RemoteFile(folder=folder, name=name, size=size, modified=attributes.modified)
+
+    def _whole(self, path: str, size: int, listed: int) -> None:
+        if size != listed:
+            raise NotDelivered(
+                f"{self._at(path)} was listed with {listed} bytes and now has {'more' if size > listed else size}: "
+                "it is still being written, or was cut. It stays at the bank."
+            )
+
+
+def _path(path: str) -> bytes:
+    assert "\0" not in path
+    return string(bytes_of(path))
+
+
+def _is_file(entry: Listed) -> bool:
+    """A regular file with a plain name; without a mode the first letter of the long name tells."""
+    if not is_plain(entry.name):
+        return False
+    if entry.attributes.mode is None:
+        return entry.long_name[:1] not in (b"d", b"l", b"p", b"s", b"b", b"c")
+    return stat.S_ISREG(entry.attributes.mode)
+
+
+def _quoted(error: Answered) -> str:
+    words = shown(error.text)
+    return f' (code {error.code}: "{words}")' if words else f" (code {error.code})"

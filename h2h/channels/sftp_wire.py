@@ -1,0 +1,355 @@
+"""SFTP version 3 on a byte stream: requests, replies, and many of either under way at a time. Knows no banks.
+
+Written here, on paramiko's public Channel, because paramiko's own client loses what the gateway must know: it drops
+the list of extensions and the status codes, takes a cut reply for "OK" (it pads with zeros), fails on names that are
+not UTF-8, and has no bound for a reply's size.
+
+    Lost       the stream ended or broke        Garbled    the server does not speak SFTP as it should
+    TimedOut   ... or nothing came in time      Answered   the server said no: code and words
+
+After Lost and Garbled the wire is of no use: a late reply must never be taken for the answer to a later question.
+Draft: draft-ietf-secsh-filexfer-02.
+"""
+
+from __future__ import annotations
+
+import struct
+import time
+from collections import deque
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import BinaryIO, Protocol
+
+from paramiko.ssh_exception import SSHException
+
+BLOCK = 32_768  # what every server takes in one request
+WRITES_AHEAD = 32
+READS_AHEAD = 64
+MAX_PACKET = 256 * 1024  # the bound of OpenSSH
+
+
+class Kind(IntEnum):
+    INIT = 1
+    VERSION = 2
+    OPEN = 3
+    CLOSE = 4
+    READ = 5
+    WRITE = 6
+    LSTAT = 7
+    FSTAT = 8
+    OPENDIR = 11
+    READDIR = 12
+    REMOVE = 13
+    STAT = 17
+    RENAME = 18
+    STATUS = 101
+    HANDLE = 102
+    DATA = 103
+    NAME = 104
+    ATTRS = 105
+    EXTENDED = 200
+
+
+class Code(IntEnum):
+    OK = 0
+    EOF = 1
+    NO_SUCH_FILE = 2
+    PERMISSION_DENIED = 3
+    FAILURE = 4
+    BAD_MESSAGE = 5
+    NO_CONNECTION = 6
+    CONNECTION_LOST = 7
+    OP_UNSUPPORTED = 8
+
+
+OPEN_READ = 0x01
+OPEN_NEW = 0x02 | 0x08 | 0x20  # write, create, fail if it exists
+
+
+class Lost(Exception):
+    pass
+
+
+class TimedOut(Lost):
+    pass
+
+
+class Garbled(Exception):
+    pass
+
+
+class Answered(Exception):
+    def __init__(self, code: int, text: str) -> None:
+        super().__init__(code, text)
+        self.code = code
+        self.text = text
+
+
+class Stream(Protocol):
+    def sendall(self, data: bytes, /) -> object: ...
+    def recv(self, count: int, /) -> bytes: ...
+    def settimeout(self, seconds: float, /) -> None: ...
+    @property
+    def closed(self) -> bool: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attributes:
+    size: int | None
+    mode: int | None
+    modified: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listed:
+    name: bytes
+    long_name: bytes
+    attributes: Attributes
+
+
+class Reply:
+    """One reply, read from left to right; reading past its end is Garbled, never a zero."""
+
+    def __init__(self, kind: int, body: bytes) -> None:
+        self.kind = kind
+        self._body = body
+        self._at = 0
+
+    def done(self) -> str:
+        """The words of a plain OK; anything else raises."""
+        self._expect(Kind.STATUS)
+        code, text = self._status()
+        if code != Code.OK:
+            raise Answered(code, text)
+        return text
+
+    def handle(self) -> bytes:
+        self._expect(Kind.HANDLE)
+        return self.string()
+
+    def attributes(self) -> Attributes:
+        self._expect(Kind.ATTRS)
+        return self._attributes()
+
+    def data(self) -> bytes | None:
+        """The bytes read; None at the end of the file."""
+        if self._is_end():
+            return None
+        self._expect(Kind.DATA)
+        return self.string()
+
+    def listed(self) -> list[Listed] | None:
+        """The next names of a folder; None at its end."""
+        if self._is_end():
+            return None
+        self._expect(Kind.NAME)
+        return [self._listed() for _ in range(self.u32())]
+
+    def u32(self) -> int:
+        return int.from_bytes(self._take(4))
+
+    def u64(self) -> int:
+        return int.from_bytes(self._take(8))
+
+    def string(self) -> bytes:
+        return self._take(self.u32())
+
+    def more(self) -> bool:
+        return self._at < len(self._body)
+
+    def _take(self, count: int) -> bytes:
+        piece = self._body[self._at : self._at + count]
+        if len(piece) < count:
+            raise Garbled(f"a reply of kind {self.kind} ends too early")
+        self._at += count
+        return piece
+
+    def _status(self) -> tuple[int, str]:
+        code = self.u32()
+        return code, self.string().decode("utf-8", "replace") if self.more() else ""
+
+    def _is_end(self) -> bool:
+        if self.kind != Kind.STATUS:
+            return False
+        code, text = self._status()
+        if code != Code.EOF:
+            raise Answered(code, text) if code != Code.OK else Garbled("an OK where data was due")
+        return True
+
+    def _expect(self, kind: Kind) -> None:
+        if self.kind == kind:
+            return
+        if self.kind == Kind.STATUS:
+            raise Answered(*self._status())
+        raise Garbled(f"a reply of kind {self.kind} came where {kind.name} was due")
+
+    def _listed(self) -> Listed:
+        return Listed(name=self.string(), long_name=self.string(), attributes=self._attributes())
+
+    def _attributes(self) -> Attributes:
+        flags = self.u32()
+        size = self.u64() if flags & 0x1 else None
+        if flags & 0x2:
+            self._take(8)  # owner and group
+        mode = self.u32() if flags & 0x4 else None
+        times = (self.u32(), self.u32()) if flags & 0x8 else None
+        for _ in range(self.u32() if flags & 0x80000000 else 0):
+            self.string(), self.string()
+        return Attributes(size=size, mode=mode, modified=times[1] if times else None)
+
+
+class Wire:
+    """An SFTP session. `timeout_seconds` bounds the wait for each reply as a whole. One thread at a time."""
+
+    def __init__(self, stream: Stream, *, timeout_seconds: float) -> None:
+        self._stream = stream
+        self._timeout = timeout_seconds
+        self._number = 0
+        self._open: set[int] = set()
+        self._early: dict[int, Reply] = {}
+        self.extensions = self._greet()
+
+    def ask(self, kind: Kind, *fields: bytes) -> Reply:
+        """One request and its reply; replies still due to earlier requests are read first and dropped."""
+        self.drain()
+        return self.reply_to(self.send(kind, *fields))
+
+    def send(self, kind: Kind, *fields: bytes) -> int:
+        self._number = (self._number + 1) & 0xFFFFFFFF
+        self._send(kind, u32(self._number), *fields)
+        self._open.add(self._number)
+        return self._number
+
+    @property
+    def usable(self) -> bool:
+        return not self._stream.closed
+
+    @property
+    def waiting(self) -> int:
+        return len(self._open)
+
+    def next_reply(self) -> Reply:
+        return self._receive()[1]
+
+    def reply_to(self, number: int) -> Reply:
+        while number not in self._early:
+            came, reply = self._receive()
+            self._early[came] = reply
+        return self._early.pop(number)
+
+    def drain(self) -> None:
+        while self._open:
+            self._receive()
+        self._early.clear()
+
+    def _greet(self) -> frozenset[bytes]:
+        self._send(Kind.INIT, u32(3))
+        kind, reply = self._packet()
+        if kind != Kind.VERSION:
+            raise Garbled("the server did not answer with its SFTP version")
+        version = reply.u32()
+        if version != 3:
+            raise Garbled(f"the server wants SFTP version {version}; version 3 was offered")
+        names = set()
+        while reply.more():
+            names.add(reply.string())
+            reply.string()
+        return frozenset(names)
+
+    def _receive(self) -> tuple[int, Reply]:
+        _, reply = self._packet()
+        number = reply.u32()
+        if number not in self._open:
+            raise Garbled(f"a reply to request {number}, which is not open")
+        self._open.remove(number)
+        return number, reply
+
+    def _packet(self) -> tuple[int, Reply]:
+        deadline = time.monotonic() + self._timeout
+        length = int.from_bytes(self._exactly(4, deadline))
+        if not 1 <= length <= MAX_PACKET:
+            raise Garbled(f"a reply of {length} bytes; 1 to {MAX_PACKET} are possible")
+        packet = self._exactly(length, deadline)
+        return packet[0], Reply(packet[0], packet[1:])
+
+    def _exactly(self, count: int, deadline: float) -> bytes:
+        pieces = []
+        while count:
+            piece = self._recv(count, deadline - time.monotonic())
+            pieces.append(piece)
+            count -= len(piece)
+        return b"".join(pieces)
+
+    def _recv(self, count: int, seconds: float) -> bytes:
+        try:
+            self._stream.settimeout(max(seconds, 0.001))
+            piece = self._stream.recv(count)
+        except TimeoutError as error:
+            raise TimedOut("no answer in time") from error
+        except (OSError, EOFError, SSHException) as error:
+            raise Lost(str(error) or "the connection broke") from error
+        if not piece:
+            raise Lost("the server closed the connection")
+        return piece
+
+    def _send(self, kind: Kind, *fields: bytes) -> None:
+        body = b"".join(fields)
+        try:
+            self._stream.settimeout(self._timeout)
+            self._stream.sendall(struct.pack(">IB", len(body) + 1, kind) + body)
+        except TimeoutError as error:
+            raise TimedOut("the server stopped reading") from error
+        except (OSError, EOFError, SSHException) as error:
+            raise Lost(str(error) or "the connection broke") from error
+
+
+def write_all(wire: Wire, handle: bytes, source: BinaryIO) -> int:
+    """Write a source to an open file, some blocks ahead, every reply read; the number of bytes."""
+    offset = 0
+    while block := source.read(BLOCK):
+        if wire.waiting >= WRITES_AHEAD:
+            wire.next_reply().done()
+        wire.send(Kind.WRITE, string(handle), u64(offset), string(block))
+        offset += len(block)
+    while wire.waiting:
+        wire.next_reply().done()
+    return offset
+
+
+def read_all(wire: Wire, handle: bytes, limit: int, sink: BinaryIO) -> int:
+    """Read an open file in order until it ends, or up to `limit` bytes; the number of bytes."""
+    asked: deque[tuple[int, int, int]] = deque()
+    offset = done = 0
+    while True:
+        while offset < limit and len(asked) < READS_AHEAD:
+            asked.append(_ask_for(wire, handle, offset, min(BLOCK, limit - offset)))
+            offset += asked[-1][2]
+        if not asked:
+            return done
+        number, start, count = asked.popleft()
+        data = wire.reply_to(number).data()
+        if data is None:
+            wire.drain()
+            return done
+        if not 0 < len(data) <= count:
+            raise Garbled(f"{len(data)} bytes where 1 to {count} were asked for")
+        sink.write(data)
+        done += len(data)
+        if len(data) < count:
+            asked.appendleft(_ask_for(wire, handle, start + len(data), count - len(data)))
+
+
+def _ask_for(wire: Wire, handle: bytes, offset: int, count: int) -> tuple[int, int, int]:
+    return wire.send(Kind.READ, string(handle), u64(offset), u32(count)), offset, count
+
+
+def u32(number: int) -> bytes:
+    return struct.pack(">I", number)
+
+
+def u64(number: int) -> bytes:
+    return struct.pack(">Q", number)
+
+
+def string(data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + data

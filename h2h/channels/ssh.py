@@ -1,0 +1,310 @@
+"""An SSH session to a bank: own socket, strict algorithms, pinned host key, key login. Nothing of files.
+
+    connect -> greeting and key exchange -> host key against the pins -> login with the one key -> SFTP subsystem
+
+The host key is compared before anything about us is sent. There is no first-use trust, no known_hosts, no agent, no
+password and nothing from ~/.ssh. Foreign exceptions become NotDelivered or Refused in `connecting`.
+"""
+
+from __future__ import annotations
+
+import errno
+import io
+import logging
+import socket
+import threading
+import time
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import paramiko
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from paramiko.ssh_exception import IncompatiblePeer
+
+from h2h.channels.names import shown
+from h2h.channels.references import read_private
+from h2h.channels.sftp_wire import Wire
+from h2h.config import SftpSettings
+from h2h.errors import ChannelError, NotDelivered, Refused
+
+KEEPALIVE_SECONDS = 30
+MAX_BYTES_BEFORE_LOGIN = 256 * 1024  # greeting lines, key exchange and login banner together
+ALLOWED = {
+    "kex": (
+        "mlkem768x25519-sha256",
+        "curve25519-sha256@libssh.org",
+        "curve25519-sha256",
+        "ecdh-sha2-nistp256",
+        "ecdh-sha2-nistp384",
+        "ecdh-sha2-nistp521",
+        "diffie-hellman-group14-sha256",
+        "diffie-hellman-group16-sha512",
+        "diffie-hellman-group18-sha512",
+    ),
+    "ciphers": (
+        "aes256-gcm@openssh.com",
+        "aes128-gcm@openssh.com",
+        "chacha20-poly1305@openssh.com",
+        "aes256-ctr",
+        "aes192-ctr",
+        "aes128-ctr",
+    ),
+    "macs": (
+        "hmac-sha2-256-etm@openssh.com",
+        "hmac-sha2-512-etm@openssh.com",
+        "hmac-sha2-256",
+        "hmac-sha2-512",
+    ),
+    "keys": (
+        "ssh-ed25519",
+        "ecdsa-sha2-nistp256",
+        "ecdsa-sha2-nistp384",
+        "ecdsa-sha2-nistp521",
+        "rsa-sha2-512",
+        "rsa-sha2-256",
+    ),
+}
+ALLOWED["pubkeys"] = ALLOWED["keys"]
+
+
+class Line(socket.socket):
+    """The TCP connection under paramiko, which bounds neither what comes before the login nor a stuck send."""
+
+    allowance: int | None = MAX_BYTES_BEFORE_LOGIN
+    stall_seconds: float = 60
+    _stuck_since: float | None = None
+
+    def recv(self, count: int, flags: int = 0, /) -> bytes:
+        piece = super().recv(count, flags)
+        if self.allowance is not None:
+            self.allowance -= len(piece)
+            if self.allowance < 0:
+                raise _abort(f"more than {MAX_BYTES_BEFORE_LOGIN} bytes came before the login was done")
+        return piece
+
+    def send(self, data: bytes, flags: int = 0, /) -> int:  # type: ignore[override]
+        try:
+            count = super().send(data, flags)
+        except TimeoutError:
+            self._stuck_since = self._stuck_since or time.monotonic()
+            if time.monotonic() - self._stuck_since < self.stall_seconds:
+                raise
+            raise _abort("the other side stopped reading") from None
+        self._stuck_since = None
+        return count
+
+
+def _abort(words: str) -> OSError:
+    """With a number: paramiko's thread dies of an OSError without one, and wakes nobody who waits for it."""
+    return ConnectionAbortedError(errno.ECONNABORTED, words)
+
+
+def open_wire(settings: SftpSettings, *, passphrase: str | None) -> tuple[paramiko.Transport, Wire]:
+    """A logged-in session with its SFTP subsystem. Raises NotDelivered or Refused."""
+    quiet_paramiko()
+    key = load_key(settings.key_file, passphrase=passphrase)
+    with connecting(settings):
+        transport = _trusted(settings)
+        try:
+            _log_in(transport, settings, key)
+            return transport, _subsystem(transport, settings)
+        except BaseException:
+            transport.close()
+            raise
+
+
+@contextmanager
+def connecting(settings: SftpSettings) -> Iterator[None]:
+    """Translate everything that can go wrong up to the first SFTP reply."""
+    where = f"{settings.host}:{settings.port}"
+    try:
+        yield
+    except (ChannelError, AssertionError):
+        raise
+    except IncompatiblePeer as error:
+        raise Refused(
+            f"{where} and h2h have no SSH algorithm in common ({shown(str(error))}). The server offers only old ones: "
+            "ask the bank to allow one of the current OpenSSH defaults."
+        ) from error
+    except socket.gaierror as error:
+        raise NotDelivered(f"The name {settings.host} cannot be resolved: {error.strerror}.") from error
+    except TimeoutError as error:
+        raise NotDelivered(f"{where} did not answer in time while connecting ({error or 'no connection'}).") from error
+    except Exception as error:  # whatever a packet made paramiko stumble over
+        raise NotDelivered(f"The connection to {where} could not be opened: {shown(_words(error))}.") from error
+
+
+def load_key(path: Path, *, passphrase: str | None) -> paramiko.PKey:
+    """A private key in OpenSSH or PEM format. Raises Refused for loose modes, a wrong passphrase, an unknown kind."""
+    data = read_private(path)
+    secret = passphrase.encode() if passphrase is not None else None
+    try:
+        return _as_paramiko(_parse(data, secret))
+    except (ValueError, TypeError, UnsupportedAlgorithm, paramiko.SSHException) as error:
+        needs = "needs a passphrase (key_passphrase)" if secret is None else "does not open with the passphrase given"
+        raise Refused(f"{path} is no usable private key, or {needs}: {shown(_words(error))}.") from error
+
+
+def quiet_paramiko() -> None:
+    """paramiko logs tracebacks with a server's words in them; what matters is in our exceptions."""
+    logger = logging.getLogger("paramiko")
+    if logger.level == logging.NOTSET:
+        logger.setLevel(logging.CRITICAL)
+
+
+def _trusted(settings: SftpSettings) -> paramiko.Transport:
+    """A transport whose host key is pinned. A server with keys of several kinds is asked for each of them in turn,
+    because the bank may have confirmed only one, and a fingerprint does not tell its kind."""
+    offered: list[paramiko.PKey] = []
+    while True:
+        try:
+            transport = _handshake(settings, without=[key.get_name() for key in offered])
+        except IncompatiblePeer:
+            if offered:
+                raise _untrusted(settings, offered) from None
+            raise
+        key = transport.get_remote_server_key()
+        if key.fingerprint in settings.host_keys:
+            return transport
+        transport.close()
+        if key.get_name() in (seen.get_name() for seen in offered):
+            raise _untrusted(settings, [*offered, key])
+        offered.append(key)
+
+
+def _untrusted(settings: SftpSettings, offered: Collection[paramiko.PKey]) -> Refused:
+    shows = ", ".join(f"{key.fingerprint} ({key.get_name()})" for key in offered)
+    return Refused(
+        f"{settings.host}:{settings.port} shows a host key that is not pinned: {shows}. Pinned: "
+        f"{', '.join(settings.host_keys)}. Nothing was sent. Somebody may stand between us and the bank: do not go on "
+        "until the bank has confirmed the new key by another way; then add its fingerprint to host_keys."
+    )
+
+
+def _handshake(settings: SftpSettings, *, without: Collection[str]) -> paramiko.Transport:
+    seconds = settings.connect_timeout.total_seconds()
+    transport = paramiko.Transport(_dial(settings), disabled_algorithms=_disabled(without), strict_kex=True)
+    options = transport.get_security_options()
+    options.ciphers = _in_our_order("ciphers", options.ciphers)
+    options.digests = _in_our_order("macs", options.digests)
+    transport.banner_timeout = transport.handshake_timeout = seconds
+    transport.clear_to_send_timeout = settings.operation_timeout.total_seconds()
+    try:
+        transport.start_client(timeout=2 * seconds)
+        if not transport.initial_kex_done:
+            raise TimeoutError("the key exchange did not end")
+    except BaseException:
+        transport.close()
+        raise
+    return transport
+
+
+def _dial(settings: SftpSettings) -> Line:
+    seconds = settings.connect_timeout.total_seconds()
+    plain = socket.create_connection((settings.host, settings.port), timeout=seconds)
+    line = Line(fileno=plain.detach())
+    line.stall_seconds = settings.operation_timeout.total_seconds()
+    line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return line
+
+
+def _disabled(without: Collection[str]) -> dict[str, list[str]]:
+    """Everything that paramiko knows and ALLOWED does not; and the kinds of host keys in `without`."""
+    disabled = {
+        group: [name for name in getattr(paramiko.Transport, f"_preferred_{group}") if name not in allowed]
+        for group, allowed in ALLOWED.items()
+    }
+    disabled["keys"] += without
+    if "ssh-rsa" in without:
+        disabled["keys"] += ["rsa-sha2-256", "rsa-sha2-512"]
+    return disabled
+
+
+def _in_our_order(group: str, known: Collection[str]) -> tuple[str, ...]:
+    return tuple(name for name in ALLOWED[group] if name in known)
+
+
+def _log_in(transport: paramiko.Transport, settings: SftpSettings, key: paramiko.PKey) -> None:
+    answered = threading.Event()
+    transport.auth_publickey(settings.user, key, answered)
+    if not answered.wait(settings.connect_timeout.total_seconds()):
+        raise TimeoutError("the login was not answered")
+    if not transport.is_authenticated():
+        raise _login_error(transport.get_exception(), settings, key)
+    transport.set_keepalive(KEEPALIVE_SECONDS)
+    line = transport.sock
+    assert isinstance(line, Line)
+    line.allowance = None
+
+
+def _login_error(error: Exception | None, settings: SftpSettings, key: paramiko.PKey) -> Exception:
+    """No error of the line means that the server itself said no, or good-bye."""
+    if error is not None and not isinstance(error, paramiko.AuthenticationException):
+        return error
+    return Refused(
+        f"{settings.host}:{settings.port} refused the login of user {settings.user} with the key {settings.key_file} "
+        f"({key.fingerprint}){f': {shown(str(error))}' if error else ''}. Ask the bank whether it has this public key "
+        "for this user, and whether the user is locked."
+    )
+
+
+def _subsystem(transport: paramiko.Transport, settings: SftpSettings) -> Wire:
+    seconds = settings.operation_timeout.total_seconds()
+    channel = transport.open_session(timeout=seconds)
+    channel.settimeout(seconds)
+    with _within(transport, seconds):
+        channel.invoke_subsystem("sftp")
+    return Wire(channel, timeout_seconds=seconds)
+
+
+@contextmanager
+def _within(transport: paramiko.Transport, seconds: float) -> Iterator[None]:
+    """Close the transport when time is up: paramiko waits without an end for the answer to a channel request."""
+    over = threading.Event()
+
+    def end() -> None:
+        over.set()
+        transport.close()
+
+    timer = threading.Timer(seconds, end)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    except paramiko.SSHException as error:
+        if over.is_set():
+            raise TimeoutError("the request to start SFTP was not answered") from error
+        raise
+    finally:
+        timer.cancel()
+
+
+def _parse(data: bytes, secret: bytes | None) -> object:
+    if b"OPENSSH PRIVATE KEY" in data:
+        return serialization.load_ssh_private_key(data, secret)
+    return serialization.load_pem_private_key(data, secret)
+
+
+def _as_paramiko(key: object) -> paramiko.PKey:
+    """By way of the OpenSSH format, the one that each of paramiko's key classes reads."""
+    match key:
+        case ed25519.Ed25519PrivateKey():
+            return paramiko.Ed25519Key.from_private_key(_openssh(key))
+        case ec.EllipticCurvePrivateKey():
+            return paramiko.ECDSAKey.from_private_key(_openssh(key))
+        case rsa.RSAPrivateKey():
+            return paramiko.RSAKey.from_private_key(_openssh(key))
+        case _:
+            raise ValueError("only Ed25519, ECDSA and RSA keys can be used")
+
+
+def _openssh(key: ed25519.Ed25519PrivateKey | ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey) -> io.StringIO:
+    form, no_secret = serialization.PrivateFormat.OpenSSH, serialization.NoEncryption()
+    return io.StringIO(key.private_bytes(serialization.Encoding.PEM, form, no_secret).decode())
+
+
+def _words(error: BaseException) -> str:
+    return "the server closed the connection" if isinstance(error, EOFError) else str(error) or type(error).__name__

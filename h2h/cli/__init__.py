@@ -1,0 +1,117 @@
+"""The command line. Commands parse, call the gateway, and format what comes back; nothing is decided here.
+
+Modules of this package import click at their head and all else inside the commands, so that help is there at once.
+Exit status: 0 done, 1 something was refused or failed, 2 wrong use or settings.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from pathlib import Path
+from typing import NoReturn
+
+import click
+
+import h2h
+
+COMMANDS = {
+    "init": "setup",
+    "check": "setup",
+    "sandbox": "setup",
+    "demo": "setup",
+    "run": "work",
+    "send": "work",
+    "pull": "work",
+    "validate": "judging",
+    "inspect": "judging",
+    "status": "board",
+    "files": "reading",
+    "show": "reading",
+    "payments": "reading",
+    "statements": "reading",
+    "export": "export",
+    "resend": "deciding",
+    "release": "deciding",
+    "hold": "deciding",
+    "cancel": "deciding",
+    "resolve": "deciding",
+    "journal": "audit",
+}
+SECTIONS = {
+    "Set up": ("init", "check", "sandbox", "demo"),
+    "Work": ("run", "send", "pull"),
+    "Look": ("status", "files", "show", "payments", "statements", "validate", "inspect", "export"),
+    "Decide": ("resend", "release", "hold", "cancel", "resolve"),
+    "Prove": ("journal",),
+}
+DEFAULT_FILES = (Path("h2h.toml"), Path("/etc/h2h/h2h.toml"))
+
+
+class _Commands(click.Group):
+    """Loads a command's module when it is asked for, and lists them by what they are for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        module = COMMANDS.get(cmd_name)
+        if module is None:
+            return None
+        command: click.Command = getattr(importlib.import_module(f"h2h.cli.{module}"), cmd_name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        for section, names in SECTIONS.items():
+            rows = [(n, command.get_short_help_str(70)) for n in names if (command := self.get_command(ctx, n))]
+            with formatter.section(section):
+                formatter.write_dl(rows)
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.option(
+    "-c", "--config", type=click.Path(path_type=Path), help="Settings file.  [default: ./h2h.toml, /etc/h2h/h2h.toml]"
+)
+@click.version_option(h2h.__version__, prog_name="h2h")
+@click.pass_context
+def cli(ctx: click.Context, config: Path | None) -> None:
+    """Host-to-host gateway between an ERP and its banks.
+
+    Takes pain.001 files from watched folders, checks them, hands them to the bank over SFTP before its cut-off, and
+    brings back pain.002 answers and camt.053 statements, matched to every single payment.
+
+    Every command that reads has --json. Exit status: 0 done, 1 something was refused or failed, 2 wrong use or
+    settings.
+    """
+    named = os.environ.get("H2H_CONFIG")
+    ctx.obj = config or (Path(named) if named else next((f for f in DEFAULT_FILES if f.exists()), DEFAULT_FILES[0]))
+
+
+def main() -> NoReturn:
+    """Run a command; whatever goes wrong is one sentence and an exit status, never a traceback."""
+    from h2h.errors import H2hError, SettingsError, UsageError
+
+    try:
+        status = cli.main(standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(2)
+    except (click.Abort, KeyboardInterrupt):
+        sys.exit(130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except SettingsError as error:
+        click.echo(f"h2h: the settings have {len(error.problems)} problem(s):\n{error}", err=True)
+        sys.exit(2)
+    except H2hError as error:
+        click.echo(f"h2h: {error}", err=True)
+        sys.exit(2 if isinstance(error, UsageError) else 1)
+    except Exception as error:
+        if os.environ.get("H2H_DEBUG"):
+            raise
+        said = f"{type(error).__name__}: {error}"
+        click.echo(f"h2h: the gateway itself failed ({said}). Please report it, with H2H_DEBUG=1 set.", err=True)
+        sys.exit(1)
+    sys.exit(status if isinstance(status, int) else 0)

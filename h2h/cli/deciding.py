@@ -1,0 +1,117 @@
+"""resend, release, hold, cancel, resolve: what people decide. Each asks for a reason and records who decided."""
+
+from __future__ import annotations
+
+import os
+import pwd
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from h2h.cli.output import as_json, console, emit, open_gateway, text, word
+
+if TYPE_CHECKING:
+    from h2h.ledger.transfers import Transfer
+    from h2h.outbound.decisions import Decisions
+
+reason = click.option("--reason", required=True, help="Why; stands in the journal.")
+transfer_id = click.argument("transfer", metavar="ID")
+
+
+def person() -> str:
+    """Who sits at the keyboard: the user of the operating system, and behind sudo the one who called it."""
+    user = pwd.getpwuid(os.getuid()).pw_name
+    behind = os.environ.get("SUDO_USER")
+    return f"{behind} (as {user})" if behind and behind != user else user
+
+
+def _decided(ctx: click.Context, name: str, as_json: bool, act: Callable[[Decisions, str], Transfer]) -> None:
+    gateway = open_gateway(ctx)
+    transfer = act(gateway.decisions, gateway.ledger.views.find(name))
+    if as_json:
+        emit([transfer])
+        return
+    line = text(f"{transfer.id} is now ").append_text(word(transfer.state)).append_text(text("."))
+    if transfer.state == "READY":
+        running = gateway.runs()
+        line.append_text(
+            text(" The running gateway sends it." if running else " Send it with `h2h send`, or start `h2h run`.")
+        )
+    console().print(line)
+
+
+@click.command()
+@transfer_id
+@reason
+@as_json
+@click.pass_context
+def resend(ctx: click.Context, transfer: str, reason: str, as_json: bool) -> None:
+    """Send a transfer's same bytes again, by the same name rules.
+
+    Possible where the bank cannot have it (FAILED), or refused it as a whole (SENT and REJECTED). Refused, with the
+    reason, where sending again could pay twice.
+    """
+    _decided(ctx, transfer, as_json, lambda d, t: d.resend(t, who=person(), reason=reason))
+
+
+@click.command()
+@transfer_id
+@reason
+@click.option("--now", is_flag=True, help="Send at once, even after the cut-off; else in the next window.")
+@as_json
+@click.pass_context
+def release(ctx: click.Context, transfer: str, reason: str, now: bool, as_json: bool) -> None:
+    """Let a HELD transfer go; a DUPLICATE becomes HELD first."""
+
+    def act(decisions: Decisions, name: str) -> Transfer:
+        return decisions.release(name, who=person(), reason=reason, now=now)
+
+    _decided(ctx, transfer, as_json, act)
+
+
+@click.command()
+@transfer_id
+@reason
+@as_json
+@click.pass_context
+def hold(ctx: click.Context, transfer: str, reason: str, as_json: bool) -> None:
+    """Keep a READY transfer back until it is released."""
+    _decided(ctx, transfer, as_json, lambda d, t: d.hold(t, who=person(), reason=reason))
+
+
+@click.command()
+@transfer_id
+@reason
+@as_json
+@click.pass_context
+def cancel(ctx: click.Context, transfer: str, reason: str, as_json: bool) -> None:
+    """Withdraw a transfer that was not handed over. There is no way back."""
+    _decided(ctx, transfer, as_json, lambda d, t: d.cancel(t, who=person(), reason=reason))
+
+
+@click.command()
+@transfer_id
+@reason
+@click.option("--bank-has-it", "answer", flag_value="bank-has-it", help="The bank confirmed that it has the file.")
+@click.option("--send-again", "answer", flag_value="send-again", help="The bank does not have it. Takes two persons.")
+@as_json
+@click.pass_context
+def resolve(ctx: click.Context, transfer: str, reason: str, answer: str | None, as_json: bool) -> None:
+    """Decide an UNCERTAIN transfer, after asking the bank.
+
+    Look at the evidence first (`h2h show ID`). --send-again sends the same bytes with the same message id, so that
+    the bank's own duplicate check is the last net; one person proposes it, another one confirms it by the same
+    command.
+    """
+    if answer is None:
+        raise click.UsageError("Say what the bank answered: --bank-has-it or --send-again.")
+
+    def act(decisions: Decisions, name: str) -> Transfer:
+        decide: Any = decisions.bank_has_it if answer == "bank-has-it" else decisions.send_again
+        decided: Transfer = decide(name, who=person(), reason=reason)
+        if decided.state == "UNCERTAIN":
+            click.echo("Recorded as proposed; a second person has to confirm it with the same command.", err=True)
+        return decided
+
+    _decided(ctx, transfer, as_json, act)

@@ -1,0 +1,69 @@
+"""export: rows for spreadsheets and programs."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from h2h.cli.output import emit, open_gateway, plain
+
+if TYPE_CHECKING:
+    from h2h.ledger.views import Views
+
+DANGEROUS = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet takes a cell that begins so for a formula
+
+
+@click.command()
+@click.argument("what", type=click.Choice(["files", "payments", "statements", "entries"]))
+@click.option("--bank", help="Only this bank.")
+@click.option("--format", "form", type=click.Choice(["csv", "jsonl"]), default="csv", show_default=True)
+@click.option("--limit", default=10_000, show_default=True, type=click.IntRange(1, 10_000_000), help="At most so many.")
+@click.pass_context
+def export(ctx: click.Context, what: str, bank: str | None, form: str, limit: int) -> None:
+    """Write files, payments, statements or entries to standard output, newest first.
+
+    In CSV a text that a spreadsheet would take for a formula gets an apostrophe in front.
+    """
+    views = open_gateway(ctx).ledger.views
+    rows = _rows(views, what, bank, limit)
+    if form == "jsonl":
+        emit(rows)
+    else:
+        _write_csv([plain(row) for row in rows])
+
+
+def _rows(views: Views, what: str, bank: str | None, limit: int) -> Iterable[Any]:
+    match what:
+        case "files":
+            return views.files(bank=bank, limit=limit)
+        case "payments":
+            return views.payments(bank=bank, limit=limit)
+        case "statements":
+            return views.statements(bank=bank, limit=limit)
+    messages = dict.fromkeys(s.message for s in views.statements(bank=bank, limit=limit))
+    return (entry for message in messages for entry in views.entries(message))
+
+
+def _write_csv(rows: list[dict[str, Any]]) -> None:
+    columns = list(dict.fromkeys(key for row in rows for key in row))
+    writer = csv.writer(sys.stdout)
+    writer.writerow(columns)
+    for row in rows:
+        writer.writerow([_cell(row.get(column)) for column in columns])
+
+
+def _cell(value: Any) -> Any:
+    if isinstance(value, list | dict):
+        return json.dumps(value, ensure_ascii=False)
+    if isinstance(value, str) and value.startswith(DANGEROUS) and not _number(value):
+        return "'" + value
+    return value
+
+
+def _number(value: str) -> bool:
+    return value.lstrip("-").replace(".", "", 1).isdigit()

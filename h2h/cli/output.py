@@ -1,0 +1,137 @@
+"""How things look: tables for people, JSON for programs. Text from files is escaped before it reaches a terminal."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, is_dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.text import Text
+
+    from h2h.gateway import Gateway
+
+STYLES = {
+    "SENT": "green", "ACCEPTED": "green", "APPLIED": "green", "VALID": "green",
+    "READY": "cyan", "STAGING": "cyan", "PUBLISHING": "cyan", "RECEIVED": "cyan", "KEPT": "cyan", "PENDING": "cyan",
+    "HELD": "yellow", "DUPLICATE": "yellow", "PARTIAL": "yellow", "REPEATED": "dim",
+    "INVALID": "red", "FAILED": "red", "UNCERTAIN": "bold red", "REJECTED": "red", "UNREADABLE": "red",
+    "CANCELLED": "dim", "ERROR": "red", "WARNING": "yellow", "INFO": "dim",
+}  # fmt: skip
+
+as_json = click.option("--json", "as_json", is_flag=True, help="One JSON object per line, for programs.")
+
+
+def open_gateway(ctx: click.Context) -> Gateway:
+    """The gateway of the settings file; closed when the command ends."""
+    import os
+
+    from h2h.clock import clock_for
+    from h2h.config import load
+    from h2h.gateway import Gateway
+
+    settings = load(ctx.obj)
+    gateway = Gateway(settings, clock_for(settings.gateway.environment, os.environ.get("H2H_NOW")))
+    ctx.call_on_close(gateway.close)
+    return gateway
+
+
+def console() -> Console:
+    from rich.console import Console
+
+    return Console(highlight=False, soft_wrap=True)
+
+
+def emit(records: Iterable[Any]) -> None:
+    """One JSON object per line."""
+    for record in records:
+        click.echo(json.dumps(plain(record), ensure_ascii=False))
+
+
+def plain(value: Any) -> Any:
+    """A record as JSON values: amounts and instants as text."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return plain(asdict(value))
+    if isinstance(value, dict):
+        return {key: plain(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [plain(inner) for inner in value]
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    return format(value, "f") if isinstance(value, Decimal) else value
+
+
+def text(value: object, style: str = "") -> Text:
+    """Any value as text that cannot play tricks on a terminal."""
+    from rich.text import Text
+
+    from h2h.text import printable
+
+    shown = "" if value is None else str(value)
+    return Text(shown if shown.isprintable() else printable(shown), style=style)
+
+
+def word(value: str | None) -> Text:
+    """A state, verdict or severity in its colour."""
+    return text(value, STYLES.get(value or "", ""))
+
+
+def money(amount: Decimal | None, currency: str | None = None) -> Text:
+    return text("" if amount is None else f"{amount:,f}" + (f" {currency}" if currency else ""))
+
+
+def at(instant: datetime | None) -> Text:
+    """An instant in the local zone of the machine, to the second."""
+    return text("" if instant is None else f"{instant.astimezone():%Y-%m-%d %H:%M:%S}")
+
+
+def ago(instant: datetime | None, now: datetime) -> str:
+    return "never" if instant is None else f"{span(now - instant)} ago"
+
+
+def span(duration: timedelta) -> str:
+    """A duration in its two largest units."""
+    seconds = max(0, int(duration.total_seconds()))
+    days, hours, minutes = seconds // 86400, seconds // 3600 % 24, seconds // 60 % 60
+    if days:
+        return f"{days}d {hours}h"
+    if hours:
+        return f"{hours}h {minutes:02}m"
+    return f"{minutes}m {seconds % 60:02}s" if minutes else f"{seconds}s"
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, right: Sequence[str] = ()) -> None:
+    """A plain table; nothing at all where there are no rows."""
+    from rich.table import Table
+    from rich.text import Text
+
+    shown = Table(box=None, pad_edge=False, header_style="bold dim", padding=(0, 2, 0, 0))
+    for name in columns:
+        shown.add_column(name, justify="right" if name in right else "left", overflow="fold")
+    for row in rows:
+        shown.add_row(*(cell if isinstance(cell, Text) else text(cell) for cell in row))
+    console().print(shown, soft_wrap=False)
+
+
+def listing(
+    records: Sequence[Any],
+    columns: Sequence[str],
+    row: Callable[[Any], Sequence[object]],
+    *,
+    as_json: bool,
+    empty: str,
+    right: Sequence[str] = (),
+) -> None:
+    """A list of records in the form asked for."""
+    if as_json:
+        emit(records)
+    elif records:
+        table(columns, map(row, records), right=right)
+    else:
+        click.echo(empty)

@@ -1,0 +1,163 @@
+"""init, check, sandbox, demo: setting up and trying out."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from h2h.cli.output import console, open_gateway, text
+
+if TYPE_CHECKING:
+    from h2h.config import Settings
+    from h2h.gateway import Gateway
+
+
+@click.command()
+@click.pass_context
+def init(ctx: click.Context) -> None:
+    """Write annotated settings to begin with, or make the folders that the settings name.
+
+    Without a settings file it writes one, and the profile of a first bank beside it. With one, it makes the data
+    folder and every watched and delivery folder that is missing. Nothing is ever overwritten.
+    """
+    file: Path = ctx.obj
+    if not file.exists():
+        _write_examples(file)
+        return
+    from h2h.config import load
+
+    made = [folder for folder in _folders(load(file)) if not folder.is_dir()]
+    for folder in made:
+        folder.mkdir(parents=True)
+        click.echo(f"made {folder}")
+    if not made:
+        click.echo("Every folder is there. Look with `h2h check`.")
+
+
+def _write_examples(file: Path) -> None:
+    from h2h.errors import UsageError
+    from h2h.resources import root
+
+    for name in ("h2h.toml", "banks/mybank.toml"):
+        target = file if name == "h2h.toml" else file.parent / name
+        if target.exists():
+            raise UsageError(f"{target} is there already; nothing was written over.")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(root("config") / name, target)
+        click.echo(f"wrote {target}")
+    click.echo("Fill in what the bank told you, run `h2h init` again for the folders, then `h2h check`.")
+
+
+def _folders(settings: Settings) -> list[Path]:
+    folders = [settings.gateway.data]
+    for bank in settings.banks:
+        folders += [folder.watch for folder in bank.outbound]
+        folders += [folder.deliver for folder in bank.inbound if folder.deliver]
+    return folders
+
+
+@click.command()
+@click.option("--online", is_flag=True, help="Also log in at each bank and list the folders; leaves no trace.")
+@click.pass_context
+def check(ctx: click.Context, online: bool) -> int:
+    """Say everything that is wrong with the settings, before anything runs.
+
+    Exit status 2 for wrong settings, 1 if a bank could not be asked.
+    """
+    from h2h.cli.work import require_world
+
+    gateway = open_gateway(ctx)
+    require_world(gateway)
+    banks = gateway.settings.banks
+    click.echo(f"{ctx.obj}: good; {len(banks)} bank(s): {', '.join(b.name for b in banks) or 'none'}.")
+    asked = [_ask(gateway, bank.name) for bank in banks] if online else []
+    return int(not all(asked))
+
+
+def _ask(gateway: Gateway, name: str) -> bool:
+    from h2h.channels.kinds import connect
+    from h2h.errors import ChannelError
+
+    bank = gateway.bank(name)
+    out = console()
+    try:
+        with connect(bank.channel) as session:
+            out.print(text(f"{name}: logged in, host key as pinned", "green"))
+            folders = [o.remote for o in bank.outbound] + [i.remote for i in bank.inbound]
+            for folder in dict.fromkeys(folders):
+                out.print(text(f"{name}: {folder} holds {len(session.list(folder))} file(s)", "green"))
+    except ChannelError as error:
+        out.print(text(f"{name}: {error}", "red"))
+        return False
+    return True
+
+
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False), default=Path("h2h-sandbox"))
+@click.option("--port", default=2222, show_default=True, type=click.IntRange(0, 65535), help="On 127.0.0.1; 0 for any.")
+@click.option(
+    "--scenario", type=click.Path(path_type=Path, exists=True), help="How the bank behaves (config/sandbox.toml)."
+)
+@click.option("--key", type=click.Path(path_type=Path, exists=True), help="Your public key; else one is made for you.")
+def sandbox(folder: Path, port: int, scenario: Path | None, key: Path | None) -> None:
+    """Run a bank in a box: an SFTP server that takes pain.001 files and answers like a bank.
+
+    It keeps everything in FOLDER and prints the profile to reach it by. SIGUSR1 ends its day: then it writes its
+    statements. Ctrl-C stops it.
+    """
+    from h2h.logs import start_logging
+    from h2h.sandbox.keys import create_client_key
+    from h2h.sandbox.scenario import load_scenario
+    from h2h.sandbox.server import BankServer, run_in_foreground
+
+    start_logging()
+    folder.mkdir(parents=True, exist_ok=True)
+    private = folder / "keys" / "client_ed25519"
+    if key is None and not private.exists():
+        private.parent.mkdir(parents=True, exist_ok=True)
+        create_client_key(private)
+    public = key or private.with_suffix(".pub")
+    bank = BankServer(folder, load_scenario(scenario) if scenario else None, authorized_keys=[public], port=port)
+    run_in_foreground(bank, lambda ready: _introduce(ready, private if key is None else Path("YOUR-PRIVATE-KEY")))
+
+
+def _introduce(bank: object, private: Path) -> None:
+    from h2h.sandbox.server import BankServer
+
+    assert isinstance(bank, BankServer)
+    click.echo("The bank is open. A channel to it, for banks/*.toml:\n")
+    click.echo(sandbox_channel(bank, private.absolute()))
+
+
+def sandbox_channel(bank: object, private: Path) -> str:
+    """The block of settings that reaches a sandbox bank."""
+    from h2h.sandbox.server import BankServer
+
+    assert isinstance(bank, BankServer)
+    return (
+        "[bank.channel]\n"
+        'kind = "sftp"\n'
+        f'host = "{bank.host}"\n'
+        f"port = {bank.port}\n"
+        'user = "corp"\n'
+        f'key_file = "{private}"\n'
+        f'host_keys = ["{bank.host_key_fingerprint}"]\n'
+        "atomic_rename = true\n"
+        "staging_is_ours = true\n"
+    )
+
+
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False), default=Path("h2h-demo"))
+def demo(folder: Path) -> int:
+    """Show the whole job in one command, against a bank in a box.
+
+    Starts the bank, sets a gateway up against it in FOLDER, drops sample files in, and shows what becomes of them,
+    down to a statement that reconciles. Exit status 0 only if all of that happened.
+    """
+    from h2h.demo import run_demo
+
+    return run_demo(folder)

@@ -1,0 +1,140 @@
+"""run, send, pull: what moves files."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from h2h.cli.output import as_json, emit, open_gateway, text, word
+
+if TYPE_CHECKING:
+    from h2h.config import Bank
+    from h2h.desk import Desk
+    from h2h.gateway import Gateway
+    from h2h.ledger.messages import Message
+    from h2h.ledger.transfers import Transfer
+
+ROUNDS = 1000  # of looking at folders in which files are still settling
+
+
+@click.command()
+@click.pass_context
+def run(ctx: click.Context) -> None:
+    """Run the gateway: watch, send, pull, until SIGTERM.
+
+    Writes its process id to h2h.pid in the data folder and log lines to standard error. Refuses to start beside a
+    second one on the same data folder.
+    """
+    from h2h.daemon import Daemon
+    from h2h.logs import start_logging
+
+    gateway = open_gateway(ctx)
+    require_world(gateway)
+    start_logging()
+    with gateway.running():
+        Daemon(gateway).run()
+
+
+@click.command()
+@click.option("--bank", help="Only this bank.")
+@as_json
+@click.pass_context
+def send(ctx: click.Context, bank: str | None, as_json: bool) -> int:
+    """Take in what lies in the watched folders, send what is due, and end. For cron and trying out.
+
+    Exit status 1 if a file was refused or could not be sent.
+    """
+    gateway = open_gateway(ctx)
+    banks = chosen(gateway, bank)
+    require_world(gateway)
+    seen: dict[str, Transfer] = {}
+
+    def told(file: Transfer | Message) -> None:
+        seen[file.id] = file  # type: ignore[assignment]
+        if not as_json:
+            _say(file)
+
+    with gateway.running():
+        for one in banks:
+            desk = gateway.desks[one.name]
+            _take_in(gateway, desk, told)
+            desk.hand_over(told)
+    final = [gateway.ledger.transfers.get(transfer_id) for transfer_id in seen]
+    if as_json:
+        emit(final)
+    elif not final:
+        click.echo("Nothing to send.")
+    return 0 if all(t.state in ("SENT", "READY", "HELD") and not _stuck(t) for t in final) else 1
+
+
+def _stuck(transfer: Transfer) -> bool:
+    return transfer.state == "READY" and transfer.failures > 0
+
+
+def _take_in(gateway: Gateway, desk: Desk, told: object) -> None:
+    """Look until every file has settled: one round alone would leave what has just been written."""
+    import threading
+
+    for _ in range(ROUNDS):
+        scans = desk.take_in(told)  # type: ignore[arg-type]
+        if not any(scan.waiting for scan in scans) or all(f.marker for f in desk.bank.outbound):
+            return
+        gateway.clock.wait(threading.Event(), 0.2)
+
+
+@click.command()
+@click.option("--bank", help="Only this bank.")
+@as_json
+@click.pass_context
+def pull(ctx: click.Context, bank: str | None, as_json: bool) -> int:
+    """Fetch the banks' answers and statements once, apply them, and end.
+
+    Exit status 1 if a bank could not be asked or a file could not be read.
+    """
+    from h2h.errors import ChannelError
+
+    gateway = open_gateway(ctx)
+    banks = chosen(gateway, bank)
+    require_world(gateway)
+    seen: list[Message] = []
+    failed = False
+
+    def told(file: Transfer | Message) -> None:
+        seen.append(file)  # type: ignore[arg-type]
+        if not as_json:
+            _say(file)
+
+    with gateway.running():
+        for one in banks:
+            for folder in one.inbound:
+                try:
+                    gateway.desks[one.name].pull(folder, told)
+                except ChannelError as error:
+                    failed = True
+                    click.echo(f"{one.name} {folder.remote}: {error}", err=True)
+    if as_json:
+        emit(seen)
+    elif not seen and not failed:
+        click.echo("Nothing new.")
+    return 1 if failed or any(m.state == "UNREADABLE" for m in seen) else 0
+
+
+def chosen(gateway: Gateway, name: str | None) -> list[Bank]:
+    return [gateway.bank(name)] if name else list(gateway.settings.banks)
+
+
+def require_world(gateway: Gateway) -> None:
+    """Refuse to move files while folders or keys are missing."""
+    from h2h.config import world_problems
+    from h2h.errors import SettingsError
+
+    if problems := world_problems(gateway.settings):
+        raise SettingsError(problems)
+
+
+def _say(file: Transfer | Message) -> None:
+    from h2h.cli.output import console
+
+    line = text("").append_text(text(f"{file.id}  ")).append_text(word(file.state)).append_text(text(f"  {file.name}"))
+    console().print(line.append_text(text(f"  {file.reason}", "dim")) if file.reason else line)

@@ -1,0 +1,178 @@
+"""The daemon: watches folders, sends, pulls on schedule, and stops cleanly.
+
+Each bank has two workers: one takes files in, one holds the line (sending goes before pulling). Neither waits for
+another bank. File events and the scheduler only wake them; what is to be done stands in folders and ledger.
+"""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from apscheduler.schedulers.background import BackgroundScheduler
+from apscheduler.triggers.cron import CronTrigger
+from apscheduler.triggers.interval import IntervalTrigger
+
+from h2h.config import Bank, Inbound
+from h2h.desk import Desk
+from h2h.engine.local import LocalEngine
+from h2h.errors import ChannelError
+from h2h.gateway import Gateway
+from h2h.ledger.messages import Message
+from h2h.ledger.transfers import Transfer
+from h2h.watcher import Watcher
+
+log = logging.getLogger(__name__)
+
+RESCAN_SECONDS = 30.0  # events hasten a look at a folder; this is when it is looked at anyway
+GLANCE_SECONDS = 2.0  # how soon a decision made on the command line is noticed
+SETTLE_GLANCE_SECONDS = 0.2
+MEND_SECONDS = 20.0
+STOP_SECONDS = 15.0
+
+
+class Daemon:
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
+        self._stop = threading.Event()
+        self._due: dict[str, set[int]] = {b.name: set(range(len(b.inbound))) for b in gateway.settings.banks}
+        workers = {f"intake {name}": self._intake_round(desk) for name, desk in gateway.desks.items()}
+        workers |= {f"line {name}": self._line_round(desk) for name, desk in gateway.desks.items()}
+        self._engine = LocalEngine(workers)
+        self._watcher = Watcher(self._wakes())
+        self._scheduler = BackgroundScheduler(timezone="UTC")
+
+    def run(self) -> None:
+        """Until SIGTERM or SIGINT, or `stop`. The caller holds the data folder (`Gateway.running`)."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: self.stop())
+        self._plan_pulls()
+        self._scheduler.start()
+        self._engine.start()
+        self._watcher.start()
+        log.info("running", extra={"event": "started", "banks": len(self._gateway.settings.banks)})
+        try:
+            while not self._stop.wait(MEND_SECONDS):
+                for folder in self._watcher.mend():
+                    log.error("a watched folder is missing", extra={"event": "folder_missing", "folder": folder})
+        finally:
+            self._end()
+
+    def stop(self) -> None:
+        self._stop.set()
+
+    def _end(self) -> None:
+        self._scheduler.shutdown(wait=False)
+        self._watcher.stop()
+        if not self._engine.stop(STOP_SECONDS):
+            log.warning("cut off what was under way", extra={"event": "stop_forced"})
+        log.info("stopped", extra={"event": "stopped"})
+
+    def _wakes(self) -> dict[Path, Callable[[], None]]:
+        return {
+            folder.watch: lambda worker=f"intake {bank.name}": self._engine.wake(worker)  # type: ignore[misc]
+            for bank in self._gateway.settings.banks
+            for folder in bank.outbound
+        }
+
+    # What the workers do.
+
+    def _intake_round(self, desk: Desk) -> Callable[[], float]:
+        def round_() -> float:
+            scans = desk.take_in(self._tell_transfer(desk.bank))
+            waiting = any(scan.waiting for scan in scans)
+            return SETTLE_GLANCE_SECONDS if waiting else RESCAN_SECONDS
+
+        return round_
+
+    def _tell_transfer(self, bank: Bank) -> Callable[[Transfer | Message], None]:
+        def told(file: Transfer | Message) -> None:
+            tell(file)
+            self._engine.wake(f"line {bank.name}")
+
+        return told
+
+    def _line_round(self, desk: Desk) -> Callable[[], float]:
+        started = False
+
+        def round_() -> float:
+            nonlocal started
+            if not started:
+                desk.finish_started(tell)
+                started = True
+            desk.hand_over(tell, stop=self._engine.stopping)
+            self._pull_due(desk)
+            return self._seconds_to_next(desk)
+
+        return round_
+
+    def _pull_due(self, desk: Desk) -> None:
+        """Pull every folder whose time has come; one that fails stays due until the bank answers again."""
+        due = self._due[desk.bank.name]
+        for index in sorted(due):
+            if self._engine.stopping() or desk.suspended_until():
+                return
+            try:
+                desk.pull(desk.bank.inbound[index], tell, stop=self._engine.stopping)
+                due.discard(index)
+            except ChannelError as error:
+                folder = desk.bank.inbound[index].remote
+                told = {"event": "pull_failed", "bank": desk.bank.name, "folder": folder, "text": str(error)}
+                log.warning("pull failed", extra=told)
+                if desk.suspended_until() is None:
+                    due.discard(index)  # the folder's own trouble: asked again at its next time
+
+    def _seconds_to_next(self, desk: Desk) -> float:
+        now = self._gateway.clock.now()
+        times = [t for t in (desk.next_due(), desk.suspended_until()) if t is not None]
+        soon = min(((t - now).total_seconds() for t in times), default=GLANCE_SECONDS)
+        return max(0.05, min(soon, GLANCE_SECONDS))
+
+    # When to pull.
+
+    def _plan_pulls(self) -> None:
+        for bank in self._gateway.settings.banks:
+            for index, folder in enumerate(bank.inbound):
+                self._scheduler.add_job(
+                    self._pull_time,
+                    trigger_of(folder, bank.timezone),
+                    args=[bank, index],
+                    misfire_grace_time=None,
+                    coalesce=True,
+                )
+
+    def _pull_time(self, bank: Bank, index: int) -> None:
+        """Once for each local slot: a time that comes twice when the clocks go back is one slot."""
+        now = self._gateway.clock.now()
+        folder = bank.inbound[index]
+        if self._gateway.ledger.slots.take(
+            f"pull {bank.name} {folder.remote} {folder.match}", _slot(folder, bank, now), now
+        ):
+            self._due[bank.name].add(index)
+            self._engine.wake(f"line {bank.name}")
+
+
+def trigger_of(folder: Inbound, timezone: str) -> CronTrigger | IntervalTrigger:
+    if folder.cron is not None:
+        return CronTrigger.from_crontab(folder.cron, timezone=timezone)
+    assert folder.every is not None
+    return IntervalTrigger(seconds=folder.every.total_seconds(), timezone="UTC")
+
+
+def _slot(folder: Inbound, bank: Bank, now: datetime) -> str:
+    if folder.cron is not None:
+        return f"{now.astimezone(ZoneInfo(bank.timezone)):%Y-%m-%dT%H:%M}"
+    assert folder.every is not None
+    return str(int(now.timestamp() / folder.every.total_seconds()))
+
+
+def tell(file: Transfer | Message) -> None:
+    """One log line for what became of a file."""
+    kind = "transfer" if isinstance(file, Transfer) else "message"
+    told = {"event": kind, "id": file.id, "bank": file.bank, "state": file.state, "name": file.name}
+    log.info("file", extra={**told, "reason": file.reason} if file.reason else told)

@@ -1,0 +1,100 @@
+"""One bank's desk: its line, its intakes, its sender and its receiver, put together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+
+from h2h.archive import Archive
+from h2h.channels import Channel
+from h2h.clock import Clock
+from h2h.config import Bank, Inbound
+from h2h.errors import ChannelError
+from h2h.folders import Scan
+from h2h.inbound import Collector
+from h2h.ledger import Ledger
+from h2h.ledger.messages import Message
+from h2h.ledger.transfers import Transfer
+from h2h.line import Line
+from h2h.messages import Catalog
+from h2h.model import InboundId, TransferId
+from h2h.outbound.handover import Handover
+from h2h.outbound.intake import Intake
+
+Told = Callable[[Transfer | Message], None]
+
+
+def _nobody(_: Transfer | Message) -> None:
+    pass
+
+
+class Desk:
+    def __init__(
+        self,
+        bank: Bank,
+        *,
+        ledger: Ledger,
+        archive: Archive,
+        catalog: Catalog,
+        clock: Clock,
+        owner: str,
+        connect: Callable[[Bank], Channel],
+        new_id: Callable[[str], str],
+    ) -> None:
+        self.bank = bank
+        self._ledger = ledger
+        self._clock = clock
+        self._line = Line(bank, ledger, clock, connect)
+        self._intakes = [
+            Intake(
+                bank,
+                folder,
+                ledger=ledger,
+                archive=archive,
+                catalog=catalog,
+                clock=clock,
+                new_id=lambda: TransferId(new_id("T")),
+            )
+            for folder in bank.outbound
+        ]
+        self._handover = Handover(bank, line=self._line, ledger=ledger, archive=archive, clock=clock, owner=owner)
+        self._collector = Collector(
+            bank,
+            line=self._line,
+            ledger=ledger,
+            archive=archive,
+            catalog=catalog,
+            clock=clock,
+            new_id=lambda: InboundId(new_id("M")),
+        )
+
+    def take_in(self, told: Told = _nobody) -> list[Scan]:
+        """One look at each of the bank's watched folders; everything complete is claimed, kept and judged."""
+        return [intake.round(told) for intake in self._intakes]
+
+    def hand_over(self, told: Told = _nobody, *, stop: Callable[[], bool] = lambda: False) -> None:
+        """Send what is due, and find out about what is in doubt."""
+        self._handover.round(told, stop=stop)
+
+    def pull(self, folder: Inbound, told: Told = _nobody, *, stop: Callable[[], bool] = lambda: False) -> None:
+        """Fetch one folder. Raises NotDelivered or Refused where the bank cannot be asked."""
+        place = f"{folder.remote} {folder.match}"
+        try:
+            self._collector.pull(folder, told, stop=stop)
+        except ChannelError as error:
+            self._line.note(place, error)
+            raise
+        self._line.note(place, None)
+
+    def finish_started(self, told: Told = _nobody) -> None:
+        """Read and hand over what a crash left half done."""
+        self._collector.finish_started(told)
+
+    def suspended_until(self) -> datetime | None:
+        return self._line.suspended_until()
+
+    def next_due(self) -> datetime | None:
+        return self._ledger.transfers.next_due(self.bank.name)
+
+    def close(self) -> None:
+        self._line.close()

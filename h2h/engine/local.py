@@ -1,0 +1,60 @@
+"""The engine of one process: a thread for each worker, so that a stuck bank never delays another."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Mapping
+
+from h2h.engine import Round
+from h2h.errors import H2hError
+
+log = logging.getLogger(__name__)
+
+AFTER_FAILURE_SECONDS = 5.0
+
+
+class LocalEngine:
+    def __init__(self, workers: Mapping[str, Round]) -> None:
+        self._stopping = threading.Event()
+        self._wakes = {name: threading.Event() for name in workers}
+        self._threads = [
+            threading.Thread(target=self._work, args=(name, round_), name=name, daemon=True)
+            for name, round_ in workers.items()
+        ]
+
+    def start(self) -> None:
+        for thread in self._threads:
+            thread.start()
+
+    def wake(self, worker: str) -> None:
+        self._wakes[worker].set()
+
+    def stopping(self) -> bool:
+        return self._stopping.is_set()
+
+    def stop(self, seconds: float) -> bool:
+        self._stopping.set()
+        for wake in self._wakes.values():
+            wake.set()
+        end = time.monotonic() + seconds
+        for thread in self._threads:
+            thread.join(max(0.0, end - time.monotonic()))
+        return not any(thread.is_alive() for thread in self._threads)
+
+    def _work(self, name: str, round_: Round) -> None:
+        wake = self._wakes[name]
+        while not self._stopping.is_set():
+            wake.clear()
+            wake.wait(self._one_round(name, round_))
+
+    def _one_round(self, name: str, round_: Round) -> float:
+        """A round that fails is told and tried again: a worker never ends before the engine does."""
+        try:
+            return round_()
+        except H2hError as error:
+            log.error("round failed", extra={"event": "round_failed", "worker": name, "text": str(error)})
+        except Exception:
+            log.exception("round failed", extra={"event": "round_failed", "worker": name})
+        return AFTER_FAILURE_SECONDS

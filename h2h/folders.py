@@ -1,0 +1,219 @@
+"""Watched folders: which file is complete, taking it, filing it away; and writing files for others atomically.
+
+A complete file is claimed by renaming it into a hidden folder on the same file system, under the id that it will
+have: the rename is atomic, and a restart finds what was under way. Names are data; links, devices, folders, hidden
+and temporary names are left alone and told.
+
+    WATCH/invoice.xml                        dropped by the ERP
+    WATCH/.h2h/claims/T261121-…/invoice.xml  claimed
+    WATCH/processed/T261121-…-invoice.xml    taken over
+    WATCH/rejected/T261121-…-invoice.xml     refused, with its report beside it (.report.txt, .report.json)
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from h2h.archive import sync_folder
+from h2h.config import Outbound
+from h2h.errors import FolderError, StillChanging
+from h2h.model import TransferId
+from h2h.text import harmless, printable
+
+TEMPORARY = (".tmp", ".temp", ".part", ".partial", ".filepart", ".crdownload", ".swp", "~")
+LISTED = 10_000  # names looked at in one scan; the rest waits for the next
+NAME_BYTES = 150  # of an original name kept in a local one
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claimed:
+    id: TransferId
+    path: Path
+
+    @property
+    def name(self) -> str:
+        return printable(self.path.name)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scan:
+    """What stands in a folder: complete files, files that are not yet, and what is left alone and why."""
+
+    ready: tuple[str, ...]
+    waiting: tuple[str, ...]
+    ignored: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Sighting:
+    size: int
+    modified: int
+    inode: int
+    since: float
+
+
+class WatchedFolder:
+    def __init__(self, settings: Outbound) -> None:
+        self.path = settings.watch
+        self._settle = settings.settle.total_seconds()
+        self._marker = settings.marker
+        self._processed = settings.processed
+        self._rejected = settings.rejected
+        self._max_size = settings.max_size
+        self._claims = self.path / ".h2h" / "claims"
+        self._sightings: dict[str, _Sighting] = {}
+
+    def scan(self, monotonic: float) -> Scan:
+        """Look at every name once. A file is complete when it stood unchanged for `settle`, or its marker is there."""
+        entries = self._entries()
+        names = {entry.name for entry in entries}
+        ready, waiting, ignored = [], [], []
+        for entry in entries:
+            if entry.name in (self._processed, self._rejected, ".h2h"):
+                continue
+            try:
+                if why := self._left_alone(entry):
+                    ignored.append((printable(entry.name), why))
+                elif self._complete(entry, names, monotonic):
+                    ready.append(entry.name)
+                else:
+                    waiting.append(entry.name)
+            except FileNotFoundError:
+                continue  # gone since it was listed
+        self._sightings = {name: seen for name, seen in self._sightings.items() if name in names}
+        return Scan(ready=tuple(ready), waiting=tuple(waiting), ignored=tuple(ignored))
+
+    def _entries(self) -> list[os.DirEntry[str]]:
+        with _translated(self.path), os.scandir(self.path) as found:
+            entries = [entry for entry, _ in zip(found, range(LISTED), strict=False)]
+        return sorted(entries, key=lambda entry: entry.name)
+
+    def _left_alone(self, entry: os.DirEntry[str]) -> str | None:
+        if entry.name.startswith("."):
+            return "hidden name"
+        if entry.name.lower().endswith(TEMPORARY):
+            return "temporary name"
+        if self._marker and entry.name.endswith(self._marker):
+            return "marker"
+        if entry.is_symlink():
+            return "a link"
+        if not entry.is_file(follow_symlinks=False):
+            return "not a regular file"
+        if entry.stat(follow_symlinks=False).st_size > self._max_size:
+            return f"larger than {self._max_size} bytes"
+        return None if os.access(entry.path, os.R_OK) else "not readable for the gateway"
+
+    def _complete(self, entry: os.DirEntry[str], names: set[str], monotonic: float) -> bool:
+        if self._marker:
+            return not self._markers(entry.name).isdisjoint(names)
+        found = entry.stat(follow_symlinks=False)
+        known = self._sightings.get(entry.name)
+        if known and (known.size, known.modified, known.inode) == (found.st_size, found.st_mtime_ns, found.st_ino):
+            return found.st_size > 0 and monotonic - known.since >= self._settle
+        self._sightings[entry.name] = _Sighting(found.st_size, found.st_mtime_ns, found.st_ino, monotonic)
+        return found.st_size > 0 and self._settle == 0
+
+    def _markers(self, name: str) -> set[str]:
+        assert self._marker
+        return {name + self._marker, os.path.splitext(name)[0] + self._marker}
+
+    def claim(self, name: str, transfer_id: TransferId) -> Claimed | None:
+        """Take the file away from the folder; None where it is gone already."""
+        place = self._claims / transfer_id
+        with _translated(self.path):
+            place.mkdir(parents=True, mode=0o700)
+            try:
+                os.rename(self.path / name, place / name)
+            except FileNotFoundError:
+                place.rmdir()
+                return None
+            for folder in (place, self._claims, self.path):
+                sync_folder(folder)
+            if self._marker:
+                for marker in self._markers(name):
+                    (self.path / marker).unlink(missing_ok=True)
+        self._sightings.pop(name, None)
+        return Claimed(id=transfer_id, path=place / name)
+
+    def claims(self) -> list[Claimed]:
+        """What was claimed and not filed away yet, by this run or an earlier one."""
+        with _translated(self.path):
+            if not self._claims.is_dir():
+                return []
+            return [claim for place in sorted(self._claims.iterdir()) if (claim := self._claim_in(place))]
+
+    def _claim_in(self, place: Path) -> Claimed | None:
+        inside = sorted(place.iterdir())
+        if not inside:
+            place.rmdir()  # a crash came between making the folder and the rename
+            return None
+        return Claimed(id=TransferId(place.name), path=inside[0])
+
+    @contextmanager
+    def open(self, claimed: Claimed) -> Iterator[BinaryIO]:
+        """The claimed file's bytes, opened once and without following links; StillChanging if it grew meanwhile."""
+        with _translated(claimed.path):
+            handle = os.open(claimed.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        with os.fdopen(handle, "rb") as file:
+            before = os.fstat(handle)
+            if not stat.S_ISREG(before.st_mode):
+                raise FolderError(f"{claimed.path} is not a regular file; remove it.")
+            yield file
+            after = os.fstat(handle)
+            if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
+                raise StillChanging(f"{claimed.path} is still being written to.")
+
+    def file_away(self, claimed: Claimed, *, rejected: bool, reports: Mapping[str, bytes]) -> Path:
+        """Move a claimed file to `processed` or `rejected`; reports (by suffix) are written beside it first."""
+        folder = self.path / (self._rejected if rejected else self._processed)
+        target = folder / local_name(claimed.id, claimed.path.name)
+        with _translated(folder):
+            folder.mkdir(exist_ok=True)
+            for suffix, content in reports.items():
+                with atomic_writer(folder / (target.name + suffix)) as file:
+                    file.write(content)
+            os.rename(claimed.path, target)
+            sync_folder(folder)
+            claimed.path.parent.rmdir()
+        return target
+
+
+@contextmanager
+def atomic_writer(target: Path) -> Iterator[BinaryIO]:
+    """Write a file so that nobody ever sees half of it; it survives a crash once the block is left.
+
+    Nothing appears under `target` if the block raises.
+    """
+    part = target.parent / f".{target.name}.tmp"
+    with _translated(target.parent):
+        file = part.open("wb")
+    try:
+        with file:
+            yield file
+            with _translated(target.parent):
+                file.flush()
+                os.fsync(file.fileno())
+        with _translated(target.parent):
+            os.replace(part, target)
+            sync_folder(target.parent)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def local_name(file_id: str, name: str) -> str:
+    """A name of ours for a file from outside: its id, then what is harmless of its own name."""
+    return f"{file_id}-{harmless(printable(name))[-NAME_BYTES:]}"
+
+
+@contextmanager
+def _translated(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise FolderError(f"{path} cannot be used: {error.strerror}.") from error

@@ -1,0 +1,32 @@
+"""The ledger: states, records and the journal, in one database. Every verb is one transaction.
+
+transfers  outbound files: received, judged, lease, publishing, sent, …      contacts  the line to each bank
+messages   inbound files: kept, applied, discarded, handed over             slots     once per schedule and slot
+views      what people and programs read                                     journal   the chained events
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from h2h.ledger.contacts import Contacts, Slots
+from h2h.ledger.database import Database
+from h2h.ledger.journal import Journal
+from h2h.ledger.messages import Messages
+from h2h.ledger.transfers import Transfers
+from h2h.ledger.views import Views
+
+
+class Ledger:
+    def __init__(self, url: str, base: Path) -> None:
+        """Open the database, `base` being the folder of a relative SQLite file, and bring it up to date."""
+        self._database = Database(url, base)
+        self.transfers = Transfers(self._database)
+        self.messages = Messages(self._database)
+        self.contacts = Contacts(self._database)
+        self.slots = Slots(self._database)
+        self.views = Views(self._database)
+        self.journal = Journal(self._database)
+
+    def close(self) -> None:
+        self._database.close()

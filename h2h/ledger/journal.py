@@ -1,0 +1,110 @@
+"""The journal: what happened, in order, each event carrying the hash of the one before.
+
+An event is written in the same transaction as the change it records. `verify` walks the whole chain; the database
+refuses to change or delete events, and the chain shows it where somebody did so regardless.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, desc, insert, select, text
+
+from h2h.ledger.database import Database
+from h2h.ledger.tables import INSTANT_FORMAT, canonical, event
+
+GENESIS = "0" * 64
+PAGE = 5000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    seq: int
+    at: datetime
+    subject: str
+    kind: str
+    actor: str
+    data: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chain:
+    """What `verify` found: the number of good events, the head's hash, and the first fault if there is one."""
+
+    events: int
+    head: str
+    fault: str | None = None
+
+
+def record(
+    connection: Connection, *, at: datetime, subject: str, kind: str, actor: str, data: Mapping[str, Any]
+) -> None:
+    """Append one event to the chain, inside the transaction of the change that it records."""
+    if connection.dialect.name == "postgresql":  # one writer at a time, as SQLite has it by itself
+        connection.execute(text("LOCK TABLE event IN EXCLUSIVE MODE"))
+    last = connection.execute(select(event.c.seq, event.c.hash).order_by(desc(event.c.seq)).limit(1)).first()
+    seq, previous = (last.seq + 1, last.hash) if last else (1, GENESIS)
+    body = canonical(data)
+    digest = _hash(seq, at.astimezone(UTC).strftime(INSTANT_FORMAT), subject, kind, actor, body, previous)
+    connection.execute(
+        insert(event).values(
+            seq=seq, at=at, subject=subject, kind=kind, actor=actor, data=body, previous=previous, hash=digest
+        )
+    )
+
+
+def _hash(*parts: object) -> str:
+    return hashlib.sha256(json.dumps(parts, ensure_ascii=False, separators=(",", ":")).encode()).hexdigest()
+
+
+class Journal:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def note(self, *, at: datetime, subject: str, kind: str, actor: str, data: Mapping[str, Any]) -> None:
+        """Record something that changes no row: a start, a refusal, an alarm."""
+        with self._database.transaction() as connection:
+            record(connection, at=at, subject=subject, kind=kind, actor=actor, data=data)
+
+    def of(self, subject: str) -> list[Event]:
+        """All events of one transfer or message, oldest first."""
+        with self._database.reading() as connection:
+            rows = connection.execute(select(event).where(event.c.subject == subject).order_by(event.c.seq))
+            return [_event(row) for row in rows]
+
+    def verify(self) -> Chain:
+        previous, count = GENESIS, 0
+        for row in self._rows():
+            if fault := _fault(row, count + 1, previous):
+                return Chain(events=count, head=previous, fault=fault)
+            previous, count = row.hash, count + 1
+        return Chain(events=count, head=previous)
+
+    def _rows(self) -> Iterator[Row[Any]]:
+        last = 0
+        while True:
+            with self._database.reading() as connection:
+                query = select(event).where(event.c.seq > last).order_by(event.c.seq).limit(PAGE)
+                rows = connection.execute(query).all()
+            yield from rows
+            if len(rows) < PAGE:
+                return
+            last = rows[-1].seq
+
+
+def _fault(row: Row[Any], expected: int, previous: str) -> str | None:
+    if row.seq != expected:
+        return f"event {expected} is missing; the next one there is {row.seq}"
+    if row.previous != previous:
+        return f"event {row.seq} does not follow the one before it"
+    digest = _hash(row.seq, row.at.strftime(INSTANT_FORMAT), row.subject, row.kind, row.actor, row.data, row.previous)
+    return None if digest == row.hash else f"event {row.seq} was edited"
+
+
+def _event(row: Row[Any]) -> Event:
+    return Event(seq=row.seq, at=row.at, subject=row.subject, kind=row.kind, actor=row.actor, data=json.loads(row.data))

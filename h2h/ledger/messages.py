@@ -1,0 +1,177 @@
+"""The verbs on inbound files: kept once by content, applied in one transaction, then discarded and handed over."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import Connection, Row, insert, select, update
+
+from h2h.errors import UsageError
+from h2h.ledger import tables as t
+from h2h.ledger.bookings import apply_statements
+from h2h.ledger.database import Database
+from h2h.ledger.findings import store_findings
+from h2h.ledger.journal import record
+from h2h.ledger.reports import apply_reports
+from h2h.model import BatchStatus, Finding, InboundId, PaymentStatus, Record, RemoteFile, Severity, StatusReport
+from h2h.text import printable
+
+GATEWAY = "gateway"
+
+
+class MessageState(StrEnum):
+    """KEPT: bytes are safe, not read yet. The other three are ends; discard and hand-over go on beside them."""
+
+    KEPT = "KEPT"
+    APPLIED = "APPLIED"
+    REPEATED = "REPEATED"
+    UNREADABLE = "UNREADABLE"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """One row of the message table."""
+
+    id: InboundId
+    bank: str
+    folder: str
+    name: str
+    size: int
+    modified: int | None
+    sha256: str
+    state: MessageState
+    reason: str | None
+    fetched_at: datetime
+    message: str | None
+    message_id: str | None
+    same_as: InboundId | None
+    discarded_at: datetime | None
+    handed_over_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """What the readers made of a kept file."""
+
+    message: str | None
+    message_id: str | None
+    records: Sequence[Record]
+    findings: Sequence[Finding]
+
+
+class Messages:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def get(self, message_id: str) -> Message:
+        with self._database.reading() as connection:
+            return _get(connection, message_id)
+
+    def seen(self, bank: str, files: Iterable[RemoteFile]) -> dict[RemoteFile, Message]:
+        """Those listed files that were fetched before, unchanged: same folder, name, size and time."""
+        c = t.message.c
+        found: dict[RemoteFile, Message] = {}
+        with self._database.reading() as connection:
+            for file in files:
+                query = select(t.message).where(
+                    c.bank == bank, c.folder == file.folder, c.name == printable(file.name),
+                    c.size == file.size, c.modified == file.modified,
+                )  # fmt: skip
+                if row := connection.execute(query.order_by(c.fetched_at.desc()).limit(1)).first():
+                    found[file] = _message(row)
+        return found
+
+    def unread(self, bank: str) -> list[Message]:
+        """Kept but not read: a crash came between."""
+        return self._where(bank, t.message.c.state == MessageState.KEPT)
+
+    def not_handed_over(self, bank: str) -> list[Message]:
+        c = t.message.c
+        ended = c.state.in_([MessageState.APPLIED, MessageState.UNREADABLE])
+        return self._where(bank, c.handed_over_at.is_(None) & ended)
+
+    def _where(self, bank: str, condition: Any) -> list[Message]:
+        query = select(t.message).where(t.message.c.bank == bank, condition).order_by(t.message.c.fetched_at)
+        with self._database.reading() as connection:
+            return [_message(row) for row in connection.execute(query)]
+
+    def kept(self, new_id: InboundId, bank: str, file: RemoteFile, sha256: str, now: datetime) -> Message:
+        """KEPT, or REPEATED where the same content came before (under whatever name): it makes no second records."""
+        c = t.message.c
+        with self._database.transaction() as connection:
+            first = connection.execute(
+                select(c.id, c.state)
+                .where(c.bank == bank, c.sha256 == sha256, c.state != MessageState.REPEATED)
+                .order_by(c.fetched_at)
+            ).first()
+            unreadable = first is not None and first.state == MessageState.UNREADABLE
+            again = MessageState.UNREADABLE if unreadable else MessageState.REPEATED
+            state = again if first else MessageState.KEPT
+            values = {
+                "id": new_id, "bank": bank, "folder": file.folder, "name": printable(file.name), "size": file.size,
+                "modified": file.modified, "sha256": sha256, "state": state, "fetched_at": now,
+                "same_as": first.id if first else None, "handed_over_at": now if first else None,
+                "reason": f"the same content as {first.id}" if first else None,
+            }  # fmt: skip
+            connection.execute(insert(t.message).values(**values))
+            told = {key: values[key] for key in ("bank", "folder", "name", "size", "sha256", "same_as")}
+            record(connection, at=now, subject=new_id, kind=state, actor=GATEWAY, data=told)
+            return _get(connection, new_id)
+
+    def applied(self, message_id: InboundId, reading: Reading, now: datetime) -> Message:
+        """Records, verdicts and findings of one file in one commit."""
+        with self._database.transaction() as connection:
+            row = _get(connection, message_id)
+            if row.state is not MessageState.KEPT:
+                return row
+            findings = [*reading.findings, *_apply(connection, row, reading.records, now)]
+            state = MessageState.APPLIED if reading.records else MessageState.UNREADABLE
+            store_findings(connection, message_id, findings)
+            worst = next((f for f in findings if f.severity is Severity.ERROR), None)
+            connection.execute(
+                update(t.message).where(t.message.c.id == message_id).values(
+                    state=state, message=reading.message, message_id=reading.message_id,
+                    reason=f"{worst.code}: {worst.text}" if worst else None,
+                )
+            )  # fmt: skip
+            told = {"message": reading.message, "message_id": reading.message_id, "findings": len(findings)}
+            record(connection, at=now, subject=message_id, kind=state, actor=GATEWAY, data=told)
+            return _get(connection, message_id)
+
+    def discarded(self, message_id: InboundId, how: str, now: datetime) -> None:
+        self._stamp(message_id, "discarded", {"how": how}, now, discarded_at=now)
+
+    def handed_over(self, message_id: InboundId, files: Sequence[str], now: datetime) -> None:
+        self._stamp(message_id, "handed over", {"files": list(files)}, now, handed_over_at=now)
+
+    def _stamp(
+        self, message_id: InboundId, kind: str, data: dict[str, Any], now: datetime, **columns: datetime
+    ) -> None:
+        with self._database.transaction() as connection:
+            connection.execute(update(t.message).where(t.message.c.id == message_id).values(**columns))
+            record(connection, at=now, subject=message_id, kind=kind, actor=GATEWAY, data=data)
+
+
+def _apply(connection: Connection, row: Message, records: Sequence[Record], now: datetime) -> list[Finding]:
+    if not records:
+        return []
+    if isinstance(records[0], StatusReport | BatchStatus | PaymentStatus):
+        return apply_reports(connection, row.id, row.bank, records, now)
+    return apply_statements(connection, row.id, row.bank, records)
+
+
+def _get(connection: Connection, message_id: str) -> Message:
+    row = connection.execute(select(t.message).where(t.message.c.id == message_id)).first()
+    if row is None:
+        raise UsageError(f"There is no file {message_id}; `h2h files` lists them.")
+    return _message(row)
+
+
+def _message(row: Row[Any]) -> Message:
+    values = dict(row._mapping)
+    values["state"] = MessageState(row.state)
+    return Message(**values)

@@ -1,0 +1,368 @@
+"""The ledger's tables. Amounts and instants are text of one form, so that every database keeps them exactly.
+
+A transfer is an outbound file, a message an inbound one. Events can only be added; triggers refuse anything else.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Dialect,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+    text,
+)
+
+INSTANT_FORMAT = "%Y-%m-%dT%H:%M:%S.%fZ"
+
+
+class Instant(TypeDecorator[datetime]):
+    """An aware datetime as UTC text of fixed width, which sorts by time."""
+
+    impl = String(27)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> str | None:
+        return None if value is None else value.astimezone(UTC).strftime(INSTANT_FORMAT)
+
+    def process_result_value(self, value: Any | None, dialect: Dialect) -> datetime | None:
+        return None if value is None else datetime.strptime(value, INSTANT_FORMAT).replace(tzinfo=UTC)
+
+
+class Exact(TypeDecorator[Decimal]):
+    """A Decimal as its own text: no rounding, trailing zeros kept."""
+
+    impl = String(40)
+    cache_ok = True
+
+    def process_bind_param(self, value: Decimal | None, dialect: Dialect) -> str | None:
+        return None if value is None else format(value, "f")
+
+    def process_result_value(self, value: Any | None, dialect: Dialect) -> Decimal | None:
+        return None if value is None else Decimal(value)
+
+
+class Json(TypeDecorator[Any]):
+    """A small JSON value as canonical text."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: Any | None, dialect: Dialect) -> str | None:
+        return None if value is None else canonical(value)
+
+    def process_result_value(self, value: Any | None, dialect: Dialect) -> Any | None:
+        return None if value is None else json.loads(value)
+
+
+def canonical(value: object) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str)
+
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+event = Table(
+    "event",
+    metadata,
+    Column("seq", Integer, primary_key=True, autoincrement=False),
+    Column("at", Instant, nullable=False),
+    Column("subject", String(64), nullable=False),
+    Column("kind", String(64), nullable=False),
+    Column("actor", String(128), nullable=False),
+    Column("data", Text, nullable=False),
+    Column("previous", String(64), nullable=False),
+    Column("hash", String(64), nullable=False, unique=True),
+    Index("ix_event_subject", "subject", "seq"),
+)
+
+transfer = Table(
+    "transfer",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("bank", String(40), nullable=False),
+    Column("watch", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("sha256", String(64), nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("verdict", String(16), nullable=False),
+    Column("reason", Text),
+    Column("received_at", Instant, nullable=False),
+    Column("message", String(40)),
+    Column("message_id", Text),
+    Column("payments", Integer),
+    Column("control_sum", Exact),
+    Column("currencies", Json),
+    Column("execution_date", String(40)),
+    Column("duplicate_of", String(32)),
+    Column("due_at", Instant),
+    Column("remote", Text),
+    Column("temporary", Text),
+    Column("sent_at", Instant),
+    Column("answered_at", Instant),
+    Column("attempts", Integer, nullable=False),
+    Column("failures", Integer, nullable=False),
+    Column("late_allowed", String(8)),
+    Column("proposed_by", String(128)),
+    Column("owner", String(128)),
+    Column("lease_until", Instant),
+    Column("fence", Integer, nullable=False),
+    Column("version", Integer, nullable=False),
+    Index("ix_transfer_due", "bank", "state", "due_at"),
+    Index("ix_transfer_sha256", "sha256"),
+    Index("ix_transfer_received_at", "received_at"),
+    Index("ix_transfer_state", "state"),
+    Index(
+        "uq_transfer_message_id",
+        "bank",
+        "message_id",
+        unique=True,
+        sqlite_where=text("state NOT IN ('INVALID','DUPLICATE','CANCELLED') AND duplicate_of IS NULL"),
+        postgresql_where=text("state NOT IN ('INVALID','DUPLICATE','CANCELLED') AND duplicate_of IS NULL"),
+    ),
+)
+
+remote_name = Table(  # every final name that was ever announced at a bank; never used for another transfer
+    "remote_name",
+    metadata,
+    Column("bank", String(40), primary_key=True),
+    Column("path", String(1000), primary_key=True),
+    Column("transfer_id", ForeignKey("transfer.id"), nullable=False),
+    Column("published", Boolean, nullable=False),
+)
+
+attempt = Table(
+    "attempt",
+    metadata,
+    Column("transfer_id", ForeignKey("transfer.id"), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("started_at", Instant, nullable=False),
+    Column("ended_at", Instant),
+    Column("temporary", Text, nullable=False),
+    Column("remote", Text, nullable=False),
+    Column("step", String(16), nullable=False),
+    Column("outcome", String(16)),
+    Column("text", Text),
+    Column("next_at", Instant),
+    Index(  # one attempt in flight for each transfer
+        "uq_attempt_open",
+        "transfer_id",
+        unique=True,
+        sqlite_where=text("ended_at IS NULL"),
+        postgresql_where=text("ended_at IS NULL"),
+    ),
+)
+
+batch = Table(
+    "batch",
+    metadata,
+    Column("transfer_id", ForeignKey("transfer.id"), primary_key=True),
+    Column("position", Integer, primary_key=True),
+    Column("payment_information_id", Text),
+    Column("payment_method", String(10)),
+    Column("batch_booking", Boolean),
+    Column("payments", Integer, nullable=False),
+    Column("amount", Exact),
+    Column("execution_date", String(40)),
+    Column("debtor_name", Text),
+    Column("debtor_account", String(64)),
+    Column("debtor_agent", String(16)),
+    Column("verdict", String(16), nullable=False),
+    Column("status", String(10)),
+    Column("reasons", Json),
+    Index("ix_batch_payment_information_id", "payment_information_id"),
+)
+
+payment = Table(
+    "payment",
+    metadata,
+    Column("transfer_id", ForeignKey("transfer.id"), primary_key=True),
+    Column("position", Integer, primary_key=True),
+    Column("batch", Integer, nullable=False),
+    Column("instruction_id", Text),
+    Column("end_to_end_id", Text),
+    Column("uetr", String(36)),
+    Column("amount", Exact),
+    Column("currency", String(3)),
+    Column("creditor_name", Text),
+    Column("creditor_account", String(64)),
+    Column("creditor_agent", String(16)),
+    Column("execution_date", String(40)),
+    Column("remittance", Text),
+    Column("status", String(10)),
+    Column("reasons", Json),
+    Column("status_at", Instant),
+    Column("booked_by", ForeignKey("entry.id")),
+    ForeignKeyConstraint(["transfer_id", "batch"], ["batch.transfer_id", "batch.position"], name="fk_payment_batch"),
+    Index("ix_payment_end_to_end_id", "end_to_end_id"),
+    Index("ix_payment_batch", "transfer_id", "batch"),
+    Index("ix_payment_uetr", "uetr"),
+    Index("ix_payment_instruction_id", "instruction_id"),
+    Index("ix_payment_booked_by", "booked_by"),
+)
+
+message = Table(
+    "message",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("bank", String(40), nullable=False),
+    Column("folder", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("modified", BigInteger),
+    Column("sha256", String(64), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("reason", Text),
+    Column("fetched_at", Instant, nullable=False),
+    Column("message", String(40)),
+    Column("message_id", Text),
+    Column("same_as", String(32)),
+    Column("discarded_at", Instant),
+    Column("handed_over_at", Instant),
+    Index("ix_message_sha256", "sha256"),
+    Index("ix_message_seen", "bank", "folder", "name"),
+    Index("ix_message_fetched_at", "fetched_at"),
+    Index("ix_message_state", "state"),
+)
+
+finding = Table(
+    "finding",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("subject", String(32), nullable=False),
+    Column("code", String(40), nullable=False),
+    Column("severity", String(10), nullable=False),
+    Column("path", Text, nullable=False),
+    Column("line", Integer),
+    Column("text", Text, nullable=False),
+    Index("ix_finding_subject", "subject"),
+)
+
+report = Table(  # one row for each status said in a pain.002, on whatever level; every one is kept
+    "report",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("message_id", ForeignKey("message.id"), nullable=False),
+    Column("transfer_id", ForeignKey("transfer.id")),
+    Column("level", String(10), nullable=False),
+    Column("batch", Integer),
+    Column("payment", Integer),
+    Column("original_message_id", Text),
+    Column("payment_information_id", Text),
+    Column("instruction_id", Text),
+    Column("end_to_end_id", Text),
+    Column("uetr", String(64)),
+    Column("status", String(10)),
+    Column("reasons", Json),
+    Column("effect", String(10), nullable=False),
+    Index("ix_report_transfer_id", "transfer_id", "batch", "payment"),
+    Index("ix_report_message_id", "message_id"),
+)
+
+statement = Table(
+    "statement",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("message_id", ForeignKey("message.id"), nullable=False),
+    Column("bank", String(40), nullable=False),
+    Column("position", Integer, nullable=False),
+    Column("statement_id", Text),
+    Column("account", String(64)),
+    Column("currency", String(3)),
+    Column("electronic_sequence_number", Text),
+    Column("legal_sequence_number", Text),
+    Column("page_number", Text),
+    Column("last_page", Boolean),
+    Column("created_at", String(40)),
+    Column("period_from", String(40)),
+    Column("period_to", String(40)),
+    Column("opening", Exact),
+    Column("closing", Exact),
+    Column("closing_date", String(40)),
+    Column("entries", Integer, nullable=False),
+    Column("matched", Integer, nullable=False),
+    Column("reconciles", Boolean),
+    Column("record", Json, nullable=False),
+    UniqueConstraint("message_id", "position"),
+    Index("ix_statement_account", "account", "closing_date"),
+)
+
+entry = Table(
+    "entry",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("statement_id", ForeignKey("statement.id"), nullable=False),
+    Column("position", Integer, nullable=False),
+    Column("amount", Exact),
+    Column("currency", String(3)),
+    Column("direction", String(4)),
+    Column("reversal", Boolean),
+    Column("status", String(10)),
+    Column("booking_date", String(40)),
+    Column("value_date", String(40)),
+    Column("reference", Text),
+    Column("account_servicer_reference", Text),
+    Column("batch_payment_information_id", Text),
+    Column("record", Json, nullable=False),
+    Index("ix_entry_statement_id", "statement_id"),
+)
+
+detail = Table(
+    "detail",
+    metadata,
+    Column("entry_id", ForeignKey("entry.id"), primary_key=True),
+    Column("position", Integer, primary_key=True),
+    Column("end_to_end_id", Text),
+    Column("instruction_id", Text),
+    Column("payment_information_id", Text),
+    Column("uetr", String(64)),
+    Column("amount", Exact),
+    Column("currency", String(3)),
+    Column("direction", String(4)),
+    Column("transfer_id", String(32)),
+    Column("payment", Integer),
+    Column("record", Json, nullable=False),
+    Index("ix_detail_end_to_end_id", "end_to_end_id"),
+)
+
+contact = Table(  # what is known of the line to each bank
+    "contact",
+    metadata,
+    Column("bank", String(40), primary_key=True),
+    Column("last_good_at", Instant),
+    Column("last_failed_at", Instant),
+    Column("failures", Integer, nullable=False),
+    Column("error_class", String(20)),
+    Column("text", Text),
+    Column("suspended_until", Instant),
+)
+
+slot = Table(  # once for each schedule and local slot, whoever fires
+    "slot",
+    metadata,
+    Column("schedule", String(200), primary_key=True),
+    Column("slot", String(40), primary_key=True),
+    Column("at", Instant, nullable=False),
+)

@@ -1,0 +1,466 @@
+"""The verbs on outbound files. Each is one transaction: the row's new state and its journal event, or nothing.
+
+Moves are asked of `lifecycle.move`; a row is changed only while its version is the one that was read. Whoever works
+on a transfer holds a lease with a fencing number: a worker that was paused and wakes up late finds itself fenced off.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import Connection, Row, and_, insert, or_, select, update
+
+from h2h.errors import Stale, UsageError
+from h2h.ledger import tables as t
+from h2h.ledger.database import Database, changed_one
+from h2h.ledger.findings import store_findings
+from h2h.ledger.journal import record
+from h2h.ledger.judged import Earlier, find_earlier, first_error, forget_answers, store_payments, summarise
+from h2h.lifecycle import Actor, State, Trigger, move
+from h2h.model import Judgement, TransferId
+from h2h.verdicts import Verdict
+
+DUE_LIMIT = 100
+GATEWAY = "gateway"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transfer:
+    """One row of the transfer table."""
+
+    id: TransferId
+    bank: str
+    watch: str
+    name: str
+    sha256: str
+    size: int
+    state: State
+    verdict: Verdict
+    reason: str | None
+    received_at: datetime
+    message: str | None
+    message_id: str | None
+    payments: int | None
+    control_sum: Decimal | None
+    currencies: list[str] | None
+    execution_date: str | None
+    duplicate_of: TransferId | None
+    due_at: datetime | None
+    remote: str | None
+    temporary: str | None
+    sent_at: datetime | None
+    answered_at: datetime | None
+    attempts: int
+    failures: int
+    late_allowed: str | None
+    proposed_by: str | None
+    owner: str | None
+    lease_until: datetime | None
+    fence: int
+    version: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Received:
+    """A file that was claimed and kept in the archive."""
+
+    id: TransferId
+    bank: str
+    watch: str
+    name: str
+    sha256: str
+    size: int
+
+
+Names = Callable[[Transfer, int, Callable[[str], bool]], tuple[str, str]]
+"""(transfer, attempt number, is this final path taken?) -> temporary path, final path at the bank."""
+
+
+class Transfers:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    # What the gateway reads.
+
+    def get(self, transfer_id: str) -> Transfer:
+        with self._database.reading() as connection:
+            return _get(connection, transfer_id)
+
+    def in_state(self, state: State) -> list[Transfer]:
+        with self._database.reading() as connection:
+            query = select(t.transfer).where(t.transfer.c.state == state).order_by(t.transfer.c.received_at)
+            return [_transfer(row) for row in connection.execute(query)]
+
+    def due(self, bank: str, now: datetime) -> list[Transfer]:
+        """What wants to be looked at now: READY at its time, and PUBLISHING that nobody owns; oldest first."""
+        c = t.transfer.c
+        query = (
+            select(t.transfer)
+            .where(c.bank == bank, c.due_at <= now)
+            .where(or_(c.state == State.READY, and_(c.state == State.PUBLISHING, _unowned(now))))
+            .order_by(c.due_at, c.received_at)
+            .limit(DUE_LIMIT)
+        )
+        with self._database.reading() as connection:
+            return [_transfer(row) for row in connection.execute(query)]
+
+    def next_due(self, bank: str) -> datetime | None:
+        """When the next transfer of the bank wants to be looked at."""
+        c = t.transfer.c
+        waiting = c.state.in_([State.READY, State.PUBLISHING])
+        query = select(c.due_at).where(c.bank == bank, waiting, c.due_at.is_not(None)).order_by(c.due_at).limit(1)
+        with self._database.reading() as connection:
+            return connection.execute(query).scalar()
+
+    # Claim, keep, judge.
+
+    def received(self, new: Received, now: datetime) -> bool:
+        """RECEIVED, once for each id; False where it is known already."""
+        with self._database.transaction() as connection:
+            known = connection.execute(select(t.transfer.c.sha256).where(t.transfer.c.id == new.id)).scalar()
+            if known is not None:
+                if known != new.sha256:
+                    raise Stale(f"{new.id} was taken with other content before.")
+                return False
+            values = {key: getattr(new, key) for key in ("id", "bank", "watch", "name", "sha256", "size")}
+            fresh: dict[str, Any] = {"state": State.RECEIVED, "verdict": Verdict.NONE, "received_at": now}
+            zeros: dict[str, Any] = {"attempts": 0, "failures": 0, "fence": 0, "version": 1}
+            connection.execute(insert(t.transfer).values(**values, **fresh, **zeros))
+            record(connection, at=now, subject=new.id, kind=State.RECEIVED, actor=GATEWAY, data=values)
+        return True
+
+    def judged(self, transfer_id: TransferId, judgement: Judgement, due_at: datetime, now: datetime) -> Transfer:
+        """INVALID, DUPLICATE or READY, with payments and findings. Bytes and message id are checked in here."""
+        with self._database.transaction() as connection:
+            row = _get(connection, transfer_id)
+            summary = summarise(judgement)
+            earlier = find_earlier(connection, row, summary["message_id"]) if judgement.good else None
+            findings = [*judgement.findings, *([earlier.finding] if earlier else [])]
+            trigger = _judged_trigger(judgement, earlier)
+            if judgement.header and trigger is not Trigger.JUDGED_INVALID:
+                store_payments(connection, transfer_id, judgement)
+            store_findings(connection, transfer_id, findings)
+            return _move(
+                connection, row, trigger, Actor.GATEWAY, now,
+                reason=first_error(findings),
+                data={"findings": len(findings), **{k: summary[k] for k in ("message", "message_id", "payments")}},
+                due_at=due_at if trigger is Trigger.JUDGED_GOOD else None,
+                duplicate_of=earlier.transfer_id if earlier else None,
+                **summary,
+            )  # fmt: skip
+
+    # Lease, stage, publish, reconcile.
+
+    def release_leases(self, node: str, owner: str, now: datetime) -> list[TransferId]:
+        """Take back what earlier runs on this node held when they died: STAGING goes back to READY."""
+        c = t.transfer.c
+        foreign = and_(c.owner.startswith(f"{node}/", autoescape=True), c.owner != owner)
+        with self._database.transaction() as connection:
+            held = connection.execute(select(t.transfer).where(or_(foreign, c.lease_until < now))).all()
+            for row in map(_transfer, held):
+                _take_back(connection, row, now)
+            return [TransferId(row.id) for row in held]
+
+    def lease(
+        self, transfer: Transfer, owner: str, names: Names, now: datetime, lease_time: timedelta
+    ) -> Transfer | None:
+        """Own the transfer for a while: READY becomes STAGING with a new attempt; PUBLISHING stays, to be reconciled.
+
+        None where somebody else was quicker.
+        """
+        with self._database.transaction() as connection:
+            row = _get(connection, transfer.id)
+            if row.version != transfer.version:
+                return None
+            held: dict[str, Any] = {"owner": owner, "lease_until": now + lease_time, "fence": row.fence + 1}
+            if row.state is State.PUBLISHING:
+                return _change(connection, row, now, "reconcile", GATEWAY, {"owner": owner}, **held)
+            number = row.attempts + 1
+            temporary, remote = names(row, number, lambda path: _taken(connection, row, path))
+            _reserve(connection, row, remote)
+            connection.execute(
+                insert(t.attempt).values(
+                    transfer_id=row.id, number=number, started_at=now,
+                    temporary=temporary, remote=remote, step="stage",
+                )
+            )  # fmt: skip
+            return _move(
+                connection, row, Trigger.LEASE, Actor.GATEWAY, now,
+                reason=None,
+                data={"attempt": number, "temporary": temporary, "remote": remote, "owner": owner},
+                attempts=number, temporary=temporary, remote=remote, **held,
+            )  # fmt: skip
+
+    def renew(self, transfer: Transfer, now: datetime, lease_time: timedelta) -> None:
+        """Keep the lease; Stale where it was lost."""
+        c = t.transfer.c
+        with self._database.transaction() as connection:
+            done = connection.execute(
+                update(t.transfer)
+                .where(c.id == transfer.id, c.fence == transfer.fence, c.owner == transfer.owner)
+                .values(lease_until=now + lease_time)
+            )
+            changed_one(done, transfer.id)
+
+    def publishing(self, transfer: Transfer, now: datetime) -> Transfer:
+        """The point of no return: from here on the file is never uploaded again. Stale for a fenced-off worker."""
+        with self._database.transaction() as connection:
+            row = _fenced(connection, transfer)
+            connection.execute(
+                update(t.remote_name)
+                .where(t.remote_name.c.bank == row.bank, t.remote_name.c.path == row.remote)
+                .values(published=True)
+            )
+            _attempt(connection, row, step="publish")
+            data = {"attempt": row.attempts, "temporary": row.temporary, "remote": row.remote}
+            return _move(connection, row, Trigger.STAGED, Actor.GATEWAY, now, reason=None, data=data, due_at=now)
+
+    def sent(self, transfer: Transfer, evidence: Mapping[str, Any], now: datetime) -> Transfer:
+        """PUBLISHING -> SENT with what shows it."""
+        with self._database.transaction() as connection:
+            row = _fenced(connection, transfer)
+            _attempt(connection, row, ended_at=now, outcome="DELIVERED", text=evidence.get("answer"))
+            return _move(
+                connection, row, Trigger.DELIVERED, Actor.GATEWAY, now,
+                reason=None, data=evidence, sent_at=now, due_at=None, failures=0, **_NO_LEASE,
+            )  # fmt: skip
+
+    def in_doubt(self, transfer: Transfer, reason: str, evidence: Mapping[str, Any], now: datetime) -> Transfer:
+        """PUBLISHING -> UNCERTAIN: a person decides."""
+        with self._database.transaction() as connection:
+            row = _fenced(connection, transfer)
+            _attempt(connection, row, ended_at=now, outcome="UNKNOWN", text=reason)
+            return _move(
+                connection, row, Trigger.IN_DOUBT, Actor.GATEWAY, now,
+                reason=reason, data=evidence, due_at=None, **_NO_LEASE,
+            )  # fmt: skip
+
+    def look_again(self, transfer: Transfer, text: str, due_at: datetime, now: datetime) -> Transfer:
+        """Still PUBLISHING: the bank cannot be asked now; look again at `due_at`."""
+        with self._database.transaction() as connection:
+            row = _fenced(connection, transfer)
+            _attempt(connection, row, text=text, next_at=due_at)
+            data = {"text": text, "next": due_at}
+            return _change(
+                connection, row, now, "look again", GATEWAY, data,
+                due_at=due_at, failures=row.failures + 1, reason=text, **_NO_LEASE,
+            )  # fmt: skip
+
+    def not_delivered(
+        self,
+        transfer: Transfer,
+        *,
+        step: str,
+        outcome: str,
+        text: str,
+        failures: int,
+        due_at: datetime | None,
+        now: datetime,
+    ) -> Transfer:
+        """STAGING -> READY at `due_at`, or FAILED where that is None. Nothing is visible at the bank."""
+        trigger = Trigger.NOT_DELIVERED if due_at else Trigger.GIVEN_UP
+        told = {"step": step, "outcome": outcome, "text": text, "next": due_at, "attempt": transfer.attempts}
+        with self._database.transaction() as connection:
+            row = _fenced(connection, transfer)
+            _attempt(connection, row, ended_at=now, step=step, outcome=outcome, text=text, next_at=due_at)
+            return _move(
+                connection, row, trigger, Actor.GATEWAY, now,
+                reason=text, data=told, due_at=due_at, failures=failures, **_NO_LEASE,
+            )  # fmt: skip
+
+    def stop_staging(self, transfer: Transfer, trigger: Trigger, reason: str, now: datetime) -> Transfer:
+        """STAGING -> HELD: the cut-off passed, or the final name is taken."""
+        with self._database.transaction() as connection:
+            row = _fenced(connection, transfer)
+            _attempt(connection, row, ended_at=now, outcome="STOPPED", text=reason)
+            return _move(
+                connection, row, trigger, Actor.GATEWAY, now,
+                reason=reason, data={"reason": reason}, due_at=None, **_NO_LEASE,
+            )  # fmt: skip
+
+    # Waiting.
+
+    def late(self, transfer: Transfer, reason: str, now: datetime) -> Transfer:
+        """READY -> HELD: the window is closed and the folder's rule is to hold."""
+        with self._database.transaction() as connection:
+            row = _unchanged(connection, transfer)
+            data = {"reason": reason}
+            return _move(connection, row, Trigger.LATE, Actor.GATEWAY, now, reason=reason, data=data, due_at=None)
+
+    def postpone(self, transfer: Transfer, due_at: datetime, reason: str, now: datetime) -> Transfer:
+        """Still READY, to be looked at again at `due_at`."""
+        with self._database.transaction() as connection:
+            row = _unchanged(connection, transfer)
+            data = {"reason": reason, "next": due_at}
+            return _change(connection, row, now, "postponed", GATEWAY, data, due_at=due_at, reason=reason)
+
+    # What people do.
+
+    def decide(
+        self,
+        transfer_id: str,
+        trigger: Trigger,
+        actor: Actor,
+        *,
+        who: str,
+        reason: str,
+        now: datetime,
+        late_allowed: str | None = None,
+    ) -> Transfer:
+        """A person's decision, recorded with name and reason; NotAllowed where the state forbids it.
+
+        `late_allowed` is what may happen after the cut-off: "next" window, "now", or the folder's rule (None).
+        """
+        with self._database.transaction() as connection:
+            row = _get(connection, transfer_id)
+            to = move(row.state, trigger, actor)
+            extra: dict[str, Any] = {"due_at": now if to is State.READY else None, "proposed_by": None}
+            if to is State.READY:
+                extra |= {"failures": 0, "verdict": Verdict.NONE, "sent_at": None, "late_allowed": late_allowed}
+            if to is State.SENT:
+                extra |= {"sent_at": now}
+            data = {"decision": trigger, "reason": reason}
+            if trigger is Trigger.RESEND_REJECTED:
+                forget_answers(connection, transfer_id)
+            return _move(connection, row, trigger, actor, now, reason=reason, data=data, who=who, **extra)
+
+    def propose(self, transfer_id: str, who: str, reason: str, now: datetime) -> Transfer:
+        """The first of two people says "send again"; another one has to say so too."""
+        with self._database.transaction() as connection:
+            row = _get(connection, transfer_id)
+            move(row.state, Trigger.SEND_AGAIN, Actor.SECOND_PERSON)
+            data = {"reason": reason}
+            return _change(connection, row, now, "send again proposed", who, data, proposed_by=who)
+
+
+_NO_LEASE = {"owner": None, "lease_until": None}
+
+
+def change_state(
+    connection: Connection, transfer_id: str, trigger: Trigger, actor: Actor, now: datetime, **columns: Any
+) -> None:
+    """Move a transfer within somebody else's transaction, as when a pain.002 names it."""
+    row = _get(connection, transfer_id)
+    _attempt(connection, row, ended_at=now, outcome="DELIVERED", text=columns.get("reason"))
+    reason = columns.pop("reason", None)
+    _move(connection, row, trigger, actor, now, reason=reason, data={"reason": reason}, **columns, **_NO_LEASE)
+
+
+def _move(
+    connection: Connection,
+    row: Transfer,
+    trigger: Trigger,
+    actor: Actor,
+    now: datetime,
+    *,
+    reason: str | None,
+    data: Mapping[str, Any],
+    who: str | None = None,
+    **columns: Any,
+) -> Transfer:
+    to = move(row.state, trigger, actor)
+    told = {"from": row.state, **data}
+    return _change(connection, row, now, to, who or actor.value, told, state=to, reason=reason, **columns)
+
+
+def _change(
+    connection: Connection,
+    row: Transfer,
+    now: datetime,
+    kind: str,
+    who: str,
+    data: Mapping[str, Any],
+    **columns: Any,
+) -> Transfer:
+    """The one place where a transfer's row changes: guarded by its version, together with its event."""
+    c = t.transfer.c
+    done = connection.execute(
+        update(t.transfer).where(c.id == row.id, c.version == row.version).values(version=row.version + 1, **columns)
+    )
+    changed_one(done, row.id)
+    record(connection, at=now, subject=row.id, kind=str(kind), actor=who, data=data)
+    return _get(connection, row.id)
+
+
+def _get(connection: Connection, transfer_id: str) -> Transfer:
+    row = connection.execute(select(t.transfer).where(t.transfer.c.id == transfer_id)).first()
+    if row is None:
+        raise UsageError(f"There is no transfer {transfer_id}; `h2h files` lists them.")
+    return _transfer(row)
+
+
+def _transfer(row: Row[Any]) -> Transfer:
+    values = dict(row._mapping)
+    values["state"], values["verdict"] = State(row.state), Verdict(row.verdict)
+    return Transfer(**values)
+
+
+def _unowned(now: datetime) -> Any:
+    return or_(t.transfer.c.owner.is_(None), t.transfer.c.lease_until < now)
+
+
+def _fenced(connection: Connection, transfer: Transfer) -> Transfer:
+    row = _get(connection, transfer.id)
+    if row.fence != transfer.fence or row.owner != transfer.owner:
+        raise Stale(f"{transfer.id} belongs to another worker now.")
+    return row
+
+
+def _unchanged(connection: Connection, transfer: Transfer) -> Transfer:
+    row = _get(connection, transfer.id)
+    if row.version != transfer.version:
+        raise Stale(f"{transfer.id} was changed by somebody else in the meantime.")
+    return row
+
+
+def _attempt(connection: Connection, row: Transfer, **columns: Any) -> None:
+    """Complete the attempt in flight."""
+    c = t.attempt.c
+    connection.execute(
+        update(t.attempt)
+        .where(c.transfer_id == row.id, c.number == row.attempts, c.ended_at.is_(None))
+        .values(**columns)
+    )
+
+
+def _take_back(connection: Connection, row: Transfer, now: datetime) -> None:
+    if row.state is State.STAGING:
+        text = "the gateway stopped during the upload; nothing was published"
+        _attempt(connection, row, ended_at=now, outcome="NOT_DELIVERED", text=text, next_at=now)
+        data = {"reason": text, "attempt": row.attempts}
+        _move(
+            connection, row, Trigger.NOT_DELIVERED, Actor.GATEWAY, now,
+            reason=text, data=data, due_at=now, **_NO_LEASE,
+        )  # fmt: skip
+    else:
+        text = "the gateway stopped while it held this transfer"
+        _change(connection, row, now, "lease taken back", GATEWAY, {"reason": text}, **_NO_LEASE)
+
+
+def _taken(connection: Connection, row: Transfer, path: str) -> bool:
+    c = t.remote_name.c
+    found = connection.execute(select(t.remote_name).where(c.bank == row.bank, c.path == path)).first()
+    return found is not None and (found.transfer_id != row.id or found.published)
+
+
+def _reserve(connection: Connection, row: Transfer, path: str) -> None:
+    c = t.remote_name.c
+    if connection.execute(select(c.path).where(c.bank == row.bank, c.path == path)).first() is None:
+        connection.execute(insert(t.remote_name).values(bank=row.bank, path=path, transfer_id=row.id, published=False))
+
+
+def _judged_trigger(judgement: Judgement, earlier: Earlier | None) -> Trigger:
+    if not judgement.good:
+        return Trigger.JUDGED_INVALID
+    return Trigger.JUDGED_DUPLICATE if earlier else Trigger.JUDGED_GOOD
+
+
+def touch_verdict(connection: Connection, transfer_id: str, verdict: Verdict, message_id: str, now: datetime) -> None:
+    """The bank's word on the whole file, as a pain.002 has just changed it."""
+    row = _get(connection, transfer_id)
+    data = {"verdict": verdict, "was": row.verdict, "by": message_id}
+    _change(connection, row, now, f"verdict {verdict}", "bank", data, verdict=verdict, answered_at=now)

@@ -1,0 +1,355 @@
+"""What people and programs read: files, one file's history, payments, statements, the morning board.
+
+Views change nothing and take no writer's lock. Their cost grows with the answer, not with the ledger.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, func, or_, select
+
+from h2h.errors import UsageError
+from h2h.ledger import tables as t
+from h2h.ledger.database import Database
+from h2h.ledger.findings import load_findings
+from h2h.ledger.messages import MessageState
+from h2h.lifecycle import State
+from h2h.model import Finding
+from h2h.verdicts import Verdict
+
+LIMIT = 100
+ATTENTION = (State.INVALID, State.DUPLICATE, State.HELD, State.UNCERTAIN, State.FAILED)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileRow:
+    """One line of `h2h files`, for outbound and inbound files alike."""
+
+    id: str
+    direction: str
+    bank: str
+    name: str
+    state: str
+    verdict: str | None
+    message: str | None
+    message_id: str | None
+    sha256: str
+    size: int
+    payments: int | None
+    control_sum: Decimal | None
+    currencies: Sequence[str] | None
+    reason: str | None
+    attempts: int | None
+    due_at: datetime | None
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """One line of a file's history: an event of the journal, or an attempt's end."""
+
+    at: datetime
+    kind: str
+    actor: str
+    data: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class History:
+    file: FileRow
+    remote: str | None
+    findings: list[Finding]
+    lines: list[Line]
+    attempts: list[dict[str, Any]]
+    batches: list[dict[str, Any]]
+    reports: list[dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaymentRow:
+    """One payment from the ERP's file to the bank's answer to the statement line."""
+
+    transfer: str
+    bank: str
+    file: str
+    state: str
+    sent_at: datetime | None
+    position: int
+    batch: str | None
+    instruction_id: str | None
+    end_to_end_id: str | None
+    uetr: str | None
+    amount: Decimal | None
+    currency: str | None
+    creditor_name: str | None
+    creditor_account: str | None
+    creditor_agent: str | None
+    debtor_account: str | None
+    execution_date: str | None
+    status: str | None
+    reasons: list[dict[str, str]]
+    answers: list[dict[str, Any]]
+    booking: dict[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatementRow:
+    message: str
+    bank: str
+    account: str | None
+    statement_id: str | None
+    sequence_number: str | None
+    currency: str | None
+    opening: Decimal | None
+    closing: Decimal | None
+    closing_date: str | None
+    entries: int
+    matched: int
+    reconciles: bool | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BankRow:
+    bank: str
+    states: dict[str, int]
+    verdicts: dict[str, int]
+    oldest_ready: datetime | None
+    last_good_at: datetime | None
+    failures: int
+    error_class: str | None
+    error: str | None
+    suspended_until: datetime | None
+    last_statement: str | None
+    unreadable: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Board:
+    """What somebody wants to see first in the morning."""
+
+    banks: list[BankRow]
+    attention: list[FileRow]
+
+
+class Views:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def files(self, *, state: str | None = None, bank: str | None = None, limit: int = LIMIT) -> list[FileRow]:
+        """The newest files of both directions, newest first."""
+        with self._database.reading() as connection:
+            out = _newest(t.transfer, t.transfer.c.received_at, state, bank, limit)
+            back = _newest(t.message, t.message.c.fetched_at, state, bank, limit)
+            rows = [_transfer_row(r) for r in connection.execute(out)]
+            rows += [_message_row(r) for r in connection.execute(back)]
+        return sorted(rows, key=lambda row: (row.at, row.id), reverse=True)[:limit]
+
+    def find(self, name: str) -> str:
+        """The whole id of a file from the id, or from the end of it where that is unique."""
+        with self._database.reading() as connection:
+            found = [
+                row.id
+                for table in (t.transfer, t.message)
+                for row in connection.execute(
+                    select(table.c.id)
+                    .where(or_(table.c.id == name, table.c.id.endswith(name, autoescape=True)))
+                    .limit(3)
+                )
+            ]
+        if len(found) == 1 or name in found:
+            return name if name in found else str(found[0])
+        what = f"{len(found)} files end in {name}: {', '.join(found)}" if found else f"There is no file {name}"
+        raise UsageError(f"{what}; `h2h files` lists them.")
+
+    def history(self, file_id: str) -> History:
+        with self._database.reading() as connection:
+            outbound = connection.execute(select(t.transfer).where(t.transfer.c.id == file_id)).first()
+            row = outbound or connection.execute(select(t.message).where(t.message.c.id == file_id)).one()
+            events = select(t.event).where(t.event.c.subject == file_id).order_by(t.event.c.seq)
+            reports = t.report.c.transfer_id if outbound else t.report.c.message_id
+            return History(
+                file=_transfer_row(row) if outbound else _message_row(row),
+                remote=row.remote if outbound else f"{row.folder}/{row.name}",
+                findings=load_findings(connection, file_id),
+                lines=[_line(r) for r in connection.execute(events)],
+                attempts=_dicts(connection, _of(t.attempt, file_id, t.attempt.c.number)),
+                batches=_dicts(connection, _of(t.batch, file_id, t.batch.c.position)),
+                reports=_dicts(
+                    connection, select(t.report).where(reports == file_id).order_by(t.report.c.id).limit(LIMIT)
+                ),
+            )
+
+    def payments(
+        self, reference: str | None = None, *, bank: str | None = None, limit: int = LIMIT
+    ) -> list[PaymentRow]:
+        """Payments, newest file first: those with this EndToEndId, InstrId or UETR, or all."""
+        p = t.payment.c
+        query = (
+            select(t.payment, t.transfer.c.bank, t.transfer.c.name, t.transfer.c.state, t.transfer.c.sent_at,
+                   t.batch.c.payment_information_id, t.batch.c.debtor_account)
+            .join(t.transfer, t.transfer.c.id == p.transfer_id)
+            .join(t.batch, (t.batch.c.transfer_id == p.transfer_id) & (t.batch.c.position == p.batch))
+            .order_by(t.transfer.c.received_at.desc(), p.position)
+            .limit(limit)
+        )  # fmt: skip
+        if reference is not None:
+            same = (p.end_to_end_id == reference, p.instruction_id == reference, p.uetr == reference.lower())
+            query = query.where(or_(*same))
+        if bank is not None:
+            query = query.where(t.transfer.c.bank == bank)
+        with self._database.reading() as connection:
+            return [_payment_row(connection, row) for row in connection.execute(query).all()]
+
+    def statements(
+        self, *, account: str | None = None, bank: str | None = None, limit: int = LIMIT
+    ) -> list[StatementRow]:
+        c = t.statement.c
+        query = select(t.statement).order_by(c.closing_date.desc(), c.id.desc()).limit(limit)
+        if account:
+            query = query.where(c.account == account)
+        if bank:
+            query = query.where(c.bank == bank)
+        with self._database.reading() as connection:
+            return [_statement_row(row) for row in connection.execute(query)]
+
+    def entries(self, message_id: str) -> list[dict[str, Any]]:
+        """All entries of a message's statements, as the records that were read, each with its details."""
+        query = (
+            select(t.entry, t.statement.c.position.label("statement"), t.statement.c.account)
+            .join(t.statement, t.statement.c.id == t.entry.c.statement_id)
+            .where(t.statement.c.message_id == message_id)
+            .order_by(t.entry.c.id)
+        )
+        with self._database.reading() as connection:
+            return [
+                {**row.record, "account": row.account, "details": _details(connection, row.id)}
+                for row in connection.execute(query).all()
+            ]
+
+    def board(self, banks: Sequence[str]) -> Board:
+        with self._database.reading() as connection:
+            query = (
+                select(t.transfer).where(t.transfer.c.state.in_(ATTENTION)).order_by(t.transfer.c.received_at.desc())
+            )
+            attention = [_transfer_row(row) for row in connection.execute(query.limit(LIMIT))]
+            return Board(banks=[_bank_row(connection, bank) for bank in banks], attention=attention)
+
+
+def _newest(table: Any, at: Any, state: str | None, bank: str | None, limit: int) -> Select[Any]:
+    query = select(table).order_by(at.desc(), table.c.id.desc()).limit(limit)
+    if state:
+        query = query.where(table.c.state == state)
+    return query.where(table.c.bank == bank) if bank else query
+
+
+def _transfer_row(r: Row[Any]) -> FileRow:
+    return FileRow(
+        id=r.id, direction="out", bank=r.bank, name=r.name, state=r.state, verdict=r.verdict, message=r.message,
+        message_id=r.message_id, sha256=r.sha256, size=r.size, payments=r.payments, control_sum=r.control_sum,
+        currencies=r.currencies, reason=r.reason, attempts=r.attempts, due_at=r.due_at, at=r.received_at,
+    )  # fmt: skip
+
+
+def _message_row(r: Row[Any]) -> FileRow:
+    return FileRow(
+        id=r.id, direction="in", bank=r.bank, name=r.name, state=r.state, verdict=None, message=r.message,
+        message_id=r.message_id, sha256=r.sha256, size=r.size, payments=None, control_sum=None, currencies=None,
+        reason=r.reason, attempts=None, due_at=None, at=r.fetched_at,
+    )  # fmt: skip
+
+
+def _line(row: Row[Any]) -> Line:
+    return Line(at=row.at, kind=row.kind, actor=row.actor, data=json.loads(row.data))
+
+
+def _of(table: Any, transfer_id: str, order: Any) -> Select[Any]:
+    return select(table).where(table.c.transfer_id == transfer_id).order_by(order).limit(LIMIT)
+
+
+def _dicts(connection: Connection, query: Select[Any]) -> list[dict[str, Any]]:
+    return [dict(row._mapping) for row in connection.execute(query)]
+
+
+def _payment_row(connection: Connection, r: Row[Any]) -> PaymentRow:
+    return PaymentRow(
+        transfer=r.transfer_id, bank=r.bank, file=r.name, state=r.state, sent_at=r.sent_at, position=r.position,
+        batch=r.payment_information_id, instruction_id=r.instruction_id, end_to_end_id=r.end_to_end_id, uetr=r.uetr,
+        amount=r.amount, currency=r.currency, creditor_name=r.creditor_name, creditor_account=r.creditor_account,
+        creditor_agent=r.creditor_agent, debtor_account=r.debtor_account, execution_date=r.execution_date,
+        status=r.status, reasons=r.reasons or [], answers=_answers(connection, r), booking=_booking(connection, r),
+    )  # fmt: skip
+
+
+def _answers(connection: Connection, payment: Row[Any]) -> list[dict[str, Any]]:
+    """Every status that a report said of this payment, of its batch or of its file, oldest first."""
+    c = t.report.c
+    on_payment = (c.level == "payment") & (c.payment == payment.position)
+    on_batch = (c.level == "batch") & (c.batch == payment.batch)
+    query = (
+        select(c.level, c.status, c.reasons, c.effect, t.message.c.id.label("message"), t.message.c.name,
+               t.message.c.fetched_at.label("at"))
+        .join(t.message, t.message.c.id == c.message_id)
+        .where(c.transfer_id == payment.transfer_id, or_(c.level == "file", on_batch, on_payment))
+        .order_by(c.id)
+        .limit(LIMIT)
+    )  # fmt: skip
+    return _dicts(connection, query)
+
+
+def _booking(connection: Connection, payment: Row[Any]) -> dict[str, Any] | None:
+    if payment.booked_by is None:
+        return None
+    e, s = t.entry.c, t.statement.c
+    query = (
+        select(e.booking_date, e.value_date, e.amount, e.currency, e.direction, e.account_servicer_reference,
+               s.statement_id, s.account, s.message_id.label("message"))
+        .join(t.statement, s.id == e.statement_id)
+        .where(e.id == payment.booked_by)
+    )  # fmt: skip
+    return _dicts(connection, query)[0]
+
+
+def _statement_row(r: Row[Any]) -> StatementRow:
+    return StatementRow(
+        message=r.message_id, bank=r.bank, account=r.account, statement_id=r.statement_id,
+        sequence_number=r.electronic_sequence_number or r.legal_sequence_number, currency=r.currency,
+        opening=r.opening, closing=r.closing, closing_date=r.closing_date, entries=r.entries, matched=r.matched,
+        reconciles=r.reconciles,
+    )  # fmt: skip
+
+
+def _details(connection: Connection, entry: int) -> list[dict[str, Any]]:
+    query = select(t.detail).where(t.detail.c.entry_id == entry).order_by(t.detail.c.position)
+    return [
+        {**row.record, **({"transfer": row.transfer_id, "payment": row.payment} if row.transfer_id else {})}
+        for row in connection.execute(query)
+    ]
+
+
+def _bank_row(connection: Connection, bank: str) -> BankRow:
+    c, m, s = t.transfer.c, t.message.c, t.statement.c
+    by_state = select(c.state, func.count()).where(c.bank == bank).group_by(c.state)
+    by_verdict = select(c.verdict, func.count()).where(c.bank == bank, c.state == State.SENT).group_by(c.verdict)
+    oldest = select(func.min(c.received_at)).where(c.bank == bank, c.state == State.READY)
+    unreadable = select(func.count()).where(m.bank == bank, m.state == MessageState.UNREADABLE)
+    last = select(func.max(s.closing_date)).where(s.bank == bank)
+    contact = connection.execute(select(t.contact).where(t.contact.c.bank == bank)).first()
+    return BankRow(
+        bank=bank,
+        states={row[0]: row[1] for row in connection.execute(by_state)},
+        verdicts={row[0]: row[1] for row in connection.execute(by_verdict) if row[0] != Verdict.NONE},
+        oldest_ready=connection.execute(oldest).scalar(),
+        last_good_at=contact.last_good_at if contact else None,
+        failures=contact.failures if contact else 0,
+        error_class=contact.error_class if contact else None,
+        error=contact.text if contact else None,
+        suspended_until=contact.suspended_until if contact else None,
+        last_statement=connection.execute(last).scalar(),
+        unreadable=connection.execute(unreadable).scalar() or 0,
+    )

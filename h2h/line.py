@@ -1,0 +1,78 @@
+"""The line to one bank: its session is opened when first needed, kept, and opened again after it broke.
+
+What went wrong stands in the ledger; after a failure the bank is left alone for a while (back-off), and a refusal,
+which somebody has to mend, waits for the longest time at once. Flows use the line; they never retry on their own.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+
+from h2h.channels import Channel
+from h2h.clock import Clock
+from h2h.config import Bank
+from h2h.errors import ChannelError, Refused
+from h2h.ledger import Ledger
+from h2h.schedule import backoff
+
+
+class Line:
+    def __init__(self, bank: Bank, ledger: Ledger, clock: Clock, connect: Callable[[Bank], Channel]) -> None:
+        self.bank = bank
+        self._ledger = ledger
+        self._clock = clock
+        self._connect = connect
+        self._session: Channel | None = None
+        self._troubles: dict[str, ChannelError] = {}
+
+    def suspended_until(self) -> datetime | None:
+        """Until when the bank is left alone; None where it may be asked now."""
+        until = self._ledger.contacts.suspended_until(self.bank.name)
+        return until if until and until > self._clock.now() else None
+
+    @contextmanager
+    def session(self) -> Iterator[Channel]:
+        """An open session. A ChannelError in the block closes it; a failure to open it suspends the bank."""
+        session = self._session if self._session and self._session.alive() else self._open()
+        try:
+            yield session
+        except ChannelError:
+            self.close()
+            raise
+
+    def _open(self) -> Channel:
+        self.close()
+        try:
+            self._session = self._connect(self.bank)
+        except ChannelError as error:
+            self._suspend(error)
+            raise
+        self._ledger.contacts.good(self.bank.name, self._clock.now())
+        return self._session
+
+    def _suspend(self, error: ChannelError) -> None:
+        now, retry = self._clock.now(), self.bank.retry
+        failures = self._ledger.contacts.failures(self.bank.name) + 1
+        wait = retry.most if isinstance(error, Refused) else backoff(failures, retry.first, retry.most, random.random)
+        self._ledger.contacts.failed(self.bank.name, type(error).__name__, str(error), now + wait, now)
+
+    def note(self, place: str, error: ChannelError | None) -> None:
+        """What came of asking for one folder: `status` shows what does not work although the line is up."""
+        if error is None:
+            self._troubles.pop(place, None)
+        elif self.suspended_until() is None:
+            self._troubles[place] = error
+        worst = next(iter(self._troubles.values()), None)
+        now = self._clock.now()
+        if worst is not None:
+            self._ledger.contacts.trouble(self.bank.name, type(worst).__name__, str(worst), now)
+        elif error is None:
+            self._ledger.contacts.good(self.bank.name, now)
+
+    def close(self) -> None:
+        if self._session is not None:
+            session, self._session = self._session, None
+            session.__exit__(None, None, None)

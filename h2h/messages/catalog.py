@@ -1,0 +1,146 @@
+"""Which messages are known: the rows of schemas/catalog.toml, and their compiled schemas.
+
+A new version of a known structure is a row here, not code. Compiled schemas are kept for as long as the catalog
+lives; they are safe to share between threads. lxml is imported with the first schema that is asked for.
+"""
+
+from __future__ import annotations
+
+import threading
+import tomllib
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from h2h.errors import UsageError
+
+if TYPE_CHECKING:
+    import xmlschema
+    from lxml import etree
+
+MAX_OWN_SCHEMAS = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageType:
+    """One row: `name` as in pain.001.001.09, `root` the element below Document, `reader` a module of this package."""
+
+    name: str
+    namespace: str
+    root: str
+    file: Path
+    generation: int
+    reader: str
+
+    @property
+    def family(self) -> str:
+        """The name without variant and version, as in pain.001."""
+        return ".".join(self.name.split(".")[:2])
+
+
+class Catalog:
+    """The known messages. `load` reads a folder; `with_own` lets a bank's or user's own schemas win."""
+
+    def __init__(self, rows: tuple[MessageType, ...]) -> None:
+        self.rows = rows
+        self._schemas: dict[tuple[Path, str], etree.XMLSchema] = {}
+        self._models: dict[Path, xmlschema.XMLSchema] = {}
+        self._lock = threading.Lock()
+
+    @classmethod
+    def load(cls, folder: Path) -> Catalog:
+        try:
+            table = tomllib.loads((folder / "catalog.toml").read_text(encoding="utf-8"))
+            return cls(tuple(_row(folder, row) for row in table["message"]))
+        except (OSError, tomllib.TOMLDecodeError, KeyError) as error:
+            raise UsageError(f"the catalog of messages in {folder} cannot be read: {error!r}") from error
+
+    def with_own(self, folder: Path) -> Catalog:
+        """A catalog in which each .xsd in `folder` stands in place of the schema of the same target namespace.
+
+        A schema for a namespace that is not known is a new row if it describes a known structure (root element).
+        """
+        rows = {row.namespace: row for row in self.rows}
+        for file in sorted(folder.glob("*.xsd"))[:MAX_OWN_SCHEMAS]:
+            namespace, roots = _described(file)
+            known = rows.get(namespace) or next((row for row in self.rows if row.root in roots), None)
+            if known:
+                name = known.name if known.namespace == namespace else namespace.rpartition(":")[2]
+                rows[namespace] = replace(known, name=name, namespace=namespace, file=file)
+        return Catalog(tuple(rows.values()))
+
+    def by_namespace(self, namespace: str) -> MessageType | None:
+        return next((row for row in self.rows if row.namespace == namespace), None)
+
+    def by_name(self, name: str) -> MessageType | None:
+        return next((row for row in self.rows if row.name == name), None)
+
+    def by_root(self, root: str) -> MessageType | None:
+        """The newest message whose element below Document has this local name."""
+        return max((row for row in self.rows if row.root == root), key=lambda row: row.name, default=None)
+
+    def schema(self, row: MessageType, envelope: str = "") -> etree.XMLSchema:
+        """The compiled schema; for an `envelope` (tag of the root element, as lxml writes it) one that looks inside."""
+        with self._lock:
+            key = (row.file, envelope)
+            if key not in self._schemas:
+                self._schemas[key] = compiled(row, envelope)
+            return self._schemas[key]
+
+    def model(self, row: MessageType) -> xmlschema.XMLSchema:
+        """The schema as a model that can tell what is expected where; slow to build and to ask."""
+        import xmlschema
+
+        with self._lock:
+            if row.file not in self._models:
+                self._models[row.file] = xmlschema.XMLSchema(str(row.file), allow="local")
+            return self._models[row.file]
+
+
+def compiled(row: MessageType, envelope: str = "") -> etree.XMLSchema:
+    from lxml import etree
+
+    try:
+        if envelope:
+            return etree.XMLSchema(etree.fromstring(_envelope_schema(row, envelope)))
+        return etree.XMLSchema(file=str(row.file))
+    except etree.LxmlError as error:
+        raise UsageError(f"the schema of {row.name} in {row.file} cannot be used: {error}") from error
+
+
+def _envelope_schema(row: MessageType, envelope: str) -> bytes:
+    """A schema for a root element of any content, in which every Document that is met is validated."""
+    from xml.sax.saxutils import quoteattr
+
+    namespace, _, name = envelope.removeprefix("{").rpartition("}")
+    target = f"targetNamespace={quoteattr(namespace)}" if namespace else ""
+    how = "include" if namespace == row.namespace else f"import namespace={quoteattr(row.namespace)}"
+    return (
+        f'<xs:schema xmlns:xs="http://www.w3.org/2001/XMLSchema" {target}>'
+        f"<xs:{how} schemaLocation={quoteattr(row.file.resolve().as_uri())}/>"
+        f'<xs:element name={quoteattr(name)} type="xs:anyType"/></xs:schema>'
+    ).encode()
+
+
+def _row(folder: Path, row: dict[str, str]) -> MessageType:
+    return MessageType(
+        name=row["name"],
+        namespace=row["namespace"],
+        root=row["root"],
+        file=folder / row["file"],
+        generation=int(row["generation"]),
+        reader=row["reader"],
+    )
+
+
+def _described(file: Path) -> tuple[str, frozenset[str]]:
+    """Target namespace and the names of all elements that a schema file declares."""
+    from h2h.messages.xml import tree
+
+    try:
+        with file.open("rb") as source:
+            schema = tree(source).getroot()
+    except Exception as error:
+        raise UsageError(f"{file} is not a schema: {error}") from error
+    names = (str(element.get("name")) for element in schema.iter("{http://www.w3.org/2001/XMLSchema}element"))
+    return schema.get("targetNamespace") or "", frozenset(names)

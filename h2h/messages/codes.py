@@ -1,0 +1,31 @@
+"""Every finding code of this package and what it means: stable words that users, tests and documents may rely on.
+
+The codes of the business rules stand in `h2h.rules`.
+"""
+
+from __future__ import annotations
+
+CODES: dict[str, str] = {
+    "XML_EMPTY": "the file has no content",
+    "XML_COMPRESSED": "the file is compressed, an archive or encrypted, not XML",
+    "XML_ENCODING": "the characters are not written in an encoding that is allowed here",
+    "XML_DOCTYPE": "the file has a DOCTYPE, which is never read",
+    "XML_NOT_WELL_FORMED": "the file is not well-formed XML, or passes a limit of the parser",
+    "XML_TRUNCATED": "the file ends in the middle",
+    "XML_COMMENT_IN_VALUE": "a comment or processing instruction cuts a value in two",
+    "MSG_UNKNOWN": "not a message, or not a version of one, that is known here",
+    "MSG_UNEXPECTED": "a known message that was not expected here",
+    "MSG_ENVELOPE": "the Document is wrapped in something else",
+    "MSG_SEVERAL": "more than one Document in a file; only the first was read",
+    "MSG_EMPTY": "the Document holds no message",
+    "MSG_ORDER": "header elements stand after the records that they belong to, and were not read",
+    "MSG_SUPPLEMENTARY": "supplementary data, which no schema here describes and nobody here reads",
+    "XSD_MISSING": "a mandatory element or attribute is missing",
+    "XSD_UNEXPECTED": "an element, attribute or text that is not allowed at this place",
+    "XSD_EMPTY": "an element without the value it must have",
+    "XSD_TOO_LONG": "a value with too many characters or digits",
+    "XSD_VALUE": "a value of the wrong form, or outside its code list",
+    "XSD_INVALID": "another breach of the message's schema, in the words of the validator",
+    "VALUE_UNREADABLE": "a value that cannot be read with certainty, and was not read",
+    "FINDINGS_CUT": "there were more findings than are listed",
+}

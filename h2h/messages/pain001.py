@@ -1,0 +1,94 @@
+"""Reader of pain.001, customer credit transfer initiation, every version since 2009 (.03)."""
+
+from __future__ import annotations
+
+from h2h.messages.elements import (
+    Faults,
+    Place,
+    Shape,
+    amount,
+    bic,
+    code,
+    currency,
+    date,
+    flag,
+    iban,
+    joined,
+    name,
+    other_account,
+)
+from h2h.messages.xml import Node
+from h2h.model import Batch, Payment, PaymentFile, Record
+
+
+def payment_file(node: Node, *, message: str, faults: Faults) -> PaymentFile:
+    header = node.node("GrpHdr") or node
+    return PaymentFile(
+        message=message,
+        message_id=header.text("MsgId"),
+        created_at=header.text("CreDtTm"),
+        number_of_transactions=header.text("NbOfTxs"),
+        control_sum=amount(header.node("CtrlSum"), faults),
+        initiating_party=name(header.node("InitgPty")),
+        line=header.line,
+    )
+
+
+def batch(node: Node, *, position: int, faults: Faults) -> Batch:
+    account = node.node("DbtrAcct")
+    return Batch(
+        position=position,
+        payment_information_id=node.text("PmtInfId"),
+        payment_method=node.text("PmtMtd"),
+        batch_booking=flag(node.node("BtchBookg"), faults),
+        number_of_transactions=node.text("NbOfTxs"),
+        control_sum=amount(node.node("CtrlSum"), faults),
+        service_level=code(node.node("PmtTpInf", "SvcLvl")),
+        local_instrument=code(node.node("PmtTpInf", "LclInstrm")),
+        requested_execution_date=date(node.node("ReqdExctnDt")),
+        debtor_name=name(node.node("Dbtr")),
+        debtor_iban=iban(account),
+        debtor_account=other_account(account),
+        debtor_agent=bic(node.node("DbtrAgt")),
+        line=node.line,
+    )
+
+
+def payment(node: Node, *, place: Place, group: Record | None, faults: Faults) -> Payment:
+    assert isinstance(group, Batch | None)
+    equivalent = node.node("Amt", "EqvtAmt", "Amt")
+    value = equivalent or node.node("Amt", "InstdAmt")
+    account = node.node("CdtrAcct")
+    return Payment(
+        position=place.in_file,
+        batch=place.group,
+        payment_information_id=group.payment_information_id if group else None,
+        instruction_id=node.text("PmtId", "InstrId"),
+        end_to_end_id=node.text("PmtId", "EndToEndId"),
+        uetr=node.text("PmtId", "UETR"),
+        amount=amount(value, faults),
+        currency=currency(value),
+        equivalent=equivalent is not None,
+        creditor_name=name(node.node("Cdtr")),
+        creditor_iban=iban(account),
+        creditor_account=other_account(account),
+        creditor_agent=bic(node.node("CdtrAgt")),
+        execution_date=group.requested_execution_date if group else None,
+        remittance=_remittance(node),
+        line=node.line,
+    )
+
+
+def _remittance(node: Node) -> str | None:
+    free = joined(piece.value for piece in node.nodes("RmtInf", "Ustrd"))
+    return free or joined(node.all("RmtInf", "Strd", "CdtrRefInf", "Ref"))
+
+
+SHAPE = Shape(
+    message="CstmrCdtTrfInitn",
+    group="PmtInf",
+    item="CdtTrfTxInf",
+    read_head=payment_file,
+    read_group=batch,
+    read_item=payment,
+)

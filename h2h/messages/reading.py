@@ -1,0 +1,145 @@
+"""Reads one file: its records and its findings, in one pass and in flat memory.
+
+A bad file never raises: what is wrong with it is a Finding. Records come in document order; an ERROR that comes after
+them holds for the whole file, so nobody may act on a record before the end has come. What the schema has against the
+file is told last, because it takes a second look at the file (explain.py).
+
+    strict    for what we send: anything but one valid Document of a known namespace is an ERROR
+    tolerant  for what a bank sends: whatever can be read with certainty is read; breaches of the schema are WARNINGs
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from typing import BinaryIO
+
+from lxml import etree
+
+from h2h.messages.catalog import Catalog, MessageType
+from h2h.messages.elements import Shape
+from h2h.messages.explain import Case, explain
+from h2h.messages.walk import Walk
+from h2h.messages.xml import Opening, local, namespace_of, not_well_formed, open_checked, stream
+from h2h.model import Finding, Record, Severity
+
+MAX_FINDINGS = 1_000
+
+_NAME = re.compile(r"[a-z]{4}\.\d{3}\.\d{3}\.\d{2}")
+
+
+def read(
+    source: BinaryIO, catalog: Catalog, *, strict: bool, expected: Sequence[str] | None = None
+) -> Iterator[Record | Finding]:
+    """Records and findings of the file in `source`, which must be seekable and stands where the file begins.
+
+    `expected`: the names of the messages that may stand here, as in pain.001.001.09; None for any.
+    """
+    count = 0
+    for item in _read(source, catalog, strict, expected):
+        if isinstance(item, Finding):
+            count += 1
+            if count > MAX_FINDINGS:
+                text = f"There are more than {MAX_FINDINGS} findings; what is listed is enough to begin with."
+                yield Finding(code="FINDINGS_CUT", severity=Severity.ERROR, text=text)
+                return
+        yield item
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Identity:
+    """What a file is: the row whose reader fits, its real name, and whether the row's schema holds for it."""
+
+    row: MessageType
+    name: str
+    validated: bool
+
+
+def _read(
+    source: BinaryIO, catalog: Catalog, strict: bool, expected: Sequence[str] | None
+) -> Iterator[Record | Finding]:
+    start = source.tell()
+    opening = open_checked(source, strict=strict)
+    if isinstance(opening, Finding):
+        yield opening
+        return
+    severity = Severity.ERROR if strict else Severity.WARNING
+    identity = _identify(opening, catalog)
+    yield from _identity_findings(opening, identity, catalog, severity, expected)
+    if identity is None:
+        return
+    shape: Shape = import_module(f"h2h.messages.{identity.row.reader}").SHAPE
+    walk = Walk(shape, identity.name, severity)
+    schema = None
+    if identity.validated:
+        schema = catalog.schema(identity.row, opening.envelope)
+    events = stream(source, opening.encoding, tags=walk.tags, schema=schema)
+    try:
+        for event, element in events:
+            yield from walk.start(element) if event == "start" else walk.end(element)
+    except etree.LxmlError as error:
+        broken = [entry for entry in events.error_log if entry.domain != etree.ErrorDomains.SCHEMASV]
+        if broken or not isinstance(error, etree.XMLSyntaxError):
+            yield not_well_formed(error, line=broken[0].line if broken else None)
+            return
+        source.seek(start)
+        repeated = (shape.group, shape.item)
+        case = Case(opening=opening, row=identity.row, catalog=catalog, severity=severity, repeated=repeated)
+        yield from (fault for fault in explain(source, case) if fault.path not in walk.unreadable)
+    if not walk.found:
+        text = f"The Document holds no {identity.row.root}, so there is nothing to read in it."
+        yield Finding(code="MSG_EMPTY", severity=Severity.ERROR, text=text, path=_document_path(opening))
+
+
+def _identify(opening: Opening, catalog: Catalog) -> _Identity | None:
+    namespace = namespace_of(opening.document)
+    if row := catalog.by_namespace(namespace):
+        return _Identity(row=row, name=row.name, validated=True)
+    if row := catalog.by_root(local(opening.message)):
+        stated = _NAME.search(namespace)
+        return _Identity(row=row, name=stated[0] if stated else row.family, validated=False)
+    return None
+
+
+def _identity_findings(
+    opening: Opening,
+    identity: _Identity | None,
+    catalog: Catalog,
+    severity: Severity,
+    expected: Sequence[str] | None,
+) -> Iterator[Finding]:
+    path, namespace = _document_path(opening), namespace_of(opening.document)
+    if not opening.document:
+        text = f"The file begins with <{local(opening.root)}>; an ISO 20022 message begins with <Document>."
+        yield Finding(code="MSG_UNKNOWN", severity=Severity.ERROR, text=text, path=f"/{local(opening.root)}")
+        return
+    if opening.envelope:
+        text = f"The Document is wrapped in <{local(opening.root)}>; only the Document is read. Send it without."
+        yield Finding(code="MSG_ENVELOPE", severity=severity, text=text, path=path, line=opening.line)
+    if identity is None or not identity.validated:
+        known = ", ".join(row.name for row in catalog.rows)
+        said = f"has the namespace {namespace}" if namespace else "has no namespace"
+        outcome = "It was not read." if identity is None else f"It was read like {identity.row.name}, not validated."
+        yield Finding(
+            code="MSG_UNKNOWN",
+            severity=Severity.ERROR if identity is None else severity,
+            text=f"The Document {said}, which is none of the messages known here ({known}). {outcome}",
+            path=path,
+            line=opening.line,
+        )
+    if identity and expected is not None and not _fits(identity, expected):
+        text = f"The file is a {identity.name}; expected here: {', '.join(expected) or 'nothing'}."
+        yield Finding(code="MSG_UNEXPECTED", severity=Severity.ERROR, text=text, path=path, line=opening.line)
+
+
+def _fits(identity: _Identity, expected: Sequence[str]) -> bool:
+    """Of an unknown version, which has a finding already, only the family must be expected."""
+    if identity.validated:
+        return identity.name in expected
+    return any(name.startswith(identity.row.family) for name in expected)
+
+
+def _document_path(opening: Opening) -> str:
+    return f"/{local(opening.root)}/…/Document" if opening.envelope else "/Document"

@@ -1,0 +1,310 @@
+"""The only place that parses XML. What comes in is hostile until shown otherwise.
+
+Before a parser sees a byte: not empty, not compressed, an allowed encoding (which then is forced on the parser), no
+DOCTYPE. Every option of the parser is set here; nothing is loaded, expanded or fetched, and the limits of libxml2 on
+depth, text and entities stay on. The file is read in one pass and in flat memory: `stream` hands out elements as
+they end, `node_of` copies one of them into a light, immutable Node, and `forget` gives its memory back.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import BinaryIO, NamedTuple, Protocol, cast
+
+from lxml import etree
+
+from h2h.model import Finding, Severity
+
+HEAD_BYTES = 65_536
+MAX_OPENING_ELEMENTS = 10_000
+MAX_SHOWN = 60
+BLANKS = " \t\r\n"
+STRICT_ENCODINGS = ("utf-8",)
+TOLERATED_ENCODINGS = ("utf-8", "us-ascii", "iso-8859-1", "iso-8859-15", "utf-16")
+
+_PACKED = {
+    b"\x1f\x8b": "gzip data",
+    b"PK\x03\x04": "a zip archive",
+    b"BZh": "bzip2 data",
+    b"\xfd7zXZ": "xz data",
+    b"\x28\xb5\x2f\xfd": "zstd data",
+    b"-----BEGIN PGP": "a PGP message",
+}
+_MARKS = {b"\xef\xbb\xbf": "utf-8", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
+_DECLARATION = re.compile(r"<\?xml\s[^>]*?\?>")
+_ENCODING = re.compile(r"\sencoding\s*=\s*[\"']([A-Za-z0-9._-]+)[\"']")
+_DOCTYPE = re.compile(r"(?:\s|<\?.*?\?>|<!--.*?-->)*<!DOCTYPE", re.DOTALL)
+_TRUNCATION = re.compile(r"Premature end|EOF|not finished|unfinished|Couldn't find end of")
+
+Event = tuple[str, etree._Element]
+
+
+class Source(Protocol):
+    def read(self, size: int, /) -> bytes: ...
+
+
+class Node(NamedTuple):
+    """An element as the readers see it, by local names. `value` is the whole text of an element without children.
+
+    A tuple and not a dataclass because files have millions of them.
+    """
+
+    name: str
+    value: str
+    attributes: dict[str, str]
+    children: tuple[Node, ...]
+    line: int | None
+
+    def node(self, *path: str) -> Node | None:
+        """The first element at this path."""
+        found = self
+        for name in path:
+            for child in found.children:
+                if child.name == name:
+                    found = child
+                    break
+            else:
+                return None
+        return found
+
+    def nodes(self, *path: str) -> list[Node]:
+        """Every element at this path, in document order."""
+        found = [self]
+        for name in path:
+            found = [child for node in found for child in node.children if child.name == name]
+        return found
+
+    def text(self, *path: str) -> str | None:
+        """The value of the first element at this path, without blanks around it; None where there is none."""
+        found = self.node(*path)
+        return (found.value.strip(BLANKS) or None) if found else None
+
+    def all(self, *path: str) -> list[str]:
+        """The values of every element at this path that has one."""
+        return [value for node in self.nodes(*path) if (value := node.value.strip(BLANKS))]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opening:
+    """What stands at the beginning of a file. Tags are written as lxml does: {namespace}name."""
+
+    encoding: str
+    root: str
+    document: str  # tag of the first Document; empty where there is none
+    message: str  # tag of the first element below it; empty where there is none
+    line: int | None
+
+    @property
+    def envelope(self) -> str:
+        """Tag of the root where it is wrapped around the Document; else empty."""
+        return self.root if self.document and local(self.root) != "Document" else ""
+
+
+@lru_cache(maxsize=10_000)
+def local(tag: str) -> str:
+    return tag.rpartition("}")[2]
+
+
+def namespace_of(tag: str) -> str:
+    return tag.removeprefix("{").rpartition("}")[0]
+
+
+def open_checked(source: BinaryIO, *, strict: bool) -> Opening | Finding:
+    """Looks at the beginning of the file, from where `source` stands, and goes back there."""
+    start = source.tell()
+    head = source.read(HEAD_BYTES)
+    source.seek(start)
+    encoding = _refused(head) or _encoding(head, strict=strict)
+    if isinstance(encoding, Finding):
+        return encoding
+    doctype = _DOCTYPE.match(head.decode(encoding, errors="replace").lstrip("\ufeff"))
+    if doctype:
+        return _doctype_finding(doctype[0].count("\n") + 1)
+    try:
+        return _opening(source, encoding)
+    except etree.LxmlError as error:
+        return not_well_formed(error)
+    finally:
+        source.seek(start)
+
+
+def stream(
+    source: Source, encoding: str, *, tags: Sequence[str] = (), schema: etree.XMLSchema | None = None
+) -> etree.iterparse[Event]:
+    """Start and end events of the elements with these local names (all, if none), validating on the way.
+
+    After a breach of the schema the events go on; XMLSyntaxError comes at the end, and the breaches stand in
+    `error_log`. At an event, more of the tree may be there already than has been told of.
+    """
+    return etree.iterparse(
+        source,
+        events=("start", "end"),
+        tag=[f"{{*}}{tag}" for tag in tags] or None,
+        schema=schema,
+        encoding=encoding,
+        attribute_defaults=False,
+        dtd_validation=False,
+        load_dtd=False,
+        no_network=True,
+        resolve_entities=False,
+        huge_tree=False,
+        recover=False,
+        html=False,
+        remove_blank_text=False,
+        remove_comments=False,
+        remove_pis=False,
+        strip_cdata=True,
+        compact=True,
+    )
+
+
+def tree(source: BinaryIO, encoding: str | None = None) -> etree._ElementTree:
+    """The whole file as a tree, under the same options; raises LxmlError."""
+    parser = etree.XMLParser(
+        encoding=encoding,
+        attribute_defaults=False,
+        dtd_validation=False,
+        load_dtd=False,
+        no_network=True,
+        resolve_entities=False,
+        huge_tree=False,
+        recover=False,
+        ns_clean=False,
+        remove_blank_text=False,
+        remove_comments=False,
+        remove_pis=False,
+        strip_cdata=True,
+        compact=True,
+    )
+    return etree.parse(source, parser)
+
+
+def has_doctype(element: etree._Element) -> bool:
+    return bool(element.getroottree().docinfo.doctype)  # type: ignore[attr-defined]  # the stubs lack it
+
+
+def node_of(element: etree._Element, cut: list[Node], children: Iterable[etree._Element] | None = None) -> Node:
+    """A copy of the element and all below it; of `children` only, where they are given.
+
+    Values are read whole: values with a comment or processing instruction inside are added to `cut`.
+    """
+    inner = list(element if children is None else children)
+    below = tuple([node_of(child, cut) for child in inner if isinstance(child.tag, str)]) if inner else ()
+    value = "" if below or children is not None else text_of(element) if inner else element.text or ""
+    attributes = cast("dict[str, str]", dict(element.attrib))
+    node = Node(local(element.tag), value, attributes, below, line_of(element))
+    if inner and not below and value.strip(BLANKS):
+        cut.append(node)
+    return node
+
+
+def text_of(element: etree._Element) -> str:
+    """The whole text of an element, around comments and processing instructions."""
+    return (element.text or "") + "".join(piece.tail or "" for piece in element)
+
+
+def line_of(element: etree._Element) -> int | None:
+    """Right above 65,535 too, where libxml2 takes the line from the text inside the element."""
+    return cast("int | None", element.sourceline)
+
+
+def path_of(element: etree._Element) -> str:
+    """The local names from the root to this element."""
+    return "".join(f"/{local(each.tag)}" for each in (*reversed(list(element.iterancestors())), element))
+
+
+def path_within(root: Node, leaf: Node) -> str:
+    """The path from `root` to `leaf`, which is found by identity; [n] where several elements have one name."""
+    for child in root.children:
+        named = [each for each in root.children if each.name == child.name]
+        rest = "" if child is leaf else path_within(child, leaf)
+        if child is leaf or rest:
+            at = next(n for n, each in enumerate(named, start=1) if each is child)
+            return f"/{child.name}[{at}]{rest}" if len(named) > 1 else f"/{child.name}{rest}"
+    return ""
+
+
+def forget(element: etree._Element) -> None:
+    """Gives back the memory of an element that has ended, and of those of its kind just before it."""
+    element.clear()
+    parent = element.getparent()
+    while parent is not None and (before := element.getprevious()) is not None:
+        if isinstance(before.tag, str) and before.tag != element.tag:
+            return
+        parent.remove(before)
+
+
+def shown(value: str) -> str:
+    """A value as it may stand in a sentence: quoted, its invisible characters visible, and not too long."""
+    return repr(value if len(value) <= MAX_SHOWN else value[:MAX_SHOWN] + "…")
+
+
+def not_well_formed(error: etree.LxmlError, *, line: int | None = None) -> Finding:
+    words = str(getattr(error, "msg", "") or error)
+    place = line or getattr(error, "lineno", None) or None
+    if "encoding" in words.lower() or "UTF-8" in words:
+        text = f"The characters of this file are not what it says they are ({words}). Write the file in UTF-8."
+        return Finding(code="XML_ENCODING", severity=Severity.ERROR, text=text, line=place)
+    if _TRUNCATION.search(words):
+        text = f"The file ends in the middle ({words}). Have it written and transferred again, whole."
+        return Finding(code="XML_TRUNCATED", severity=Severity.ERROR, text=text, line=place)
+    text = f"The file is not well-formed XML ({words}). The program that writes it must be corrected."
+    return Finding(code="XML_NOT_WELL_FORMED", severity=Severity.ERROR, text=text, line=place)
+
+
+def _refused(head: bytes) -> Finding | None:
+    if not head.strip():
+        text = "The file is empty. Was it taken before it was written?"
+        return Finding(code="XML_EMPTY", severity=Severity.ERROR, text=text, line=1)
+    for magic, what in _PACKED.items():
+        if head.startswith(magic):
+            text = f"The file is {what}, not XML. Unpack or decrypt it first."
+            return Finding(code="XML_COMPRESSED", severity=Severity.ERROR, text=text, line=1)
+    return None
+
+
+def _encoding(head: bytes, *, strict: bool) -> str | Finding:
+    """The encoding by byte order mark, else by declaration, else UTF-8: a Python and libxml2 name."""
+    mark = next((name for magic, name in _MARKS.items() if head.startswith(magic)), "")
+    text = head.decode(mark or "latin-1", errors="replace").lstrip("\ufeff")
+    declaration = _DECLARATION.match(text[:1000])
+    named = _ENCODING.search(declaration[0]) if declaration else None
+    declared = named[1].lower() if named else ""
+    if declaration and not named and "encoding" in declaration[0]:
+        declared = "(unreadable)"
+    agreed = not mark or not declared or declared.startswith(mark)
+    encoding = mark or declared or "utf-8"
+    if agreed and encoding in (STRICT_ENCODINGS if strict else TOLERATED_ENCODINGS):
+        return encoding
+    said = f"The file is in {encoding}" if agreed else f"The file begins as {mark} and declares {declared}"
+    advice = "UTF-8 is what banks accept" if strict else "only UTF-8, UTF-16, ISO-8859-1, ISO-8859-15 are read"
+    return Finding(
+        code="XML_ENCODING", severity=Severity.ERROR, text=f"{said}; {advice}. Write the file in UTF-8.", line=1
+    )
+
+
+def _opening(source: BinaryIO, encoding: str) -> Opening | Finding:
+    root = document = message = ""
+    line: int | None = None
+    for count, (event, element) in enumerate(stream(source, encoding)):
+        tag = str(element.tag)
+        if count == 0:
+            root = tag
+            if has_doctype(element):
+                return _doctype_finding(None)
+        if (event == "end" and document) or count >= MAX_OPENING_ELEMENTS:
+            break
+        if event == "start" and document:
+            message = tag
+            break
+        if event == "start" and local(tag) == "Document":
+            document, line = tag, element.sourceline
+    return Opening(encoding=encoding, root=root, document=document, message=message, line=line)
+
+
+def _doctype_finding(line: int | None) -> Finding:
+    text = "The file has a DOCTYPE; no payment message needs one, and it can be used to attack. Leave it out."
+    return Finding(code="XML_DOCTYPE", severity=Severity.ERROR, text=text, line=line)

@@ -1,0 +1,98 @@
+"""What people decide about a transfer. Each decision names who and why; what could pay twice is refused."""
+
+from __future__ import annotations
+
+from h2h.clock import Clock
+from h2h.errors import NotAllowed
+from h2h.ledger import Ledger
+from h2h.ledger.transfers import Transfer
+from h2h.lifecycle import Actor, State, Trigger
+from h2h.verdicts import Verdict
+
+
+class Decisions:
+    def __init__(self, ledger: Ledger, clock: Clock) -> None:
+        self._transfers = ledger.transfers
+        self._clock = clock
+
+    def resend(self, transfer_id: str, *, who: str, reason: str) -> Transfer:
+        """Send the same bytes again, by the same name rules; NotAllowed where the bank may have them."""
+        transfer = self._transfers.get(transfer_id)
+        trigger = Trigger.RETRY if transfer.state is State.FAILED else Trigger.RESEND_REJECTED
+        if why := against_resending(transfer):
+            raise NotAllowed(f"{transfer.id} is not sent again: {why}")
+        return self._decide(transfer_id, trigger, who, reason)
+
+    def release(self, transfer_id: str, *, who: str, reason: str, now: bool) -> Transfer:
+        """HELD -> READY: in the next window, or at once. A DUPLICATE becomes HELD first: it takes two decisions."""
+        if self._transfers.get(transfer_id).state is State.DUPLICATE:
+            return self._decide(transfer_id, Trigger.OVERRIDE, who, reason)
+        return self._decide(transfer_id, Trigger.RELEASE, who, reason, late_allowed="now" if now else "next")
+
+    def hold(self, transfer_id: str, *, who: str, reason: str) -> Transfer:
+        return self._decide(transfer_id, Trigger.HOLD, who, reason)
+
+    def cancel(self, transfer_id: str, *, who: str, reason: str) -> Transfer:
+        return self._decide(transfer_id, Trigger.CANCEL, who, reason)
+
+    def bank_has_it(self, transfer_id: str, *, who: str, reason: str) -> Transfer:
+        """UNCERTAIN -> SENT: somebody asked the bank, or saw it there."""
+        return self._decide(transfer_id, Trigger.BANK_HAS_IT, who, reason)
+
+    def send_again(self, transfer_id: str, *, who: str, reason: str) -> Transfer:
+        """UNCERTAIN -> READY, when a second person says so too. The first call records the proposal."""
+        transfer = self._transfers.get(transfer_id)
+        if transfer.proposed_by is None:
+            return self._transfers.propose(transfer_id, who, reason, self._clock.now())
+        if transfer.proposed_by == who:
+            raise NotAllowed(
+                f"{transfer.id}: you proposed to send it again; somebody else has to confirm it, "
+                "after asking the bank whether it has the file."
+            )
+        return self._decide(transfer_id, Trigger.SEND_AGAIN, who, reason, actor=Actor.SECOND_PERSON)
+
+    def _decide(
+        self,
+        transfer_id: str,
+        trigger: Trigger,
+        who: str,
+        reason: str,
+        *,
+        actor: Actor = Actor.OPERATOR,
+        late_allowed: str | None = None,
+    ) -> Transfer:
+        return self._transfers.decide(
+            transfer_id, trigger, actor, who=who, reason=reason, now=self._clock.now(), late_allowed=late_allowed
+        )
+
+
+def against_resending(transfer: Transfer) -> str | None:
+    """What speaks against sending the same bytes again; None where nothing does."""
+    match transfer.state:
+        case State.FAILED:
+            return None
+        case State.SENT if transfer.verdict is Verdict.REJECTED:
+            return None
+        case State.SENT if transfer.verdict is Verdict.PARTIAL:
+            return (
+                "the bank accepted a part of it, and would pay that part twice. Have the refused payments "
+                "put into a new file with a new message id."
+            )
+        case State.SENT:
+            word = {Verdict.ACCEPTED: "and accepted it", Verdict.PENDING: "and is working on it"}
+            return (
+                f"the bank has it since {transfer.sent_at:%Y-%m-%d %H:%M} UTC {word.get(transfer.verdict, '')}".rstrip()
+                + "."
+            )
+        case State.PUBLISHING:
+            return "it is being published just now, and the bank may have it; the gateway finds out by itself."
+        case State.UNCERTAIN:
+            return f"the bank may have it ({transfer.reason}). Ask the bank, then use `h2h resolve {transfer.id}`."
+        case State.READY | State.STAGING | State.RECEIVED:
+            return "it has not been sent yet, and goes by itself."
+        case State.HELD:
+            return f"it is held ({transfer.reason}); use `h2h release {transfer.id}`."
+        case State.DUPLICATE:
+            return f"it repeats {transfer.duplicate_of}; if it does not, use `h2h release {transfer.id}`."
+        case State.INVALID | State.CANCELLED:
+            return f"it is {transfer.state}; drop a corrected file with a new message id."

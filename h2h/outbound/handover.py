@@ -1,0 +1,196 @@
+"""Handing a transfer to its bank up to the point of no return: cut-off, lease, stage.
+
+Until PUBLISHING is committed any failure is harmless: nothing is visible at the bank, and a new attempt uploads
+under a new temporary name. What comes after is in publisher.py.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import datetime, timedelta
+
+from h2h.archive import Archive
+from h2h.channels import Channel
+from h2h.clock import Clock
+from h2h.config import Bank, Outbound
+from h2h.errors import ChannelError, Damaged, NotDelivered, Refused, Stale, StoreError
+from h2h.ledger import Ledger
+from h2h.ledger.transfers import Transfer
+from h2h.lifecycle import State, Trigger
+from h2h.line import Line
+from h2h.model import Presence, Staged
+from h2h.outbound.names import names
+from h2h.outbound.publisher import Publisher
+from h2h.schedule import backoff, closing, missed, next_opening
+
+log = logging.getLogger(__name__)
+
+LEASE = timedelta(minutes=2)
+
+
+class Handover:
+    """One bank's sender."""
+
+    def __init__(self, bank: Bank, *, line: Line, ledger: Ledger, archive: Archive, clock: Clock, owner: str) -> None:
+        self.bank = bank
+        self._line = line
+        self._ledger = ledger
+        self._archive = archive
+        self._clock = clock
+        self._owner = owner
+        self._publisher = Publisher(bank, line=line, ledger=ledger, clock=clock)
+
+    def round(self, progress: Callable[[Transfer], None] = lambda _: None, *, stop: Callable[[], bool]) -> None:
+        """Look at everything that is due; ends early where the bank cannot be reached."""
+        for transfer in self._ledger.transfers.due(self.bank.name, self._clock.now()):
+            if stop() or self._line.suspended_until():
+                return
+            try:
+                progress(self._look_at(transfer))
+            except Stale as error:
+                log.warning("transfer changed hands", extra={"event": "stale", "text": str(error)})
+
+    def _look_at(self, transfer: Transfer) -> Transfer:
+        folder = self.bank.outbound_for(transfer.watch)
+        if transfer.state is State.PUBLISHING:
+            leased = self._lease(transfer, folder)
+            return self._publisher.reconcile(leased) if leased else transfer
+        if folder is None:
+            reason = f"the settings of {self.bank.name} have no outbound folder {transfer.watch} any more"
+            return self._ledger.transfers.late(transfer, reason, self._clock.now())
+        return self._admit(transfer, folder) or self._send(transfer, folder)
+
+    # The cut-off, asked when sending and once more right before publishing.
+
+    def _admit(self, transfer: Transfer, folder: Outbound) -> Transfer | None:
+        """None where the window is open; else the transfer, held or put off."""
+        now = self._clock.now()
+        opening = self._opening(transfer, folder, now)
+        if opening == now:
+            return None
+        if opening is None:
+            return self._ledger.transfers.late(transfer, _late(folder), now)
+        reason = f"the window opens at {opening:%Y-%m-%d %H:%M} UTC"
+        return self._ledger.transfers.postpone(transfer, opening, reason, now)
+
+    def _opening(self, transfer: Transfer, folder: Outbound, now: datetime) -> datetime | None:
+        """When the transfer may go: now, later, or (None) not without a person."""
+        window = self.bank.window(folder)
+        if transfer.late_allowed == "now" or closing(window, now):
+            return now
+        hold = folder.after_cut_off == "hold" and transfer.late_allowed is None
+        return None if hold and missed(window, transfer.received_at, now) else next_opening(window, now)
+
+    # Lease and stage.
+
+    def _lease(self, transfer: Transfer, folder: Outbound | None) -> Transfer | None:
+        now = self._clock.now()
+
+        def plan(row: Transfer, number: int, taken: Callable[[str], bool]) -> tuple[str, str]:
+            assert folder is not None
+            return names(self.bank, folder, row, number, now, taken)
+
+        return self._ledger.transfers.lease(transfer, self._owner, plan, now, LEASE)
+
+    def _send(self, transfer: Transfer, folder: Outbound) -> Transfer:
+        earlier = transfer.temporary
+        leased = self._lease(transfer, folder)
+        if leased is None:
+            return transfer
+        step = "connect"
+        try:
+            with self._line.session() as session:
+                step = "stage"
+                if earlier:
+                    with suppress(ChannelError):
+                        session.discard(earlier)
+                with self._kept(leased):
+                    staged = self._stage(session, leased)
+                return self._publish(session, leased, staged, folder)
+        except (NotDelivered, Refused) as error:
+            return self._not_delivered(leased, step, error)
+        except Damaged as error:
+            return self._not_delivered(leased, step, error)
+        except StoreError:
+            # Ledger or archive cannot do their duty: nothing more is asked of the bank; recovery takes it from here.
+            self._line.close()
+            raise
+
+    def _stage(self, session: Channel, transfer: Transfer) -> Staged:
+        assert transfer.temporary
+        with self._archive.open(transfer.sha256) as source:
+            staged = session.stage(transfer.temporary, source)
+        if staged.size != transfer.size:
+            raise NotDelivered(f"{staged.size} of {transfer.size} bytes arrived at {staged.path}.")
+        return staged
+
+    @contextmanager
+    def _kept(self, transfer: Transfer) -> Iterator[None]:
+        """Renew the lease from a thread of its own while a long upload goes on."""
+        done = threading.Event()
+
+        def renew() -> None:
+            while not done.wait(LEASE.total_seconds() / 3):
+                with suppress(StoreError):  # the fence tells at the point of no return
+                    self._ledger.transfers.renew(transfer, self._clock.now(), LEASE)
+
+        thread = threading.Thread(target=renew, name=f"lease {transfer.id}", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            done.set()
+            thread.join()
+
+    def _not_delivered(self, transfer: Transfer, step: str, error: ChannelError | Damaged) -> Transfer:
+        """Nothing is visible at the bank: try again later; after too many failed uploads give up."""
+        now, retry = self._clock.now(), self.bank.retry
+        counted = transfer.failures + (step == "stage")
+        wait = retry.most if isinstance(error, Refused) else self._wait(transfer)
+        give_up = counted >= retry.give_up_after or isinstance(error, Damaged)
+        due_at = None if give_up else self._line.suspended_until() or now + wait
+        outcome = "NOT_DELIVERED" if isinstance(error, NotDelivered) else "REFUSED"
+        return self._ledger.transfers.not_delivered(
+            transfer, step=step, outcome=outcome, text=str(error), failures=counted, due_at=due_at, now=now
+        )
+
+    def _wait(self, transfer: Transfer) -> timedelta:
+        return backoff(transfer.failures + 1, self.bank.retry.first, self.bank.retry.most, random.random)
+
+    # Publish: the one moment that counts.
+
+    def _publish(self, session: Channel, transfer: Transfer, staged: Staged, folder: Outbound) -> Transfer:
+        assert transfer.remote
+        now = self._clock.now()
+        opening = self._opening(transfer, folder, now)
+        if opening != now:
+            return self._too_late(session, transfer, staged, folder, opening)
+        if session.look(transfer.remote).presence is Presence.THERE:
+            with suppress(ChannelError):
+                session.discard(staged.path)
+            reason = f"{transfer.remote} is there at the bank already; it is never overwritten. Look what it is."
+            return self._ledger.transfers.stop_staging(transfer, Trigger.CLASH, reason, now)
+        publishing = self._ledger.transfers.publishing(transfer, now)
+        return self._publisher.publish(session, publishing)
+
+    def _too_late(
+        self, session: Channel, transfer: Transfer, staged: Staged, folder: Outbound, opening: datetime | None
+    ) -> Transfer:
+        with suppress(ChannelError):
+            session.discard(staged.path)
+        now = self._clock.now()
+        if opening is None:
+            return self._ledger.transfers.stop_staging(transfer, Trigger.LATE, _late(folder), now)
+        text = "the window closed during the upload; nothing was published"
+        return self._ledger.transfers.not_delivered(
+            transfer, step="stage", outcome="STOPPED", text=text, failures=transfer.failures, due_at=opening, now=now
+        )
+
+
+def _late(folder: Outbound) -> str:
+    assert folder.cut_off
+    return f"the cut-off at {folder.cut_off:%H:%M} has passed; release it for the next window, or with --now"

@@ -1,0 +1,39 @@
+"""Judge: everything that is wrong with a payment file, without a gateway and without a trace."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import BinaryIO
+
+from h2h.messages import Catalog, read
+from h2h.model import Batch, Finding, Judgement, Payment, PaymentFile, Severity
+from h2h.rules import payment_file_findings
+
+
+def judge(source: BinaryIO, catalog: Catalog, expected: Sequence[str] | None = None) -> Judgement:
+    """Read the file once: schema first, then the business rules on what could be read."""
+    header: PaymentFile | None = None
+    batches: list[Batch] = []
+    payments: list[Payment] = []
+    findings: list[Finding] = []
+    for item in read(source, catalog, strict=True, expected=expected):
+        match item:
+            case Finding():
+                findings.append(item)
+            case PaymentFile():
+                header = item
+            case Batch():
+                batches.append(item)
+            case Payment():
+                payments.append(item)
+    if header is not None and not any(_cut_short(f) for f in findings):
+        findings += payment_file_findings(header, batches, payments)
+    if header is None and not findings:
+        text = "The file holds no payment message; only pain.001 files go out."
+        findings.append(Finding(code="NO_PAYMENTS", severity=Severity.ERROR, text=text))
+    return Judgement(header=header, batches=batches, payments=payments, findings=findings)
+
+
+def _cut_short(finding: Finding) -> bool:
+    """Faults after which counts and sums of the file mean nothing."""
+    return finding.severity is Severity.ERROR and finding.code.startswith(("XML_NOT", "XML_DOCTYPE", "MSG_"))

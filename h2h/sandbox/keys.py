@@ -1,0 +1,34 @@
+"""SSH keys of the sandbox in OpenSSH format: the bank's own host key, and key pairs for clients. Mode 0600."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import asyncssh
+
+
+def host_key(path: Path) -> asyncssh.SSHKey:
+    """The Ed25519 key at `path`, made on first use, so that the fingerprint survives restarts."""
+    if not path.exists():
+        create_client_key(path, comment="h2h sandbox bank")
+    return asyncssh.read_private_key(str(path))
+
+
+def create_client_key(path: Path, *, algorithm: str = "ssh-ed25519", comment: str = "h2h sandbox client") -> str:
+    """Write a new private key to `path` (it must not exist) and `path`.pub; returns the public line."""
+    key = asyncssh.generate_private_key(algorithm, comment=comment)
+    public = key.export_public_key("openssh").decode().strip()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(handle, "wb") as file:
+        file.write(key.export_private_key("openssh"))
+    path.with_name(path.name + ".pub").write_text(public + "\n", encoding="ascii")
+    return public
+
+
+def authorized(keys: Sequence[str | Path]) -> asyncssh.SSHAuthorizedKeys:
+    """Public keys as OpenSSH lines (str) or as files of such lines (Path)."""
+    lines = [key.read_text(encoding="utf-8") if isinstance(key, Path) else key for key in keys]
+    return asyncssh.import_authorized_keys("\n".join(lines) + "\n")

@@ -1,0 +1,153 @@
+"""Business days, cut-offs and back-off: pure functions of rules and an instant.
+
+Every comparison is made in UTC: local times in a DST fold compare equal in Python. A local time that does not exist
+is the first instant after the gap; one that exists twice is the first of the two (the cautious choice for a cut-off).
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+CALENDARS = {
+    "EVERYDAY": "every day is open",
+    "WEEKDAYS": "Monday to Friday",
+    "TARGET": "TARGET (T2) of the Eurosystem",
+    "UK": "bank holidays of England",
+}
+COUNTRY = re.compile(r"[A-Z]{2}(-[A-Z0-9]{1,3})?")
+DAY_NAMES = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+SEARCH_DAYS = 60  # no calendar closes for longer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """When handing over makes sense: from `opens` to `cut_off` minus `lead`, on open days, in the bank's zone.
+
+    Without a cut-off the whole day is open, and so is every day of the calendar.
+    """
+
+    timezone: str
+    calendar: str = "EVERYDAY"
+    days: frozenset[int] = frozenset(range(7))
+    opens: time = time(0, 0)
+    cut_off: time | None = None
+    lead: timedelta = timedelta(0)
+
+
+def closing(window: Window, now: datetime) -> datetime | None:
+    """The end of the span that is open at `now`; None where it is closed. Without a cut-off: the end of time."""
+    if window.cut_off is None:
+        return datetime.max.replace(tzinfo=UTC)
+    today = now.astimezone(ZoneInfo(window.timezone)).date()
+    for day in (today - timedelta(days=1), today):
+        span = _span(window, day)
+        if span is not None and span[0] <= now < span[1]:
+            return span[1]
+    return None
+
+
+def next_opening(window: Window, now: datetime) -> datetime:
+    """The first instant from `now` on at which the window is open: `now` itself where it is."""
+    if closing(window, now) is not None:
+        return now
+    today = now.astimezone(ZoneInfo(window.timezone)).date()
+    for ahead in range(SEARCH_DAYS):
+        span = _span(window, today + timedelta(days=ahead))
+        if span is not None and now < span[0] < span[1]:
+            return span[0]
+    raise AssertionError(f"no open day within {SEARCH_DAYS} days in {window}")
+
+
+def last_closing(window: Window, now: datetime) -> datetime | None:
+    """The latest end of a span that has passed."""
+    today = now.astimezone(ZoneInfo(window.timezone)).date()
+    spans = (_span(window, today - timedelta(days=back)) for back in range(SEARCH_DAYS)) if window.cut_off else ()
+    return next((span[1] for span in spans if span is not None and span[1] <= now), None)
+
+
+def missed(window: Window, waiting_since: datetime, now: datetime) -> bool:
+    """Whether a cut-off went by while the file was waiting, or earlier on the day on which it came."""
+    last = last_closing(window, now)
+    if last is None or closing(window, now) is not None:
+        return False
+    zone = ZoneInfo(window.timezone)
+    return last >= waiting_since or last.astimezone(zone).date() == waiting_since.astimezone(zone).date()
+
+
+def _span(window: Window, day: date) -> tuple[datetime, datetime] | None:
+    assert window.cut_off is not None
+    if day.weekday() not in window.days or not is_business_day(window.calendar, day):
+        return None
+    return (
+        instant(day, window.opens, window.timezone),
+        instant(day, window.cut_off, window.timezone) - window.lead,
+    )
+
+
+def instant(day: date, clock: time, timezone: str) -> datetime:
+    """The UTC instant of a local time: after a gap, or the first of two in a fold."""
+    zone = ZoneInfo(timezone)
+    found = datetime.combine(day, clock, zone).astimezone(UTC)
+    if found.astimezone(zone).replace(tzinfo=None) == datetime.combine(day, clock):
+        return found
+    # In a gap: the clocks jump somewhere between the readings by the old and by the new offset.
+    early = datetime.combine(day, clock, zone).replace(fold=1).astimezone(UTC)
+    jump = zone.utcoffset(found.astimezone(zone))
+    while found - early > timedelta(seconds=1):
+        middle = early + (found - early) / 2
+        early, found = (early, middle) if zone.utcoffset(middle.astimezone(zone)) == jump else (middle, found)
+    return found.replace(microsecond=0)
+
+
+def is_business_day(calendar: str, day: date) -> bool:
+    if calendar == "EVERYDAY":
+        return True
+    return day.weekday() < 5 and day not in _holidays(calendar, day.year)
+
+
+@functools.lru_cache(maxsize=64)
+def _holidays(calendar: str, year: int) -> frozenset[date]:
+    if calendar == "WEEKDAYS":
+        return frozenset()
+    import holidays
+
+    if calendar == "TARGET":
+        return frozenset(holidays.financial_holidays("ECB", years=year))
+    country, _, part = "GB-ENG".partition("-") if calendar == "UK" else calendar.partition("-")
+    return frozenset(holidays.country_holidays(country, subdiv=part or None, years=year))
+
+
+def is_calendar(name: str) -> bool:
+    """Whether the calendar can be had: one of CALENDARS, or a country's bank holidays (DE, DE-BY, CH-ZH)."""
+    if name in CALENDARS:
+        return True
+    if not COUNTRY.fullmatch(name):
+        return False
+    try:
+        _holidays(name, 2026)
+    except (NotImplementedError, KeyError, AttributeError):
+        return False
+    return True
+
+
+def parse_days(value: object) -> frozenset[int]:
+    """Days of the week as in "mon-fri" or "mon,wed,fri"; Monday is 0."""
+    found: set[int] = set()
+    for part in value.split(",") if isinstance(value, str) else [""]:
+        first, _, last = (word.strip() for word in part.partition("-"))
+        if first not in DAY_NAMES or (last and last not in DAY_NAMES):
+            raise ValueError("write days as in mon-fri or mon,wed,fri")
+        start, end = DAY_NAMES.index(first), DAY_NAMES.index(last or first)
+        found.update(day % 7 for day in range(start, end + 1 if end >= start else end + 8))
+    return frozenset(found)
+
+
+def backoff(failures: int, first: timedelta, most: timedelta, chance: Callable[[], float]) -> timedelta:
+    """The wait after the n-th failure in a row: doubled each time, capped, the last half of it left to chance."""
+    full: timedelta = min(most, first * 2 ** min(failures - 1, 20))
+    return full * (0.5 + chance() / 2)

@@ -1,0 +1,121 @@
+"""The bank's verdict: what the status codes of pain.002 mean, and what a report does to what was known.
+
+A report speaks on three levels (file, batch, payment) and often lists only what went wrong. `answers` turns it into
+one list of answers, most particular last, so that the ledger only has to apply them in order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from h2h.model import BatchStatus, PaymentStatus, Reason, Record, StatusReport
+
+
+class Verdict(StrEnum):
+    NONE = "none"
+    PENDING = "PENDING"
+    ACCEPTED = "ACCEPTED"
+    PARTIAL = "PARTIAL"
+    REJECTED = "REJECTED"
+
+
+# Status codes of pain.002, from the ISO external code sets for group, batch and transaction status. A higher rank is
+# a later station on the way of a payment; a final one is never overwritten by another.
+STATION = {
+    "RCVD": 1, "PDNG": 1, "PRES": 1, "ACTC": 2, "PATC": 2, "ACPD": 2, "RCVC": 2, "RVNA": 2, "RVNM": 2, "RVMC": 2,
+    "RVCM": 2, "RVNC": 2, "ACCP": 3, "ACWC": 3, "ACWP": 3, "ACFC": 3, "ACFW": 3, "ACIS": 3, "ACSP": 4, "ACSC": 5,
+    "ACCC": 6, "RJCT": 9, "CANC": 9, "BLCK": 9, "CPUC": 9,
+}  # fmt: skip
+FINAL = frozenset({"ACSC", "ACCC", "RJCT", "CANC", "BLCK", "CPUC"})
+REFUSALS = frozenset({"RJCT", "CANC", "BLCK", "CPUC"})
+
+
+def verdict_of(status: str | None) -> Verdict:
+    """The verdict on one payment that a status code stands for; an unknown code settles nothing."""
+    if status is None:
+        return Verdict.NONE
+    if status in REFUSALS:
+        return Verdict.REJECTED
+    return Verdict.ACCEPTED if STATION.get(status, 0) >= STATION["ACCP"] else Verdict.PENDING
+
+
+def verdict_over(verdicts: frozenset[Verdict]) -> Verdict:
+    """The verdict on a batch or a file from those on its payments. PARTIAL as soon as only some are refused."""
+    if not verdicts or verdicts == {Verdict.NONE}:
+        return Verdict.NONE
+    if len(verdicts) == 1:
+        return next(iter(verdicts))
+    return Verdict.PARTIAL if Verdict.REJECTED in verdicts or Verdict.PARTIAL in verdicts else Verdict.PENDING
+
+
+class StatusStep(StrEnum):
+    TAKE = "take"
+    LATE = "late"  # an earlier station than the one known: nothing changes
+    CONFLICT = "conflict"  # contradicts a final status: nothing changes, and it is a finding
+
+
+def status_step(known: str | None, new: str) -> StatusStep:
+    """What a newly reported status does to the one known."""
+    if known is None or known == new:
+        return StatusStep.TAKE
+    rank, known_rank = STATION.get(new, 0), STATION.get(known, 0)
+    if known in FINAL and not (known == "ACSC" and new == "ACCC"):
+        return StatusStep.CONFLICT if verdict_of(new) is not verdict_of(known) and rank >= 3 else StatusStep.LATE
+    return StatusStep.TAKE if rank >= known_rank else StatusStep.LATE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """A status for the whole file, for one batch (by its PmtInfId), or for one payment."""
+
+    status: str
+    reasons: tuple[Reason, ...] = ()
+    batch: str | None = None
+    payment: PaymentStatus | None = None
+    inferred: bool = False  # not said, but meant: the report lists only the refused ones
+
+
+def answers(report: StatusReport, batches: Sequence[BatchStatus], payments: Sequence[PaymentStatus]) -> list[Answer]:
+    """What the report says of the file, then of its batches, then of its payments.
+
+    "Not listed" takes the status of the level above. Where that is PART and everything listed is refused, what is
+    not listed was accepted; otherwise PART tells nothing of the rest.
+    """
+    whole = _level(report.status, [b.status for b in batches] or [p.status for p in payments])
+    found = [Answer(status=s, reasons=report.reasons, inferred=s != report.status) for s in whole]
+    for batch in batches:
+        listed = [p.status for p in payments if p.batch == batch.position]
+        found += [
+            Answer(status=s, reasons=batch.reasons, batch=batch.payment_information_id, inferred=s != batch.status)
+            for s in _level(batch.status, listed)
+        ]
+    found += [Answer(status=p.status, reasons=p.reasons, payment=p) for p in payments if p.status]
+    return found
+
+
+def _level(status: str | None, listed: Sequence[str | None]) -> Iterator[str]:
+    if status == "PART":
+        if listed and all(s in REFUSALS for s in listed):
+            yield "ACCP"
+    elif status is not None:
+        yield status
+
+
+def split(records: Iterable[Record]) -> tuple[list[StatusReport], list[BatchStatus], list[PaymentStatus]]:
+    """The records of one pain.002 by kind."""
+    reports: list[StatusReport] = []
+    batches: list[BatchStatus] = []
+    payments: list[PaymentStatus] = []
+    for record in records:
+        match record:
+            case StatusReport():
+                reports.append(record)
+            case BatchStatus():
+                batches.append(record)
+            case PaymentStatus():
+                payments.append(record)
+            case _:
+                raise AssertionError(f"a {type(record).__name__} in a status report")
+    return reports, batches, payments

@@ -1,0 +1,70 @@
+"""Events of the file system: they hasten a look at a folder, and are never relied upon.
+
+A folder that is removed and made again gets no events any more (its emitter is dead, silently); `mend` finds that
+and watches it anew. Network file systems may give no events at all: the rounds look by themselves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from watchdog.events import (
+    FileClosedEvent,
+    FileCreatedEvent,
+    FileMovedEvent,
+    FileSystemEvent,
+    FileSystemEventHandler,
+)
+from watchdog.observers import Observer
+from watchdog.observers.api import ObservedWatch
+
+EVENTS: list[type[FileSystemEvent]] = [FileClosedEvent, FileCreatedEvent, FileMovedEvent]
+
+
+class _Wake(FileSystemEventHandler):
+    def __init__(self, wake: Callable[[], None]) -> None:
+        self._wake = wake
+
+    def on_any_event(self, event: FileSystemEvent) -> None:
+        self._wake()
+
+
+class Watcher:
+    def __init__(self, wakes: Mapping[Path, Callable[[], None]]) -> None:
+        """Call a folder's function whenever something happens in it."""
+        self._wakes = wakes
+        self._observer = Observer()
+        self._watches: dict[Path, tuple[ObservedWatch, int]] = {}
+
+    def start(self) -> None:
+        self._observer.start()
+        self.mend()
+
+    def mend(self) -> list[Path]:
+        """Watch every folder that is there and not watched (any more); the ones that are missing."""
+        missing = []
+        for folder, wake in self._wakes.items():
+            inode = _inode(folder)
+            watched = self._watches.get(folder)
+            if inode is None:
+                missing.append(folder)
+            elif watched is None or watched[1] != inode:
+                if watched is not None:
+                    self._observer.unschedule(watched[0])
+                watch = self._observer.schedule(_Wake(wake), str(folder), event_filter=EVENTS)
+                self._watches[folder] = (watch, inode)
+                wake()
+        return missing
+
+    def stop(self) -> None:
+        self._observer.stop()
+        if self._observer.is_alive():
+            self._observer.join(timeout=5)
+
+
+def _inode(folder: Path) -> int | None:
+    try:
+        return folder.stat().st_ino
+    except OSError:
+        return None

@@ -1,0 +1,262 @@
+"""The parts under the channels: names, secrets, the SFTP wire byte by byte, the folder's walls."""
+
+from __future__ import annotations
+
+import io
+import os
+import socket
+import subprocess
+import sys
+import tracemalloc
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from h2h.channels.folder import FolderChannel, open_folder
+from h2h.channels.names import bytes_of, joined, parent, shown, text_of
+from h2h.channels.references import secret
+from h2h.channels.sftp import open_sftp
+from h2h.channels.sftp_wire import Answered, Garbled, Kind, Lost, TimedOut, Wire, read_all, string, u32
+from h2h.channels.ssh import Line
+from h2h.config import FolderSettings
+from h2h.errors import NotDelivered, Refused
+from h2h.model import Look, Presence
+from tests.suites.servers import OpenSshServer
+
+VERSION = bytes([Kind.VERSION]) + u32(3)
+
+
+@given(st.binary())
+def test_every_name_leads_back_to_its_bytes_and_can_be_stored(raw: bytes) -> None:
+    assert bytes_of(text_of(raw)) == raw
+    text_of(raw).encode()
+
+
+@given(st.lists(st.binary(), unique=True))
+def test_different_names_stay_different(names: list[bytes]) -> None:
+    assert len({text_of(raw) for raw in names}) == len(names)
+
+
+@pytest.mark.parametrize("path", ["/in/f", "/f", "./f"])
+def test_a_path_is_its_folder_and_its_name(path: str) -> None:
+    assert joined(parent(path), path.rpartition("/")[2]) == path
+
+
+def test_a_server_cannot_write_to_the_terminal() -> None:
+    assert shown("a\x1b[2J\r\nb\u202ec") == "a?[2J b?c"
+
+
+def test_a_secret_comes_from_where_the_settings_say(tmp_path: Path) -> None:
+    path = tmp_path / "secret"
+    path.write_text("from the file\n")
+    path.chmod(0o600)
+    environ = {"PASS": "from the environment", "CREDENTIALS_DIRECTORY": str(tmp_path)}
+    assert secret("env:PASS", environ=environ) == "from the environment"
+    assert secret(f"file:{path}", environ=environ) == "from the file"
+    path.chmod(0o440)  # systemd keeps credentials like this; the folder is what guards them
+    assert secret("cred:secret", environ=environ) == "from the file"
+
+
+@pytest.mark.parametrize("reference", ["env:NONE", "file:/nowhere", "cred:none", "cred:../x", "cred:", "plain"])
+def test_a_reference_that_leads_nowhere_is_refused(tmp_path: Path, reference: str) -> None:
+    for environ in ({}, {"CREDENTIALS_DIRECTORY": str(tmp_path)}):
+        with pytest.raises(Refused):
+            secret(reference, environ=environ)
+
+
+def test_a_secret_that_others_could_read_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "secret"
+    path.write_text("sesame")
+    path.chmod(0o644)
+    with pytest.raises(Refused, match="chmod 600") as raised:
+        secret(f"file:{path}", environ={})
+    assert "sesame" not in str(raised.value)
+
+
+def test_a_gateway_with_folders_alone_does_not_load_the_ssh_library(tmp_path: Path) -> None:
+    program = (
+        "import sys; from h2h.channels.kinds import connect; from h2h.config import FolderSettings\n"
+        f"with connect(FolderSettings.model_construct(kind='folder', path={str(tmp_path)!r})): pass\n"
+        "sys.exit('paramiko' in sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
+
+
+class Script:
+    """A stream that says what stands in the script, and then nothing."""
+
+    closed = False
+
+    def __init__(self, *replies: bytes) -> None:
+        self.rest = b"".join(string(reply) for reply in replies)
+
+    def sendall(self, data: bytes, /) -> None:
+        pass
+
+    def settimeout(self, seconds: float, /) -> None:
+        pass
+
+    def recv(self, count: int, /) -> bytes:
+        if not self.rest:
+            raise TimeoutError
+        piece, self.rest = self.rest[:count], self.rest[count:]
+        return piece
+
+
+def wire(*replies: bytes) -> Wire:
+    return Wire(Script(VERSION, *replies), timeout_seconds=1)
+
+
+def status(number: int, code: int, *rest: bytes) -> bytes:
+    return bytes([Kind.STATUS]) + u32(number) + u32(code) + b"".join(rest)
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        bytes([Kind.STATUS]) + u32(1),
+        bytes([Kind.STATUS]) + u32(1) + b"\0\0",
+        status(1, 0, u32(50), b"cut"),
+        bytes([Kind.STATUS]),
+        status(2, 0),
+        bytes([Kind.HANDLE]) + u32(1) + string(b"h"),
+        bytes([77]) + u32(1),
+        b"",
+        bytes(256 * 1024 + 1),
+    ],
+    ids=["no code", "half a code", "cut words", "no number", "wrong number", "handle", "unknown", "empty", "huge"],
+)
+def test_what_is_not_a_whole_ok_is_never_taken_for_one(reply: bytes) -> None:
+    with pytest.raises(Garbled):
+        wire(reply).ask(Kind.REMOVE, string(b"/f")).done()
+
+
+def test_a_status_without_words_is_enough() -> None:
+    assert wire(status(1, 0)).ask(Kind.REMOVE, string(b"/f")).done() == ""
+    with pytest.raises(Answered):
+        wire(status(1, 4)).ask(Kind.REMOVE, string(b"/f")).done()
+
+
+@pytest.mark.parametrize("greeting", [bytes([Kind.VERSION]) + u32(6), status(3, 0), VERSION + b"\0\0\0\x09half"])
+def test_a_server_of_another_protocol_is_garbled(greeting: bytes) -> None:
+    with pytest.raises(Garbled):
+        Wire(Script(greeting), timeout_seconds=1)
+
+
+def test_replies_out_of_order_find_their_request() -> None:
+    first, second = (bytes([Kind.DATA]) + u32(n) + string(bytes([64 + n]) * size) for n, size in ((1, 32_768), (2, 10)))
+    sink = io.BytesIO()
+    assert read_all(wire(second, first), b"h", 32_778, sink) == 32_778
+    assert sink.getvalue() == b"A" * 32_768 + b"B" * 10
+
+
+@pytest.mark.parametrize("data", [b"", bytes(11)])
+def test_a_read_of_nothing_or_of_more_than_asked_for_is_garbled(data: bytes) -> None:
+    with pytest.raises(Garbled):
+        read_all(wire(bytes([Kind.DATA]) + u32(1) + string(data)), b"h", 10, io.BytesIO())
+
+
+def test_silence_is_a_time_out_and_an_end_is_a_loss() -> None:
+    with pytest.raises(TimedOut):
+        wire().ask(Kind.REMOVE, string(b"/f"))
+    silent = Script(VERSION)
+    silent_wire = Wire(silent, timeout_seconds=1)
+    silent.recv = lambda count: b""  # type: ignore[method-assign]
+    with pytest.raises(Lost, match="closed the connection"):
+        silent_wire.ask(Kind.REMOVE, string(b"/f"))
+
+
+def test_a_peer_that_stops_reading_is_not_waited_for_without_an_end() -> None:
+    ours, theirs = socket.socketpair()
+    with Line(fileno=ours.detach()) as line, theirs:
+        line.settimeout(0.01)
+        line.stall_seconds = 0.1
+        with pytest.raises(ConnectionAbortedError, match="stopped reading"):
+            send_without_end(line)
+
+
+def send_without_end(line: Line) -> None:
+    """As paramiko does: a time-out is a reason to go on."""
+    while True:
+        try:
+            line.send(bytes(65_536))
+        except TimeoutError:
+            continue
+
+
+def test_memory_stays_flat_however_big_the_file(openssh: OpenSshServer) -> None:
+    size = 16 << 20
+    with open_sftp(openssh.settings(), passphrase=None) as channel:
+        tracemalloc.start()
+        try:
+            channel.stage(f"{openssh.home}/out/f", Zeros(size))
+            [file] = channel.list(f"{openssh.home}/out")
+            assert channel.fetch(file, Zeros(0)) == size
+            assert tracemalloc.get_traced_memory()[1] < 8 << 20
+        finally:
+            tracemalloc.stop()
+
+
+class Zeros(io.BytesIO):
+    """A source of many zeros, and a sink that keeps nothing."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self._left = size
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        count = min(self._left, size or 0)
+        self._left -= count
+        return bytes(count)
+
+    def write(self, data: object, /) -> int:
+        return len(data)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Iterator[tuple[Path, FolderChannel]]:
+    root = tmp_path / "bank"
+    (root / "in").mkdir(parents=True)
+    with open_folder(FolderSettings(kind="folder", path=str(root))) as channel:  # type: ignore[arg-type]
+        yield root, channel
+
+
+@pytest.mark.parametrize("path", ["/../outside", "/in/../../outside", "/in/..", "/in/.", "/in/", "/in/\0"])
+def test_no_path_leads_out_of_the_banks_folder(folder: tuple[Path, FolderChannel], path: str) -> None:
+    root, channel = folder
+    (root.parent / "outside").write_bytes(b"ours")
+    for act in (channel.look, channel.discard, lambda p: channel.stage(p, io.BytesIO(b"x"))):
+        with pytest.raises(Refused):
+            act(path)
+    assert (root.parent / "outside").read_bytes() == b"ours"
+
+
+def test_no_link_is_followed(folder: tuple[Path, FolderChannel]) -> None:
+    root, channel = folder
+    (root.parent / "outside").mkdir()
+    (root.parent / "outside" / "f").write_bytes(b"ours")
+    (root / "link").symlink_to(root.parent / "outside")
+    (root / "in" / "f").symlink_to(root.parent / "outside" / "f")
+    with pytest.raises(Refused, match="link"):
+        channel.list("/link")
+    with pytest.raises(Refused):
+        channel.discard("/link/f")
+    with pytest.raises(NotDelivered):
+        channel.stage("/in/f", io.BytesIO(b"pay"))
+    assert channel.list("/in") == []
+    assert (root.parent / "outside" / "f").read_bytes() == b"ours"
+
+
+def test_a_folder_of_the_settings_that_is_missing_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(Refused, match=r"Make the folder, or mount it"):
+        open_folder(FolderSettings(kind="folder", path=str(tmp_path / "none")))  # type: ignore[arg-type]
+
+
+def test_what_is_staged_is_not_for_everybody_to_read(folder: tuple[Path, FolderChannel]) -> None:
+    root, channel = folder
+    channel.stage("/in/.t", io.BytesIO(b"pay"))
+    assert os.stat(root / "in" / ".t").st_mode & 0o007 == 0
+    assert channel.look("/in/.t") == Look(presence=Presence.THERE, size=3)
