@@ -12,7 +12,7 @@ import re
 import stat
 import tomllib
 from collections.abc import Iterator, Mapping
-from datetime import time, timedelta
+from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 from string import Formatter
 from typing import Annotated, Any, Literal, TypeVar
@@ -36,6 +36,7 @@ from h2h.toml_lines import lines_of, nearest
 
 T = TypeVar("T", bound=BaseModel)
 NAME_FIELDS = ("bank", "msg_id", "id", "name", "date")
+SHORTEST = timedelta(milliseconds=100)  # between two looks at a bank's folder
 UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -80,8 +81,22 @@ def _template(value: str) -> str:
         raise ValueError(f"{value!r} is not a template: {error}") from None
     if unknown := [f for f in fields if f not in NAME_FIELDS]:
         raise ValueError(f"{{{unknown[0]}}} is not known; write {', '.join(f'{{{f}}}' for f in NAME_FIELDS)}")
-    if "/" in value:
+    try:
+        name = value.format(**dict.fromkeys(NAME_FIELDS, "x") | {"date": datetime(2026, 12, 31, tzinfo=UTC)})
+    except (ValueError, KeyError, IndexError, AttributeError) as error:
+        raise ValueError(f"{value!r} is not a template: {error}") from None
+    if "/" in value + name:
         raise ValueError("is a name, not a path; the folder stands in remote")
+    return value
+
+
+def _cron(value: str) -> str:
+    from apscheduler.triggers.cron import CronTrigger
+
+    try:
+        CronTrigger.from_crontab(value)
+    except ValueError as error:
+        raise ValueError(f"{value!r} is not a time of crontab, such as */10 7-20 * * mon-fri: {error}") from None
     return value
 
 
@@ -152,8 +167,8 @@ class Outbound(Section):
     settle: Duration = timedelta(seconds=5)
     marker: str | None = Field(default=None, pattern=r"^\.[A-Za-z0-9._-]+$")
     messages: Annotated[list[str], Field(min_length=1)]
-    processed: str = Field(default="processed", pattern=r"^[A-Za-z0-9._-]+$")
-    rejected: str = Field(default="rejected", pattern=r"^[A-Za-z0-9._-]+$")
+    processed: str = Field(default="processed", pattern=r"^[A-Za-z0-9_-][A-Za-z0-9._-]*$")
+    rejected: str = Field(default="rejected", pattern=r"^[A-Za-z0-9_-][A-Za-z0-9._-]*$")
     remote: RemotePath
     staging: RemotePath | None = None
     name: Annotated[str, AfterValidator(_template)] = "{msg_id}.xml"
@@ -164,9 +179,19 @@ class Outbound(Section):
     after_cut_off: Literal["hold", "next-window"] = "hold"
     max_size: Annotated[int, Field(ge=1)] = 2_000_000_000
 
+    @model_validator(mode="after")
+    def _opens_at_all(self) -> Outbound:
+        if self.cut_off is not None and _since_midnight(self.opens) >= _since_midnight(self.cut_off) - self.lead:
+            raise ValueError("is never open: cut_off minus lead has to come after opens, on the same day")
+        return self
+
     @property
     def staging_folder(self) -> str:
         return self.staging or self.remote
+
+
+def _since_midnight(clock: time) -> timedelta:
+    return timedelta(hours=clock.hour, minutes=clock.minute)
 
 
 class Inbound(Section):
@@ -174,7 +199,7 @@ class Inbound(Section):
     match: str = "*"
     messages: Annotated[list[str], Field(min_length=1)]
     every: Duration | None = None
-    cron: str | None = None
+    cron: Annotated[str, AfterValidator(_cron)] | None = None
     claim: RemotePath | None = None
     after: Literal["delete", "move", "leave"] = "leave"
     move_to: RemotePath | None = None
@@ -185,6 +210,8 @@ class Inbound(Section):
     def _whole(self) -> Inbound:
         if (self.every is None) == (self.cron is None):
             raise ValueError("say when to look: either every or cron, not both")
+        if self.every is not None and self.every < SHORTEST:
+            raise ValueError(f"every has to be {SHORTEST.total_seconds():g}s or more")
         if (self.after == "move") != (self.move_to is not None):
             raise ValueError('move_to goes with after = "move", and is needed there')
         return self
@@ -198,6 +225,13 @@ class Bank(Section):
     retry: Retry = Retry()
     outbound: list[Outbound] = []
     inbound: list[Inbound] = []
+
+    @model_validator(mode="after")
+    def _open_days(self) -> Bank:
+        for folder in self.outbound:
+            if folder.cut_off is not None and self.calendar != "EVERYDAY" and folder.days <= {5, 6}:
+                raise ValueError(f"the calendar {self.calendar} is closed on every day of {folder.watch}")
+        return self
 
     def window(self, folder: Outbound) -> Window:
         return Window(
@@ -237,12 +271,21 @@ def load(file: Path) -> Settings:
     problems: list[Problem] = []
     main = _read(file, _MainFile, problems)
     pattern = main.gateway.banks if main else GatewaySettings.model_fields["banks"].default
-    bank_files = sorted(file.parent.glob(pattern))
+    bank_files = _bank_files(file, pattern, problems)
     banks = [(f, bank.bank) for f in bank_files if (bank := _read(f, _BankFile, problems))]
     problems += _shared(banks)
     if problems or main is None:
         raise SettingsError(problems)
     return Settings(file=file, gateway=main.gateway, ledger=main.ledger, banks=tuple(bank for _, bank in banks))
+
+
+def _bank_files(file: Path, pattern: str, problems: list[Problem]) -> list[Path]:
+    try:
+        return sorted(file.parent.glob(pattern))
+    except (ValueError, NotImplementedError):
+        text = f"{pattern!r} is not a pattern of files below the folder of this one, as in banks/*.toml"
+        problems.append(Problem(file=str(file), line=None, key="gateway.banks", text=text))
+        return []
 
 
 def _read(file: Path, kind: type[T], problems: list[Problem]) -> T | None:

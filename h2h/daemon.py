@@ -174,5 +174,5 @@ def _slot(folder: Inbound, bank: Bank, now: datetime) -> str:
 def tell(file: Transfer | Message) -> None:
     """One log line for what became of a file."""
     kind = "transfer" if isinstance(file, Transfer) else "message"
-    told = {"event": kind, "id": file.id, "bank": file.bank, "state": file.state, "name": file.name}
+    told = {"event": kind, "id": file.id, "bank": file.bank, "state": file.state, "file": file.name}
     log.info("file", extra={**told, "reason": file.reason} if file.reason else told)

@@ -41,7 +41,7 @@ class Gateway:
         self.settings = settings
         self.clock = clock
         self.data = settings.gateway.data
-        self._connect = connect or _connect
+        self._connect = connect or self._open_channel
         self.node = socket.gethostname()
         self.owner = f"{self.node}/{os.getpid()}-{secrets.token_hex(4)}"
         try:
@@ -121,15 +121,14 @@ class Gateway:
     def decisions(self) -> Decisions:
         return Decisions(self.ledger, self.clock)
 
+    def _open_channel(self, bank: Bank) -> Channel:
+        from h2h.channels.kinds import connect
+
+        return connect(bank.channel, now=self.clock.now)
+
     def close(self) -> None:
         if "desks" in self.__dict__:
             for desk in self.desks.values():
                 desk.close()
         if "ledger" in self.__dict__:
             self.ledger.close()
-
-
-def _connect(bank: Bank) -> Channel:
-    from h2h.channels.kinds import connect
-
-    return connect(bank.channel)

@@ -10,7 +10,8 @@ from __future__ import annotations
 import fnmatch
 import json
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from h2h.archive import Archive
 from h2h.channels import Channel
 from h2h.clock import Clock
 from h2h.config import Bank, Inbound
-from h2h.errors import ChannelError, FolderError, H2hError, NotDelivered
+from h2h.errors import ChannelError, Damaged, FolderError, H2hError, NotDelivered
 from h2h.folders import TEMPORARY, atomic_writer, local_name
 from h2h.ledger import Ledger
 from h2h.ledger.messages import Message, MessageState, Reading
@@ -30,6 +31,7 @@ from h2h.text import printable
 
 log = logging.getLogger(__name__)
 
+CUT = frozenset({"XML_TRUNCATED", "XML_NOT_WELL_FORMED", "XML_ENCODING", "FINDINGS_CUT"})
 ENDED_WELL = (MessageState.APPLIED, MessageState.REPEATED)
 
 
@@ -79,8 +81,21 @@ class Collector:
             return files
         for file in files:
             if self._wanted(folder, file):
-                session.move(f"{folder.remote}/{file.name}", f"{folder.claim}/{file.name}")
+                self._claim(session, folder, file)
         return session.list(folder.claim)
+
+    def _claim(self, session: Channel, folder: Inbound, file: RemoteFile) -> None:
+        """Move it to where nobody else writes. One that cannot be moved, as its name is taken there, waits."""
+        try:
+            session.move(f"{folder.remote}/{file.name}", f"{folder.claim}/{file.name}")
+        except ChannelError as error:
+            if not session.alive():
+                raise
+            self._not_fetched(file, error)
+
+    def _not_fetched(self, file: RemoteFile, error: ChannelError) -> None:
+        told = {"event": "fetch_failed", "bank": self.bank.name, "file": printable(file.name), "text": str(error)}
+        log.warning("file not fetched", extra=told)
 
     def _wanted(self, folder: Inbound, file: RemoteFile) -> bool:
         if file.name.startswith(".") or file.name.lower().endswith(TEMPORARY):
@@ -104,8 +119,7 @@ class Collector:
         except ChannelError as error:
             if not session.alive():
                 raise
-            told = {"event": "fetch_failed", "bank": self.bank.name, "file": printable(file.name), "text": str(error)}
-            log.warning("file not fetched", extra=told)
+            self._not_fetched(file, error)
             return
         if known is None:
             self._hand_over(message, folder)
@@ -122,16 +136,23 @@ class Collector:
     def finish_started(self, progress: Callable[[Message], None] = lambda _: None) -> None:
         """What a crash left kept but unread, or applied but not handed over. Needs no line to the bank."""
         for message in self._ledger.messages.unread(self.bank.name):
-            progress(self._apply(message, self._folder_of(message)))
+            with _apart(message):
+                progress(self._apply(message, self._folder_of(message)))
         for message in self._ledger.messages.not_handed_over(self.bank.name):
-            self._hand_over(message, self._folder_of(message))
+            with _apart(message):
+                self._hand_over(message, self._folder_of(message))
 
     def _folder_of(self, message: Message) -> Inbound | None:
         return next((i for i in self.bank.inbound if message.folder in (i.remote, i.claim)), None)
 
     def _apply(self, message: Message, folder: Inbound | None) -> Message:
         reading = self._read(message, folder.messages if folder else None)
-        return self._ledger.messages.applied(message.id, reading, self._clock.now())
+        try:
+            return self._ledger.messages.applied(message.id, reading, self._clock.now())
+        except H2hError:
+            raise
+        except Exception as error:
+            return self._ledger.messages.applied(message.id, _failed(message, error), self._clock.now())
 
     def _read(self, message: Message, expected: Sequence[str] | None) -> Reading:
         """Everything the readers make of the file; a fault of our own is a finding, and the next file goes on."""
@@ -141,10 +162,7 @@ class Collector:
         except H2hError:
             raise
         except Exception as error:
-            log.exception("reading failed", extra={"event": "read_failed", "file_id": message.id})
-            text = f"The gateway itself failed on this file ({type(error).__name__}); report it, with the log."
-            finding = Finding(code="INTERNAL", severity=Severity.ERROR, text=text)
-            return Reading(message=None, message_id=None, records=(), findings=[finding])
+            return _failed(message, error)
 
     def _discard(self, session: Channel, folder: Inbound, file: RemoteFile, message: Message) -> None:
         """After the commit, and again if that is not sure. What could not be read stays at the bank."""
@@ -182,8 +200,29 @@ class Collector:
         return [name, f"{name}.jsonl"] if message.state is MessageState.APPLIED else [name]
 
 
+@contextmanager
+def _apart(message: Message) -> Iterator[None]:
+    """A file whose bytes were damaged here stays as it is, told at each round; the others go on."""
+    try:
+        yield
+    except Damaged as error:
+        log.error("file damaged", extra={"event": "file_damaged", "file_id": message.id, "text": str(error)})
+
+
+def _failed(message: Message, error: Exception) -> Reading:
+    """A fault of our own: the file is kept and handed over as it is, and nothing of it is applied."""
+    log.error("reading failed", extra={"event": "read_failed", "file_id": message.id}, exc_info=error)
+    text = f"The gateway itself failed on this file ({type(error).__name__}); report it, with the log."
+    finding = Finding(code="INTERNAL", severity=Severity.ERROR, text=text)
+    return Reading(message=None, message_id=None, records=(), findings=[finding])
+
+
 def reading_of(items: Iterable[Record | Finding]) -> Reading:
-    """Records and findings of one file, and which message it is. A payment message coming in is not applied."""
+    """Records and findings of one file, and which message it is.
+
+    Nothing of a payment message that comes in is applied, and nothing of a file that ends in the middle: half a
+    statement would keep the whole one out, and from half a report nothing follows for what it does not list.
+    """
     records: list[Record] = []
     findings: list[Finding] = []
     for item in items:
@@ -192,6 +231,8 @@ def reading_of(items: Iterable[Record | Finding]) -> Reading:
     if isinstance(head, PaymentFile):
         text = f"A {head.message} came in from the bank: payment orders only go out. It is kept and changes nothing."
         findings.append(Finding(code="OUTBOUND_MESSAGE_CAME_IN", severity=Severity.ERROR, text=text))
+        records = []
+    if any(f.code in CUT and f.severity is Severity.ERROR for f in findings):
         records = []
     return Reading(
         message=head.message if head else None,

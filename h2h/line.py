@@ -35,12 +35,13 @@ class Line:
 
     @contextmanager
     def session(self) -> Iterator[Channel]:
-        """An open session. A ChannelError in the block closes it; a failure to open it suspends the bank."""
+        """An open session. One that broke in the block is closed; a failure to open it suspends the bank."""
         session = self._session if self._session and self._session.alive() else self._open()
         try:
             yield session
         except ChannelError:
-            self.close()
+            if not session.alive():
+                self.close()
             raise
 
     def _open(self) -> Channel:

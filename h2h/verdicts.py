@@ -26,10 +26,12 @@ class Verdict(StrEnum):
 STATION = {
     "RCVD": 1, "PDNG": 1, "PRES": 1, "ACTC": 2, "PATC": 2, "ACPD": 2, "RCVC": 2, "RVNA": 2, "RVNM": 2, "RVMC": 2,
     "RVCM": 2, "RVNC": 2, "ACCP": 3, "ACWC": 3, "ACWP": 3, "ACFC": 3, "ACFW": 3, "ACIS": 3, "ACSP": 4, "ACSC": 5,
-    "ACCC": 6, "RJCT": 9, "CANC": 9, "BLCK": 9, "CPUC": 9,
+    "ACCC": 6, "CPUC": 6, "BLCK": 9, "RJCT": 9, "CANC": 9,
 }  # fmt: skip
-FINAL = frozenset({"ACSC", "ACCC", "RJCT", "CANC", "BLCK", "CPUC"})
-REFUSALS = frozenset({"RJCT", "CANC", "BLCK", "CPUC"})
+FINAL = frozenset({"ACSC", "ACCC", "CPUC", "BLCK", "RJCT", "CANC"})
+REFUSALS = frozenset({"RJCT", "CANC"})
+# The money has left the debtor and neither arrives nor comes back: no refusal, since paying again would pay twice.
+BLOCKED = "BLCK"
 
 
 def verdict_of(status: str | None) -> Verdict:
@@ -38,6 +40,8 @@ def verdict_of(status: str | None) -> Verdict:
         return Verdict.NONE
     if status in REFUSALS:
         return Verdict.REJECTED
+    if status == BLOCKED:
+        return Verdict.PENDING
     return Verdict.ACCEPTED if STATION.get(status, 0) >= STATION["ACCP"] else Verdict.PENDING
 
 
@@ -61,7 +65,7 @@ def status_step(known: str | None, new: str) -> StatusStep:
     if known is None or known == new:
         return StatusStep.TAKE
     rank, known_rank = STATION.get(new, 0), STATION.get(known, 0)
-    if known in FINAL and not (known == "ACSC" and new == "ACCC"):
+    if known in FINAL and not (known == "ACSC" and new in ("ACCC", "CPUC")):
         return StatusStep.CONFLICT if verdict_of(new) is not verdict_of(known) and rank >= 3 else StatusStep.LATE
     return StatusStep.TAKE if rank >= known_rank else StatusStep.LATE
 

@@ -28,7 +28,10 @@ class Channel(Protocol):
         """
 
     def publish(self, staged: Staged, path: str) -> Receipt:
-        """Rename the staged file to its final name. Raises Unknown on anything but a clear "done"."""
+        """Rename the staged file to its final name. Raises Unknown on anything but a clear "done";
+
+        TemporaryGone where the server says that it has no such file, and can say so.
+        """
 
     def look(self, path: str) -> Look:
         """What stands under `path`; HIDDEN where the bank does not allow looking. Raises NotDelivered or Refused."""

@@ -36,7 +36,7 @@ from h2h.channels.sftp_wire import (
 )
 from h2h.channels.ssh import open_wire
 from h2h.config import SftpSettings
-from h2h.errors import ChannelError, NotDelivered, Refused, Unknown
+from h2h.errors import ChannelError, NotDelivered, Refused, TemporaryGone, Unknown
 from h2h.model import Look, Presence, Receipt, RemoteFile, Staged
 
 MAX_NAMES = 100_000  # in one folder; more is Refused, because a part of a listing looks like a whole one
@@ -100,7 +100,10 @@ class SftpChannel:
             with self._doing("rename", f"{staged.path} to {path}"):
                 how, answer = self._rename(_path(staged.path) + _path(path))
         except ChannelError as error:
-            raise Unknown(f"{error} The bank may have the file: look, and never send it again before.") from error
+            cause = error.__cause__
+            missing = isinstance(cause, Answered) and cause.code == Code.NO_SUCH_FILE
+            doubt = TemporaryGone if missing else Unknown
+            raise doubt(f"{error} The bank may have the file: look, and never send it again before.") from error
         return Receipt(path=path, answer=shown(answer) or "OK", at=self._now(), facts=(how,))
 
     def look(self, path: str) -> Look:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from h2h.config import Bank
     from h2h.gateway import Gateway
-    from h2h.ledger.views import BankRow, Board
+    from h2h.ledger.views import BankRow, Board, FileRow
 
 OPEN = ("RECEIVED", "READY", "STAGING", "PUBLISHING")
 SOON = timedelta(minutes=30)
@@ -26,8 +26,8 @@ SOON = timedelta(minutes=30)
 def status(ctx: click.Context, as_json: bool) -> None:
     """The morning board: what waits, what went wrong, what the banks said, and when the cut-offs are."""
     gateway = open_gateway(ctx)
-    board = gateway.ledger.views.board([bank.name for bank in gateway.settings.banks])
     now = gateway.clock.now()
+    board = gateway.ledger.views.board([bank.name for bank in gateway.settings.banks], now)
     folders = {bank.name: _folders(bank, now) for bank in gateway.settings.banks}
     if as_json:
         emit([_record(gateway, board, folders, now)])
@@ -96,8 +96,13 @@ def _print(gateway: Gateway, board: Board, folders: dict[str, list[dict[str, Any
     out.print(text(f"Needs attention ({len(board.attention)}):", "bold"))
     table(
         ["id", "state", "bank", "file", "since", "why"],
-        [[f.id, word(f.state), f.bank, f.name, at(f.at), f.reason] for f in board.attention],
+        [[f.id, word(_trouble(f)), f.bank, f.name, at(f.at), f.reason] for f in board.attention],
     )
+
+
+def _trouble(file: FileRow) -> str:
+    """The word that says why a file is on the board: its state, or the bank's word on it."""
+    return file.verdict if file.state == "SENT" and file.verdict else file.state
 
 
 def _bank_row(bank: BankRow, folders: list[dict[str, Any]], now: datetime) -> list[Any]:

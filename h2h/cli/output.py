@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, is_dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -25,13 +27,14 @@ STYLES = {
     "CANCELLED": "dim", "ERROR": "red", "WARNING": "yellow", "INFO": "dim",
 }  # fmt: skip
 
+PIPE_WIDTH = 200  # of a table that goes into a file or a pipe
+WHOLE = ("id", "account", "state", "verdict", "code", "attempt", "bank", "sum", "opening", "closing", "at", "since")
+
 as_json = click.option("--json", "as_json", is_flag=True, help="One JSON object per line, for programs.")
 
 
 def open_gateway(ctx: click.Context) -> Gateway:
     """The gateway of the settings file; closed when the command ends."""
-    import os
-
     from h2h.clock import clock_for
     from h2h.config import load
     from h2h.gateway import Gateway
@@ -45,7 +48,8 @@ def open_gateway(ctx: click.Context) -> Gateway:
 def console() -> Console:
     from rich.console import Console
 
-    return Console(highlight=False, soft_wrap=True)
+    width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else PIPE_WIDTH
+    return Console(highlight=False, soft_wrap=True, width=width)
 
 
 def emit(records: Iterable[Any]) -> None:
@@ -113,7 +117,8 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, right: Se
 
     shown = Table(box=None, pad_edge=False, header_style="bold dim", padding=(0, 2, 0, 0))
     for name in columns:
-        shown.add_column(name, justify="right" if name in right else "left", overflow="fold")
+        justify: Literal["left", "right"] = "right" if name in right else "left"
+        shown.add_column(name, justify=justify, overflow="fold", no_wrap=name in WHOLE)
     for row in rows:
         shown.add_row(*(cell if isinstance(cell, Text) else text(cell) for cell in row))
     console().print(shown, soft_wrap=False)

@@ -24,8 +24,8 @@ def files(ctx: click.Context, state: str | None, bank: str | None, limit: int, a
     """List files, outbound and inbound, newest first."""
     views = open_gateway(ctx).ledger.views
     rows = views.files(state=state.upper() if state else None, bank=bank, limit=limit)
-    columns = ["id", "", "bank", "file", "state", "verdict", "message id", "payments", "sum", "at"]
-    listing(rows, columns, _file_row, as_json=as_json, empty="No files.", right=["payments", "sum"])
+    columns = ["id", "", "bank", "file", "state", "verdict", "message id", "pmts", "sum", "at"]
+    listing(rows, columns, _file_row, as_json=as_json, empty="No files.", right=["pmts", "sum"])
 
 
 def _file_row(file: FileRow) -> list[Any]:
@@ -168,9 +168,14 @@ def _print_payment(payment: PaymentRow) -> None:
 
 
 def _print_booking(payment: PaymentRow) -> None:
+    from h2h.verdicts import REFUSALS
+
     booking = payment.booking
     if booking is None:
-        console().print(text("  booked  not yet", "cyan"))
+        refused = payment.status in REFUSALS
+        console().print(
+            text("  booked  no: the bank refused it", "red") if refused else text("  booked  not yet", "cyan")
+        )
         return
     what = f"{booking['booking_date']}  {booking['amount']} {booking['currency']} {booking['direction']}"
     where = f"statement {booking['statement_id']} of {booking['account']} ({booking['message']})"
@@ -188,10 +193,10 @@ def _reason(reason: dict[str, str]) -> str:
 @as_json
 @click.pass_context
 def statements(ctx: click.Context, account: str | None, bank: str | None, limit: int, as_json: bool) -> None:
-    """List statements, newest first: balances, entries, and how many of our payments they book."""
+    """List statements, newest first: balances, entries, how many of our payments they book."""
     rows = open_gateway(ctx).ledger.views.statements(account=account, bank=bank, limit=limit)
-    columns = ["account", "statement", "no.", "closes", "opening", "closing", "entries", "payments matched", "adds up"]
-    numbers = ["opening", "closing", "entries", "payments matched"]
+    columns = ["account", "statement", "no.", "closes", "opening", "closing", "entries", "ours", "adds up"]
+    numbers = ["opening", "closing", "entries", "ours"]
     listing(rows, columns, _statement_row, as_json=as_json, empty="No statements.", right=numbers)
 
 

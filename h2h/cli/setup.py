@@ -158,6 +158,6 @@ def demo(folder: Path) -> int:
     Starts the bank, sets a gateway up against it in FOLDER, drops sample files in, and shows what becomes of them,
     down to a statement that reconciles. Exit status 0 only if all of that happened.
     """
-    from h2h.demo import run_demo
+    from h2h.cli.demonstration import run_demo
 
     return run_demo(folder)

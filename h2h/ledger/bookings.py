@@ -8,6 +8,7 @@ the PmtInfId and the sum of what the bank did not refuse. What does not fit exac
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -15,7 +16,7 @@ from sqlalchemy import Connection, Row, insert, or_, select, update
 
 from h2h.ledger import tables as t
 from h2h.lifecycle import State
-from h2h.model import Entry, EntryDetail, Finding, InboundId, Record, Severity, Statement
+from h2h.model import Entry, EntryDetail, Finding, InboundId, Record, Severity, Statement, StatementFile
 from h2h.records import plain, plain_entry
 from h2h.rules import balances_add_up
 from h2h.verdicts import REFUSALS
@@ -43,9 +44,17 @@ def _statements(records: Sequence[Record]) -> Iterator[tuple[Statement, list[Ent
     for record in records:
         if isinstance(record, Entry):
             entries.setdefault(record.statement, []).append(record)
+    head = next((r for r in records if isinstance(r, StatementFile)), None)
     for record in records:
         if isinstance(record, Statement):
-            yield record, entries.get(record.position, [])
+            yield _paged(record, head), entries.get(record.position, [])
+
+
+def _paged(statement: Statement, head: StatementFile | None) -> Statement:
+    """With its page: in the 2009 generation that stands in the header of the file."""
+    if head is None or statement.page_number is not None:
+        return statement
+    return replace(statement, page_number=head.page_number, last_page=head.last_page)
 
 
 def _known(connection: Connection, bank: str, statement: Statement) -> Row[Any] | None:
@@ -57,6 +66,7 @@ def _known(connection: Connection, bank: str, statement: Statement) -> Row[Any] 
         c.account: statement.iban or statement.account,
         c.statement_id: statement.statement_id,
         c.electronic_sequence_number: statement.electronic_sequence_number,
+        c.legal_sequence_number: statement.legal_sequence_number,
         c.page_number: statement.page_number,
     }
     query = select(t.statement).where(*(column.is_not_distinct_from(value) for column, value in same.items()))
@@ -168,7 +178,7 @@ def _payment(connection: Connection, bank: str, account: str | None, detail: Ent
     query = (
         _at_the_bank(bank, account)
         .where(t.payment.c.end_to_end_id == named, t.payment.c.booked_by.is_(None))
-        .order_by(t.transfer.c.sent_at, t.payment.c.position)
+        .order_by(t.transfer.c.sent_at.nulls_last(), t.transfer.c.received_at, t.payment.c.position)
     )
     said = {(detail.amount, detail.currency), (detail.instructed_amount, detail.instructed_currency)}
     return next((row for row in connection.execute(query) if (row.amount, row.currency) in said), None)

@@ -14,6 +14,7 @@ from h2h.errors import Stale, StoreError
 
 HEAD = "0001"  # the newest migration
 BUSY_SECONDS = 30
+WRITER = 0x683268  # the advisory lock that makes writers on PostgreSQL take turns, as SQLite has it by itself
 
 
 class Database:
@@ -27,6 +28,8 @@ class Database:
     def transaction(self) -> Iterator[Connection]:
         """One unit of work: committed as a whole, or nothing of it. The writer's lock is taken at once."""
         with _translated(), self.engine.begin() as connection:
+            if connection.dialect.name == "postgresql":
+                connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": WRITER})
             yield connection
 
     @contextmanager

@@ -13,13 +13,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, desc, insert, select, text
+from sqlalchemy import Connection, Row, String, desc, insert, select, type_coerce
 
 from h2h.ledger.database import Database
 from h2h.ledger.tables import INSTANT_FORMAT, canonical, event
 
 GENESIS = "0" * 64
 PAGE = 5000
+# An edited time may be no time any more: the chain is verified over the text that stands there.
+_AS_STORED = [type_coerce(column, String).label("at") if column is event.c.at else column for column in event.c]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,8 +47,6 @@ def record(
     connection: Connection, *, at: datetime, subject: str, kind: str, actor: str, data: Mapping[str, Any]
 ) -> None:
     """Append one event to the chain, inside the transaction of the change that it records."""
-    if connection.dialect.name == "postgresql":  # one writer at a time, as SQLite has it by itself
-        connection.execute(text("LOCK TABLE event IN EXCLUSIVE MODE"))
     last = connection.execute(select(event.c.seq, event.c.hash).order_by(desc(event.c.seq)).limit(1)).first()
     seq, previous = (last.seq + 1, last.hash) if last else (1, GENESIS)
     body = canonical(data)
@@ -89,7 +89,7 @@ class Journal:
         last = 0
         while True:
             with self._database.reading() as connection:
-                query = select(event).where(event.c.seq > last).order_by(event.c.seq).limit(PAGE)
+                query = select(*_AS_STORED).where(event.c.seq > last).order_by(event.c.seq).limit(PAGE)
                 rows = connection.execute(query).all()
             yield from rows
             if len(rows) < PAGE:
@@ -102,7 +102,7 @@ def _fault(row: Row[Any], expected: int, previous: str) -> str | None:
         return f"event {expected} is missing; the next one there is {row.seq}"
     if row.previous != previous:
         return f"event {row.seq} does not follow the one before it"
-    digest = _hash(row.seq, row.at.strftime(INSTANT_FORMAT), row.subject, row.kind, row.actor, row.data, row.previous)
+    digest = _hash(row.seq, row.at, row.subject, row.kind, row.actor, row.data, row.previous)
     return None if digest == row.hash else f"event {row.seq} was edited"
 
 

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Protocol
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, insert, or_, select, update
 
+from h2h.errors import NotAllowed
 from h2h.ledger import tables as t
 from h2h.lifecycle import FREES_MESSAGE_ID
 from h2h.model import Batch, Finding, Judgement, Payment, Severity, TransferId
-from h2h.verdicts import Verdict
+from h2h.verdicts import StatusStep, Verdict
 
 
 class Kept(Protocol):
@@ -34,9 +35,13 @@ class Earlier:
 
 
 def find_earlier(connection: Connection, row: Kept, message_id: str | None) -> Earlier | None:
-    """An earlier transfer that has the same bytes (at any bank) or the same message id (at this bank)."""
-    c = t.transfer.c
-    live = c.state.not_in(FREES_MESSAGE_ID)
+    """An earlier transfer that has the same bytes (at any bank) or the same message id (at this bank).
+
+    One that was cancelled after it had once been announced at the bank counts: the bank may have it after all.
+    """
+    c, name = t.transfer.c, t.remote_name.c
+    announced = select(name.path).where(name.transfer_id == c.id, name.published).exists()
+    live = or_(c.state.not_in(FREES_MESSAGE_ID), announced)
     same_bytes = select(t.transfer).where(c.sha256 == row.sha256, c.id != row.id, live)
     same_id = select(t.transfer).where(c.bank == row.bank, c.message_id == message_id, c.id != row.id, live)
     for code, what, query in (
@@ -121,8 +126,18 @@ def _payment_row(transfer_id: TransferId, payment: Payment) -> dict[str, Any]:
     }
 
 
-def forget_answers(connection: Connection, transfer_id: str) -> None:
-    """Before a refused file goes to the bank again: its payments wait for a new answer; the old reports stay."""
+def forget_refusal(connection: Connection, transfer_id: str, verdict: Verdict) -> None:
+    """Before a refused file goes to the bank again: its payments wait for a new answer; the old reports stay.
+
+    NotAllowed unless the bank refused all of it and never said otherwise; a report may have come just now.
+    """
+    c = t.report.c
+    contradicted = select(c.id).where(c.transfer_id == transfer_id, c.effect == StatusStep.CONFLICT).limit(1)
+    if verdict is not Verdict.REJECTED:
+        raise NotAllowed(f"{transfer_id} is not sent again: the bank's verdict is {verdict}, not REJECTED.")
+    if connection.execute(contradicted).first() is not None:
+        text = "the bank's reports contradict each other, and it may have paid. Ask the bank."
+        raise NotAllowed(f"{transfer_id} is not sent again: {text}")
     blank = {"status": None, "reasons": None}
     connection.execute(update(t.payment).where(t.payment.c.transfer_id == transfer_id).values(**blank, status_at=None))
     connection.execute(

@@ -72,14 +72,17 @@ class Messages:
             return _get(connection, message_id)
 
     def seen(self, bank: str, files: Iterable[RemoteFile]) -> dict[RemoteFile, Message]:
-        """Those listed files that were fetched before, unchanged: same folder, name, size and time."""
+        """Those listed files that were fetched before, unchanged: same folder, name, size and time.
+
+        What was discarded at the bank cannot be listed again: a file of that name is a new one, to be fetched.
+        """
         c = t.message.c
         found: dict[RemoteFile, Message] = {}
         with self._database.reading() as connection:
             for file in files:
                 query = select(t.message).where(
                     c.bank == bank, c.folder == file.folder, c.name == printable(file.name),
-                    c.size == file.size, c.modified == file.modified,
+                    c.size == file.size, c.modified == file.modified, c.discarded_at.is_(None),
                 )  # fmt: skip
                 if row := connection.execute(query.order_by(c.fetched_at.desc()).limit(1)).first():
                     found[file] = _message(row)

@@ -15,7 +15,7 @@ from h2h.ledger import tables as t
 from h2h.ledger.transfers import change_state, touch_verdict
 from h2h.lifecycle import FREES_MESSAGE_ID, Actor, State, Trigger
 from h2h.model import BatchStatus, Finding, InboundId, PaymentStatus, Reason, Record, Severity, StatusReport
-from h2h.verdicts import Answer, StatusStep, Verdict, answers, status_step, verdict_of, verdict_over
+from h2h.verdicts import REFUSALS, Answer, StatusStep, Verdict, answers, status_step, verdict_of, verdict_over
 
 CHUNK = 400  # keys asked for in one query
 AT_THE_BANK = frozenset({State.SENT, State.PUBLISHING, State.UNCERTAIN})
@@ -77,7 +77,7 @@ class _Application:
         row = self._connection.execute(
             select(t.transfer)
             .where(c.bank == self._bank, c.message_id == named, c.state.not_in(FREES_MESSAGE_ID))
-            .order_by(c.sent_at.desc(), c.received_at.desc())
+            .order_by(c.state.in_(AT_THE_BANK).desc(), c.sent_at.desc().nulls_last(), c.received_at.desc())
             .limit(1)
         ).first()
         if row is None:
@@ -213,7 +213,19 @@ class _Application:
                 self._connection, transfer.id, Trigger.NAMED_BY_BANK, Actor.BANK, self._now,
                 reason=named, sent_at=self._now, due_at=None,
             )  # fmt: skip
-        touch_verdict(self._connection, transfer.id, whole, self._message_id, self._now)
+        reason = self._refused(transfer)
+        touch_verdict(self._connection, transfer.id, whole, reason=reason, by=self._message_id, now=self._now)
+
+    def _refused(self, transfer: Row[Any]) -> str | None:
+        """How many payments the bank refused and why, in a line."""
+        p = t.payment.c
+        query = select(p.end_to_end_id, p.reasons).where(p.transfer_id == transfer.id, p.status.in_(REFUSALS))
+        refused = self._connection.execute(query.order_by(p.position)).all()
+        if not refused:
+            return None
+        first = "; ".join(" ".join(r.get(k, "") for k in ("code", "text")).strip() for r in refused[0].reasons or ())
+        said = f": {refused[0].end_to_end_id} {first}".rstrip() + (", …" if len(refused) > 1 else "")
+        return f"the bank refused {len(refused)} of {transfer.payments} payments{said}"
 
     def _row(
         self,

@@ -16,15 +16,17 @@ from sqlalchemy import Connection, Row, and_, insert, or_, select, update
 
 from h2h.errors import Stale, UsageError
 from h2h.ledger import tables as t
+from h2h.ledger.attempts import announce, begin, complete, taken
 from h2h.ledger.database import Database, changed_one
 from h2h.ledger.findings import store_findings
 from h2h.ledger.journal import record
-from h2h.ledger.judged import Earlier, find_earlier, first_error, forget_answers, store_payments, summarise
+from h2h.ledger.judged import Earlier, find_earlier, first_error, forget_refusal, store_payments, summarise
 from h2h.lifecycle import Actor, State, Trigger, move
 from h2h.model import Judgement, TransferId
 from h2h.verdicts import Verdict
 
 DUE_LIMIT = 100
+AT_WORK = (State.STAGING, State.PUBLISHING)
 GATEWAY = "gateway"
 
 
@@ -96,12 +98,12 @@ class Transfers:
             return [_transfer(row) for row in connection.execute(query)]
 
     def due(self, bank: str, now: datetime) -> list[Transfer]:
-        """What wants to be looked at now: READY at its time, and PUBLISHING that nobody owns; oldest first."""
+        """What wants to be looked at now: READY at its time, and STAGING or PUBLISHING that nobody owns."""
         c = t.transfer.c
         query = (
             select(t.transfer)
             .where(c.bank == bank, c.due_at <= now)
-            .where(or_(c.state == State.READY, and_(c.state == State.PUBLISHING, _unowned(now))))
+            .where(or_(c.state == State.READY, and_(c.state.in_(AT_WORK), _unowned(now))))
             .order_by(c.due_at, c.received_at)
             .limit(DUE_LIMIT)
         )
@@ -165,6 +167,15 @@ class Transfers:
                 _take_back(connection, row, now)
             return [TransferId(row.id) for row in held]
 
+    def take_back(self, transfer: Transfer, now: datetime) -> Transfer:
+        """STAGING -> READY where the lease ran out: whoever held it stopped, or could not write down how it went."""
+        with self._database.transaction() as connection:
+            row = _unchanged(connection, transfer)
+            if row.lease_until is None or row.lease_until >= now:
+                raise Stale(f"{transfer.id} is being worked on again.")
+            _take_back(connection, row, now)
+            return _get(connection, row.id)
+
     def lease(
         self, transfer: Transfer, owner: str, names: Names, now: datetime, lease_time: timedelta
     ) -> Transfer | None:
@@ -180,14 +191,8 @@ class Transfers:
             if row.state is State.PUBLISHING:
                 return _change(connection, row, now, "reconcile", GATEWAY, {"owner": owner}, **held)
             number = row.attempts + 1
-            temporary, remote = names(row, number, lambda path: _taken(connection, row, path))
-            _reserve(connection, row, remote)
-            connection.execute(
-                insert(t.attempt).values(
-                    transfer_id=row.id, number=number, started_at=now,
-                    temporary=temporary, remote=remote, step="stage",
-                )
-            )  # fmt: skip
+            temporary, remote = names(row, number, lambda path: taken(connection, row, path))
+            begin(connection, row, number, temporary, remote, now)
             return _move(
                 connection, row, Trigger.LEASE, Actor.GATEWAY, now,
                 reason=None,
@@ -210,12 +215,8 @@ class Transfers:
         """The point of no return: from here on the file is never uploaded again. Stale for a fenced-off worker."""
         with self._database.transaction() as connection:
             row = _fenced(connection, transfer)
-            connection.execute(
-                update(t.remote_name)
-                .where(t.remote_name.c.bank == row.bank, t.remote_name.c.path == row.remote)
-                .values(published=True)
-            )
-            _attempt(connection, row, step="publish")
+            announce(connection, row)
+            complete(connection, row, step="publish")
             data = {"attempt": row.attempts, "temporary": row.temporary, "remote": row.remote}
             return _move(connection, row, Trigger.STAGED, Actor.GATEWAY, now, reason=None, data=data, due_at=now)
 
@@ -223,7 +224,7 @@ class Transfers:
         """PUBLISHING -> SENT with what shows it."""
         with self._database.transaction() as connection:
             row = _fenced(connection, transfer)
-            _attempt(connection, row, ended_at=now, outcome="DELIVERED", text=evidence.get("answer"))
+            complete(connection, row, ended_at=now, outcome="DELIVERED", text=evidence.get("answer"))
             return _move(
                 connection, row, Trigger.DELIVERED, Actor.GATEWAY, now,
                 reason=None, data=evidence, sent_at=now, due_at=None, failures=0, **_NO_LEASE,
@@ -233,7 +234,7 @@ class Transfers:
         """PUBLISHING -> UNCERTAIN: a person decides."""
         with self._database.transaction() as connection:
             row = _fenced(connection, transfer)
-            _attempt(connection, row, ended_at=now, outcome="UNKNOWN", text=reason)
+            complete(connection, row, ended_at=now, outcome="UNKNOWN", text=reason)
             return _move(
                 connection, row, Trigger.IN_DOUBT, Actor.GATEWAY, now,
                 reason=reason, data=evidence, due_at=None, **_NO_LEASE,
@@ -243,7 +244,7 @@ class Transfers:
         """Still PUBLISHING: the bank cannot be asked now; look again at `due_at`."""
         with self._database.transaction() as connection:
             row = _fenced(connection, transfer)
-            _attempt(connection, row, text=text, next_at=due_at)
+            complete(connection, row, text=text, next_at=due_at)
             data = {"text": text, "next": due_at}
             return _change(
                 connection, row, now, "look again", GATEWAY, data,
@@ -266,7 +267,7 @@ class Transfers:
         told = {"step": step, "outcome": outcome, "text": text, "next": due_at, "attempt": transfer.attempts}
         with self._database.transaction() as connection:
             row = _fenced(connection, transfer)
-            _attempt(connection, row, ended_at=now, step=step, outcome=outcome, text=text, next_at=due_at)
+            complete(connection, row, ended_at=now, step=step, outcome=outcome, text=text, next_at=due_at)
             return _move(
                 connection, row, trigger, Actor.GATEWAY, now,
                 reason=text, data=told, due_at=due_at, failures=failures, **_NO_LEASE,
@@ -276,7 +277,7 @@ class Transfers:
         """STAGING -> HELD: the cut-off passed, or the final name is taken."""
         with self._database.transaction() as connection:
             row = _fenced(connection, transfer)
-            _attempt(connection, row, ended_at=now, outcome="STOPPED", text=reason)
+            complete(connection, row, ended_at=now, outcome="STOPPED", text=reason)
             return _move(
                 connection, row, trigger, Actor.GATEWAY, now,
                 reason=reason, data={"reason": reason}, due_at=None, **_NO_LEASE,
@@ -325,7 +326,7 @@ class Transfers:
                 extra |= {"sent_at": now}
             data = {"decision": trigger, "reason": reason}
             if trigger is Trigger.RESEND_REJECTED:
-                forget_answers(connection, transfer_id)
+                forget_refusal(connection, row.id, row.verdict)
             return _move(connection, row, trigger, actor, now, reason=reason, data=data, who=who, **extra)
 
     def propose(self, transfer_id: str, who: str, reason: str, now: datetime) -> Transfer:
@@ -345,7 +346,7 @@ def change_state(
 ) -> None:
     """Move a transfer within somebody else's transaction, as when a pain.002 names it."""
     row = _get(connection, transfer_id)
-    _attempt(connection, row, ended_at=now, outcome="DELIVERED", text=columns.get("reason"))
+    complete(connection, row, ended_at=now, outcome="DELIVERED", text=columns.get("reason"))
     reason = columns.pop("reason", None)
     _move(connection, row, trigger, actor, now, reason=reason, data={"reason": reason}, **columns, **_NO_LEASE)
 
@@ -417,20 +418,10 @@ def _unchanged(connection: Connection, transfer: Transfer) -> Transfer:
     return row
 
 
-def _attempt(connection: Connection, row: Transfer, **columns: Any) -> None:
-    """Complete the attempt in flight."""
-    c = t.attempt.c
-    connection.execute(
-        update(t.attempt)
-        .where(c.transfer_id == row.id, c.number == row.attempts, c.ended_at.is_(None))
-        .values(**columns)
-    )
-
-
 def _take_back(connection: Connection, row: Transfer, now: datetime) -> None:
     if row.state is State.STAGING:
         text = "the gateway stopped during the upload; nothing was published"
-        _attempt(connection, row, ended_at=now, outcome="NOT_DELIVERED", text=text, next_at=now)
+        complete(connection, row, ended_at=now, outcome="NOT_DELIVERED", text=text, next_at=now)
         data = {"reason": text, "attempt": row.attempts}
         _move(
             connection, row, Trigger.NOT_DELIVERED, Actor.GATEWAY, now,
@@ -441,26 +432,17 @@ def _take_back(connection: Connection, row: Transfer, now: datetime) -> None:
         _change(connection, row, now, "lease taken back", GATEWAY, {"reason": text}, **_NO_LEASE)
 
 
-def _taken(connection: Connection, row: Transfer, path: str) -> bool:
-    c = t.remote_name.c
-    found = connection.execute(select(t.remote_name).where(c.bank == row.bank, c.path == path)).first()
-    return found is not None and (found.transfer_id != row.id or found.published)
-
-
-def _reserve(connection: Connection, row: Transfer, path: str) -> None:
-    c = t.remote_name.c
-    if connection.execute(select(c.path).where(c.bank == row.bank, c.path == path)).first() is None:
-        connection.execute(insert(t.remote_name).values(bank=row.bank, path=path, transfer_id=row.id, published=False))
-
-
 def _judged_trigger(judgement: Judgement, earlier: Earlier | None) -> Trigger:
     if not judgement.good:
         return Trigger.JUDGED_INVALID
     return Trigger.JUDGED_DUPLICATE if earlier else Trigger.JUDGED_GOOD
 
 
-def touch_verdict(connection: Connection, transfer_id: str, verdict: Verdict, message_id: str, now: datetime) -> None:
+def touch_verdict(
+    connection: Connection, transfer_id: str, verdict: Verdict, *, reason: str | None, by: str, now: datetime
+) -> None:
     """The bank's word on the whole file, as a pain.002 has just changed it."""
     row = _get(connection, transfer_id)
-    data = {"verdict": verdict, "was": row.verdict, "by": message_id}
-    _change(connection, row, now, f"verdict {verdict}", "bank", data, verdict=verdict, answered_at=now)
+    data = {"verdict": verdict, "was": row.verdict, "by": by, "reason": reason}
+    kind = f"verdict {verdict}"
+    _change(connection, row, now, kind, "bank", data, verdict=verdict, answered_at=now, reason=reason)

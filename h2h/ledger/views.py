@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -24,7 +24,8 @@ from h2h.model import Finding
 from h2h.verdicts import Verdict
 
 LIMIT = 100
-ATTENTION = (State.INVALID, State.DUPLICATE, State.HELD, State.UNCERTAIN, State.FAILED)
+WAITING_FOR_SOMEBODY = (State.DUPLICATE, State.HELD, State.UNCERTAIN, State.FAILED)
+NEWS = timedelta(days=3)  # how long something that cannot be mended any more stays on the board
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -232,13 +233,27 @@ class Views:
                 for row in connection.execute(query).all()
             ]
 
-    def board(self, banks: Sequence[str]) -> Board:
+    def board(self, banks: Sequence[str], now: datetime) -> Board:
         with self._database.reading() as connection:
-            query = (
-                select(t.transfer).where(t.transfer.c.state.in_(ATTENTION)).order_by(t.transfer.c.received_at.desc())
-            )
-            attention = [_transfer_row(row) for row in connection.execute(query.limit(LIMIT))]
+            files = [_transfer_row(row) for row in connection.execute(_troubled_transfers(now))]
+            files += [_message_row(row) for row in connection.execute(_troubled_messages(now))]
+            attention = sorted(files, key=lambda file: file.at, reverse=True)
             return Board(banks=[_bank_row(connection, bank) for bank in banks], attention=attention)
+
+
+def _troubled_transfers(now: datetime) -> Select[Any]:
+    """What waits for somebody, what does not get on, and what was refused lately, by us or by the bank."""
+    c = t.transfer.c
+    stuck = c.state.in_([State.READY, State.PUBLISHING]) & (c.attempts > 0) & c.reason.is_not(None)
+    refused = (c.state == State.INVALID) | (c.verdict.in_([Verdict.REJECTED, Verdict.PARTIAL]))
+    troubled = or_(c.state.in_(WAITING_FOR_SOMEBODY), stuck, refused & (c.received_at > now - NEWS))
+    return select(t.transfer).where(troubled).order_by(c.received_at.desc()).limit(LIMIT)
+
+
+def _troubled_messages(now: datetime) -> Select[Any]:
+    c = t.message.c
+    troubled = (c.state == MessageState.UNREADABLE) | ((c.state == MessageState.APPLIED) & c.reason.is_not(None))
+    return select(t.message).where(troubled, c.fetched_at > now - NEWS).order_by(c.fetched_at.desc()).limit(LIMIT)
 
 
 def _newest(table: Any, at: Any, state: str | None, bank: str | None, limit: int) -> Select[Any]:
@@ -299,7 +314,9 @@ def _answers(connection: Connection, payment: Row[Any]) -> list[dict[str, Any]]:
         .order_by(c.id)
         .limit(LIMIT)
     )  # fmt: skip
-    return _dicts(connection, query)
+    rows = _dicts(connection, query)
+    own = {row["message"] for row in rows if row["level"] == "payment"}  # the more particular word of a report counts
+    return [row for row in rows if row["level"] == "payment" or row["message"] not in own]
 
 
 def _booking(connection: Connection, payment: Row[Any]) -> dict[str, Any] | None:

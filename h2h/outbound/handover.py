@@ -56,6 +56,8 @@ class Handover:
 
     def _look_at(self, transfer: Transfer) -> Transfer:
         folder = self.bank.outbound_for(transfer.watch)
+        if transfer.state is State.STAGING:
+            return self._ledger.transfers.take_back(transfer, self._clock.now())
         if transfer.state is State.PUBLISHING:
             leased = self._lease(transfer, folder)
             return self._publisher.reconcile(leased) if leased else transfer

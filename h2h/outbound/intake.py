@@ -82,7 +82,7 @@ class Intake:
         with self._archive.incoming() as incoming:
             with self._watched.open(claimed) as source:
                 if not incoming.copy(source, self.folder.max_size):
-                    raise StillChanging(f"{claimed.path} grew beyond {self.folder.max_size} bytes.")
+                    raise FolderError(f"{claimed.path} grew beyond {self.folder.max_size} bytes; remove it.")
             sha256 = incoming.keep()
         received = Received(
             id=claimed.id,

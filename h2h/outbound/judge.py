@@ -9,6 +9,8 @@ from h2h.messages import Catalog, read
 from h2h.model import Batch, Finding, Judgement, Payment, PaymentFile, Severity
 from h2h.rules import payment_file_findings
 
+CUTTING = ("XML_NOT", "XML_TRUNCATED", "XML_DOCTYPE", "MSG_", "FINDINGS_CUT")
+
 
 def judge(source: BinaryIO, catalog: Catalog, expected: Sequence[str] | None = None) -> Judgement:
     """Read the file once: schema first, then the business rules on what could be read."""
@@ -36,4 +38,4 @@ def judge(source: BinaryIO, catalog: Catalog, expected: Sequence[str] | None = N
 
 def _cut_short(finding: Finding) -> bool:
     """Faults after which counts and sums of the file mean nothing."""
-    return finding.severity is Severity.ERROR and finding.code.startswith(("XML_NOT", "XML_DOCTYPE", "MSG_"))
+    return finding.severity is Severity.ERROR and finding.code.startswith(CUTTING)

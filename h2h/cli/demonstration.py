@@ -18,6 +18,8 @@ from pathlib import Path
 
 import click
 
+from h2h.cli.output import console, text, word
+from h2h.cli.setup import sandbox_channel
 from h2h.clock import Clock
 from h2h.config import load
 from h2h.errors import UsageError
@@ -155,8 +157,6 @@ def _fresh(folder: Path) -> None:
 
 
 def _set_up(folder: Path, bank: BankServer) -> Gateway:
-    from h2h.cli.setup import sandbox_channel
-
     channel = sandbox_channel(bank, folder / "client_ed25519")
     (folder / "h2h.toml").write_text(SETTINGS)
     (folder / "banks" / "sandbox.toml").write_text(PROFILE.format(channel=channel))
@@ -197,8 +197,6 @@ def _more(what: str) -> None:
 
 
 def _tell(file: FileRow) -> None:
-    from h2h.cli.output import console, text, word
-
     arrow = "→" if file.direction == "out" else "←"
     line = text(f"   {arrow} {file.id}  ").append_text(word(file.state))
     if file.verdict and file.verdict != "none":

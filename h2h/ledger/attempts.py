@@ -1,0 +1,60 @@
+"""Attempts to hand a transfer over, one in flight at a time, and the final names that were ever planned at a bank.
+
+A name that was announced once (the point of no return was passed with it) is never used again, by nobody.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Protocol
+
+from sqlalchemy import Connection, insert, select, update
+
+from h2h.ledger import tables as t
+from h2h.model import TransferId
+
+
+class Tried(Protocol):
+    """What is asked of a transfer here."""
+
+    @property
+    def id(self) -> TransferId: ...
+    @property
+    def bank(self) -> str: ...
+    @property
+    def attempts(self) -> int: ...
+    @property
+    def remote(self) -> str | None: ...
+
+
+def begin(connection: Connection, row: Tried, number: int, temporary: str, remote: str, now: datetime) -> None:
+    c = t.remote_name.c
+    if connection.execute(select(c.path).where(c.bank == row.bank, c.path == remote)).first() is None:
+        names = {"bank": row.bank, "path": remote, "transfer_id": row.id, "published": False}
+        connection.execute(insert(t.remote_name).values(**names))
+    names = {"temporary": temporary, "remote": remote}
+    connection.execute(
+        insert(t.attempt).values(transfer_id=row.id, number=number, started_at=now, step="stage", **names)
+    )
+
+
+def complete(connection: Connection, row: Tried, **columns: Any) -> None:
+    """Fill in the attempt in flight."""
+    c = t.attempt.c
+    connection.execute(
+        update(t.attempt)
+        .where(c.transfer_id == row.id, c.number == row.attempts, c.ended_at.is_(None))
+        .values(**columns)
+    )
+
+
+def announce(connection: Connection, row: Tried) -> None:
+    """The final name is used up from here on."""
+    c = t.remote_name.c
+    connection.execute(update(t.remote_name).where(c.bank == row.bank, c.path == row.remote).values(published=True))
+
+
+def taken(connection: Connection, row: Tried, path: str) -> bool:
+    c = t.remote_name.c
+    found = connection.execute(select(t.remote_name).where(c.bank == row.bank, c.path == path)).first()
+    return found is not None and (found.transfer_id != row.id or found.published)
