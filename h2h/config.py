@@ -12,7 +12,7 @@ import re
 import stat
 import tomllib
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from string import Formatter
 from typing import Annotated, Any, Literal, TypeVar
@@ -185,6 +185,14 @@ class Outbound(Section):
             raise ValueError("is never open: cut_off minus lead has to come after opens, on the same day")
         return self
 
+    @model_validator(mode="after")
+    def _some_time_left(self) -> Outbound:
+        if self.cut_off is not None:
+            opens, cut_off = (datetime.combine(date.min, clock) for clock in (self.opens, self.cut_off))
+            if opens + self.lead >= cut_off:
+                raise ValueError("the window has no time in it: opens plus lead must be before cut_off")
+        return self
+
     @property
     def staging_folder(self) -> str:
         return self.staging or self.remote
@@ -225,6 +233,12 @@ class Bank(Section):
     retry: Retry = Retry()
     outbound: list[Outbound] = []
     inbound: list[Inbound] = []
+
+    @model_validator(mode="after")
+    def _some_day_open(self) -> Bank:
+        if self.calendar != "EVERYDAY" and any(not folder.days & set(range(5)) for folder in self.outbound):
+            raise ValueError(f"an outbound folder has only days that the calendar {self.calendar} closes")
+        return self
 
     @model_validator(mode="after")
     def _open_days(self) -> Bank:

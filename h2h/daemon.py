@@ -112,26 +112,34 @@ class Daemon:
         return round_
 
     def _pull_due(self, desk: Desk) -> None:
-        """Pull every folder whose time has come; one that fails stays due until the bank answers again."""
+        """Pull every folder whose time has come; while the bank cannot be reached they stay due."""
         due = self._due[desk.bank.name]
         for index in sorted(due):
-            if self._engine.stopping() or desk.suspended_until():
+            if self._sending_goes_first(desk) or desk.suspended_until():
                 return
+            due.discard(index)
             try:
-                desk.pull(desk.bank.inbound[index], tell, stop=self._engine.stopping)
-                due.discard(index)
+                desk.pull(desk.bank.inbound[index], tell, stop=lambda: self._sending_goes_first(desk))
+                if self._sending_goes_first(desk):
+                    due.add(index)  # perhaps broken off: look again after sending
             except ChannelError as error:
                 folder = desk.bank.inbound[index].remote
                 told = {"event": "pull_failed", "bank": desk.bank.name, "folder": folder, "text": str(error)}
                 log.warning("pull failed", extra=told)
-                if desk.suspended_until() is None:
-                    due.discard(index)  # the folder's own trouble: asked again at its next time
+                if desk.suspended_until():
+                    due.add(index)  # the folder's own trouble, else, is looked at again at its next time
+
+    def _sending_goes_first(self, desk: Desk) -> bool:
+        next_due = desk.next_due()
+        waits = next_due is not None and next_due <= self._gateway.clock.now()
+        return self._engine.stopping() or (waits and not desk.suspended_until())
 
     def _seconds_to_next(self, desk: Desk) -> float:
-        now = self._gateway.clock.now()
-        times = [t for t in (desk.next_due(), desk.suspended_until()) if t is not None]
-        soon = min(((t - now).total_seconds() for t in times), default=GLANCE_SECONDS)
-        return max(0.05, min(soon, GLANCE_SECONDS))
+        """Nothing is sooner than the end of a suspension; otherwise the next transfer that is due."""
+        at = desk.suspended_until() or desk.next_due()
+        if at is None:
+            return GLANCE_SECONDS
+        return max(0.05, min((at - self._gateway.clock.now()).total_seconds(), GLANCE_SECONDS))
 
     # When to pull.
 

@@ -105,7 +105,10 @@ class WatchedFolder:
             return "a link"
         if not entry.is_file(follow_symlinks=False):
             return "not a regular file"
-        if entry.stat(follow_symlinks=False).st_size > self._max_size:
+        size = entry.stat(follow_symlinks=False).st_size
+        if size == 0:
+            return "empty"
+        if size > self._max_size:
             return f"larger than {self._max_size} bytes"
         return None if os.access(entry.path, os.R_OK) else "not readable for the gateway"
 
@@ -115,9 +118,9 @@ class WatchedFolder:
         found = entry.stat(follow_symlinks=False)
         known = self._sightings.get(entry.name)
         if known and (known.size, known.modified, known.inode) == (found.st_size, found.st_mtime_ns, found.st_ino):
-            return found.st_size > 0 and monotonic - known.since >= self._settle
+            return monotonic - known.since >= self._settle
         self._sightings[entry.name] = _Sighting(found.st_size, found.st_mtime_ns, found.st_ino, monotonic)
-        return found.st_size > 0 and self._settle == 0
+        return self._settle == 0
 
     def _markers(self, name: str) -> set[str]:
         assert self._marker

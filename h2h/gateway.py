@@ -62,7 +62,10 @@ class Gateway:
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """Hold the data folder alone, take over what an earlier run left behind, and let go at the end."""
+        """Hold the data folder alone, take over what an earlier run left behind, and let go at the end.
+
+        Whoever starts it wants it to try now: waits after earlier failures end.
+        """
         lock = self.data / "h2h.pid"
         with lock.open("a+") as file:
             try:
@@ -73,7 +76,10 @@ class Gateway:
             file.write(f"{os.getpid()}\n")
             file.flush()
             self.archive.prepare()
-            self.ledger.transfers.release_leases(self.node, self.owner, self.clock.now())
+            now = self.clock.now()
+            self.ledger.transfers.release_leases(self.node, self.owner, now)
+            self.ledger.transfers.hurry(now)
+            self.ledger.contacts.hurry()
             try:
                 yield
             finally:

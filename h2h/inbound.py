@@ -63,16 +63,21 @@ class Collector:
         progress: Callable[[Message], None] = lambda _: None,
         *,
         stop: Callable[[], bool] = lambda: False,
-    ) -> None:
-        """Fetch and apply what is new in one folder. Raises NotDelivered or Refused where the bank cannot be asked."""
+    ) -> list[RemoteFile]:
+        """Fetch and apply what is new in one folder; the files that are too large and stay where they are.
+
+        Raises NotDelivered or Refused where the bank cannot be asked.
+        """
         self.finish_started(progress)
         with self._line.session() as session:
-            listed = [f for f in self._listed(session, folder) if self._wanted(folder, f)]
-            known = self._ledger.messages.seen(self.bank.name, listed)
-            for file in listed:
+            listed = [f for f in self._listed(session, folder) if _wanted(folder, f)]
+            fitting = [f for f in listed if f.size <= folder.max_size]
+            known = self._ledger.messages.seen(self.bank.name, fitting)
+            for file in fitting:
                 if stop():
-                    return
+                    break
                 self._one(session, folder, file, known.get(file), progress)
+        return [f for f in listed if f.size > folder.max_size]
 
     def _listed(self, session: Channel, folder: Inbound) -> list[RemoteFile]:
         """The files to look at: those in the folder, or where the bank allows it, those that we claimed from it."""
@@ -80,7 +85,7 @@ class Collector:
         if folder.claim is None:
             return files
         for file in files:
-            if self._wanted(folder, file):
+            if _wanted(folder, file):
                 self._claim(session, folder, file)
         return session.list(folder.claim)
 
@@ -96,11 +101,6 @@ class Collector:
     def _not_fetched(self, file: RemoteFile, error: ChannelError) -> None:
         told = {"event": "fetch_failed", "bank": self.bank.name, "file": printable(file.name), "text": str(error)}
         log.warning("file not fetched", extra=told)
-
-    def _wanted(self, folder: Inbound, file: RemoteFile) -> bool:
-        if file.name.startswith(".") or file.name.lower().endswith(TEMPORARY):
-            return False
-        return fnmatch.fnmatchcase(file.name, folder.match) and file.size <= folder.max_size
 
     def _one(
         self,
@@ -215,6 +215,12 @@ def _failed(message: Message, error: Exception) -> Reading:
     text = f"The gateway itself failed on this file ({type(error).__name__}); report it, with the log."
     finding = Finding(code="INTERNAL", severity=Severity.ERROR, text=text)
     return Reading(message=None, message_id=None, records=(), findings=[finding])
+
+
+def _wanted(folder: Inbound, file: RemoteFile) -> bool:
+    if file.name.startswith(".") or file.name.lower().endswith(TEMPORARY):
+        return False
+    return fnmatch.fnmatchcase(file.name, folder.match)
 
 
 def reading_of(items: Iterable[Record | Finding]) -> Reading:

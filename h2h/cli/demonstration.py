@@ -19,7 +19,6 @@ from pathlib import Path
 import click
 
 from h2h.cli.output import console, text, word
-from h2h.cli.setup import sandbox_channel
 from h2h.clock import Clock
 from h2h.config import load
 from h2h.errors import UsageError
@@ -157,7 +156,7 @@ def _fresh(folder: Path) -> None:
 
 
 def _set_up(folder: Path, bank: BankServer) -> Gateway:
-    channel = sandbox_channel(bank, folder / "client_ed25519")
+    channel = bank.channel_block(folder / "client_ed25519")
     (folder / "h2h.toml").write_text(SETTINGS)
     (folder / "banks" / "sandbox.toml").write_text(PROFILE.format(channel=channel))
     _say("2", f"The gateway starts with {folder / 'h2h.toml'}")

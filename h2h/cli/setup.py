@@ -129,25 +129,7 @@ def _introduce(bank: object, private: Path) -> None:
 
     assert isinstance(bank, BankServer)
     click.echo("The bank is open. A channel to it, for banks/*.toml:\n")
-    click.echo(sandbox_channel(bank, private.absolute()))
-
-
-def sandbox_channel(bank: object, private: Path) -> str:
-    """The block of settings that reaches a sandbox bank."""
-    from h2h.sandbox.server import BankServer
-
-    assert isinstance(bank, BankServer)
-    return (
-        "[bank.channel]\n"
-        'kind = "sftp"\n'
-        f'host = "{bank.host}"\n'
-        f"port = {bank.port}\n"
-        'user = "corp"\n'
-        f'key_file = "{private}"\n'
-        f'host_keys = ["{bank.host_key_fingerprint}"]\n'
-        "atomic_rename = true\n"
-        "staging_is_ours = true\n"
-    )
+    click.echo(bank.channel_block(private.absolute()))
 
 
 @click.command()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import click
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from h2h.ledger.messages import Message
     from h2h.ledger.transfers import Transfer
 
-ROUNDS = 1000  # of looking at folders in which files are still settling
+PATIENCE_SECONDS = 2.0  # beyond `settle`, for files that are still being written
 
 
 @click.command()
@@ -72,14 +73,13 @@ def _stuck(transfer: Transfer) -> bool:
     return transfer.state == "READY" and transfer.failures > 0
 
 
-def _take_in(gateway: Gateway, desk: Desk, told: object) -> None:
+def _take_in(gateway: Gateway, desk: Desk, told: Callable[[Transfer | Message], None]) -> None:
     """Look until every file has settled: one round alone would leave what has just been written."""
     import threading
 
-    for _ in range(ROUNDS):
-        scans = desk.take_in(told)  # type: ignore[arg-type]
-        if not any(scan.waiting for scan in scans) or all(f.marker for f in desk.bank.outbound):
-            return
+    settle = max((f.settle.total_seconds() for f in desk.bank.outbound if not f.marker), default=0.0)
+    end = gateway.clock.monotonic() + settle + PATIENCE_SECONDS
+    while any(scan.waiting for scan in desk.take_in(told)) and gateway.clock.monotonic() < end:
         gateway.clock.wait(threading.Event(), 0.2)
 
 

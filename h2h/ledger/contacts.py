@@ -34,6 +34,11 @@ class Contacts:
         values = {"last_failed_at": now, "error_class": error_class, "text": text, "suspended_until": until}
         self._set(bank, now, failures=self.failures(bank) + 1, **values)
 
+    def hurry(self) -> None:
+        """End every suspension: somebody started the gateway, perhaps after mending what was wrong."""
+        with self._database.transaction() as connection:
+            connection.execute(update(t.contact).values(suspended_until=None))
+
     def trouble(self, bank: str, error_class: str, text: str, now: datetime) -> None:
         """The line is up, but something that was asked for does not work."""
         self._set(bank, now, last_failed_at=now, failures=0, error_class=error_class, text=text, suspended_until=None)

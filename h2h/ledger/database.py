@@ -14,6 +14,7 @@ from h2h.errors import Stale, StoreError
 
 HEAD = "0001"  # the newest migration
 BUSY_SECONDS = 30
+CONNECTIONS = 20  # kept open; more are opened when needed
 WRITER = 0x683268  # the advisory lock that makes writers on PostgreSQL take turns, as SQLite has it by itself
 
 
@@ -73,9 +74,14 @@ def _translated() -> Iterator[None]:
 def _engine(url: str, base: Path) -> Engine:
     target = make_url(url)
     if target.get_backend_name() != "sqlite":
-        return create_engine(target, pool_pre_ping=True)
+        return create_engine(target, pool_pre_ping=True, pool_size=CONNECTIONS, max_overflow=-1)
     file = base / (target.database or "h2h.db")
-    engine = create_engine(target.set(database=str(file)), connect_args={"timeout": BUSY_SECONDS})
+    engine = create_engine(
+        target.set(database=str(file)),
+        connect_args={"timeout": BUSY_SECONDS},
+        pool_size=CONNECTIONS,
+        max_overflow=-1,
+    )
     event.listen(engine, "connect", _sqlite_connect)
     event.listen(engine, "begin", _sqlite_begin)
     return engine

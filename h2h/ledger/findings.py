@@ -1,4 +1,4 @@
-"""Findings of transfers and messages, as rows."""
+"""Findings of transfers and messages, as rows; and the codes of what neither readers nor rules find."""
 
 from __future__ import annotations
 
@@ -9,6 +9,19 @@ from sqlalchemy import Connection, insert, select
 from h2h.ledger import tables as t
 from h2h.model import Finding, Severity
 
+CODES = {
+    "DUPLICATE_BYTES": "the same bytes were taken before",
+    "DUPLICATE_MESSAGE_ID": "the message id was taken before for this bank",
+    "INTERNAL": "the gateway itself failed on the file",
+    "OUTBOUND_MESSAGE_CAME_IN": "a payment order came in from the bank",
+    "REPORT_AMBIGUOUS": "a status fits several payments",
+    "REPORT_CONFLICT": "a status contradicts one that was final",
+    "REPORT_UNKNOWN": "a report answers a message id that was never sent",
+    "REPORT_UNKNOWN_BATCH": "a report names a batch that its file does not have",
+    "REPORT_UNKNOWN_PAYMENT": "a report names a payment that its file does not have",
+    "REPORT_UNSENT": "a report answers a file that was not handed over",
+    "STATEMENT_REPEATED": "a statement was read before, from another file",
+}
 KEPT = 1000  # findings kept for one file; a file with more is broken as a whole
 
 

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, insert, or_, select, update
 
 from h2h.errors import NotAllowed
 from h2h.ledger import tables as t
-from h2h.lifecycle import FREES_MESSAGE_ID
+from h2h.lifecycle import FREES_MESSAGE_ID, State
 from h2h.model import Batch, Finding, Judgement, Payment, Severity, TransferId
 from h2h.verdicts import StatusStep, Verdict
 
@@ -41,7 +41,7 @@ def find_earlier(connection: Connection, row: Kept, message_id: str | None) -> E
     """
     c, name = t.transfer.c, t.remote_name.c
     announced = select(name.path).where(name.transfer_id == c.id, name.published).exists()
-    live = or_(c.state.not_in(FREES_MESSAGE_ID), announced)
+    live = or_(c.state.not_in([*FREES_MESSAGE_ID, State.RECEIVED]), announced)
     same_bytes = select(t.transfer).where(c.sha256 == row.sha256, c.id != row.id, live)
     same_id = select(t.transfer).where(c.bank == row.bank, c.message_id == message_id, c.id != row.id, live)
     for code, what, query in (

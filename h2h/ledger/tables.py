@@ -246,6 +246,12 @@ message = Table(
     Index("ix_message_seen", "bank", "folder", "name"),
     Index("ix_message_fetched_at", "fetched_at"),
     Index("ix_message_state", "state"),
+    Index(
+        "ix_message_not_handed_over",
+        "bank",
+        sqlite_where=text("handed_over_at IS NULL"),
+        postgresql_where=text("handed_over_at IS NULL"),
+    ),
 )
 
 finding = Table(

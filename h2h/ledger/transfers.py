@@ -23,7 +23,7 @@ from h2h.ledger.journal import record
 from h2h.ledger.judged import Earlier, find_earlier, first_error, forget_refusal, store_payments, summarise
 from h2h.lifecycle import Actor, State, Trigger, move
 from h2h.model import Judgement, TransferId
-from h2h.verdicts import Verdict
+from h2h.verdicts import REFUSALS, Verdict
 
 DUE_LIMIT = 100
 AT_WORK = (State.STAGING, State.PUBLISHING)
@@ -117,6 +117,20 @@ class Transfers:
         query = select(c.due_at).where(c.bank == bank, waiting, c.due_at.is_not(None)).order_by(c.due_at).limit(1)
         with self._database.reading() as connection:
             return connection.execute(query).scalar()
+
+    def hurry(self, now: datetime) -> None:
+        """Let what waits after a failure be looked at now; windows are asked again when it is."""
+        c = t.transfer.c
+        waiting = c.state.in_([State.READY, State.PUBLISHING])
+        with self._database.transaction() as connection:
+            connection.execute(update(t.transfer).where(waiting, c.due_at > now).values(due_at=now))
+
+    def refusal_codes(self, transfer_id: str) -> set[str]:
+        """The reason codes with which the bank refused the transfer or payments of it."""
+        c = t.report.c
+        query = select(c.reasons).where(c.transfer_id == transfer_id, c.status.in_(REFUSALS))
+        with self._database.reading() as connection:
+            return {r["code"] for reasons in connection.execute(query).scalars() for r in reasons or () if "code" in r}
 
     # Claim, keep, judge.
 

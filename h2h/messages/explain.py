@@ -29,6 +29,7 @@ MAX_FAULTS = 100
 MAX_TREE_BYTES = 20_000_000
 MAX_EXPLAINED_ELEMENTS = 100_000  # about two seconds
 
+_STEP = re.compile(r"/(?:(?P<prefix>[^/:\[]+):)?(?P<name>[^/:\[]+)(?:\[(?P<number>\d+)\])?")
 Located = tuple[etree._Element, etree._LogEntry]
 
 
@@ -62,7 +63,7 @@ def _faults_in_tree(source: BinaryIO, case: Case) -> Iterator[Fault]:
     document = tree(source, case.opening.encoding)
     schema = compiled(case.row, case.opening.envelope)
     schema.validate(document)
-    errors = list(islice(_at_elements(document, list(schema.error_log)), MAX_FAULTS + 1))
+    errors = list(islice(_at_elements(document, cast("Iterable[etree._LogEntry]", schema.error_log)), MAX_FAULTS + 1))
     budget = MAX_EXPLAINED_ELEMENTS
     for unit in _units(element for element, _ in errors):
         own = [(element, error) for element, error in errors if _within(element, unit)]
@@ -92,8 +93,20 @@ def _in_lxml_words(element: etree._Element, error: etree._LogEntry, case: Case) 
 
 def _at_elements(document: etree._ElementTree, log: Iterable[etree._LogEntry]) -> Iterator[Located]:
     for error in log:
-        found = cast("list[etree._Element]", document.xpath(error.path) if error.path else [])
-        yield (found[0] if found else document.getroot()), error
+        found: etree._Element | None = None
+        for step in _STEP.finditer(error.path or ""):
+            found = _child(document.getroot() if found is None else found, step, top=found is None)
+            if found is None:
+                break
+        yield (document.getroot() if found is None else found), error
+
+
+def _child(parent: etree._Element, step: re.Match[str], *, top: bool) -> etree._Element | None:
+    """One step of a path as libxml2 writes it: * for any element, p:name or name, and [n] from 1."""
+    prefix, name, number = step["prefix"], step["name"], int(step["number"] or 1)
+    siblings = [parent] if top else [child for child in parent if isinstance(child.tag, str)]
+    fitting = (each for each in siblings if name == "*" or (each.prefix == prefix and local(str(each.tag)) == name))
+    return next(islice(fitting, number - 1, None), None)
 
 
 def _units(elements: Iterator[etree._Element]) -> list[etree._Element]:

@@ -90,7 +90,7 @@ def _read(
         yield from (fault for fault in explain(source, case) if fault.path not in walk.unreadable)
     if not walk.found:
         text = f"The Document holds no {identity.row.root}, so there is nothing to read in it."
-        yield Finding(code="MSG_EMPTY", severity=Severity.ERROR, text=text, path=_document_path(opening))
+        yield Finding(code="MSG_EMPTY", severity=Severity.ERROR, text=text, path=opening.path)
 
 
 def _identify(opening: Opening, catalog: Catalog) -> _Identity | None:
@@ -110,10 +110,10 @@ def _identity_findings(
     severity: Severity,
     expected: Sequence[str] | None,
 ) -> Iterator[Finding]:
-    path, namespace = _document_path(opening), namespace_of(opening.document)
+    path, namespace = opening.path, namespace_of(opening.document)
     if not opening.document:
         text = f"The file begins with <{local(opening.root)}>; an ISO 20022 message begins with <Document>."
-        yield Finding(code="MSG_UNKNOWN", severity=Severity.ERROR, text=text, path=f"/{local(opening.root)}")
+        yield Finding(code="MSG_UNKNOWN", severity=Severity.ERROR, text=text, path=path)
         return
     if opening.envelope:
         text = f"The Document is wrapped in <{local(opening.root)}>; only the Document is read. Send it without."
@@ -121,7 +121,7 @@ def _identity_findings(
     if identity is None or not identity.validated:
         known = ", ".join(row.name for row in catalog.rows)
         said = f"has the namespace {namespace}" if namespace else "has no namespace"
-        outcome = "It was not read." if identity is None else f"It was read like {identity.row.name}, not validated."
+        outcome = "It was not read." if identity is None else f"It was read as a {identity.row.family}, not validated."
         yield Finding(
             code="MSG_UNKNOWN",
             severity=Severity.ERROR if identity is None else severity,
@@ -139,7 +139,3 @@ def _fits(identity: _Identity, expected: Sequence[str]) -> bool:
     if identity.validated:
         return identity.name in expected
     return any(name.startswith(identity.row.family) for name in expected)
-
-
-def _document_path(opening: Opening) -> str:
-    return f"/{local(opening.root)}/…/Document" if opening.envelope else "/Document"

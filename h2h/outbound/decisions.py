@@ -9,6 +9,8 @@ from h2h.ledger.transfers import Transfer
 from h2h.lifecycle import Actor, State, Trigger
 from h2h.verdicts import Verdict
 
+DUPLICATE_CODES = frozenset({"AM05", "DU01", "DU02", "DU03", "DU04", "DU05"})  # ISO external status reasons
+
 
 class Decisions:
     def __init__(self, ledger: Ledger, clock: Clock) -> None:
@@ -19,7 +21,7 @@ class Decisions:
         """Send the same bytes again, by the same name rules; NotAllowed where the bank may have them."""
         transfer = self._transfers.get(transfer_id)
         trigger = Trigger.RETRY if transfer.state is State.FAILED else Trigger.RESEND_REJECTED
-        if why := against_resending(transfer):
+        if why := against_resending(transfer, self._transfers.refusal_codes(transfer.id)):
             raise NotAllowed(f"{transfer.id} is not sent again: {why}")
         return self._decide(transfer_id, trigger, who, reason)
 
@@ -66,11 +68,13 @@ class Decisions:
         )
 
 
-def against_resending(transfer: Transfer) -> str | None:
+def against_resending(transfer: Transfer, refusal_codes: set[str]) -> str | None:
     """What speaks against sending the same bytes again; None where nothing does."""
     match transfer.state:
         case State.FAILED:
             return None
+        case State.SENT if transfer.verdict is Verdict.REJECTED and refusal_codes & DUPLICATE_CODES:
+            return "the bank refused it as a duplicate, so it has had these payments before. Ask the bank what it has."
         case State.SENT if transfer.verdict is Verdict.REJECTED:
             return None
         case State.SENT if transfer.verdict is Verdict.PARTIAL:

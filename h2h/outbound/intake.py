@@ -49,7 +49,11 @@ class Intake:
 
     def round(self, progress: Callable[[Transfer], None] = lambda _: None) -> Scan:
         """Take in everything that is complete now; what is not yet is in the answer's `waiting`."""
-        scan = self._watched.scan(self._clock.monotonic())
+        try:
+            scan = self._watched.scan(self._clock.monotonic())
+        except FolderError as error:
+            log.error("watched folder cannot be used", extra={"event": "scan_failed", "text": str(error)})
+            return Scan(ready=(), waiting=(), ignored=())
         for name in scan.ready:
             if claimed := self._watched.claim(name, self._new_id()):
                 self._take(claimed, progress)

@@ -11,6 +11,8 @@ from h2h.rules import payment_file_findings
 
 CUTTING = ("XML_NOT", "XML_TRUNCATED", "XML_DOCTYPE", "MSG_", "FINDINGS_CUT")
 
+UNFINISHED = frozenset({"XML_NOT_WELL_FORMED", "XML_TRUNCATED", "XML_ENCODING", "MSG_SEVERAL", "FINDINGS_CUT"})
+
 
 def judge(source: BinaryIO, catalog: Catalog, expected: Sequence[str] | None = None) -> Judgement:
     """Read the file once: schema first, then the business rules on what could be read."""
@@ -37,5 +39,5 @@ def judge(source: BinaryIO, catalog: Catalog, expected: Sequence[str] | None = N
 
 
 def _cut_short(finding: Finding) -> bool:
-    """Faults after which counts and sums of the file mean nothing."""
-    return finding.severity is Severity.ERROR and finding.code.startswith(CUTTING)
+    """Faults after which counts and sums of what was read mean nothing."""
+    return finding.severity is Severity.ERROR and finding.code in UNFINISHED

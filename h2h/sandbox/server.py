@@ -149,6 +149,20 @@ class BankServer:
         """The public host key in OpenSSH format, for a known_hosts file."""
         return self._host_key.export_public_key("openssh").decode().strip()
 
+    def channel_block(self, private_key: Path) -> str:
+        """The `[bank.channel]` block of a gateway's settings by which this bank is reached."""
+        return (
+            "[bank.channel]\n"
+            'kind = "sftp"\n'
+            f'host = "{self.host}"\n'
+            f"port = {self.port}\n"
+            'user = "corp"\n'
+            f'key_file = "{private_key}"\n'
+            f'host_keys = ["{self.host_key_fingerprint}"]\n'
+            "atomic_rename = true\n"
+            "staging_is_ours = true\n"
+        )
+
     @property
     def taken(self) -> list[Taken]:
         """Every file that the bank ever took, in order."""

@@ -8,6 +8,27 @@ down_revision = None
 
 
 def upgrade() -> None:
+    for make in (
+        _contact,
+        _event,
+        _finding,
+        _message,
+        _slot,
+        _transfer,
+        _attempt,
+        _batch,
+        _remote_name,
+        _report,
+        _statement,
+        _entry,
+        _detail,
+        _payment,
+    ):
+        make()
+    _guard_events()
+
+
+def _contact() -> None:
     op.create_table(
         "contact",
         sa.Column("bank", sa.String(length=40), nullable=False),
@@ -19,6 +40,9 @@ def upgrade() -> None:
         sa.Column("suspended_until", sa.String(length=27), nullable=True),
         sa.PrimaryKeyConstraint("bank", name=op.f("pk_contact")),
     )
+
+
+def _event() -> None:
     op.create_table(
         "event",
         sa.Column("seq", sa.Integer(), autoincrement=False, nullable=False),
@@ -35,6 +59,8 @@ def upgrade() -> None:
     with op.batch_alter_table("event", schema=None) as batch_op:
         batch_op.create_index("ix_event_subject", ["subject", "seq"], unique=False)
 
+
+def _finding() -> None:
     op.create_table(
         "finding",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -49,6 +75,8 @@ def upgrade() -> None:
     with op.batch_alter_table("finding", schema=None) as batch_op:
         batch_op.create_index("ix_finding_subject", ["subject"], unique=False)
 
+
+def _message() -> None:
     op.create_table(
         "message",
         sa.Column("id", sa.String(length=32), nullable=False),
@@ -73,7 +101,16 @@ def upgrade() -> None:
         batch_op.create_index("ix_message_seen", ["bank", "folder", "name"], unique=False)
         batch_op.create_index("ix_message_sha256", ["sha256"], unique=False)
         batch_op.create_index("ix_message_state", ["state"], unique=False)
+        batch_op.create_index(
+            "ix_message_not_handed_over",
+            ["bank"],
+            unique=False,
+            sqlite_where=sa.text("handed_over_at IS NULL"),
+            postgresql_where=sa.text("handed_over_at IS NULL"),
+        )
 
+
+def _slot() -> None:
     op.create_table(
         "slot",
         sa.Column("schedule", sa.Text(), nullable=False),
@@ -81,6 +118,9 @@ def upgrade() -> None:
         sa.Column("at", sa.String(length=27), nullable=False),
         sa.PrimaryKeyConstraint("schedule", "slot", name=op.f("pk_slot")),
     )
+
+
+def _transfer() -> None:
     op.create_table(
         "transfer",
         sa.Column("id", sa.String(length=32), nullable=False),
@@ -128,6 +168,8 @@ def upgrade() -> None:
             postgresql_where=sa.text("state NOT IN ('INVALID','DUPLICATE','CANCELLED') AND duplicate_of IS NULL"),
         )
 
+
+def _attempt() -> None:
     op.create_table(
         "attempt",
         sa.Column("transfer_id", sa.String(length=32), nullable=False),
@@ -152,6 +194,8 @@ def upgrade() -> None:
             postgresql_where=sa.text("ended_at IS NULL"),
         )
 
+
+def _batch() -> None:
     op.create_table(
         "batch",
         sa.Column("transfer_id", sa.String(length=32), nullable=False),
@@ -174,6 +218,8 @@ def upgrade() -> None:
     with op.batch_alter_table("batch", schema=None) as batch_op:
         batch_op.create_index("ix_batch_payment_information_id", ["payment_information_id"], unique=False)
 
+
+def _remote_name() -> None:
     op.create_table(
         "remote_name",
         sa.Column("bank", sa.String(length=40), nullable=False),
@@ -183,6 +229,9 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["transfer_id"], ["transfer.id"], name=op.f("fk_remote_name_transfer_id")),
         sa.PrimaryKeyConstraint("bank", "path", name=op.f("pk_remote_name")),
     )
+
+
+def _report() -> None:
     op.create_table(
         "report",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -207,6 +256,8 @@ def upgrade() -> None:
         batch_op.create_index("ix_report_message_id", ["message_id"], unique=False)
         batch_op.create_index("ix_report_transfer_id", ["transfer_id", "batch", "payment"], unique=False)
 
+
+def _statement() -> None:
     op.create_table(
         "statement",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -237,6 +288,8 @@ def upgrade() -> None:
     with op.batch_alter_table("statement", schema=None) as batch_op:
         batch_op.create_index("ix_statement_account", ["account", "closing_date"], unique=False)
 
+
+def _entry() -> None:
     op.create_table(
         "entry",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -259,6 +312,8 @@ def upgrade() -> None:
     with op.batch_alter_table("entry", schema=None) as batch_op:
         batch_op.create_index("ix_entry_statement_id", ["statement_id"], unique=False)
 
+
+def _detail() -> None:
     op.create_table(
         "detail",
         sa.Column("entry_id", sa.Integer(), nullable=False),
@@ -279,6 +334,8 @@ def upgrade() -> None:
     with op.batch_alter_table("detail", schema=None) as batch_op:
         batch_op.create_index("ix_detail_end_to_end_id", ["end_to_end_id"], unique=False)
 
+
+def _payment() -> None:
     op.create_table(
         "payment",
         sa.Column("transfer_id", sa.String(length=32), nullable=False),
@@ -311,8 +368,6 @@ def upgrade() -> None:
         batch_op.create_index("ix_payment_end_to_end_id", ["end_to_end_id"], unique=False)
         batch_op.create_index("ix_payment_instruction_id", ["instruction_id"], unique=False)
         batch_op.create_index("ix_payment_uetr", ["uetr"], unique=False)
-
-    _guard_events()
 
 
 def _guard_events() -> None:
