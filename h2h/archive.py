@@ -9,20 +9,23 @@ from __future__ import annotations
 import hashlib
 import io
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import BinaryIO, cast
 
 from h2h.errors import Damaged, StoreError
 
 BLOCK = 1 << 20
+Observe = Callable[[BinaryIO, int], AbstractContextManager[BinaryIO]]
+"""Wraps a file that is being read, with its size: a command shows progress by it."""
 
 
 class Archive:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._incoming = folder / "incoming"
+        self.observe: Observe = _as_it_is
 
     def prepare(self) -> None:
         """Make the folders; drop what an earlier crash left half written. Only while no other process writes."""
@@ -53,7 +56,13 @@ class Archive:
         except OSError as error:
             raise Damaged(f"The archive has lost {sha256} ({path}): {error.strerror}. Restore it.") from error
         with file:
-            yield cast(BinaryIO, Checked(file, sha256))
+            size = os.fstat(file.fileno()).st_size
+            with self.observe(cast(BinaryIO, Checked(file, sha256)), size) as source:
+                yield source
+
+
+def _as_it_is(source: BinaryIO, _size: int) -> AbstractContextManager[BinaryIO]:
+    return nullcontext(source)
 
 
 class Checked(io.RawIOBase):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
 
-from h2h.cli.output import as_json, console, emit, text, word
+from h2h.cli.output import as_json, console, emit, text, with_bar, word
 
 if TYPE_CHECKING:
     from h2h.messages import Catalog
@@ -75,11 +77,13 @@ def _judged(file: Path, catalog: Catalog, expected: list[str] | None) -> dict[st
     )
 
 
-def _opened(file: Path) -> Any:
+@contextmanager
+def _opened(file: Path) -> Iterator[BinaryIO]:
     from h2h.errors import UsageError
 
     try:
-        return file.open("rb")
+        with file.open("rb") as plain, with_bar(plain, file.stat().st_size) as source:
+            yield source
     except OSError as error:
         raise UsageError(f"{file} cannot be read: {error.strerror}.") from error
 

@@ -6,10 +6,11 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, is_dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
 import click
 
@@ -27,6 +28,7 @@ STYLES = {
     "CANCELLED": "dim", "ERROR": "red", "WARNING": "yellow", "INFO": "dim",
 }  # fmt: skip
 
+LARGE_BYTES = 3_000_000  # what takes more than a moment to read
 PIPE_WIDTH = 200  # of a table that goes into a file or a pipe
 WHOLE = ("id", "account", "state", "verdict", "code", "attempt", "bank", "sum", "opening", "closing", "at", "since")
 
@@ -41,6 +43,7 @@ def open_gateway(ctx: click.Context) -> Gateway:
 
     settings = load(ctx.obj)
     gateway = Gateway(settings, clock_for(settings.gateway.environment, os.environ.get("H2H_NOW")))
+    gateway.archive.observe = with_bar
     ctx.call_on_close(gateway.close)
     return gateway
 
@@ -50,6 +53,16 @@ def console() -> Console:
 
     width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else PIPE_WIDTH
     return Console(highlight=False, soft_wrap=True, width=width)
+
+
+def with_bar(source: BinaryIO, size: int) -> AbstractContextManager[BinaryIO]:
+    """The source, with a bar on the terminal while a large file is read from it."""
+    if size < LARGE_BYTES or not sys.stderr.isatty():
+        return nullcontext(source)
+    from rich.console import Console
+    from rich.progress import wrap_file
+
+    return wrap_file(source, size, description="reading", console=Console(stderr=True), transient=True)
 
 
 def emit(records: Iterable[Any]) -> None:

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from h2h.cli.output import console, open_gateway, text
+from h2h.cli.output import console, emit, open_gateway, text
 
 if TYPE_CHECKING:
-    from h2h.config import Settings
-    from h2h.gateway import Gateway
+    from h2h.config import Bank, Settings
 
 
 @click.command()
@@ -61,38 +60,59 @@ def _folders(settings: Settings) -> list[Path]:
 
 @click.command()
 @click.option("--online", is_flag=True, help="Also log in at each bank and list the folders; leaves no trace.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object per problem or bank, for programs.")
 @click.pass_context
-def check(ctx: click.Context, online: bool) -> int:
+def check(ctx: click.Context, online: bool, as_json: bool) -> int:
     """Say everything that is wrong with the settings, before anything runs.
 
     Exit status 2 for wrong settings, 1 if a bank could not be asked.
     """
     from h2h.cli.work import require_world
+    from h2h.errors import SettingsError
 
-    gateway = open_gateway(ctx)
-    require_world(gateway)
+    try:
+        gateway = open_gateway(ctx)
+        require_world(gateway)
+    except SettingsError as error:
+        if not as_json:
+            raise
+        emit(error.problems)
+        return 2
     banks = gateway.settings.banks
-    click.echo(f"{ctx.obj}: good; {len(banks)} bank(s): {', '.join(b.name for b in banks) or 'none'}.")
-    asked = [_ask(gateway, bank.name) for bank in banks] if online else []
-    return int(not all(asked))
+    if not as_json:
+        click.echo(f"{ctx.obj}: good; {len(banks)} bank(s): {', '.join(b.name for b in banks) or 'none'}.")
+    good = True
+    for bank in banks:
+        answer = _answer(bank) if online else None
+        good &= not answer or "error" not in answer
+        if as_json:
+            emit([{"bank": bank.name, "answer": answer}])
+        elif answer:
+            _print_answer(bank.name, answer)
+    return int(not good)
 
 
-def _ask(gateway: Gateway, name: str) -> bool:
+def _print_answer(name: str, answer: dict[str, Any]) -> None:
+    out = console()
+    if "error" in answer:
+        out.print(text(f"{name}: {answer['error']}", "red"))
+        return
+    out.print(text(f"{name}: logged in", "green"))
+    for folder, count in answer["folders"].items():
+        out.print(text(f"{name}: {folder} holds {count} file(s)", "green"))
+
+
+def _answer(bank: Bank) -> dict[str, Any]:
+    """How many files lie in each folder of the bank, or why that cannot be told."""
     from h2h.channels.kinds import connect
     from h2h.errors import ChannelError
 
-    bank = gateway.bank(name)
-    out = console()
+    folders = dict.fromkeys([o.remote for o in bank.outbound] + [i.remote for i in bank.inbound])
     try:
         with connect(bank.channel) as session:
-            out.print(text(f"{name}: logged in, host key as pinned", "green"))
-            folders = [o.remote for o in bank.outbound] + [i.remote for i in bank.inbound]
-            for folder in dict.fromkeys(folders):
-                out.print(text(f"{name}: {folder} holds {len(session.list(folder))} file(s)", "green"))
+            return {"folders": {folder: len(session.list(folder)) for folder in folders}}
     except ChannelError as error:
-        out.print(text(f"{name}: {error}", "red"))
-        return False
-    return True
+        return {"error": str(error)}
 
 
 @click.command()
