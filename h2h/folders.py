@@ -163,10 +163,11 @@ class WatchedFolder:
         """The claimed file's bytes, opened once and without following links; StillChanging if it grew meanwhile."""
         with _translated(claimed.path):
             handle = os.open(claimed.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        before = os.fstat(handle)
+        if not stat.S_ISREG(before.st_mode):
+            os.close(handle)
+            raise FolderError(f"{claimed.path} is not a regular file; remove it.")
         with os.fdopen(handle, "rb") as file:
-            before = os.fstat(handle)
-            if not stat.S_ISREG(before.st_mode):
-                raise FolderError(f"{claimed.path} is not a regular file; remove it.")
             yield file
             after = os.fstat(handle)
             if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):

@@ -3,13 +3,13 @@ of `h2h.verdicts`. A report on something that we never sent changes nothing and 
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, insert, or_, select, update
+from sqlalchemy import Connection, Row, bindparam, func, insert, or_, select, update
 
 from h2h.ledger import tables as t
 from h2h.ledger.transfers import change_state, touch_verdict
@@ -64,7 +64,7 @@ class _Application:
         else:
             listed = [a for a in said if a.payment is not None]
             before = self._candidates(transfer, listed)
-            self._apply_levels(transfer, [a for a in said if a.payment is None])
+            self._apply_levels(transfer, [a for a in said if a.payment is None], _matched(listed, before))
             self._apply_payments(transfer, listed, before)
             self._settle(transfer)
         if self._rows:
@@ -74,6 +74,9 @@ class _Application:
     def _transfer(self) -> Row[Any] | None:
         c = t.transfer.c
         named = self._report.original_message_id
+        if named is None:
+            self._find("REPORT_UNKNOWN", "The report does not say which message it answers.")
+            return None
         row = self._connection.execute(
             select(t.transfer)
             .where(c.bank == self._bank, c.message_id == named, c.state.not_in(FREES_MESSAGE_ID))
@@ -97,15 +100,17 @@ class _Application:
 
     # Whole file, or one batch. The more particular word of the same report wins: it is no contradiction.
 
-    def _apply_levels(self, transfer: Row[Any], levels: Sequence[Answer]) -> None:
+    def _apply_levels(self, transfer: Row[Any], levels: Sequence[Answer], listed: Sequence[Row[Any]]) -> None:
         numbers = {a.batch: self._batch(transfer, a.batch) for a in levels if a.batch is not None}
         spoken_for = [n for n in numbers.values() if n is not None]
         for answer in levels:
             scope = t.payment.c.transfer_id == transfer.id
             if answer.batch is None:
-                self._apply_level(transfer, answer, scope & t.payment.c.batch.not_in(spoken_for), None)
+                said = [row.status for row in listed if row.batch not in spoken_for]
+                self._apply_level(transfer, answer, scope & t.payment.c.batch.not_in(spoken_for), said, None)
             elif (number := numbers[answer.batch]) is not None:
-                self._apply_level(transfer, answer, scope & (t.payment.c.batch == number), number)
+                said = [row.status for row in listed if row.batch == number]
+                self._apply_level(transfer, answer, scope & (t.payment.c.batch == number), said, number)
             else:
                 text = f"{transfer.id} has no batch with PmtInfId {answer.batch}; its status {answer.status} is kept."
                 self._find("REPORT_UNKNOWN_BATCH", text)
@@ -118,13 +123,21 @@ class _Application:
         )
         return self._connection.execute(query.limit(1)).scalar()
 
-    def _apply_level(self, transfer: Row[Any], answer: Answer, scope: Any, number: int | None) -> None:
-        known = set(self._connection.execute(select(t.payment.c.status).where(scope).distinct()).scalars())
+    def _apply_level(
+        self, transfer: Row[Any], answer: Answer, scope: Any, said: Sequence[str | None], number: int | None
+    ) -> None:
+        """`said`: the statuses, until now, of those payments in the scope that the report speaks of one by one."""
+        p = t.payment.c
+        counted = self._connection.execute(select(p.status, func.count().label("n")).where(scope).group_by(p.status))
+        counts = Counter({row.status: row.n for row in counted})
+        counts.subtract(said)
+        known = {status for status, count in counts.items() if count > 0}
         steps = {status: status_step(status, answer.status) for status in known}
         self._take_level(scope, answer, [s for s, step in steps.items() if step is StatusStep.TAKE])
-        effect = next((s for s in (StatusStep.TAKE, StatusStep.CONFLICT) if s in steps.values()), StatusStep.LATE)
-        if effect is StatusStep.CONFLICT:
-            self._conflict(transfer, answer, ", ".join(sorted(s for s in known if s)))
+        nothing = StatusStep.LATE if steps else StatusStep.TAKE
+        effect = next((s for s in (StatusStep.TAKE, StatusStep.CONFLICT) if s in steps.values()), nothing)
+        if final := sorted(s for s, step in steps.items() if s and step is StatusStep.CONFLICT):
+            self._conflict(transfer, answer, ", ".join(final))
         self._rows.append(self._row(answer, transfer.id, effect, batch=number))
 
     def _take_level(self, scope: Any, answer: Answer, over: Sequence[str | None]) -> None:
@@ -253,6 +266,12 @@ class _Application:
             "reasons": _reasons(answer.reasons),
             "effect": "inferred" if answer.inferred and effect == StatusStep.TAKE else effect,
         }
+
+
+def _matched(listed: Sequence[Answer], before: Mapping[str, list[Row[Any]]]) -> list[Row[Any]]:
+    """The payments of which the report speaks one by one, each once."""
+    found = [_narrow(a.payment, before) for a in listed if a.payment is not None]
+    return list({rows[0].position: rows[0] for rows in found if len(rows) == 1}.values())
 
 
 def _sharing(transfer_id: str, listed: Sequence[Answer]) -> Any:

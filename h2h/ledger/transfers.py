@@ -7,12 +7,10 @@ on a transfer holds a lease with a fencing number: a worker that was paused and 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, insert, or_, select, update
+from sqlalchemy import Connection, and_, insert, or_, select, update
 
 from h2h.errors import Stale, UsageError
 from h2h.ledger import tables as t
@@ -21,6 +19,9 @@ from h2h.ledger.database import Database, changed_one
 from h2h.ledger.findings import store_findings
 from h2h.ledger.journal import record
 from h2h.ledger.judged import Earlier, find_earlier, first_error, forget_refusal, store_payments, summarise
+from h2h.ledger.rows import Received as Received
+from h2h.ledger.rows import Transfer as Transfer
+from h2h.ledger.rows import transfer_of
 from h2h.lifecycle import Actor, State, Trigger, move
 from h2h.model import Judgement, TransferId
 from h2h.verdicts import REFUSALS, Verdict
@@ -28,54 +29,6 @@ from h2h.verdicts import REFUSALS, Verdict
 DUE_LIMIT = 100
 AT_WORK = (State.STAGING, State.PUBLISHING)
 GATEWAY = "gateway"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Transfer:
-    """One row of the transfer table."""
-
-    id: TransferId
-    bank: str
-    watch: str
-    name: str
-    sha256: str
-    size: int
-    state: State
-    verdict: Verdict
-    reason: str | None
-    received_at: datetime
-    message: str | None
-    message_id: str | None
-    payments: int | None
-    control_sum: Decimal | None
-    currencies: list[str] | None
-    execution_date: str | None
-    duplicate_of: TransferId | None
-    due_at: datetime | None
-    remote: str | None
-    temporary: str | None
-    sent_at: datetime | None
-    answered_at: datetime | None
-    attempts: int
-    failures: int
-    late_allowed: str | None
-    proposed_by: str | None
-    owner: str | None
-    lease_until: datetime | None
-    fence: int
-    version: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Received:
-    """A file that was claimed and kept in the archive."""
-
-    id: TransferId
-    bank: str
-    watch: str
-    name: str
-    sha256: str
-    size: int
 
 
 Names = Callable[[Transfer, int, Callable[[str], bool]], tuple[str, str]]
@@ -95,7 +48,7 @@ class Transfers:
     def in_state(self, state: State) -> list[Transfer]:
         with self._database.reading() as connection:
             query = select(t.transfer).where(t.transfer.c.state == state).order_by(t.transfer.c.received_at)
-            return [_transfer(row) for row in connection.execute(query)]
+            return [transfer_of(row) for row in connection.execute(query)]
 
     def due(self, bank: str, now: datetime) -> list[Transfer]:
         """What wants to be looked at now: READY at its time, and STAGING or PUBLISHING that nobody owns."""
@@ -108,7 +61,7 @@ class Transfers:
             .limit(DUE_LIMIT)
         )
         with self._database.reading() as connection:
-            return [_transfer(row) for row in connection.execute(query)]
+            return [transfer_of(row) for row in connection.execute(query)]
 
     def next_due(self, bank: str) -> datetime | None:
         """When the next transfer of the bank wants to be looked at."""
@@ -177,7 +130,7 @@ class Transfers:
         foreign = and_(c.owner.startswith(f"{node}/", autoescape=True), c.owner != owner)
         with self._database.transaction() as connection:
             held = connection.execute(select(t.transfer).where(or_(foreign, c.lease_until < now))).all()
-            for row in map(_transfer, held):
+            for row in map(transfer_of, held):
                 _take_back(connection, row, now)
             return [TransferId(row.id) for row in held]
 
@@ -405,13 +358,7 @@ def _get(connection: Connection, transfer_id: str) -> Transfer:
     row = connection.execute(select(t.transfer).where(t.transfer.c.id == transfer_id)).first()
     if row is None:
         raise UsageError(f"There is no transfer {transfer_id}; `h2h files` lists them.")
-    return _transfer(row)
-
-
-def _transfer(row: Row[Any]) -> Transfer:
-    values = dict(row._mapping)
-    values["state"], values["verdict"] = State(row.state), Verdict(row.verdict)
-    return Transfer(**values)
+    return transfer_of(row)
 
 
 def _unowned(now: datetime) -> Any:

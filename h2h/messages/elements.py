@@ -74,6 +74,11 @@ class Shape:
     read_item: ItemReader
     incomplete: Callable[[Record], bool] = never
 
+    @property
+    def repeated(self) -> tuple[str, str]:
+        """The elements that always have their number in a path."""
+        return self.group, self.item
+
 
 def amount(leaf: Node | None, faults: Faults) -> Decimal | None:
     """A decimal in plain notation, as XML Schema has it, with its text's decimals; never NaN or an exponent."""

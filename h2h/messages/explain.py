@@ -10,46 +10,42 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 from lxml import etree
 from xmlschema import XsdElement
 
-from h2h.messages.catalog import Catalog, MessageType, compiled
+from h2h.messages.catalog import compiled
 from h2h.messages.wording import Fault, in_lxml_words, in_plain_words
-from h2h.messages.xml import Opening, forget, line_of, local, path_of, stream, tree
+from h2h.messages.xml import forget, line_of, local, path_of, stream, tree
 from h2h.model import Finding, Severity
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
 
+    from h2h.messages.reading import Case
+
 MAX_FAULTS = 100
 MAX_TREE_BYTES = 20_000_000
+MAX_TREE_WORK = 10_000_000_000  # faults times bytes: for each fault, libxml2 counts the elements before it
 MAX_EXPLAINED_ELEMENTS = 100_000  # about two seconds
 
 _STEP = re.compile(r"/(?:(?P<prefix>[^/:\[]+):)?(?P<name>[^/:\[]+)(?:\[(?P<number>\d+)\])?")
 Located = tuple[etree._Element, etree._LogEntry]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Case:
-    """A file that lxml refused. `repeated`: the elements that always have their number in a path."""
+def explain(refused: etree.LxmlError, source: BinaryIO, case: Case, *, count: int) -> Iterator[Finding]:
+    """What the schema has against the well-formed file that begins where `source` stands, and that lxml `refused`.
 
-    opening: Opening
-    row: MessageType
-    catalog: Catalog
-    severity: Severity
-    repeated: Sequence[str]
-
-
-def explain(source: BinaryIO, case: Case) -> Iterator[Finding]:
-    """Every fault, of the file that begins where `source` stands."""
+    `count`: how many faults lxml found.
+    """
     start = source.tell()
     size = source.seek(0, io.SEEK_END) - start
     source.seek(start)
-    faults = _faults_in_tree(source, case) if size <= MAX_TREE_BYTES else _faults_in_stream(source, case)
+    small = size <= MAX_TREE_BYTES and size * count <= MAX_TREE_WORK
+    faults = _faults_in_tree(source, case) if small else _faults_in_stream(source, case)
     told = 0
     for told, fault in enumerate(faults, start=1):
         if told > MAX_FAULTS:
@@ -57,6 +53,9 @@ def explain(source: BinaryIO, case: Case) -> Iterator[Finding]:
             yield Finding(code="FINDINGS_CUT", severity=case.severity, text=text)
             return
         yield Finding(code=fault.code, severity=case.severity, text=fault.text, path=fault.path, line=fault.line)
+    if not told:
+        text = f"The validator refuses the file and does not say where: {refused}."
+        yield Finding(code="XSD_INVALID", severity=Severity.ERROR, text=text, path=case.opening.path)
 
 
 def _faults_in_tree(source: BinaryIO, case: Case) -> Iterator[Fault]:

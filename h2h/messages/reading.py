@@ -20,9 +20,8 @@ from lxml import etree
 
 from h2h.messages.catalog import Catalog, MessageType
 from h2h.messages.elements import Shape
-from h2h.messages.explain import Case, explain
 from h2h.messages.walk import Walk
-from h2h.messages.xml import Opening, local, namespace_of, not_well_formed, open_checked, stream
+from h2h.messages.xml import Opening, check_well_formed, local, namespace_of, open_checked, stream
 from h2h.model import Finding, Record, Severity
 
 MAX_FINDINGS = 1_000
@@ -57,10 +56,23 @@ class _Identity:
     validated: bool
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """What is known of a file before its content is read.
+
+    `severity` is that of what is unclean; `repeated` are the elements that always have their number in a path.
+    """
+
+    opening: Opening
+    row: MessageType
+    catalog: Catalog
+    severity: Severity
+    repeated: Sequence[str]
+
+
 def _read(
     source: BinaryIO, catalog: Catalog, strict: bool, expected: Sequence[str] | None
 ) -> Iterator[Record | Finding]:
-    start = source.tell()
     opening = open_checked(source, strict=strict)
     if isinstance(opening, Finding):
         yield opening
@@ -68,29 +80,37 @@ def _read(
     severity = Severity.ERROR if strict else Severity.WARNING
     identity = _identify(opening, catalog)
     yield from _identity_findings(opening, identity, catalog, severity, expected)
-    if identity is None:
-        return
-    shape: Shape = import_module(f"h2h.messages.{identity.row.reader}").SHAPE
-    walk = Walk(shape, identity.name, severity)
-    schema = None
-    if identity.validated:
-        schema = catalog.schema(identity.row, opening.envelope)
-    events = stream(source, opening.encoding, tags=walk.tags, schema=schema)
+    if identity is not None:
+        shape: Shape = import_module(f"h2h.messages.{identity.row.reader}").SHAPE
+        case = Case(opening=opening, row=identity.row, catalog=catalog, severity=severity, repeated=shape.repeated)
+        yield from _content(source, case, Walk(shape, identity.name, severity), validated=identity.validated)
+
+
+def _content(source: BinaryIO, case: Case, walk: Walk, *, validated: bool) -> Iterator[Record | Finding]:
+    start = source.tell()
+    schema = case.catalog.schema(case.row, case.opening.envelope) if validated else None
+    refused: etree.LxmlError | None = None
+    events = stream(source, case.opening.encoding, tags=walk.tags, schema=schema)
     try:
         for event, element in events:
             yield from walk.start(element) if event == "start" else walk.end(element)
-    except etree.LxmlError as error:
-        broken = [entry for entry in events.error_log if entry.domain != etree.ErrorDomains.SCHEMASV]
-        if broken or not isinstance(error, etree.XMLSyntaxError):
-            yield not_well_formed(error, line=broken[0].line if broken else None)
-            return
+    except etree.LxmlError as error:  # not well-formed or not valid: with a schema, lxml mixes the two up
+        refused = error
         source.seek(start)
-        repeated = (shape.group, shape.item)
-        case = Case(opening=opening, row=identity.row, catalog=catalog, severity=severity, repeated=repeated)
-        yield from (fault for fault in explain(source, case) if fault.path not in walk.unreadable)
+        if broken := check_well_formed(source, case.opening.encoding, case.repeated):
+            yield broken
+            return
+    if refused:
+        from h2h.messages.explain import explain  # here, as it takes a while and few files need it
+
+        source.seek(start)
+        faults = explain(refused, source, case, count=len(events.error_log))
+        yield from (fault for fault in faults if fault.path not in walk.unreadable)
     if not walk.found:
-        text = f"The Document holds no {identity.row.root}, so there is nothing to read in it."
-        yield Finding(code="MSG_EMPTY", severity=Severity.ERROR, text=text, path=opening.path)
+        text = f"The Document holds no {case.row.root}, so there is nothing to read in it."
+        yield Finding(
+            code="MSG_EMPTY", severity=Severity.ERROR, text=text, path=case.opening.path, line=case.opening.line
+        )
 
 
 def _identify(opening: Opening, catalog: Catalog) -> _Identity | None:

@@ -64,7 +64,8 @@ class Walk:
             yield from self._begin(element, name)
         if name == "SplmtryData":
             text = "Supplementary data: no schema here describes it, and nothing in it was read."
-            yield from self._once("MSG_SUPPLEMENTARY", self._severity, text, element)
+            severity = Severity.ERROR if self._severity is Severity.ERROR else Severity.INFO
+            yield from self._once("MSG_SUPPLEMENTARY", severity, text, element)
 
     def end(self, element: etree._Element) -> Iterator[Record | Finding]:
         level = self._group or self._message

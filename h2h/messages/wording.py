@@ -74,7 +74,7 @@ def in_lxml_words(error: etree._LogEntry, *, line: int | None) -> Fault:
     """lxml's message without its namespaces and rule names."""
     subject = _SUBJECT.match(error.message)
     rest = error.message[subject.end() :] if subject else error.message
-    plain = re.sub(r"\{[^}\s]*\}", "", re.sub(r"\[facet '\w+'\] ", "", rest))
+    plain = re.sub(r"\{[^}\s]*[:/][^}\s]*\}", "", re.sub(r"\[facet '\w+'\] ", "", rest))
     what = (subject[2] and f"{local(subject[2])} of {local(subject[1])}") or local(subject[1]) if subject else ""
     code = _LXML_CODES.get(error.type_name, "XSD_INVALID")
     if code == "XSD_UNEXPECTED" and plain.startswith("Missing"):

@@ -8,11 +8,12 @@ they end, `node_of` copies one of them into a light, immutable Node, and `forget
 
 from __future__ import annotations
 
+import io
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import BinaryIO, NamedTuple, Protocol, cast
+from typing import BinaryIO, NamedTuple, Protocol
 
 from lxml import etree
 
@@ -21,6 +22,7 @@ from h2h.model import Finding, Severity
 HEAD_BYTES = 65_536
 MAX_OPENING_ELEMENTS = 10_000
 MAX_SHOWN = 60
+FIRST_VAGUE_LINE = 65_535
 BLANKS = " \t\r\n"
 STRICT_ENCODINGS = ("utf-8",)
 TOLERATED_ENCODINGS = ("utf-8", "us-ascii", "iso-8859-1", "iso-8859-15", "utf-16")
@@ -37,7 +39,19 @@ _MARKS = {b"\xef\xbb\xbf": "utf-8", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"
 _DECLARATION = re.compile(r"<\?xml\s[^>]*?\?>")
 _ENCODING = re.compile(r"\sencoding\s*=\s*[\"']([A-Za-z0-9._-]+)[\"']")
 _DOCTYPE = re.compile(r"(?:\s++|<\?(?:(?!\?>).)*+\?>|<!--(?:(?!-->).)*+-->)*+<!DOCTYPE", re.DOTALL)  # never goes back
-_TRUNCATION = re.compile(r"Premature end|EOF|not finished|unfinished|Couldn't find end of")
+_NOISE = re.compile(r"\s*,\s*line \d+, column \d+$|, (?:use|try) XML_PARSE_HUGE(?: option)?|\n")
+_HINTS = {
+    "EntityRef": "An & inside a value must be written as &amp;.",
+    "Entity '": "An & inside a value must be written as &amp;.",
+    "invalid element name": "A < inside a value must be written as &lt;.",
+    "invalid Char": "Control characters cannot stand in XML. Leave them out.",
+    "Invalid char": "Control characters cannot stand in XML. Leave them out.",
+    "Excessive depth": "No message is nested as deeply.",
+    "Extra content": "Nothing may follow the message. Send each message in a file of its own.",
+    "declaration allowed only": "Nothing may stand before the XML declaration, and it may stand only once.",
+    "tag mismatch": "A tag is not closed, or closed under another name.",
+}
+_INVISIBLE = b" \t\r\n\x00\xef\xbb\xbf\xff\xfe"
 
 Event = tuple[str, etree._Element]
 
@@ -127,7 +141,8 @@ def open_checked(source: BinaryIO, *, strict: bool) -> Opening | Finding:
     try:
         return _opening(source, encoding)
     except etree.LxmlError as error:
-        return not_well_formed(error)
+        source.seek(start)
+        return _not_well_formed(error, source)
     finally:
         source.seek(start)
 
@@ -150,7 +165,7 @@ def stream(
         dtd_validation=False,
         load_dtd=False,
         no_network=True,
-        resolve_entities=False,
+        resolve_entities="internal",  # False makes iterparse(schema=…) silent about XML that is not well-formed
         huge_tree=False,
         recover=False,
         html=False,
@@ -170,7 +185,7 @@ def tree(source: BinaryIO, encoding: str | None = None) -> etree._ElementTree:
         dtd_validation=False,
         load_dtd=False,
         no_network=True,
-        resolve_entities=False,
+        resolve_entities="internal",  # type: ignore[arg-type]  # the stubs lack it
         huge_tree=False,
         recover=False,
         ns_clean=False,
@@ -194,14 +209,14 @@ def node_of(element: etree._Element, cut: list[Node], children: list[etree._Elem
     """
     below: tuple[Node, ...] = ()
     value = ""
-    inner = element[:] if children is None else children
+    inner = element[:] if children is None else children  # type: ignore[index]  # a slice is a list
     if inner:
         below = tuple([node_of(child, cut) for child in inner if isinstance(child.tag, str)])
     if not below:
         value = text_of(element) if inner else element.text or ""
     attributes = dict(element.items()) if element.keys() else {}
     # Not Node(…), which takes twice as long.
-    node = tuple.__new__(Node, (local(element.tag), value, attributes, below, element.sourceline))
+    node = tuple.__new__(Node, (local(element.tag), value, attributes, below, line_of(element)))
     if inner and not below and value.strip(BLANKS):
         cut.append(node)
     return node
@@ -212,9 +227,14 @@ def text_of(element: etree._Element) -> str:
     return (element.text or "") + "".join(piece.tail or "" for piece in element)
 
 
-def line_of(element: etree._Element) -> int | None:
-    """Right above 65,535 too, where libxml2 takes the line from the text inside the element."""
-    return cast("int | None", element.sourceline)
+def line_of(element: etree._Element) -> int:
+    """The line of the start tag. Above 65,534 libxml2 only knows on which line the first text inside ended."""
+    line: int = element.sourceline  # type: ignore[assignment]  # None only for elements that no parser made
+    if line >= FIRST_VAGUE_LINE:
+        while not element.text and len(element):
+            element = element[0]
+        line -= (element.text or "").count("\n")
+    return line
 
 
 def path_of(element: etree._Element) -> str:
@@ -248,22 +268,44 @@ def shown(value: str) -> str:
     return repr(value if len(value) <= MAX_SHOWN else value[:MAX_SHOWN] + "…")
 
 
-def not_well_formed(error: etree.LxmlError, *, line: int | None = None) -> Finding:
-    words = str(getattr(error, "msg", "") or error)
-    place = line or getattr(error, "lineno", None) or None
-    if "encoding" in words.lower() or "UTF-8" in words:
+def check_well_formed(source: BinaryIO, encoding: str, forgettable: Sequence[str]) -> Finding | None:
+    """What is wrong with the XML of a file that begins where `source` stands, whatever its schema says."""
+    start = source.tell()
+    try:
+        for event, element in stream(source, encoding, tags=forgettable):
+            if event == "end":
+                forget(element)
+    except etree.LxmlError as error:
+        source.seek(start)
+        return _not_well_formed(error, source)
+    return None
+
+
+def _not_well_formed(error: etree.LxmlError, source: BinaryIO) -> Finding:
+    words = _NOISE.sub("", str(getattr(error, "msg", "") or error))
+    if "Premature end" in words or ("Extra content" not in words and _ends_within_a_tag(source)):
+        code, text = "XML_TRUNCATED", f"The file ends in the middle ({words}). Have it written and sent again, whole."
+    elif "encoding" in words or "UTF-8" in words:
+        code = "XML_ENCODING"
         text = f"The characters of this file are not what it says they are ({words}). Write the file in UTF-8."
-        return Finding(code="XML_ENCODING", severity=Severity.ERROR, text=text, line=place)
-    if _TRUNCATION.search(words):
-        text = f"The file ends in the middle ({words}). Have it written and transferred again, whole."
-        return Finding(code="XML_TRUNCATED", severity=Severity.ERROR, text=text, line=place)
-    text = f"The file is not well-formed XML ({words}). The program that writes it must be corrected."
-    return Finding(code="XML_NOT_WELL_FORMED", severity=Severity.ERROR, text=text, line=place)
+    else:
+        code = "XML_NOT_WELL_FORMED"
+        hint = next((hint for sign, hint in _HINTS.items() if sign in words), "The program that writes it must change.")
+        text = f"The file is not well-formed XML ({words}). {hint}"
+    return Finding(code=code, severity=Severity.ERROR, text=text, line=getattr(error, "lineno", None) or None)
+
+
+def _ends_within_a_tag(source: BinaryIO) -> bool:
+    start = source.tell()
+    head = source.read(200)
+    source.seek(max(start, source.seek(0, io.SEEK_END) - 1_000))
+    tail = source.read()
+    return head.lstrip(_INVISIBLE).startswith(b"<") and not tail.rstrip(_INVISIBLE).endswith(b">")
 
 
 def _refused(head: bytes) -> Finding | None:
     if not head.strip():
-        text = "The file is empty. Was it taken before it was written?"
+        text = "The file is empty. Have it written and sent again."
         return Finding(code="XML_EMPTY", severity=Severity.ERROR, text=text, line=1)
     for magic, what in _PACKED.items():
         if head.startswith(magic):

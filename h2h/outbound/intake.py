@@ -13,7 +13,7 @@ from typing import BinaryIO
 from h2h.archive import Archive
 from h2h.clock import Clock
 from h2h.config import Bank, Outbound
-from h2h.errors import FolderError, H2hError, StillChanging
+from h2h.errors import FolderError, H2hError, Stale, StillChanging
 from h2h.folders import Claimed, Scan, WatchedFolder
 from h2h.ledger import Ledger
 from h2h.ledger.transfers import Received, Transfer
@@ -76,7 +76,7 @@ class Intake:
             self._file_away(claimed, transfer)
         except StillChanging:
             return
-        except FolderError as error:
+        except (FolderError, Stale) as error:  # Stale: written on after it was kept, so it is not what was judged
             log.error("claimed file cannot be used", extra={"event": "claim_failed", "text": str(error)})
             return
         progress(transfer)

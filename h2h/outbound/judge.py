@@ -9,8 +9,6 @@ from h2h.messages import Catalog, read
 from h2h.model import Batch, Finding, Judgement, Payment, PaymentFile, Severity
 from h2h.rules import payment_file_findings
 
-CUTTING = ("XML_NOT", "XML_TRUNCATED", "XML_DOCTYPE", "MSG_", "FINDINGS_CUT")
-
 UNFINISHED = frozenset({"XML_NOT_WELL_FORMED", "XML_TRUNCATED", "XML_ENCODING", "MSG_SEVERAL", "FINDINGS_CUT"})
 
 

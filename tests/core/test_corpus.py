@@ -35,7 +35,14 @@ from h2h.model import (
 
 PROJECT = Path(__file__).resolve().parents[2]
 CORPUS = PROJECT.parent / "shared" / "corpus"
-KNOWN = ("pain.001.001.03", "pain.001.001.09", "pain.002.001.03", "pain.002.001.10", "camt.053.001.02", "camt.053.001.08")
+KNOWN = (
+    "pain.001.001.03",
+    "pain.001.001.09",
+    "pain.002.001.03",
+    "pain.002.001.10",
+    "camt.053.001.02",
+    "camt.053.001.08",
+)
 
 pytestmark = pytest.mark.skipif(not CORPUS.is_dir(), reason="the corpus does not lie beside the checkout")
 
@@ -197,9 +204,8 @@ def test_a_valid_camt_053_says_what_the_oracle_says(row: Row) -> None:
     (head,) = _of(StatementFile, records)
     statements, entries = _of(Statement, records), _of(Entry, records)
     assert (head.message_id, head.created_at) == (row["msg_id"], row["cre_dt_tm"])
-    pages = {(each.page_number, each.last_page) for each in (head, *statements)} - {(None, None)} or {(None, None)}
     last = {"true": True, "1": True, "false": False, "0": False, None: None}[row["last_page"]]
-    assert pages == {(row["page"], last)}
+    assert (head.page_number, head.last_page) == (row["page"], last)
     assert len(entries) == row["n_entries"]
     assert sum(len(entry.details) for entry in entries) == row["n_txdtls"]
     for statement, wanted in zip(statements, row["statements"], strict=True):
@@ -209,7 +215,7 @@ def test_a_valid_camt_053_says_what_the_oracle_says(row: Row) -> None:
             (each["type"], Decimal(each["amt"]), each["ccy"], each["ind"], _number(each["signed"]), each["date"])
             for each in wanted["balances"]
         ]
-        assert _entry_sums(own) == wanted["sums"]
+        assert _entry_sums(own) == _oracle_sums(wanted["sums"])
         assert Counter(str(entry.status) for entry in own) == wanted["statuses"]
         for entry, figures in zip(own, wanted["entries"], strict=True):
             _same_entry(entry, figures)
@@ -243,12 +249,16 @@ def _entry_sums(entries: list[Entry]) -> Row:
         side = "credit" if entry.direction == "CRDT" else "debit"
         own[side] += abs(entry.signed)
         own[f"n_{side}"] += 1
+    return sums
+
+
+def _oracle_sums(sums: Row) -> Row:
     return {
         currency: {
-            **{side: format(own[side].normalize(), "f") for side in ("credit", "debit")},
+            "credit": Decimal(own["credit"]),
+            "debit": Decimal(own["debit"]),
             "n_credit": own["n_credit"],
             "n_debit": own["n_debit"],
-            "n_unsigned": 0,
         }
         for currency, own in sums.items()
     }
@@ -276,7 +286,7 @@ def _same_detail(entry: Entry, detail: EntryDetail, row: Row) -> None:
     assert list(detail.remittance) == row["ustrd"]
     assert list(detail.structured) == row["cdtr_ref"]
     reason = detail.return_reason
-    assert [reason.code or reason.proprietary] if reason else [] == row["return_reason"]
+    assert ([reason.code or reason.proprietary] if reason else []) == row["return_reason"]
     only = len(entry.details) == 1  # then what the details do not say is said by the entry
     assert detail.direction == (row["ind"] or (entry.direction if only else None))
     if row["amt"] is not None:

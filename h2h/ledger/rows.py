@@ -1,0 +1,68 @@
+"""A transfer as the ledger's other parts and the flows see it: one row of its table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import Row
+
+from h2h.lifecycle import State
+from h2h.model import TransferId
+from h2h.verdicts import Verdict
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transfer:
+    """One row of the transfer table."""
+
+    id: TransferId
+    bank: str
+    watch: str
+    name: str
+    sha256: str
+    size: int
+    state: State
+    verdict: Verdict
+    reason: str | None
+    received_at: datetime
+    message: str | None
+    message_id: str | None
+    payments: int | None
+    control_sum: Decimal | None
+    currencies: list[str] | None
+    execution_date: str | None
+    duplicate_of: TransferId | None
+    due_at: datetime | None
+    remote: str | None
+    temporary: str | None
+    sent_at: datetime | None
+    answered_at: datetime | None
+    attempts: int
+    failures: int
+    late_allowed: str | None
+    proposed_by: str | None
+    owner: str | None
+    lease_until: datetime | None
+    fence: int
+    version: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Received:
+    """A file that was claimed and kept in the archive."""
+
+    id: TransferId
+    bank: str
+    watch: str
+    name: str
+    sha256: str
+    size: int
+
+
+def transfer_of(row: Row[Any]) -> Transfer:
+    values = dict(row._mapping)
+    values["state"], values["verdict"] = State(row.state), Verdict(row.verdict)
+    return Transfer(**values)

@@ -1,0 +1,110 @@
+"""The archive: bytes stored once under their hash, checked whenever they are read."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import stat
+from pathlib import Path
+
+import pytest
+
+from h2h.archive import BLOCK, Archive
+from h2h.errors import Damaged, StoreError
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Archive:
+    made = Archive(tmp_path / "archive")
+    made.prepare()
+    return made
+
+
+def keep(archive: Archive, content: bytes) -> str:
+    with archive.incoming() as incoming:
+        assert incoming.copy(io.BytesIO(content), len(content))
+        return incoming.keep()
+
+
+def files(folder: Path) -> list[Path]:
+    return sorted(p for p in folder.rglob("*") if p.is_file())
+
+
+@pytest.mark.parametrize("content", [b"", b"x", b"payments" * 1000, b"0" * (BLOCK + 1)])
+def test_what_is_kept_is_read_again_byte_by_byte(archive: Archive, content: bytes) -> None:
+    sha256 = keep(archive, content)
+    assert sha256 == hashlib.sha256(content).hexdigest()
+    with archive.open(sha256) as file:
+        assert file.read() == content
+
+
+def test_the_same_bytes_are_stored_once_and_for_us_alone(archive: Archive, tmp_path: Path) -> None:
+    assert keep(archive, b"same") == keep(archive, b"same")
+    [blob] = files(tmp_path)
+    assert stat.S_IMODE(blob.stat().st_mode) == 0o600
+
+
+def test_leaving_without_keep_leaves_nothing(archive: Archive, tmp_path: Path) -> None:
+    with archive.incoming() as incoming:
+        incoming.write(b"half")
+        assert files(tmp_path)
+    assert files(tmp_path) == []
+
+
+def test_half_written_rests_of_a_crash_are_dropped_and_kept_bytes_are_not(archive: Archive, tmp_path: Path) -> None:
+    sha256 = keep(archive, b"whole")
+    (tmp_path / "archive" / "incoming" / "123-rest").write_bytes(b"half")
+    archive.prepare()
+    assert [p.name for p in files(tmp_path)] == [sha256]
+
+
+def test_a_copy_stops_before_it_grows_beyond_its_limit(archive: Archive, tmp_path: Path) -> None:
+    with archive.incoming() as incoming:
+        assert not incoming.copy(io.BytesIO(b"12345"), 4)
+    assert files(tmp_path) == []
+
+
+@pytest.mark.parametrize("changed", [b"payment", b"paymentsX", b"", b"Payments"])
+@pytest.mark.parametrize("size", [-1, 3])
+def test_changed_bytes_are_noticed_at_the_end_however_they_are_read(
+    archive: Archive, tmp_path: Path, changed: bytes, size: int
+) -> None:
+    sha256 = keep(archive, b"payments")
+    files(tmp_path)[0].write_bytes(changed)
+    with archive.open(sha256) as file, pytest.raises(Damaged, match="were changed"):
+        _ = [*iter(lambda: file.read(size), b"")]
+
+
+def test_reading_and_checking_begin_anew_from_the_start(archive: Archive, tmp_path: Path) -> None:
+    with archive.open(keep(archive, b"payments")) as file:
+        assert file.read(3) == b"pay"
+        assert file.seek(0) == 0
+        assert file.read() == b"payments"
+        assert file.seek(0, io.SEEK_END) == file.tell() == 8
+        assert file.seek(3) == 3
+        assert file.read() == b"ments"
+        files(tmp_path)[0].write_bytes(b"PAYMENTS")
+        assert file.seek(0) == 0
+        with pytest.raises(Damaged):
+            file.read()
+
+
+def test_lost_bytes_are_told_with_their_place(archive: Archive, tmp_path: Path) -> None:
+    sha256 = keep(archive, b"payments")
+    files(tmp_path)[0].unlink()
+    with pytest.raises(Damaged, match=f"lost {sha256}"), archive.open(sha256):
+        pass
+
+
+def test_damaged_bytes_are_mended_when_the_same_content_is_kept_again(archive: Archive, tmp_path: Path) -> None:
+    sha256 = keep(archive, b"payments")
+    files(tmp_path)[0].write_bytes(b"changed")
+    keep(archive, b"payments")
+    with archive.open(sha256) as file:
+        assert file.read() == b"payments"
+
+
+def test_a_folder_that_cannot_be_used_is_a_store_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(StoreError, match="cannot be written"):
+        Archive(tmp_path / "file").prepare()

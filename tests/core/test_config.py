@@ -1,0 +1,291 @@
+"""The settings: a good file, and every kind of mistake at once with its file and line."""
+
+from __future__ import annotations
+
+from datetime import time, timedelta
+from pathlib import Path
+
+import pytest
+
+from h2h.config import FolderSettings, Settings, SftpSettings, load, world_problems
+from h2h.errors import SettingsError
+from h2h.toml_lines import lines_of, nearest
+
+PIN = "SHA256:" + "a" * 43
+
+MAIN = """
+[gateway]
+data = "data"
+environment = "test"
+banks = "banks/*.toml"
+"""
+
+BANK = f"""\
+[bank]
+name = "acme"
+timezone = "Europe/Berlin"
+calendar = "TARGET"
+
+[bank.channel]
+kind = "sftp"
+host = "sftp.bank.example"
+user = "CORP"
+key_file = "../keys/acme"
+host_keys = ["{PIN}"]
+
+[[bank.outbound]]
+watch = "/srv/out"
+messages = ["pain.001.001.09"]
+remote = "/in/"
+opens = "08:00"
+cut_off = "15:30"
+lead = "10m"
+days = "mon-fri"
+
+[[bank.inbound]]
+remote = "/out"
+messages = ["camt.053.001.08"]
+every = "10m"
+"""
+
+
+def write(folder: Path, main: str = MAIN, **banks: str) -> Path:
+    (folder / "banks").mkdir(exist_ok=True)
+    for name, text in banks.items():
+        (folder / "banks" / f"{name}.toml").write_text(text, encoding="utf-8")
+    (folder / "h2h.toml").write_text(main, encoding="utf-8")
+    return folder / "h2h.toml"
+
+
+def problems(folder: Path, main: str = MAIN, **banks: str) -> list[str]:
+    """Each as "file:line: key: text", the file without its folder."""
+    with pytest.raises(SettingsError) as caught:
+        load(write(folder, main, **banks))
+    assert str(caught.value).splitlines() == [str(p) for p in caught.value.problems]
+    return [str(p).replace(f"{folder}/", "") for p in caught.value.problems]
+
+
+def good(folder: Path, bank: str = BANK) -> Settings:
+    return load(write(folder, acme=bank))
+
+
+def test_a_good_file(tmp_path: Path) -> None:
+    settings = good(tmp_path)
+    [bank] = settings.banks
+    [out] = bank.outbound
+    [back] = bank.inbound
+    assert settings.bank("acme") is bank
+    assert settings.bank("none") is None
+    assert isinstance(bank.channel, SftpSettings)
+    assert (out.remote, out.staging_folder, out.opens, out.cut_off) == ("/in", "/in", time(8), time(15, 30))
+    assert (out.lead, out.days, back.every) == (timedelta(minutes=10), frozenset(range(5)), timedelta(minutes=10))
+    window = bank.window(out)
+    assert (window.timezone, window.calendar, window.cut_off) == ("Europe/Berlin", "TARGET", time(15, 30))
+    assert bank.outbound_for("/srv/out") is out
+    assert bank.outbound_for("/srv/other") is None
+
+
+def test_facts_about_a_bank_are_false_unless_stated(tmp_path: Path) -> None:
+    channel = good(tmp_path).banks[0].channel
+    assert not channel.atomic_rename
+    assert not channel.staging_is_ours
+
+
+def test_relative_paths_are_relative_to_the_file_they_stand_in(tmp_path: Path) -> None:
+    settings = good(tmp_path)
+    channel = settings.banks[0].channel
+    assert isinstance(channel, SftpSettings)
+    assert (settings.gateway.data, channel.key_file) == (tmp_path / "data", tmp_path / "keys" / "acme")
+
+
+def test_the_settings_cannot_be_changed(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="frozen"):
+        good(tmp_path).banks[0].name = "other"
+
+
+def test_every_mistake_of_every_file_comes_at_once_with_its_line(tmp_path: Path) -> None:
+    broken = BANK.replace('"Europe/Berlin"', '"Europe/Bonn"').replace('"15:30"', '"25:30"').replace('"10m"', '"ten"', 1)
+    found = problems(tmp_path, MAIN.replace('"test"', '"prod"'), acme=broken, other="name = 1\n", third="[bank\n")
+    assert [f.split(": ")[0:2] for f in found] == [
+        ["h2h.toml:4", "gateway.environment"],
+        ["banks/acme.toml:3", "bank.timezone"],
+        ["banks/acme.toml:18", "bank.outbound[1].cut_off"],
+        ["banks/acme.toml:19", "bank.outbound[1].lead"],
+        ["banks/other.toml", "bank"],
+        ["banks/other.toml:1", "name"],
+        ["banks/third.toml:1", "is not TOML"],
+    ]
+
+
+# (what stands in the good bank file, what stands there instead, line, key, words of the text)
+MISTAKES = [
+    ('name = "acme"', 'name = "Acme!"', 2, "bank.name", "right form"),
+    ('timezone = "Europe/Berlin"', 'timezone = "../etc/passwd"', 3, "bank.timezone", "is not a time zone"),
+    ('calendar = "TARGET"', 'calendar = "moon"', 4, "bank.calendar", "is not a calendar"),
+    ('calendar = "TARGET"', 'calender = "TARGET"', 4, "bank.calender", "not a known setting"),
+    ('kind = "sftp"', 'kind = "ftp"', 7, "bank.channel.kind", "must be one of 'sftp', 'folder'"),
+    ('kind = "sftp"\n', "", 6, "bank.channel", "needs a kind"),
+    ('user = "CORP"\n', "", 6, "bank.channel.user", "is missing"),
+    (f'["{PIN}"]', "[]", 11, "bank.channel.host_keys", "at least 1"),
+    (PIN, "SHA256:short", 11, "bank.channel.host_keys[1]", "right form"),
+    (PIN, "MD5:" + "a" * 43, 11, "bank.channel.host_keys[1]", "right form"),
+    ('user = "CORP"', 'user = "CORP"\nport = 70000', 10, "bank.channel.port", "less than or equal"),
+    ('user = "CORP"', 'user = "CORP"\nport = "22"', 10, "bank.channel.port", "integer"),
+    ('user = "CORP"', 'user = "CORP"\nkey_passphrase = "secret"', 10, "bank.channel.key_passphrase", "right form"),
+    ('user = "CORP"', 'user = "CORP"\natomic_rename = "yes"', 10, "bank.channel.atomic_rename", "boolean"),
+    ('key_file = "../keys/acme"', "key_file = 5", 10, "bank.channel.key_file", "write a path"),
+    ('watch = "/srv/out"\n', "", 13, "bank.outbound[1].watch", "is missing"),
+    ('messages = ["pain.001.001.09"]', "messages = []", 15, "bank.outbound[1].messages", "at least 1"),
+    ('remote = "/in/"', 'remote = "in"', 16, "bank.outbound[1].remote", "absolute path"),
+    ('opens = "08:00"', 'opens = "8:00"', 17, "bank.outbound[1].opens", "as in 15:30"),
+    ('opens = "08:00"', "opens = 08:00:00", 17, "bank.outbound[1].opens", "as in 15:30"),
+    ('cut_off = "15:30"', 'cut_off = "07:00"', 13, "bank.outbound[1]", "window"),
+    ('lead = "10m"', 'lead = "450m"', 13, "bank.outbound[1]", "window"),
+    ('lead = "10m"', "lead = 10", 19, "bank.outbound[1].lead", "number and a unit"),
+    ('lead = "10m"', 'lead = "-1m"', 19, "bank.outbound[1].lead", "number and a unit"),
+    ('days = "mon-fri"', 'days = "monday"', 20, "bank.outbound[1].days", "mon-fri"),
+    ('days = "mon-fri"', 'days = "sat,sun"', 1, "bank", "closes"),
+    ('days = "mon-fri"', 'marker = "done"', 20, "bank.outbound[1].marker", "right form"),
+    ('days = "mon-fri"', 'processed = ".."', 20, "bank.outbound[1].processed", "right form"),
+    ('days = "mon-fri"', 'rejected = "."', 20, "bank.outbound[1].rejected", "right form"),
+    ('days = "mon-fri"', 'processed = "a/b"', 20, "bank.outbound[1].processed", "right form"),
+    ('days = "mon-fri"', 'name = "{customer}.xml"', 20, "bank.outbound[1].name", "{customer} is not known"),
+    ('days = "mon-fri"', 'name = "{msg_id"', 20, "bank.outbound[1].name", "not a template"),
+    ('days = "mon-fri"', 'name = "{msg_id:d}"', 20, "bank.outbound[1].name", "not a template"),
+    ('days = "mon-fri"', 'name = "{date.year}"', 20, "bank.outbound[1].name", "not known"),
+    ('days = "mon-fri"', 'name = "in/{msg_id}"', 20, "bank.outbound[1].name", "not a path"),
+    ('days = "mon-fri"', 'name = "{date:%D}"', 20, "bank.outbound[1].name", "not a path"),
+    ('days = "mon-fri"', "max_size = 0", 20, "bank.outbound[1].max_size", "greater than or equal"),
+    ('days = "mon-fri"', 'after_cut_off = "send"', 20, "bank.outbound[1].after_cut_off", "'hold' or 'next-window'"),
+    ('every = "10m"\n', "", 22, "bank.inbound[1]", "either every or cron"),
+    ('every = "10m"', 'every = "10m"\ncron = "* * * * *"', 22, "bank.inbound[1]", "either every or cron"),
+    ('every = "10m"', 'every = "0s"', 22, "bank.inbound[1]", "or more"),
+    ('every = "10m"', 'cron = "now and then"', 25, "bank.inbound[1].cron", "not a time of crontab"),
+    ('every = "10m"', 'every = "10m"\nafter = "move"', 22, "bank.inbound[1]", "move_to"),
+    ('every = "10m"', 'every = "10m"\nmove_to = "/done"', 22, "bank.inbound[1]", "move_to"),
+    ('every = "10m"', 'every = "10m"\n[bank.retry]\ngive_up_after = 0', 27, "bank.retry.give_up_after", "greater"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("there", "instead", "line", "key", "words"), MISTAKES)
+def test_a_mistake_is_told_with_line_key_and_what_to_do(
+    tmp_path: Path, there: str, instead: str, line: int, key: str, words: str
+) -> None:
+    assert there in BANK
+    last = BANK.rindex(there)
+    [found] = problems(tmp_path, acme=BANK[:last] + instead + BANK[last + len(there) :])
+    assert found.startswith(f"banks/acme.toml:{line}: {key}: ")
+    assert words in found
+
+
+@pytest.mark.parametrize(
+    ("main", "expected"),
+    [
+        ("[gateway]\nenvironment = 'test'\n", "h2h.toml:1: gateway.data: is missing"),
+        ("", "h2h.toml: gateway: is missing"),
+        (MAIN + "[ledger]\nurl = 5\n", "h2h.toml:7: ledger.url: input should be a valid string, not 5"),
+        (MAIN + "[mail]\nto = 'x'\n", "h2h.toml:6: mail: is not a known setting; look for a typing error"),
+        (MAIN.replace('"banks/', '"/etc/'), "h2h.toml: gateway.banks: '/etc/*.toml' is not a pattern of files"),
+        (MAIN.replace('"banks/*.toml"', '""'), "h2h.toml: gateway.banks: '' is not a pattern of files"),
+    ],
+)
+def test_mistakes_of_the_main_file(tmp_path: Path, main: str, expected: str) -> None:
+    [found] = problems(tmp_path, main)
+    assert found.startswith(expected)
+
+
+def test_a_file_that_cannot_be_read_says_why(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="no such file"):
+        load(tmp_path / "none.toml")
+    (tmp_path / "h2h.toml").write_bytes(b"\xff")
+    with pytest.raises(SettingsError, match="not UTF-8"):
+        load(tmp_path / "h2h.toml")
+
+
+def test_two_banks_cannot_share_a_name_or_a_watched_folder(tmp_path: Path) -> None:
+    found = problems(tmp_path, acme=BANK, other=BANK.replace('"/srv/out"', '"/srv/../srv/out"'))
+    assert [f.split(": ", 2)[:2] for f in found] == [
+        ["banks/other.toml", "bank.name"],
+        ["banks/other.toml", "bank.outbound.watch"],
+    ]
+    assert all("must be unique" in f for f in found)
+
+
+@pytest.mark.parametrize(
+    ("text", "path", "line"),
+    [
+        ("a = 1\nb = 2", ("b",), 2),
+        ("[t]\n[t.u]\nx = 1", ("t", "u", "x"), 3),
+        ("[[l]]\nx = 1\n[[l]]\nx = 2", ("l", 1, "x"), 4),
+        ("[[l]]\n[l.m]\nx = 1\n[[l]]\n[l.m]\nx = 2", ("l", 1, "m", "x"), 6),
+        ("a.b = 1", ("a", "b"), 1),
+        ('"a b" = 1', ("a b",), 1),
+        ('x = """\n[t]\ny = 1\n"""\ny = 2', ("y",), 5),
+        ("[t]\nx = 1", ("t", "missing"), 1),
+        ("x = 1", ("none",), None),
+    ],
+)
+def test_the_line_of_a_key(text: str, path: tuple[str | int, ...], line: int | None) -> None:
+    assert nearest(lines_of(text), path) == line
+
+
+# What depends on the machine.
+
+
+def told(settings: Settings) -> list[str]:
+    return [f"{p.key}: {p.text}" for p in world_problems(settings)]
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Path:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "keys").mkdir()
+    key = tmp_path / "keys" / "acme"
+    key.write_text("key")
+    key.chmod(0o600)
+    return tmp_path
+
+
+def settings_of(world: Path, **changes: str) -> Settings:
+    text = BANK.replace('"/srv/out"', f'"{world}/out"')
+    for old, new in changes.items():
+        text = text.replace(old, new)
+    return good(world, text)
+
+
+def test_a_machine_that_has_everything(world: Path) -> None:
+    assert told(settings_of(world)) == []
+    (world / "keys" / "acme").chmod(0o400)
+    assert told(settings_of(world)) == []
+
+
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o644, 0o660, 0o601])
+def test_a_key_that_others_can_use_is_refused(world: Path, mode: int) -> None:
+    (world / "keys" / "acme").chmod(mode)
+    [found] = told(settings_of(world))
+    assert found.startswith("bank.channel.key_file")
+    assert f"{mode:04o}" in found
+    assert "chmod 600" in found
+
+
+def test_a_missing_key_and_missing_folders_come_at_once(world: Path) -> None:
+    (world / "keys" / "acme").unlink()
+    (world / "out").rmdir()
+    settings = settings_of(world, every=f'deliver = "{world}/back"\nevery')
+    assert [t.split(":")[0] for t in told(settings)] == [
+        "bank.channel.key_file", "bank.outbound.watch", "bank.inbound.deliver"
+    ]  # fmt: skip
+
+
+def test_a_calendar_that_no_library_has(world: Path) -> None:
+    assert told(settings_of(world, TARGET="QQ")) == ["bank.calendar: there is no calendar QQ"]
+
+
+def test_a_folder_channel_needs_its_folder(world: Path) -> None:
+    start, end = BANK.index("kind = "), BANK.index("[[bank.outbound]]")
+    text = f'{BANK[:start]}kind = "folder"\npath = "../bank"\n\n{BANK[end:]}'.replace('"/srv/out"', f'"{world}/out"')
+    settings = good(world, text)
+    assert isinstance(settings.banks[0].channel, FolderSettings)
+    assert told(settings) == [f"bank.channel.path: there is no folder {world}/bank"]
+    (world / "bank").mkdir()
+    assert told(settings) == []

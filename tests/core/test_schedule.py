@@ -1,0 +1,265 @@
+"""Windows, cut-offs, calendars and back-off, as tables of rules and instants."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from h2h.schedule import (
+    SEARCH_DAYS,
+    Window,
+    backoff,
+    closing,
+    instant,
+    is_business_day,
+    is_calendar,
+    last_closing,
+    missed,
+    next_opening,
+    parse_days,
+)
+
+BERLIN = Window(timezone="Europe/Berlin", calendar="TARGET", opens=time(8), cut_off=time(15, 30))
+NEW_YORK = Window(timezone="America/New_York", calendar="WEEKDAYS", opens=time(9), cut_off=time(17))
+AUCKLAND = Window(timezone="Pacific/Auckland", calendar="WEEKDAYS", opens=time(9), cut_off=time(17))
+ALWAYS = Window(timezone="Europe/Berlin")
+
+
+def at(text: str, zone: str = "UTC") -> datetime:
+    """An instant from "2026-11-20 09:00", read in a zone."""
+    return datetime.fromisoformat(text).replace(tzinfo=ZoneInfo(zone)).astimezone(UTC)
+
+
+def changed(window: Window, **changes: object) -> Window:
+    return replace(window, **changes)  # type: ignore[arg-type]
+
+
+# 2026-11-20 is a Friday.
+
+
+@pytest.mark.parametrize(
+    ("window", "now", "closes", "opens"),
+    [
+        # Berlin in winter is an hour before UTC, in summer two.
+        (BERLIN, "2026-11-20 06:59", None, "2026-11-20 07:00"),
+        (BERLIN, "2026-11-20 07:00", "2026-11-20 14:30", "2026-11-20 07:00"),
+        (BERLIN, "2026-11-20 14:29", "2026-11-20 14:30", "2026-11-20 14:29"),
+        (BERLIN, "2026-11-20 14:30", None, "2026-11-23 07:00"),  # over the weekend
+        (BERLIN, "2026-07-17 12:00", "2026-07-17 13:30", "2026-07-17 12:00"),
+        (BERLIN, "2026-11-21 10:00", None, "2026-11-23 07:00"),
+        (BERLIN, "2026-04-02 14:00", None, "2026-04-07 06:00"),  # Good Friday, weekend, Easter Monday
+        (BERLIN, "2026-05-01 10:00", None, "2026-05-04 06:00"),  # Labour Day
+        (BERLIN, "2026-12-24 15:00", None, "2026-12-28 07:00"),  # Christmas, and the 26th is a Saturday
+        (BERLIN, "2026-12-31 15:00", None, "2027-01-04 07:00"),
+        (NEW_YORK, "2026-11-20 13:59", None, "2026-11-20 14:00"),
+        (NEW_YORK, "2026-11-20 21:59", "2026-11-20 22:00", "2026-11-20 21:59"),
+        (NEW_YORK, "2026-11-21 00:30", None, "2026-11-23 14:00"),  # still Friday there
+        (AUCKLAND, "2026-11-19 20:00", "2026-11-20 04:00", "2026-11-19 20:00"),  # Friday there already
+        (AUCKLAND, "2026-11-22 19:59", None, "2026-11-22 20:00"),  # Monday there, Sunday here
+        (changed(BERLIN, lead=timedelta(minutes=10)), "2026-11-20 14:19", "2026-11-20 14:20", "2026-11-20 14:19"),
+        (changed(BERLIN, lead=timedelta(minutes=10)), "2026-11-20 14:20", None, "2026-11-23 07:00"),
+        (changed(BERLIN, days=frozenset({1, 3})), "2026-11-20 10:00", None, "2026-11-24 07:00"),
+        (changed(BERLIN, calendar="EVERYDAY"), "2026-11-21 10:00", "2026-11-21 14:30", "2026-11-21 10:00"),
+    ],
+)  # fmt: skip
+def test_when_a_window_closes_and_when_it_opens_next(window: Window, now: str, closes: str | None, opens: str) -> None:
+    assert closing(window, at(now)) == (at(closes) if closes else None)
+    assert next_opening(window, at(now)) == at(opens)
+
+
+def test_without_a_cut_off_everything_is_open() -> None:
+    assert closing(ALWAYS, at("2026-11-22 03:00")) == datetime.max.replace(tzinfo=UTC)
+    assert next_opening(ALWAYS, at("2026-11-22 03:00")) == at("2026-11-22 03:00")
+    assert last_closing(ALWAYS, at("2026-11-22 03:00")) is None
+    assert not missed(ALWAYS, at("2026-11-01 03:00"), at("2026-11-22 03:00"))
+
+
+@pytest.mark.parametrize(
+    ("now", "last"),
+    [
+        ("2026-11-20 14:29", "2026-11-19 14:30"),
+        ("2026-11-20 14:30", "2026-11-20 14:30"),
+        ("2026-11-23 10:00", "2026-11-20 14:30"),
+        ("2026-04-07 05:00", "2026-04-02 13:30"),
+    ],
+)
+def test_when_it_closed_last(now: str, last: str) -> None:
+    assert last_closing(BERLIN, at(now)) == at(last)
+
+
+@pytest.mark.parametrize(
+    ("came", "now", "late"),
+    [
+        ("2026-11-20 10:00", "2026-11-20 11:00", False),  # open
+        ("2026-11-20 10:00", "2026-11-20 14:30", True),  # waited across the cut-off
+        ("2026-11-20 15:00", "2026-11-20 15:01", True),  # came after it, on the same day
+        ("2026-11-20 05:00", "2026-11-20 05:01", False),  # came before the opening
+        ("2026-11-21 10:00", "2026-11-21 10:01", False),  # came on a Saturday: no cut-off was missed
+        ("2026-11-20 15:00", "2026-11-21 10:00", True),  # came late on Friday
+        ("2026-11-20 15:00", "2026-11-23 08:00", False),  # open again
+    ],
+)
+def test_when_a_cut_off_was_missed(came: str, now: str, late: bool) -> None:
+    assert missed(BERLIN, at(came), at(now)) is late
+
+
+# Local times that do not exist, or exist twice.
+
+
+@pytest.mark.parametrize(
+    ("zone", "day", "clock", "utc"),
+    [
+        ("Europe/Berlin", date(2026, 3, 29), time(1, 59), "2026-03-29 00:59"),
+        ("Europe/Berlin", date(2026, 3, 29), time(2, 0), "2026-03-29 01:00"),  # in the gap: its end
+        ("Europe/Berlin", date(2026, 3, 29), time(2, 30), "2026-03-29 01:00"),
+        ("Europe/Berlin", date(2026, 3, 29), time(2, 59), "2026-03-29 01:00"),
+        ("Europe/Berlin", date(2026, 3, 29), time(3, 0), "2026-03-29 01:00"),
+        ("Europe/Berlin", date(2026, 10, 25), time(2, 30), "2026-10-25 00:30"),  # twice: the first
+        ("Europe/Berlin", date(2026, 10, 25), time(3, 0), "2026-10-25 02:00"),
+        ("America/New_York", date(2026, 3, 8), time(2, 30), "2026-03-08 07:00"),
+        ("America/New_York", date(2026, 11, 1), time(1, 30), "2026-11-01 05:30"),
+        ("Australia/Lord_Howe", date(2026, 10, 4), time(2, 15), "2026-10-03 15:30"),  # a gap of half an hour
+        ("Asia/Kolkata", date(2026, 11, 20), time(12, 0), "2026-11-20 06:30"),
+    ],
+)
+def test_the_instant_of_a_local_time(zone: str, day: date, clock: time, utc: str) -> None:
+    assert instant(day, clock, zone) == at(utc)
+
+
+@pytest.mark.parametrize(
+    ("zone", "night", "before", "closes"),
+    [
+        ("Europe/Berlin", "2026-10-25", "2026-10-25 00:15", "2026-10-25 00:30"),
+        ("America/New_York", "2026-11-01", "2026-11-01 05:15", "2026-11-01 05:30"),
+    ],
+)
+def test_a_cut_off_that_comes_twice_is_the_first(zone: str, night: str, before: str, closes: str) -> None:
+    hour = 2 if "Berlin" in zone else 1
+    window = Window(timezone=zone, opens=time(0), cut_off=time(hour, 30))
+    assert closing(window, at(before)) == at(closes)
+    assert closing(window, at(closes) + timedelta(minutes=59)) is None  # 2:29 for the second time
+
+
+def test_a_window_on_the_day_of_the_gap_is_an_hour_shorter() -> None:
+    window = Window(timezone="Europe/Berlin", opens=time(2, 30), cut_off=time(4))
+    assert next_opening(window, at("2026-03-29 00:00")) == at("2026-03-29 01:00")
+    assert closing(window, at("2026-03-29 01:00")) == at("2026-03-29 02:00")
+
+
+instants = st.integers(0, 2 * 365 * 86_400).map(lambda s: datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=s))
+windows = st.builds(
+    Window,
+    timezone=st.sampled_from(["Europe/Berlin", "America/New_York", "Pacific/Auckland", "Asia/Kolkata", "UTC"]),
+    calendar=st.sampled_from(["EVERYDAY", "WEEKDAYS", "TARGET", "UK"]),
+    days=st.sets(st.integers(0, 4), min_size=1).map(frozenset),
+    opens=st.builds(time, st.integers(0, 11), st.integers(0, 59)),
+    cut_off=st.builds(time, st.integers(13, 23), st.integers(0, 59)),
+    lead=st.timedeltas(timedelta(0), timedelta(minutes=59)),
+)
+
+
+@given(windows, instants)
+def test_it_is_open_at_its_next_opening_and_closed_before_it(window: Window, now: datetime) -> None:
+    opening = next_opening(window, now)
+    closes = closing(window, opening)
+    assert now <= opening < now + timedelta(days=SEARCH_DAYS)
+    assert closes is not None
+    assert closes > opening
+    if opening > now:
+        assert closing(window, now) is None
+        assert closing(window, opening - timedelta(seconds=1)) is None
+
+
+@given(windows, instants)
+def test_it_is_closed_at_its_closing_and_that_was_the_last(window: Window, now: datetime) -> None:
+    if (closes := closing(window, now)) is not None:
+        assert closing(window, closes) is None
+        assert last_closing(window, closes) == closes
+        assert not missed(window, now, closes - timedelta(seconds=1))
+        assert missed(window, now, closes)
+
+
+# Calendars and days.
+
+
+@pytest.mark.parametrize("day", ["2026-01-01", "2026-04-03", "2026-04-06", "2026-05-01", "2026-12-25"])
+def test_the_closing_days_of_target_in_2026(day: str) -> None:
+    assert not is_business_day("TARGET", date.fromisoformat(day))
+    assert is_business_day("EVERYDAY", date.fromisoformat(day))
+
+
+def test_target_closes_on_no_other_weekday_of_2026() -> None:
+    days = [date(2026, 1, 1) + timedelta(days=n) for n in range(365)]
+    closed = [d for d in days if d.weekday() < 5 and not is_business_day("TARGET", d)]
+    assert len(closed) == 5
+    assert not any(is_business_day("TARGET", d) for d in days if d.weekday() >= 5)
+
+
+@pytest.mark.parametrize(
+    ("calendar", "day", "open_"),
+    [
+        ("UK", "2026-05-04", False),
+        ("WEEKDAYS", "2026-05-04", True),
+        ("DE", "2026-10-03", False),
+        ("DE", "2026-06-04", True),
+        ("DE-BY", "2026-06-04", False),  # Corpus Christi
+        ("WEEKDAYS", "2026-11-21", False),
+    ],
+)
+def test_other_calendars(calendar: str, day: str, open_: bool) -> None:
+    assert is_business_day(calendar, date.fromisoformat(day)) is open_
+
+
+@pytest.mark.parametrize(
+    ("name", "known"), [("TARGET", True), ("DE", True), ("CH-ZH", True), ("QQ", False), ("DE-QQ", False), ("de", False)]
+)
+def test_which_calendars_there_are(name: str, known: bool) -> None:
+    assert is_calendar(name) is known
+
+
+@pytest.mark.parametrize(
+    ("text", "days"),
+    [
+        ("mon-fri", {0, 1, 2, 3, 4}),
+        ("mon,wed, fri", {0, 2, 4}),
+        ("sun", {6}),
+        ("fri-mon", {4, 5, 6, 0}),
+        ("mon-tue,sat-sun", {0, 1, 5, 6}),
+        ("wed-wed", {2}),
+    ],
+)
+def test_days_of_the_week(text: str, days: set[int]) -> None:
+    assert parse_days(text) == days
+
+
+@pytest.mark.parametrize("value", ["", "monday", "-fri", "mon;fri", "mon,", "Mon", 3, None, ["mon"]])
+def test_what_is_no_day_of_the_week(value: object) -> None:
+    with pytest.raises(ValueError, match="write days as in"):
+        parse_days(value)
+
+
+# Back-off.
+
+
+@given(
+    st.integers(1, 10_000),
+    st.timedeltas(timedelta(milliseconds=1), timedelta(hours=1)),
+    st.timedeltas(timedelta(milliseconds=1), timedelta(days=1)),
+    st.floats(0, 1, exclude_max=True),
+)
+def test_a_wait_is_between_half_and_all_of_its_step_and_never_more_than_the_most(
+    failures: int, first: timedelta, most: timedelta, chance: float
+) -> None:
+    step = min(most, first * 2 ** min(failures - 1, 20))
+    tick = timedelta(microseconds=1)
+    assert step / 2 - tick <= backoff(failures, first, most, lambda: chance) <= step
+
+
+def test_a_wait_doubles_until_the_most() -> None:
+    waits = [backoff(n, timedelta(seconds=30), timedelta(minutes=5), lambda: 1.0).total_seconds() for n in range(1, 8)]
+    assert waits == [30, 60, 120, 240, 300, 300, 300]

@@ -1,0 +1,474 @@
+"""The promises of the ledger on inbound files: kept once, pain.002 and camt.053 applied in one commit.
+
+On SQLite and on a real PostgreSQL. The words of the stories (says, batch, tx, statement, debit) are in books.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+
+from h2h.clock import Clock
+from h2h.errors import NotAllowed
+from h2h.ledger.messages import Message, MessageState, Reading
+from h2h.ledger.transfers import Transfer
+from h2h.lifecycle import Actor, State, Trigger
+from h2h.model import Finding, InboundId, Reason, RemoteFile, Severity
+from h2h.outbound.decisions import Decisions
+from tests.suites.books import ACCOUNT, LATER, NOW, Book, batch, debit, loose, pay, says, statement, tx
+
+# pain.002
+
+
+@pytest.mark.parametrize(
+    ("status", "verdict"),
+    [("ACTC", "PENDING"), ("ACCP", "ACCEPTED"), ("ACSC", "ACCEPTED"), ("RJCT", "REJECTED"), ("NEWC", "PENDING")],
+)
+def test_a_status_of_the_whole_file_is_the_status_of_its_payments(book: Book, status: str, verdict: str) -> None:
+    book.sent("T1", "MSG-1", pay("A"), pay("B"))
+    assert book.codes(says("MSG-1", status)) == []
+    assert (book.statuses("A"), book.statuses("B"), book.verdict("T1")) == ([status], [status], verdict)
+    assert book.transfers.get("T1").answered_at == LATER
+
+
+def test_where_only_the_refused_are_listed_the_rest_was_accepted(book: Book) -> None:
+    book.sent("T1", "MSG-1", pay("A"), pay("B"), pay("C"))
+    assert book.codes(says("MSG-1", "PART", batch("MSG-1-1", "PART", tx("B", "RJCT", reason="AC04")))) == []
+    assert [book.statuses(r) for r in "ABC"] == [["ACCP"], ["RJCT"], ["ACCP"]]
+    assert book.verdict("T1") == "PARTIAL"
+    [row] = book.ledger.views.payments("B")
+    assert row.reasons == [{"code": "AC04"}]
+
+
+def test_where_accepted_ones_are_listed_nothing_is_inferred_for_the_rest(book: Book) -> None:
+    book.sent("T1", "MSG-1", pay("A"), pay("B"), pay("C"))
+    book.report(says("MSG-1", "PART", batch("MSG-1-1", "PART", tx("A", "ACSP"), tx("B", "RJCT"))))
+    assert [book.statuses(r) for r in "ABC"] == [["ACSP"], ["RJCT"], [None]]
+    assert book.verdict("T1") == "PARTIAL"
+
+
+def test_a_refused_payment_without_a_word_on_the_rest_is_partial_and_never_rejected(book: Book) -> None:
+    book.sent("T1", "MSG-1", pay("A"), pay("B"))
+    book.report(says("MSG-1", None, batch("MSG-1-1", None, tx("A", "RJCT"))))
+    assert [book.statuses(r) for r in "AB"] == [["RJCT"], [None]]
+    assert book.verdict("T1") == "PARTIAL"
+
+
+def test_the_more_particular_word_of_one_report_wins_and_is_no_contradiction(book: Book) -> None:
+    book.sent("T1", "MSG-1", pay("A"), pay("B"), pay("C", batch=2))
+    said = says("MSG-1", "RJCT", batch("MSG-1-1", "ACSP", tx("B", "RJCT")), batch("MSG-1-2", "ACSC"))
+    assert book.codes(said) == []
+    assert [book.statuses(r) for r in "ABC"] == [["ACSP"], ["RJCT"], ["ACSC"]]
+    verdicts = [b["verdict"] for b in book.ledger.views.history("T1").batches]
+    assert (verdicts, book.verdict("T1")) == (["PARTIAL", "ACCEPTED"], "PARTIAL")
+
+
+def test_a_repeated_report_changes_nothing_and_is_no_finding(book: Book) -> None:
+    book.sent("T1", "MSG-1", pay("A"))
+    said = says("MSG-1", "ACSP", batch("MSG-1-1", None, tx("A", "RJCT")))
+    book.report(said)
+    assert book.codes(said) == []
+    assert (book.statuses("A"), book.verdict("T1")) == (["RJCT"], "REJECTED")
+
+
+def test_a_report_that_comes_late_changes_nothing(book: Book) -> None:
+    book.sent("T1", "MSG-1", pay("A"))
+    book.report(says("MSG-1", "ACSP"))
+    assert book.codes(says("MSG-1", "ACTC")) == []
+    assert book.codes(says("MSG-1", None, loose(tx("A", "ACTC")))) == []
+    assert (book.statuses("A"), book.verdict("T1")) == (["ACSP"], "ACCEPTED")
+    effects = [r["effect"] for r in book.ledger.views.history("T1").reports]
+    assert effects == ["take", "late", "late"]
+
+
+@pytest.mark.parametrize(("first", "second"), [("ACSC", "RJCT"), ("RJCT", "ACSC"), ("RJCT", "ACCP")])
+def test_a_contradiction_of_a_final_status_is_a_finding_and_changes_nothing(
+    book: Book, first: str, second: str
+) -> None:
+    book.sent("T1", "MSG-1", pay("A"))
+    book.report(says("MSG-1", first))
+    before = book.verdict("T1")
+    message, findings = book.report(says("MSG-1", None, loose(tx("A", second))))
+    assert [(f.code, f.severity) for f in findings] == [("REPORT_CONFLICT", Severity.ERROR)]
+    assert message.reason is not None
+    assert (book.statuses("A"), book.verdict("T1")) == ([first], before)
+
+
+def test_a_report_on_a_message_that_was_never_sent_is_kept_as_an_orphan(book: Book) -> None:
+    book.sent("T1", "MSG-1", pay("A"))
+    message, findings = book.report(says("MSG-9", "RJCT", loose(tx("A", "RJCT"))))
+    assert [f.code for f in findings] == ["REPORT_UNKNOWN"]
+    assert [r["effect"] for r in book.ledger.views.history(message.id).reports] == ["orphan", "orphan"]
+    assert (book.statuses("A"), book.verdict("T1")) == ([None], "none")
+
+
+def test_a_report_of_another_bank_does_not_touch_the_file(book: Book) -> None:
+    book.sent("T1", "MSG-1", pay("A"))
+    assert book.codes(says("MSG-1", "RJCT"), bank="other") == ["REPORT_UNKNOWN"]
+    assert book.verdict("T1") == "none"
+
+
+def test_a_report_without_an_original_message_id_answers_nothing(book: Book) -> None:
+    book.received("T1")
+    assert book.codes(says(None, "RJCT")) == ["REPORT_UNKNOWN"]
+
+
+@pytest.mark.parametrize("state", ["READY", "STAGING", "HELD", "FAILED"])
+def test_a_report_on_a_file_that_was_not_handed_over_is_a_finding_and_changes_nothing(book: Book, state: str) -> None:
+    make = book.staging if state in ("STAGING", "FAILED") else book.ready
+    transfer = make("T1", "MSG-1", pay("A"))
+    if state == "HELD":
+        book.decide("T1", Trigger.HOLD)
+    if state == "FAILED":
+        book.transfers.not_delivered(
+            transfer, step="stage", outcome="REFUSED", text="no", failures=9, due_at=None, now=NOW
+        )
+    message, findings = book.report(says("MSG-1", "ACCP"))
+    assert [(f.code, f.severity) for f in findings] == [("REPORT_UNSENT", Severity.ERROR)]
+    assert (book.state("T1"), book.verdict("T1"), book.statuses("A")) == (State(state), "none", [None])
+    assert message.state is MessageState.APPLIED
+
+
+@pytest.mark.xfail(
+    strict=True, reason="the bank has it, and it is sent again all the same: it should be HELD with that evidence"
+)
+def test_a_file_that_is_to_be_sent_again_is_held_when_the_bank_names_it_after_all(book: Book) -> None:
+    book.uncertain("T1", "MSG-1")
+    book.decide("T1", Trigger.SEND_AGAIN, Actor.SECOND_PERSON)
+    book.report(says("MSG-1", "ACCP"))
+    assert book.transfers.due("acme", LATER) == []
+
+
+@pytest.mark.parametrize("state", ["UNCERTAIN", "PUBLISHING"])
+@pytest.mark.parametrize("status", ["ACTC", "RJCT"])
+def test_a_report_that_names_a_doubtful_file_shows_that_the_bank_has_it(book: Book, state: str, status: str) -> None:
+    make: dict[str, Callable[..., Transfer]] = {"UNCERTAIN": book.uncertain, "PUBLISHING": book.publishing}
+    make[state]("T1", "MSG-1", pay("A"))
+    assert book.codes(says("MSG-1", status)) == []
+    after = book.transfers.get("T1")
+    assert (after.state, after.sent_at, after.owner, after.due_at) == (State.SENT, LATER, None, None)
+    assert book.attempts("T1")[0]["ended_at"] is not None
+
+
+def test_where_an_uncertain_file_and_a_held_copy_share_a_message_id_the_report_is_of_the_uncertain_one(
+    book: Book,
+) -> None:
+    book.uncertain("T1", "MSG-1", pay("A"))
+    book.ready("T2", "MSG-1", pay("A"))
+    book.decide("T2", Trigger.OVERRIDE)
+    assert book.codes(says("MSG-1", "ACCP")) == []
+    assert (book.state("T1"), book.state("T2")) == (State.SENT, State.HELD)
+
+
+def test_where_a_sent_file_and_a_held_copy_share_a_message_id_the_report_is_of_the_sent_one(book: Book) -> None:
+    """SQLite and PostgreSQL sort an empty sent_at to different ends."""
+    book.sent("T1", "MSG-1", pay("A"))
+    book.ready("T2", "MSG-1", pay("A"))
+    book.decide("T2", Trigger.OVERRIDE)
+    assert book.codes(says("MSG-1", "ACCP")) == []
+    assert (book.verdict("T1"), book.verdict("T2")) == ("ACCEPTED", "none")
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [
+        (tx("A", "RJCT", instruction_id="I1"), ["RJCT", "ACSP"]),
+        (tx("A", "RJCT", instruction_id="I2"), ["ACSP", "RJCT"]),
+        (tx(None, "RJCT", uetr="u2"), ["ACSP", "RJCT"]),
+        (tx("A", "RJCT", amount=None, payment_information_id="MSG-1-2"), ["ACSP", "RJCT"]),
+    ],
+)
+def test_payments_of_one_end_to_end_id_are_told_apart_by_what_else_the_bank_says(
+    book: Book, status: object, expected: list[str]
+) -> None:
+    book.sent("T1", "MSG-1", pay("A", instruction="I1", uetr="u1"), pay("A", batch=2, instruction="I2", uetr="u2"))
+    part = loose(status)  # type: ignore[arg-type]
+    if getattr(status, "payment_information_id", None):
+        part = batch("MSG-1-2", None, status)  # type: ignore[arg-type]
+    assert book.codes(says("MSG-1", "ACSP", part)) == []
+    assert book.statuses("A") == expected
+
+
+def test_a_status_that_fits_several_payments_changes_none_of_them(book: Book) -> None:
+    book.sent("T1", "MSG-1", pay("A"), pay("A"))
+    assert book.codes(says("MSG-1", None, batch("MSG-1-1", None, tx("A", "RJCT")))) == ["REPORT_AMBIGUOUS"]
+    assert (book.statuses("A"), book.verdict("T1")) == ([None, None], "none")
+
+
+def test_a_status_of_an_unknown_payment_or_batch_is_kept_and_told(book: Book) -> None:
+    book.sent("T1", "MSG-1", pay("A"))
+    codes = book.codes(says("MSG-1", None, batch("NONE", "RJCT"), batch("MSG-1-1", None, tx("Z", "RJCT"))))
+    assert sorted(codes) == ["REPORT_UNKNOWN_BATCH", "REPORT_UNKNOWN_PAYMENT"]
+    assert (book.statuses("A"), book.verdict("T1")) == ([None], "none")
+
+
+def test_a_file_may_hold_several_reports(book: Book) -> None:
+    book.sent("T1", "MSG-1", pay("A"))
+    book.sent("T2", "MSG-2", pay("B"))
+    assert book.codes([*says("MSG-1", "ACCP"), *says("MSG-2", "RJCT")]) == []
+    assert (book.verdict("T1"), book.verdict("T2")) == ("ACCEPTED", "REJECTED")
+
+
+def test_a_bank_that_refuses_a_copy_as_a_duplicate_has_not_refused_the_payments(book: Book) -> None:
+    """Sent again after a doubt, the second copy is refused (AM05): the first one counts; nothing goes a third time."""
+    book.uncertain("T1", "MSG-1", pay("A"))
+    book.decide("T1", Trigger.SEND_AGAIN, Actor.SECOND_PERSON)
+    again = book.lease(book.transfers.get("T1"), now=LATER)
+    assert again is not None
+    book.transfers.sent(book.transfers.publishing(again, LATER), {}, LATER)
+    book.report(says("MSG-1", "ACSP"))
+    book.report(says("MSG-1", "RJCT", reason="AM05"))
+    with pytest.raises(NotAllowed, match="duplicate"):
+        Decisions(book.ledger, Clock(LATER)).resend("T1", who="anna", reason="it was refused")
+
+
+def test_payments_of_a_blocked_transaction_are_never_sent_again(book: Book) -> None:
+    """BLCK: the money left the debtor and neither arrives nor comes back."""
+    book.sent("T1", "MSG-1", pay("A"))
+    book.report(says("MSG-1", None, batch("MSG-1-1", None, tx("A", "BLCK"))))
+    with pytest.raises(NotAllowed):
+        book.decide("T1", Trigger.RESEND_REJECTED)
+
+
+def test_a_long_report_is_looked_up_in_chunks_that_are_joined(book: Book, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("h2h.ledger.reports.CHUNK", 2)
+    book.sent("T1", "MSG-1", *(pay(f"P{n}") for n in range(5)))
+    listed = (tx(f"P{n}", "RJCT" if n == 4 else "ACSP") for n in range(5))
+    assert book.codes(says("MSG-1", None, batch("MSG-1-1", None, *listed))) == []
+    assert [book.statuses(f"P{n}")[0] for n in range(5)] == ["ACSP"] * 4 + ["RJCT"]
+
+
+# camt.053
+
+
+def test_a_booked_debit_finds_its_payment_by_end_to_end_id_amount_and_account(book: Book) -> None:
+    book.sent("T1", "MSG-1", pay("A", "10.00"), pay("B", "20.00"))
+    assert book.codes(statement("S1", debit("10.00", "A"))) == []
+    assert (book.booked("A"), book.booked("B")) == ([True], [False])
+    [row] = book.ledger.views.statements()
+    assert (row.entries, row.matched, row.reconciles, str(row.closing)) == (1, 1, True, "990.00")
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        debit("10.01", "A"),
+        debit("10.00", "Z"),
+        debit("10.00", "NOTPROVIDED"),
+        debit("10.00", None),
+        debit("10.00", "A", direction="CRDT"),
+        debit("10.00", "A", reversal=True),
+        debit("10.00", "A", status="PDNG"),
+        debit("10.00", "A", status="INFO"),
+    ],
+)
+def test_what_does_not_fit_exactly_is_left_unmatched(book: Book, entry: object) -> None:
+    book.sent("T1", "MSG-1", pay("A", "10.00"), pay("NOTPROVIDED", "10.00"))
+    book.report(statement("S1", entry))  # type: ignore[arg-type]
+    assert (book.booked("A"), book.booked("NOTPROVIDED")) == ([False], [False])
+
+
+def test_a_file_that_is_not_at_the_bank_is_not_matched(book: Book) -> None:
+    book.ready("T1", "MSG-1", pay("A", "10.00"))
+    book.report(statement("S1", debit("10.00", "A")))
+    assert book.booked("A") == [False]
+
+
+def test_another_account_or_another_bank_is_not_matched(book: Book) -> None:
+    book.sent("T1", "MSG-1", pay("A", "10.00"))
+    book.report(statement("S1", debit("10.00", "A")), bank="other")
+    other = statement("S2", debit("10.00", "A"))
+    book.report([replace(r, iban="DE89370400440532013000") if hasattr(r, "iban") else r for r in other])  # type: ignore[arg-type]
+    assert book.booked("A") == [False]
+
+
+def test_a_batch_booked_in_one_sum_executes_all_of_it_that_was_not_refused(book: Book) -> None:
+    book.sent("T1", "MSG-1", pay("A", "10.00"), pay("B", "20.00"), pay("C", "5.00"), pay("D", "7.00", batch=2))
+    book.report(says("MSG-1", None, batch("MSG-1-1", None, tx("C", "RJCT"))))
+    book.report(statement("S1", debit("30.00", batch_payment_information_id="MSG-1-1")))
+    assert [book.booked(r) for r in "ABCD"] == [[True], [True], [False], [False]]
+    assert book.ledger.views.statements()[0].matched == 2
+
+
+def test_a_batch_booked_with_another_sum_is_left_unmatched(book: Book) -> None:
+    book.sent("T1", "MSG-1", pay("A", "10.00"), pay("B", "20.00"))
+    book.report(statement("S1", debit("29.99", batch_payment_information_id="MSG-1-1")))
+    assert [book.booked(r) for r in "AB"] == [[False], [False]]
+
+
+def test_two_identical_entries_stay_two_and_execute_one_payment_each(book: Book) -> None:
+    book.sent("T1", "MSG-1", pay("A", "10.00"), pay("A", "10.00"))
+    message, _ = book.report(statement("S1", debit("10.00", "A"), debit("10.00", "A"), debit("10.00", "A")))
+    assert book.booked("A") == [True, True]
+    assert len(book.ledger.views.entries(message.id)) == 3
+    assert book.ledger.views.statements()[0].matched == 2
+
+
+def test_a_payment_is_booked_once_however_many_statements_name_it(book: Book) -> None:
+    book.sent("T1", "MSG-1", pay("A", "10.00"))
+    book.report(statement("S1", debit("10.00", "A")))
+    book.report(statement("S2", debit("10.00", "A")))
+    assert sorted(s.matched for s in book.ledger.views.statements()) == [0, 1]
+
+
+def test_the_oldest_payment_of_a_reference_is_executed_first(book: Book) -> None:
+    book.sent("T2", "MSG-2", pay("A", "10.00"))
+    book.uncertain("T1", "MSG-1", pay("A", "10.00"))
+    book.report(statement("S1", debit("10.00", "A")))
+    assert book.booked("A") == [False, True]  # T1 may not be at the bank at all
+
+
+def test_a_reversal_leaves_the_payment_as_it_is(book: Book) -> None:
+    book.sent("T1", "MSG-1", pay("A", "10.00"))
+    book.report(statement("S1", debit("10.00", "A")))
+    assert book.codes(statement("S2", debit("10.00", "A", direction="CRDT", reversal=True))) == []
+    assert book.booked("A") == [True]
+
+
+def test_a_statement_that_was_read_before_makes_no_second_records_whatever_file_it_comes_in(book: Book) -> None:
+    book.report(statement("S1", debit("10.00", "A"), electronic_sequence_number="7"))
+    message, findings = book.report(
+        statement("S1", debit("10.00", "A"), debit("1.00", "B"), electronic_sequence_number="7")
+    )
+    assert [f.code for f in findings] == ["STATEMENT_REPEATED"]
+    assert book.ledger.views.entries(message.id) == []
+    assert len(book.ledger.views.statements()) == 1
+
+
+@pytest.mark.parametrize(
+    "different",
+    [
+        {"electronic_sequence_number": "8"},
+        {"legal_sequence_number": "8"},
+        {"page_number": "2"},
+        {"page_number": "2", "last_page": True, "generation": "2009"},
+    ],
+)
+def test_another_number_or_page_is_another_statement(book: Book, different: dict[str, object]) -> None:
+    """In the 2009 generation the page stands in the header of the file."""
+    first = {**dict.fromkeys(different, "1"), "generation": different.get("generation")}
+    first["last_page"] = False if "last_page" in different else None
+    more = {k: v for k, v in first.items() if v is not None}
+    book.report(statement("S1", debit("10.00", "A"), **more))  # type: ignore[arg-type]
+    assert book.codes(statement("S1", debit("20.00", "B"), **different)) == []  # type: ignore[arg-type]
+    assert len(book.ledger.views.statements()) == 2
+
+
+def test_a_statement_that_does_not_add_up_is_a_finding(book: Book) -> None:
+    assert book.codes(statement("S1", debit("10.00", "A"), closing="989.99")) == ["STATEMENT_SUM"]
+    assert book.ledger.views.statements()[0].reconciles is False
+
+
+# Kept, applied, discarded, handed over.
+
+
+def remote(name: str = "x.xml", size: int = 10, modified: int | None = 5) -> RemoteFile:
+    return RemoteFile(folder="/out", name=name, size=size, modified=modified)
+
+
+def kept(book: Book, number: int, sha256: str, file: RemoteFile | None = None, bank: str = "acme") -> Message:
+    return book.ledger.messages.kept(InboundId(f"M{number}"), bank, file or remote(), sha256, NOW)
+
+
+def reading(*records: object, fault: bool = False) -> Reading:
+    finding = Finding(code="MSG_UNKNOWN", severity=Severity.ERROR, text="What is it?")
+    return Reading(message="m", message_id="ID", records=records, findings=[finding] if fault else [])  # type: ignore[arg-type]
+
+
+def test_known_content_is_repeated_under_whatever_name_and_never_read_again(book: Book) -> None:
+    first = kept(book, 1, "aa")
+    second = kept(book, 2, "aa", remote("other.xml"))
+    assert (first.state, second.state, second.same_as) == (MessageState.KEPT, MessageState.REPEATED, "M1")
+    assert [m.id for m in book.ledger.messages.unread("acme")] == ["M1"]
+    assert book.ledger.messages.applied(InboundId("M2"), reading(*says("X", "ACCP")), NOW) == second
+    assert book.ledger.messages.not_handed_over("acme") == []
+
+
+def test_the_same_content_from_another_bank_is_a_file_of_its_own(book: Book) -> None:
+    kept(book, 1, "aa")
+    assert kept(book, 2, "aa", bank="other").state is MessageState.KEPT
+
+
+def test_what_could_not_be_read_cannot_be_read_when_it_comes_again(book: Book) -> None:
+    kept(book, 1, "aa")
+    assert book.ledger.messages.applied(InboundId("M1"), reading(fault=True), NOW).state is MessageState.UNREADABLE
+    assert kept(book, 2, "aa").state is MessageState.UNREADABLE
+
+
+def test_a_file_is_applied_once(book: Book) -> None:
+    book.sent("T1", "MSG-1", pay("A"))
+    kept(book, 1, "aa")
+    book.ledger.messages.applied(InboundId("M1"), reading(*says("MSG-1", "ACCP")), NOW)
+    again = book.ledger.messages.applied(InboundId("M1"), reading(*says("MSG-1", "RJCT")), NOW)
+    assert (again.state, book.verdict("T1")) == (MessageState.APPLIED, "ACCEPTED")
+    assert book.kinds("M1") == ["KEPT", "APPLIED"]
+
+
+def test_a_file_that_cannot_be_applied_leaves_no_half(book: Book, monkeypatch: pytest.MonkeyPatch) -> None:
+    book.sent("T1", "MSG-1", pay("A"))
+    kept(book, 1, "aa")
+    monkeypatch.setattr("h2h.ledger.messages.store_findings", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        book.ledger.messages.applied(InboundId("M1"), reading(*says("MSG-1", "ACCP")), NOW)
+    assert (book.ledger.messages.get("M1").state, book.verdict("T1")) == (MessageState.KEPT, "none")
+
+
+@pytest.mark.parametrize(
+    ("listed", "known"),
+    [
+        (remote(), True),
+        (remote("y.xml"), False),
+        (remote(size=11), False),
+        (remote(modified=6), False),
+        (remote(modified=None), False),
+    ],
+)
+def test_a_listed_file_is_known_by_folder_name_size_and_time(book: Book, listed: RemoteFile, known: bool) -> None:
+    kept(book, 1, "aa")
+    assert (listed in book.ledger.messages.seen("acme", [listed])) is known
+    assert book.ledger.messages.seen("other", [listed]) == {}
+
+
+@pytest.mark.parametrize("modified", [5, None])
+def test_a_file_listed_under_the_name_of_a_discarded_one_is_a_new_file(book: Book, modified: int | None) -> None:
+    """Else it would be discarded unread: banks reuse names, and some tell no times."""
+    file = remote(modified=modified)
+    kept(book, 1, "aa", file)
+    assert file in book.ledger.messages.seen("acme", [file])
+    book.ledger.messages.discarded(InboundId("M1"), "delete", NOW)
+    assert book.ledger.messages.seen("acme", [file]) == {}
+
+
+def test_a_file_waits_to_be_handed_over_until_it_was(book: Book) -> None:
+    kept(book, 1, "aa")
+    assert book.ledger.messages.not_handed_over("acme") == []
+    book.ledger.messages.applied(InboundId("M1"), reading(*says("X", "ACCP")), NOW)
+    assert [m.id for m in book.ledger.messages.not_handed_over("acme")] == ["M1"]
+    book.ledger.messages.handed_over(InboundId("M1"), ["a.xml"], NOW)
+    assert book.ledger.messages.not_handed_over("acme") == []
+    assert book.kinds("M1") == ["KEPT", "APPLIED", "handed over"]
+
+
+def test_values_that_break_their_schema_do_not_break_the_ledger(book: Book) -> None:
+    """Inbound files are read tolerantly; one over-long value must not keep every other file out."""
+    long = "X" * 200
+    book.sent("T1", "MSG-1", pay("A"))
+    book.report(says("MSG-1", long, batch(long, long, tx("A", long, uetr=long, reason=long))))
+    head, said, *_ = statement("S1")
+    entry = debit("1.00", long, status=long, booking_date=long, reference=long)
+    odd = replace(entry, position=1, currency=long, direction=long, amount=Decimal("1" * 60 + ".01"))
+    said = replace(said, iban=long, currency=long, period_from=long, created_at=long)  # type: ignore[call-arg]
+    assert book.codes([head, said, odd]) == []
+    assert [s.account for s in book.ledger.views.statements()] == [long]
+    assert book.statuses("A") == [long]
+
+
+def test_reasons_are_kept_as_they_were_said(book: Book) -> None:
+    book.sent("T1", "MSG-1", pay("A"))
+    reason = Reason(proprietary="X-17", text="Konto geschlossen – ärgerlich")
+    book.report(says("MSG-1", None, loose(replace(tx("A", "RJCT"), reasons=(reason,)))))
+    assert book.ledger.views.payments("A")[0].reasons == [{"proprietary": "X-17", "text": reason.text}]
+    assert book.ledger.views.payments("A")[0].debtor_account == ACCOUNT
