@@ -66,12 +66,15 @@ def _as_it_is(source: BinaryIO, _size: int) -> AbstractContextManager[BinaryIO]:
 
 
 class Checked(io.RawIOBase):
-    """A reader from start to end that hashes what it hands out, and raises Damaged at the end on other bytes."""
+    """A reader that hashes what it hands out from start to end, and raises Damaged at the end on other bytes.
+
+    Whoever acts on the bytes reads them from the start; after a seek elsewhere they are handed out unchecked.
+    """
 
     def __init__(self, file: BinaryIO, sha256: str) -> None:
         self._file = file
         self._sha256 = sha256
-        self._hash = hashlib.sha256()
+        self._hash: hashlib._Hash | None = hashlib.sha256()
 
     def readable(self) -> bool:
         return True
@@ -83,14 +86,14 @@ class Checked(io.RawIOBase):
         return self._file.tell()
 
     def seek(self, offset: int, whence: int = 0) -> int:
-        """Back to the start only: reading begins anew, and so does the hash."""
-        if (offset, whence) != (0, 0):
-            raise io.UnsupportedOperation("only back to the start")
-        self._hash = hashlib.sha256()
-        return self._file.seek(0)
+        position = self._file.seek(offset, whence)
+        self._hash = None if position else hashlib.sha256()
+        return position
 
     def read(self, size: int = -1) -> bytes:
         block = self._file.read(size)
+        if self._hash is None:
+            return block
         self._hash.update(block)
         if (not block or size < 0) and size != 0 and self._hash.hexdigest() != self._sha256:
             raise Damaged(f"The archive's bytes of {self._sha256} were changed; nothing is done with them.")

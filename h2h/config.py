@@ -181,6 +181,8 @@ class Outbound(Section):
 
     @model_validator(mode="after")
     def _some_time_left(self) -> Outbound:
+        if self.cut_off is None and self.model_fields_set & {"opens", "days", "lead"}:
+            raise ValueError("opens, days and lead go with a cut_off; without one a folder is always open")
         if self.cut_off is not None:
             opens, cut_off = (datetime.combine(date.min, clock) for clock in (self.opens, self.cut_off))
             if opens + self.lead >= cut_off:
@@ -347,11 +349,20 @@ def _shared(banks: list[tuple[Path, Bank]]) -> Iterator[Problem]:
                 also = "again here" if seen[what] == file else f"in {seen[what]} too"
                 yield Problem(file=str(file), line=None, key=key, text=f"{what} stands {also}; it must be unique")
             seen.setdefault(what, file)
+    watched = {outbound.watch for _, bank in banks for outbound in bank.outbound}
+    for file, bank in banks:
+        for folder in bank.inbound:
+            if folder.deliver in watched:
+                text = f"{folder.deliver} is a watched folder; what the bank sends would be sent back"
+                yield Problem(file=str(file), line=None, key="bank.inbound.deliver", text=text)
 
 
 def world_problems(settings: Settings) -> list[Problem]:
     """What the settings need and the machine lacks: folders, key files and their modes, calendars."""
-    return [p for bank in settings.banks for p in _bank_problems(bank)]
+    none = Problem(
+        file=str(settings.file), line=None, key="gateway.banks", text="no bank file is there; h2h init makes one"
+    )
+    return [p for bank in settings.banks for p in _bank_problems(bank)] if settings.banks else [none]
 
 
 def _bank_problems(bank: Bank) -> Iterator[Problem]:

@@ -15,7 +15,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -71,28 +71,35 @@ class WatchedFolder:
 
     def scan(self, monotonic: float) -> Scan:
         """Look at every name once. A file is complete when it stood unchanged for `settle`, or its marker is there."""
-        entries = self._entries()
-        names = {entry.name for entry in entries}
-        ready, waiting, ignored = [], [], []
-        for entry in entries:
-            if entry.name in (self._processed, self._rejected, ".h2h"):
-                continue
+        candidates, ignored = self._sort_out()
+        names = {entry.name for entry in candidates}
+        ready: list[str] = []
+        waiting: list[str] = []
+        for entry in candidates:
             try:
-                if why := self._left_alone(entry):
-                    ignored.append((printable(entry.name), why))
-                elif self._complete(entry, names, monotonic):
-                    ready.append(entry.name)
-                else:
-                    waiting.append(entry.name)
+                (ready if self._complete(entry, monotonic) else waiting).append(entry.name)
             except FileNotFoundError:
                 continue  # gone since it was listed
         self._sightings = {name: seen for name, seen in self._sightings.items() if name in names}
         return Scan(ready=tuple(ready), waiting=tuple(waiting), ignored=tuple(ignored))
 
-    def _entries(self) -> list[os.DirEntry[str]]:
+    def _sort_out(self) -> tuple[list[os.DirEntry[str]], list[tuple[str, str]]]:
+        """What may be a payment file, and what is left alone and why; both in order of name, and bounded."""
+        candidates: list[os.DirEntry[str]] = []
+        ignored: list[tuple[str, str]] = []
         with _translated(self.path), os.scandir(self.path) as found:
-            entries = [entry for entry, _ in zip(found, range(LISTED), strict=False)]
-        return sorted(entries, key=lambda entry: entry.name)
+            for entry in found:
+                if entry.name in (self._processed, self._rejected, ".h2h"):
+                    continue
+                with suppress(FileNotFoundError):
+                    if why := self._left_alone(entry):
+                        ignored.append((printable(entry.name), why))
+                    else:
+                        candidates.append(entry)
+                if len(candidates) == LISTED:
+                    break
+                del ignored[LISTED:]
+        return sorted(candidates, key=lambda entry: entry.name), sorted(ignored)
 
     def _left_alone(self, entry: os.DirEntry[str]) -> str | None:
         if entry.name.startswith("."):
@@ -112,9 +119,9 @@ class WatchedFolder:
             return f"larger than {self._max_size} bytes"
         return None if os.access(entry.path, os.R_OK) else "not readable for the gateway"
 
-    def _complete(self, entry: os.DirEntry[str], names: set[str], monotonic: float) -> bool:
+    def _complete(self, entry: os.DirEntry[str], monotonic: float) -> bool:
         if self._marker:
-            return not self._markers(entry.name).isdisjoint(names)
+            return any(os.path.lexists(self.path / marker) for marker in self._markers(entry.name))
         found = entry.stat(follow_symlinks=False)
         known = self._sightings.get(entry.name)
         if known and (known.size, known.modified, known.inode) == (found.st_size, found.st_mtime_ns, found.st_ino):
@@ -130,6 +137,7 @@ class WatchedFolder:
         """Take the file away from the folder; None where it is gone already."""
         place = self._claims / transfer_id
         with _translated(self.path):
+            _no_link(self._claims.parent, self._claims)
             place.mkdir(parents=True, mode=0o700)
             try:
                 os.rename(self.path / name, place / name)
@@ -178,6 +186,7 @@ class WatchedFolder:
         folder = self.path / (self._rejected if rejected else self._processed)
         target = folder / local_name(claimed.id, claimed.path.name)
         with _translated(folder):
+            _no_link(folder)
             folder.mkdir(exist_ok=True)
             for suffix, content in reports.items():
                 with atomic_writer(folder / (target.name + suffix)) as file:
@@ -213,6 +222,13 @@ def atomic_writer(target: Path) -> Iterator[BinaryIO]:
 def local_name(file_id: str, name: str) -> str:
     """A name of ours for a file from outside: its id, then what is harmless of its own name."""
     return f"{file_id}-{harmless(printable(name))[-NAME_BYTES:]}"
+
+
+def _no_link(*folders: Path) -> None:
+    """Whoever may write into the watched folder cannot lead us elsewhere by a link in place of a folder of ours."""
+    for folder in folders:
+        if folder.is_symlink():
+            raise FolderError(f"{folder} is a link; a folder has to stand there. Remove the link.")
 
 
 @contextmanager

@@ -56,6 +56,7 @@ class Collector:
         self._catalog = catalog
         self._clock = clock
         self._new_id = new_id
+        self._broke_the_line: set[str] = set()  # by being fetched: looked at last, the others come first
 
     def pull(
         self,
@@ -73,10 +74,11 @@ class Collector:
             listed = [f for f in self._listed(session, folder) if _wanted(folder, f)]
             fitting = [f for f in listed if f.size <= folder.max_size]
             known = self._ledger.messages.seen(self.bank.name, fitting)
-            for file in fitting:
+            for file in sorted(fitting, key=lambda f: f.name in self._broke_the_line):
                 if stop():
                     break
-                self._one(session, folder, file, known.get(file), progress)
+                with _apart(file.name):
+                    self._one(session, folder, file, known.get(file), progress)
         return [f for f in listed if f.size > folder.max_size]
 
     def _listed(self, session: Channel, folder: Inbound) -> list[RemoteFile]:
@@ -110,20 +112,23 @@ class Collector:
         known: Message | None,
         progress: Callable[[Message], None],
     ) -> None:
-        """Fetch, keep, apply, discard, hand over one file; what cannot be fetched now waits for the next pull."""
+        """Fetch, keep, apply, discard, hand over one file; what cannot be done now waits for the next pull."""
         try:
             message = known or self._fetch(session, file)
-            if message.state is MessageState.KEPT:
-                message = self._apply(message, folder)
-            self._discard(session, folder, file, message)
         except ChannelError as error:
             if not session.alive():
+                self._broke_the_line.add(file.name)
                 raise
             self._not_fetched(file, error)
             return
+        if message.state is MessageState.KEPT:
+            message = self._apply(message, folder)
+        broken = self._discarded(session, folder, file, message)
         if known is None:
             self._hand_over(message, folder)
             progress(message)
+        if broken is not None:
+            raise broken
 
     def _fetch(self, session: Channel, file: RemoteFile) -> Message:
         with self._archive.incoming() as incoming:
@@ -136,10 +141,10 @@ class Collector:
     def finish_started(self, progress: Callable[[Message], None] = lambda _: None) -> None:
         """What a crash left kept but unread, or applied but not handed over. Needs no line to the bank."""
         for message in self._ledger.messages.unread(self.bank.name):
-            with _apart(message):
+            with _apart(message.name):
                 progress(self._apply(message, self._folder_of(message)))
         for message in self._ledger.messages.not_handed_over(self.bank.name):
-            with _apart(message):
+            with _apart(message.name):
                 self._hand_over(message, self._folder_of(message))
 
     def _folder_of(self, message: Message) -> Inbound | None:
@@ -164,11 +169,23 @@ class Collector:
         except Exception as error:
             return _failed(message, error)
 
+    def _discarded(self, session: Channel, folder: Inbound, file: RemoteFile, message: Message) -> ChannelError | None:
+        """Discard it; where that fails the next pull tries again. The error, if it broke the line."""
+        try:
+            self._discard(session, folder, file, message)
+        except ChannelError as error:
+            told = {"event": "discard_failed", "bank": self.bank.name, "file": printable(file.name), "text": str(error)}
+            log.warning("file not removed at the bank", extra=told)
+            return None if session.alive() else error
+        return None
+
     def _discard(self, session: Channel, folder: Inbound, file: RemoteFile, message: Message) -> None:
         """After the commit, and again if that is not sure. What could not be read stays at the bank."""
         if folder.after == "leave" or message.state not in ENDED_WELL:
             return
         path = f"{file.folder.rstrip('/')}/{file.name}"
+        if session.look(path).size not in (None, file.size):
+            return  # another file under the same name: it is fetched first
         if folder.after == "delete":
             session.discard(path)
         else:
@@ -201,12 +218,12 @@ class Collector:
 
 
 @contextmanager
-def _apart(message: Message) -> Iterator[None]:
+def _apart(name: str) -> Iterator[None]:
     """A file whose bytes were damaged here stays as it is, told at each round; the others go on."""
     try:
         yield
     except Damaged as error:
-        log.error("file damaged", extra={"event": "file_damaged", "file_id": message.id, "text": str(error)})
+        log.error("file damaged", extra={"event": "file_damaged", "file": printable(name), "text": str(error)})
 
 
 def _failed(message: Message, error: Exception) -> Reading:

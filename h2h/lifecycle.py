@@ -78,6 +78,7 @@ MOVES = (
     Move(State.READY, Trigger.LATE, Actor.GATEWAY, State.HELD),
     Move(State.READY, Trigger.HOLD, Actor.OPERATOR, State.HELD),
     Move(State.READY, Trigger.CANCEL, Actor.OPERATOR, State.CANCELLED),
+    Move(State.READY, Trigger.NAMED_BY_BANK, Actor.BANK, State.HELD),
     Move(State.STAGING, Trigger.NOT_DELIVERED, Actor.GATEWAY, State.READY),
     Move(State.STAGING, Trigger.GIVEN_UP, Actor.GATEWAY, State.FAILED),
     Move(State.STAGING, Trigger.LATE, Actor.GATEWAY, State.HELD),
@@ -180,4 +181,4 @@ def _seen(final: Look, size: int) -> Seen:
         return Seen.HIDDEN
     if final.presence is Presence.GONE:
         return Seen.GONE
-    return Seen.SAME if final.size in (size, None) else Seen.OTHER
+    return Seen.SAME if final.size == size else Seen.OTHER  # a size that is not told may be any

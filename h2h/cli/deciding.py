@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pwd
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -16,19 +17,25 @@ if TYPE_CHECKING:
     from h2h.outbound.decisions import Decisions
 
 reason = click.option("--reason", required=True, help="Why; stands in the journal.")
+Act = Callable[["Decisions", str, str], "Transfer"]
+"""(decisions, transfer id, who decides) -> the transfer as it is now."""
 transfer_id = click.argument("transfer", metavar="ID")
 
 
-def person() -> str:
-    """Who sits at the keyboard: the user of the operating system, and behind sudo the one who called it."""
+def person(data: Path) -> str:
+    """Who sits at the keyboard: the user of the operating system, and behind sudo the one who called it.
+
+    SUDO_USER counts for root and for the gateway's own user alone: in an account of one's own it is only a claim.
+    """
     user = pwd.getpwuid(os.getuid()).pw_name
     behind = os.environ.get("SUDO_USER")
-    return f"{behind} (as {user})" if behind and behind != user else user
+    shared = os.getuid() in (0, data.stat().st_uid)
+    return behind if behind and shared else user
 
 
-def _decided(ctx: click.Context, name: str, as_json: bool, act: Callable[[Decisions, str], Transfer]) -> None:
+def _decided(ctx: click.Context, name: str, as_json: bool, act: Act) -> None:
     gateway = open_gateway(ctx)
-    transfer = act(gateway.decisions, gateway.ledger.views.find(name))
+    transfer = act(gateway.decisions, gateway.ledger.views.find(name), person(gateway.data))
     if as_json:
         emit([transfer])
         return
@@ -52,7 +59,7 @@ def resend(ctx: click.Context, transfer: str, reason: str, as_json: bool) -> Non
     Possible where the bank cannot have it (FAILED), or refused it as a whole (SENT and REJECTED). Refused, with the
     reason, where sending again could pay twice.
     """
-    _decided(ctx, transfer, as_json, lambda d, t: d.resend(t, who=person(), reason=reason))
+    _decided(ctx, transfer, as_json, lambda d, t, who: d.resend(t, who=who, reason=reason))
 
 
 @click.command()
@@ -64,10 +71,7 @@ def resend(ctx: click.Context, transfer: str, reason: str, as_json: bool) -> Non
 def release(ctx: click.Context, transfer: str, reason: str, now: bool, as_json: bool) -> None:
     """Let a HELD transfer go; a DUPLICATE becomes HELD first."""
 
-    def act(decisions: Decisions, name: str) -> Transfer:
-        return decisions.release(name, who=person(), reason=reason, now=now)
-
-    _decided(ctx, transfer, as_json, act)
+    _decided(ctx, transfer, as_json, lambda d, t, who: d.release(t, who=who, reason=reason, now=now))
 
 
 @click.command()
@@ -77,7 +81,7 @@ def release(ctx: click.Context, transfer: str, reason: str, now: bool, as_json: 
 @click.pass_context
 def hold(ctx: click.Context, transfer: str, reason: str, as_json: bool) -> None:
     """Keep a READY transfer back until it is released."""
-    _decided(ctx, transfer, as_json, lambda d, t: d.hold(t, who=person(), reason=reason))
+    _decided(ctx, transfer, as_json, lambda d, t, who: d.hold(t, who=who, reason=reason))
 
 
 @click.command()
@@ -87,7 +91,7 @@ def hold(ctx: click.Context, transfer: str, reason: str, as_json: bool) -> None:
 @click.pass_context
 def cancel(ctx: click.Context, transfer: str, reason: str, as_json: bool) -> None:
     """Withdraw a transfer that was not handed over. There is no way back."""
-    _decided(ctx, transfer, as_json, lambda d, t: d.cancel(t, who=person(), reason=reason))
+    _decided(ctx, transfer, as_json, lambda d, t, who: d.cancel(t, who=who, reason=reason))
 
 
 @click.command()
@@ -107,9 +111,9 @@ def resolve(ctx: click.Context, transfer: str, reason: str, answer: str | None, 
     if answer is None:
         raise click.UsageError("Say what the bank answered: --bank-has-it or --send-again.")
 
-    def act(decisions: Decisions, name: str) -> Transfer:
+    def act(decisions: Decisions, name: str, who: str) -> Transfer:
         decide: Any = decisions.bank_has_it if answer == "bank-has-it" else decisions.send_again
-        decided: Transfer = decide(name, who=person(), reason=reason)
+        decided: Transfer = decide(name, who=who, reason=reason)
         if decided.state == "UNCERTAIN":
             click.echo("Recorded as proposed; a second person has to confirm it with the same command.", err=True)
         return decided

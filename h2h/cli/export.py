@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import csv
-import json
 import sys
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
+from unicodedata import category
 
 import click
 
-from h2h.cli.output import emit, open_gateway, plain
+from h2h.cli.output import emit, one_line, open_gateway, plain
 
 if TYPE_CHECKING:
     from h2h.ledger.views import Views
@@ -27,7 +27,8 @@ DANGEROUS = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet takes a cell that 
 def export(ctx: click.Context, what: str, bank: str | None, form: str, limit: int) -> None:
     """Write files, payments, statements or entries to standard output, newest first.
 
-    In CSV a text that a spreadsheet would take for a formula gets an apostrophe in front.
+    In CSV a text that a spreadsheet would take for a formula gets an apostrophe in front; control characters are
+    escaped.
     """
     views = open_gateway(ctx).ledger.views
     rows = _rows(views, what, bank, limit)
@@ -59,10 +60,11 @@ def _write_csv(rows: list[dict[str, Any]]) -> None:
 
 def _cell(value: Any) -> Any:
     if isinstance(value, list | dict):
-        return json.dumps(value, ensure_ascii=False)
-    if isinstance(value, str) and value.startswith(DANGEROUS) and not _number(value):
-        return "'" + value
-    return value
+        return one_line(value)
+    if not isinstance(value, str):
+        return value
+    shown = "".join(c if category(c) != "Cc" else c.encode("unicode_escape").decode() for c in value)
+    return f"'{shown}" if value.startswith(DANGEROUS) and not _number(value) else shown
 
 
 def _number(value: str) -> bool:

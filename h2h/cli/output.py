@@ -68,7 +68,13 @@ def with_bar(source: BinaryIO, size: int) -> AbstractContextManager[BinaryIO]:
 def emit(records: Iterable[Any]) -> None:
     """One JSON object per line."""
     for record in records:
-        click.echo(json.dumps(plain(record), ensure_ascii=False))
+        click.echo(one_line(plain(record)))
+
+
+def one_line(value: Any) -> str:
+    """As JSON; what a terminal might obey or hide is escaped, which means the same to a program."""
+    line = json.dumps(value, ensure_ascii=False)
+    return line if line.isprintable() else "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in line)
 
 
 def plain(value: Any) -> Any:

@@ -70,7 +70,8 @@ def send(ctx: click.Context, bank: str | None, as_json: bool) -> int:
 
 
 def _stuck(transfer: Transfer) -> bool:
-    return transfer.state == "READY" and transfer.failures > 0
+    """Tried, and still waiting: a bank that cannot be reached counts, too, though not as the file's own failure."""
+    return transfer.state == "READY" and transfer.attempts > 0
 
 
 def _take_in(gateway: Gateway, desk: Desk, told: Callable[[Transfer | Message], None]) -> None:

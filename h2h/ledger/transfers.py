@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, and_, insert, or_, select, update
+from sqlalchemy import Connection, and_, func, insert, or_, select, update
 
 from h2h.errors import Stale, UsageError
 from h2h.ledger import tables as t
@@ -84,6 +84,13 @@ class Transfers:
         query = select(c.reasons).where(c.transfer_id == transfer_id, c.status.in_(REFUSALS))
         with self._database.reading() as connection:
             return {r["code"] for reasons in connection.execute(query).scalars() for r in reasons or () if "code" in r}
+
+    def booked(self, transfer_id: str) -> int:
+        """How many of the transfer's payments a statement shows as debited."""
+        c = t.payment.c
+        query = select(func.count()).where(c.transfer_id == transfer_id, c.booked_by.is_not(None))
+        with self._database.reading() as connection:
+            return connection.execute(query).scalar_one()
 
     # Claim, keep, judge.
 
@@ -245,6 +252,8 @@ class Transfers:
         with self._database.transaction() as connection:
             row = _fenced(connection, transfer)
             complete(connection, row, ended_at=now, outcome="STOPPED", text=reason)
+            if trigger is Trigger.CLASH:
+                announce(connection, row)  # somebody's file has the name: the next attempt takes another one
             return _move(
                 connection, row, trigger, Actor.GATEWAY, now,
                 reason=reason, data={"reason": reason}, due_at=None, **_NO_LEASE,
@@ -286,7 +295,8 @@ class Transfers:
         with self._database.transaction() as connection:
             row = _get(connection, transfer_id)
             to = move(row.state, trigger, actor)
-            extra: dict[str, Any] = {"due_at": now if to is State.READY else None, "proposed_by": None}
+            proposed_by = who if trigger is Trigger.OVERRIDE else None  # somebody else has to release it
+            extra: dict[str, Any] = {"due_at": now if to is State.READY else None, "proposed_by": proposed_by}
             if to is State.READY:
                 extra |= {"failures": 0, "verdict": Verdict.NONE, "sent_at": None, "late_allowed": late_allowed}
             if to is State.SENT:

@@ -23,12 +23,19 @@ class Decisions:
         trigger = Trigger.RETRY if transfer.state is State.FAILED else Trigger.RESEND_REJECTED
         if why := against_resending(transfer, self._transfers.refusal_codes(transfer.id)):
             raise NotAllowed(f"{transfer.id} is not sent again: {why}")
+        self._refuse_if_booked(transfer)
         return self._decide(transfer_id, trigger, who, reason)
 
     def release(self, transfer_id: str, *, who: str, reason: str, now: bool) -> Transfer:
-        """HELD -> READY: in the next window, or at once. A DUPLICATE becomes HELD first: it takes two decisions."""
-        if self._transfers.get(transfer_id).state is State.DUPLICATE:
+        """HELD -> READY: in the next window, or at once. A DUPLICATE becomes HELD first, then takes another person."""
+        transfer = self._transfers.get(transfer_id)
+        if transfer.state is State.DUPLICATE:
             return self._decide(transfer_id, Trigger.OVERRIDE, who, reason)
+        if transfer.duplicate_of and transfer.proposed_by == who:
+            raise NotAllowed(
+                f"{transfer.id} repeats {transfer.duplicate_of}, and you said that it is none; "
+                "somebody else has to release it."
+            )
         return self._decide(transfer_id, Trigger.RELEASE, who, reason, late_allowed="now" if now else "next")
 
     def hold(self, transfer_id: str, *, who: str, reason: str) -> Transfer:
@@ -44,6 +51,7 @@ class Decisions:
     def send_again(self, transfer_id: str, *, who: str, reason: str) -> Transfer:
         """UNCERTAIN -> READY, when a second person says so too. The first call records the proposal."""
         transfer = self._transfers.get(transfer_id)
+        self._refuse_if_booked(transfer)
         if transfer.proposed_by is None:
             return self._transfers.propose(transfer_id, who, reason, self._clock.now())
         if transfer.proposed_by == who:
@@ -52,6 +60,13 @@ class Decisions:
                 "after asking the bank whether it has the file."
             )
         return self._decide(transfer_id, Trigger.SEND_AGAIN, who, reason, actor=Actor.SECOND_PERSON)
+
+    def _refuse_if_booked(self, transfer: Transfer) -> None:
+        if booked := self._transfers.booked(transfer.id):
+            raise NotAllowed(
+                f"{transfer.id} is not sent again: a statement shows {booked} of its payments as debited already. "
+                "The bank has had it."
+            )
 
     def _decide(
         self,

@@ -7,6 +7,7 @@ table. At most the same temporary file is renamed once more, which can succeed o
 from __future__ import annotations
 
 import random
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
@@ -96,6 +97,8 @@ class Publisher:
             answer = renamed.answer
             if renamed.outcome is _Outcome.DONE:
                 return self._sent(transfer, {**evidence, "answer": answer})
+            if not session.alive():
+                return self._later(transfer, answer)
             if temporary.presence is Presence.HIDDEN:
                 return self._conclude_unseen(session, transfer, final, renamed)
         if transfer.failures >= self._bank.retry.give_up_after:
@@ -117,7 +120,8 @@ class Publisher:
         if case.decision is Decision.UNCERTAIN:
             return self._in_doubt(transfer, case.reason, evidence)
         if case.decision is Decision.SENT_REMOVE_TEMPORARY:
-            session.discard(transfer.temporary)
+            with suppress(ChannelError):  # the bank has the file, whether or not it lets us clear up
+                session.discard(transfer.temporary)
         return self._sent(transfer, evidence)
 
     def _conclude_unseen(self, session: Channel, transfer: Transfer, final: Look, renamed: _Renamed) -> Transfer:

@@ -139,7 +139,6 @@ def test_nothing_is_removed_or_renamed_onto_while_a_file_of_another_size_stands_
         assert case.decision is Decision.UNCERTAIN
 
 
-@pytest.mark.xfail(strict=True, reason="a size that the server does not tell counts as ours; T is then removed")
 def test_a_final_file_whose_size_is_not_told_does_not_cost_the_temporary_one() -> None:
     unsized = Look(presence=Presence.THERE, size=None)
     case = reconcile(Look(presence=Presence.THERE), unsized, SIZE, atomic_rename=True, staging_is_ours=True)
