@@ -94,6 +94,18 @@ def test_a_file_that_the_bank_answers_although_it_was_never_published_is_not_sen
         assert named.state is not State.READY
 
 
+@pytest.mark.xfail(strict=True, reason="a FAILED transfer that the bank has named may be sent again without a warning")
+def test_a_given_up_file_that_the_bank_answers_is_not_sent_again_on_one_persons_word(tmp_path: Path) -> None:
+    given_up = failing("fsync", error=failure, times=1)
+    once = {"give_up_after": "1"}
+    with world(tmp_path, SILENT, server_class=given_up, retry=once) as (erp, bank), started(erp) as gateway:
+        failed = only(transfers(gateway))
+        assert (failed.state, bank.taken) == (State.FAILED, [])
+        says(bank, gateway, "ACCP", 1)
+        with pytest.raises(NotAllowed):
+            gateway.decisions.resend(failed.id, **WHO)
+
+
 def test_an_uncertain_file_needs_two_persons_and_is_sent_again_with_the_same_message_id(tmp_path: Path) -> None:
     facts = {"atomic_rename": "false", "staging_is_ours": "true"}
     silent_rename = failing("posix_rename", "rename", error=failure, times=1)

@@ -1,0 +1,5 @@
+"""Assertions of the shared modules tell what they saw."""
+
+import pytest
+
+pytest.register_assert_rewrite("tests.crash.roundtrip", "tests.flows.world")
