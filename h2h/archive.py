@@ -91,7 +91,10 @@ class Checked(io.RawIOBase):
         return position
 
     def read(self, size: int = -1) -> bytes:
-        block = self._file.read(size)
+        try:
+            block = self._file.read(size)
+        except OSError as error:
+            raise Damaged(f"The archive's bytes of {self._sha256} cannot be read: {error.strerror}.") from error
         if self._hash is None:
             return block
         self._hash.update(block)

@@ -122,6 +122,8 @@ class GatewaySettings(Section):
     data: LocalPath
     environment: Literal["test", "production"]
     banks: str = "banks/*.toml"
+    anchor: LocalPath | None = None
+    anchor_every: Duration = timedelta(minutes=10)
 
 
 class LedgerSettings(Section):

@@ -21,7 +21,7 @@ from apscheduler.triggers.interval import IntervalTrigger
 from h2h.config import Bank, Inbound
 from h2h.desk import Desk
 from h2h.engine.local import LocalEngine
-from h2h.errors import ChannelError
+from h2h.errors import ChannelError, StoreError
 from h2h.gateway import Gateway
 from h2h.ledger.messages import Message
 from h2h.ledger.transfers import Transfer
@@ -52,6 +52,7 @@ class Daemon:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: self.stop())
         self._plan_pulls()
+        self._plan_anchors()
         self._scheduler.start()
         self._engine.start()
         self._watcher.start()
@@ -71,6 +72,7 @@ class Daemon:
         self._watcher.stop()
         if not self._engine.stop(STOP_SECONDS):
             log.warning("cut off what was under way", extra={"event": "stop_forced"})
+        self._anchor()
         log.info("stopped", extra={"event": "stopped"})
 
     def _wakes(self) -> dict[Path, Callable[[], None]]:
@@ -140,6 +142,19 @@ class Daemon:
         if at is None:
             return GLANCE_SECONDS
         return max(0.05, min((at - self._gateway.clock.now()).total_seconds(), GLANCE_SECONDS))
+
+    # When to note the journal's head outside.
+
+    def _plan_anchors(self) -> None:
+        if self._gateway.anchors is not None:
+            seconds = self._gateway.settings.gateway.anchor_every.total_seconds()
+            self._scheduler.add_job(self._anchor, IntervalTrigger(seconds=seconds, timezone="UTC"), coalesce=True)
+
+    def _anchor(self) -> None:
+        try:
+            self._gateway.anchor()
+        except StoreError as error:
+            log.error("journal not anchored", extra={"event": "anchor_failed", "text": str(error)})
 
     # When to pull.
 

@@ -8,17 +8,20 @@ import secrets
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from h2h.anchor import AnchorFile
 from h2h.archive import Archive
 from h2h.channels import Channel
 from h2h.clock import Clock
 from h2h.config import Bank, Settings
 from h2h.errors import AlreadyRunning, StoreError, UsageError
 from h2h.ledger import Ledger
+from h2h.ledger.journal import Chain
 from h2h.messages.catalog import Catalog
 from h2h.outbound.decisions import Decisions
 from h2h.resources import root
@@ -42,7 +45,8 @@ class Gateway:
         self.clock = clock
         self.data = settings.gateway.data
         self._connect = connect or self._open_channel
-        self.node = socket.gethostname()
+        one_process = settings.ledger.url.startswith("sqlite")  # it alone has the data folder, whatever its host's name
+        self.node = "local" if one_process else socket.gethostname()
         self.owner = f"{self.node}/{os.getpid()}-{secrets.token_hex(4)}"
         try:
             self.data.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -118,6 +122,25 @@ class Gateway:
             )
             for bank in self.settings.banks
         }
+
+    @cached_property
+    def anchors(self) -> AnchorFile | None:
+        """Where the journal's head is noted outside; None where the settings name no place."""
+        return AnchorFile(self.settings.gateway.anchor) if self.settings.gateway.anchor else None
+
+    def anchor(self) -> bool:
+        """Note the journal's head outside now; False where there is nothing new, or no place for it."""
+        head = self.ledger.journal.head(self.clock.now())
+        return self.anchors is not None and head is not None and self.anchors.note(head)
+
+    def verify_journal(self) -> Chain:
+        """Walk the chain, and compare it with the heads that were noted outside."""
+        anchors = self.anchors.read() if self.anchors else []
+        chain = self.ledger.journal.verify(anchors)
+        if self.anchors and not anchors and chain.events and not chain.fault:
+            fault = f"{self.anchors.path} holds no head to compare it with; `h2h journal anchor` notes one"
+            return replace(chain, fault=fault)
+        return chain
 
     @cached_property
     def catalog(self) -> Catalog:

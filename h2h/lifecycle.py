@@ -93,6 +93,7 @@ MOVES = (
     Move(State.UNCERTAIN, Trigger.SEND_AGAIN, Actor.SECOND_PERSON, State.READY),
     Move(State.FAILED, Trigger.RETRY, Actor.OPERATOR, State.READY),
     Move(State.FAILED, Trigger.CANCEL, Actor.OPERATOR, State.CANCELLED),
+    Move(State.FAILED, Trigger.NAMED_BY_BANK, Actor.BANK, State.HELD),
     Move(State.SENT, Trigger.RESEND_REJECTED, Actor.OPERATOR, State.READY),
 )
 

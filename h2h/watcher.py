@@ -6,6 +6,7 @@ and watches it anew. Network file systems may give no events at all: the rounds 
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -18,6 +19,8 @@ from watchdog.events import (
 )
 from watchdog.observers import Observer
 from watchdog.observers.api import ObservedWatch
+
+log = logging.getLogger(__name__)
 
 EVENTS: list[type[FileSystemEvent]] = [FileClosedEvent, FileCreatedEvent, FileMovedEvent]
 
@@ -50,12 +53,19 @@ class Watcher:
             if inode is None:
                 missing.append(folder)
             elif watched is None or watched[1] != inode:
-                if watched is not None:
-                    self._observer.unschedule(watched[0])
-                watch = self._observer.schedule(_Wake(wake), str(folder), event_filter=EVENTS)
-                self._watches[folder] = (watch, inode)
-                wake()
+                self._watch_anew(folder, wake, inode)
         return missing
+
+    def _watch_anew(self, folder: Path, wake: Callable[[], None], inode: int) -> None:
+        if (watched := self._watches.pop(folder, None)) is not None:
+            self._observer.unschedule(watched[0])
+        wake()
+        try:
+            watch = self._observer.schedule(_Wake(wake), str(folder), event_filter=EVENTS)
+        except OSError as error:  # the system gives no more watches, or the folder went: rounds look by themselves
+            log.warning("folder not watched", extra={"event": "watch_failed", "folder": folder, "text": str(error)})
+        else:
+            self._watches[folder] = (watch, inode)
 
     def stop(self) -> None:
         self._observer.stop()

@@ -18,9 +18,10 @@ def journal() -> None:
 def verify(ctx: click.Context, as_json: bool) -> int:
     """Walk the whole chain; any edit, deletion, insertion or swap is found.
 
-    Exit status 1 if the chain is broken. Keep the head somewhere else: with it, a cut tail is found as well.
+    With gateway.anchor set, a cut tail and a chain that was rebuilt are found as well. Exit status 1 if the chain is
+    broken.
     """
-    chain = open_gateway(ctx).ledger.journal.verify()
+    chain = open_gateway(ctx).verify_journal()
     if as_json:
         emit([chain])
     elif chain.fault:
@@ -28,3 +29,19 @@ def verify(ctx: click.Context, as_json: bool) -> int:
     else:
         click.echo(f"The journal is whole: {chain.events} events, head {chain.head}.")
     return 1 if chain.fault else 0
+
+
+@journal.command()
+@click.pass_context
+def anchor(ctx: click.Context) -> None:
+    """Note the head of the chain outside, now. The running gateway does so by itself.
+
+    The place is gateway.anchor in the settings: a file on another machine that the gateway can only append to.
+    """
+    from h2h.errors import UsageError
+
+    gateway = open_gateway(ctx)
+    if gateway.anchors is None:
+        raise UsageError("The settings name no place for it; set gateway.anchor.")
+    noted = gateway.anchor()
+    click.echo(f"noted in {gateway.anchors.path}" if noted else "nothing has happened since the last one")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -41,6 +41,15 @@ class Chain:
     events: int
     head: str
     fault: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Anchor:
+    """The head of the chain as it was at some time."""
+
+    seq: int
+    hash: str
+    at: datetime
 
 
 def record(
@@ -77,12 +86,26 @@ class Journal:
             rows = connection.execute(select(event).where(event.c.subject == subject).order_by(event.c.seq))
             return [_event(row) for row in rows]
 
-    def verify(self) -> Chain:
+    def head(self, now: datetime) -> Anchor | None:
+        """The last event's number and hash, to be noted elsewhere; None while nothing has happened."""
+        with self._database.reading() as connection:
+            row = connection.execute(select(event.c.seq, event.c.hash).order_by(desc(event.c.seq)).limit(1)).first()
+        return Anchor(seq=row.seq, hash=row.hash, at=now) if row else None
+
+    def verify(self, anchors: Sequence[Anchor] = ()) -> Chain:
+        """Walk the whole chain; with heads that were noted elsewhere, a cut or rebuilt chain is found as well."""
+        noted: dict[int, Anchor] = {}
+        for anchor in anchors:
+            noted.setdefault(anchor.seq, anchor)
         previous, count = GENESIS, 0
         for row in self._rows():
-            if fault := _fault(row, count + 1, previous):
+            if fault := _fault(row, count + 1, previous) or _rebuilt(row, noted.get(row.seq)):
                 return Chain(events=count, head=previous, fault=fault)
             previous, count = row.hash, count + 1
+        last = max(noted, default=0)
+        if last > count:
+            at = f"{noted[last].at:%Y-%m-%d %H:%M} UTC"
+            return Chain(events=count, head=previous, fault=f"its end was cut off: event {last} was there on {at}")
         return Chain(events=count, head=previous)
 
     def _rows(self) -> Iterator[Row[Any]]:
@@ -104,6 +127,12 @@ def _fault(row: Row[Any], expected: int, previous: str) -> str | None:
         return f"event {row.seq} does not follow the one before it"
     digest = _hash(row.seq, row.at, row.subject, row.kind, row.actor, row.data, row.previous)
     return None if digest == row.hash else f"event {row.seq} was edited"
+
+
+def _rebuilt(row: Row[Any], noted: Anchor | None) -> str | None:
+    if noted is None or noted.hash == row.hash:
+        return None
+    return f"event {row.seq} is not the one that was there on {noted.at:%Y-%m-%d %H:%M} UTC: the chain was rebuilt"
 
 
 def _event(row: Row[Any]) -> Event:

@@ -92,7 +92,7 @@ class _Application:
                 f"The report answers {row.id}, which is {row.state} and was not handed over. Ask the bank what it has."
             )
             self._find("REPORT_UNSENT", text, Severity.ERROR)
-            if row.state == State.READY:
+            if row.state in (State.READY, State.FAILED):
                 trigger = Trigger.NAMED_BY_BANK
                 change_state(
                     self._connection, row.id, trigger, Actor.BANK, self._now, reason=text, due_at=None

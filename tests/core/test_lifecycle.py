@@ -53,7 +53,7 @@ def test_what_stands_in_the_table_happens_and_nothing_else_does() -> None:
         (State.STAGING, {State.PUBLISHING, State.READY, State.FAILED, State.HELD}),
         (State.PUBLISHING, {State.SENT, State.UNCERTAIN}),
         (State.UNCERTAIN, {State.SENT, State.READY}),
-        (State.FAILED, {State.READY, State.CANCELLED}),
+        (State.FAILED, {State.READY, State.HELD, State.CANCELLED}),
         (State.SENT, {State.READY}),
         (State.CANCELLED, set()),
     ],

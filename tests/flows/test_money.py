@@ -94,7 +94,6 @@ def test_a_file_that_the_bank_answers_although_it_was_never_published_is_not_sen
         assert named.state is not State.READY
 
 
-@pytest.mark.xfail(strict=True, reason="a FAILED transfer that the bank has named may be sent again without a warning")
 def test_a_given_up_file_that_the_bank_answers_is_not_sent_again_on_one_persons_word(tmp_path: Path) -> None:
     given_up = failing("fsync", error=failure, times=1)
     once = {"give_up_after": "1"}
