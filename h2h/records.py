@@ -1,15 +1,30 @@
-"""Records as plain JSON values: amounts as text, empty fields left out, nested records kept."""
+"""Records as plain JSON values: amounts and instants as text, nested records kept."""
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, is_dataclass
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
 from h2h.model import Entry, EntryDetail, Record
 
 
+def json_value(value: Any) -> Any:
+    """Any record or value, whole."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return json_value(asdict(value))
+    if isinstance(value, dict):
+        return {key: json_value(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [json_value(inner) for inner in value]
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    return format(value, "f") if isinstance(value, Decimal) else value
+
+
 def plain(record: Record | EntryDetail) -> dict[str, Any]:
+    """A record of a message, without what is empty."""
     return _without_empty(asdict(record))
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
 from h2h.cli.output import as_json, emit, open_gateway
@@ -29,6 +31,26 @@ def verify(ctx: click.Context, as_json: bool) -> int:
     else:
         click.echo(f"The journal is whole: {chain.events} events, head {chain.head}.")
     return 1 if chain.fault else 0
+
+
+@journal.command()
+@click.argument("file", metavar="ID")
+@click.option("--output", type=click.Path(path_type=Path), help="Where to.  [default: ID.zip]")
+@click.pass_context
+def evidence(ctx: click.Context, file: str, output: Path | None) -> None:
+    """Write the evidence on a file as a bundle that can be checked without the gateway.
+
+    It holds the bytes of the file and of every answer and statement that speaks of it, its history and payments, the
+    journal from its first event on, and verify.py, which needs Python 3 alone.
+    """
+    from h2h.evidence import write_bundle
+
+    gateway = open_gateway(ctx)
+    found = gateway.ledger.views.find(file)
+    target = output or Path(f"{found}.zip")
+    anchors = gateway.anchors.read() if gateway.anchors else []
+    write_bundle(found, target, ledger=gateway.ledger, archive=gateway.archive, anchors=anchors)
+    click.echo(f"wrote {target}; unpack it and run: python3 verify.py")
 
 
 @journal.command()

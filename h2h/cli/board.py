@@ -64,9 +64,9 @@ def _folders(bank: Bank, now: datetime) -> list[dict[str, Any]]:
 
 
 def _record(gateway: Gateway, board: Board, folders: dict[str, Any], now: datetime) -> dict[str, Any]:
-    from h2h.cli.output import plain
+    from h2h.records import json_value
 
-    banks = [{**plain(bank), "folders": folders[bank.bank]} for bank in board.banks]
+    banks = [{**json_value(bank), "folders": folders[bank.bank]} for bank in board.banks]
     return {
         "at": now,
         "environment": gateway.settings.gateway.environment,

@@ -10,7 +10,8 @@ from unicodedata import category
 
 import click
 
-from h2h.cli.output import emit, one_line, open_gateway, plain
+from h2h.cli.output import emit, one_line, open_gateway
+from h2h.records import json_value
 
 if TYPE_CHECKING:
     from h2h.ledger.views import Views
@@ -35,7 +36,7 @@ def export(ctx: click.Context, what: str, bank: str | None, form: str, limit: in
     if form == "jsonl":
         emit(rows)
     else:
-        _write_csv([plain(row) for row in rows])
+        _write_csv([json_value(row) for row in rows])
 
 
 def _rows(views: Views, what: str, bank: str | None, limit: int) -> Iterable[Any]:

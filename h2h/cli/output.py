@@ -7,12 +7,13 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict, is_dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
 import click
+
+from h2h.records import json_value
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -68,26 +69,13 @@ def with_bar(source: BinaryIO, size: int) -> AbstractContextManager[BinaryIO]:
 def emit(records: Iterable[Any]) -> None:
     """One JSON object per line."""
     for record in records:
-        click.echo(one_line(plain(record)))
+        click.echo(one_line(json_value(record)))
 
 
 def one_line(value: Any) -> str:
     """As JSON; what a terminal might obey or hide is escaped, which means the same to a program."""
     line = json.dumps(value, ensure_ascii=False)
     return line if line.isprintable() else "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in line)
-
-
-def plain(value: Any) -> Any:
-    """A record as JSON values: amounts and instants as text."""
-    if is_dataclass(value) and not isinstance(value, type):
-        return plain(asdict(value))
-    if isinstance(value, dict):
-        return {key: plain(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple | set | frozenset):
-        return [plain(inner) for inner in value]
-    if isinstance(value, datetime):
-        return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
-    return format(value, "f") if isinstance(value, Decimal) else value
 
 
 def text(value: object, style: str = "") -> Text:

@@ -108,8 +108,14 @@ class Journal:
             return Chain(events=count, head=previous, fault=f"its end was cut off: event {last} was there on {at}")
         return Chain(events=count, head=previous)
 
-    def _rows(self) -> Iterator[Row[Any]]:
-        last = 0
+    def since_first_of(self, subjects: Sequence[str]) -> Iterator[dict[str, Any]]:
+        """Every event from the first of these subjects' to the head, as stored."""
+        with self._database.reading() as connection:
+            query = select(event.c.seq).where(event.c.subject.in_(subjects)).order_by(event.c.seq).limit(1)
+            first = connection.execute(query).scalar_one()
+        return (dict(row._mapping) for row in self._rows(first - 1))
+
+    def _rows(self, last: int = 0) -> Iterator[Row[Any]]:
         while True:
             with self._database.reading() as connection:
                 query = select(*_AS_STORED).where(event.c.seq > last).order_by(event.c.seq).limit(PAGE)

@@ -191,14 +191,7 @@ class Views:
     ) -> list[PaymentRow]:
         """Payments, newest file first: those with this EndToEndId, InstrId or UETR, or all."""
         p = t.payment.c
-        query = (
-            select(t.payment, t.transfer.c.bank, t.transfer.c.name, t.transfer.c.state, t.transfer.c.sent_at,
-                   t.batch.c.payment_information_id, t.batch.c.debtor_account)
-            .join(t.transfer, t.transfer.c.id == p.transfer_id)
-            .join(t.batch, (t.batch.c.transfer_id == p.transfer_id) & (t.batch.c.position == p.batch))
-            .order_by(t.transfer.c.received_at.desc(), p.position)
-            .limit(limit)
-        )  # fmt: skip
+        query = _payments().order_by(t.transfer.c.received_at.desc(), p.position).limit(limit)
         if reference is not None:
             same = (p.end_to_end_id == reference, p.instruction_id == reference, p.uetr == reference.lower())
             query = query.where(or_(*same))
@@ -206,6 +199,26 @@ class Views:
             query = query.where(t.transfer.c.bank == bank)
         with self._database.reading() as connection:
             return [_payment_row(connection, row) for row in connection.execute(query).all()]
+
+    def payments_of(self, transfer_id: str) -> list[PaymentRow]:
+        """All payments of one transfer, in the order of its file."""
+        query = _payments().where(t.payment.c.transfer_id == transfer_id).order_by(t.payment.c.position)
+        with self._database.reading() as connection:
+            return [_payment_row(connection, row) for row in connection.execute(query).all()]
+
+    def messages_about(self, transfer_id: str) -> list[FileRow]:
+        """The inbound files that answer a transfer or book payments of it, oldest first."""
+        answered = select(t.report.c.message_id).where(t.report.c.transfer_id == transfer_id)
+        booked = (
+            select(t.statement.c.message_id)
+            .join(t.entry, t.entry.c.statement_id == t.statement.c.id)
+            .join(t.payment, t.payment.c.booked_by == t.entry.c.id)
+            .where(t.payment.c.transfer_id == transfer_id)
+        )
+        c = t.message.c
+        query = select(t.message).where(or_(c.id.in_(answered), c.id.in_(booked))).order_by(c.fetched_at, c.id)
+        with self._database.reading() as connection:
+            return [_message_row(row) for row in connection.execute(query)]
 
     def statements(
         self, *, account: str | None = None, bank: str | None = None, limit: int = LIMIT
@@ -254,6 +267,16 @@ def _troubled_messages(now: datetime) -> Select[Any]:
     c = t.message.c
     troubled = (c.state == MessageState.UNREADABLE) | ((c.state == MessageState.APPLIED) & c.reason.is_not(None))
     return select(t.message).where(troubled, c.fetched_at > now - NEWS).order_by(c.fetched_at.desc()).limit(LIMIT)
+
+
+def _payments() -> Select[Any]:
+    """Payments with what their file and their batch say of them."""
+    f, b, p = t.transfer.c, t.batch.c, t.payment.c
+    return (
+        select(t.payment, f.bank, f.name, f.state, f.sent_at, b.payment_information_id, b.debtor_account)
+        .join(t.transfer, f.id == p.transfer_id)
+        .join(t.batch, (b.transfer_id == p.transfer_id) & (b.position == p.batch))
+    )
 
 
 def _newest(table: Any, at: Any, state: str | None, bank: str | None, limit: int) -> Select[Any]:
