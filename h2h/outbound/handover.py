@@ -22,7 +22,7 @@ from h2h.ledger import Ledger
 from h2h.ledger.transfers import Transfer
 from h2h.lifecycle import State, Trigger
 from h2h.line import Line
-from h2h.model import Presence, Staged
+from h2h.model import Presence, Staged, TransferId
 from h2h.outbound.names import names
 from h2h.outbound.publisher import Publisher
 from h2h.schedule import backoff, closing, missed, next_opening
@@ -45,14 +45,17 @@ class Handover:
         self._publisher = Publisher(bank, line=line, ledger=ledger, clock=clock)
 
     def round(self, progress: Callable[[Transfer], None] = lambda _: None, *, stop: Callable[[], bool]) -> None:
-        """Look at everything that is due; ends early where the bank cannot be reached."""
-        for transfer in self._ledger.transfers.due(self.bank.name, self._clock.now()):
-            if stop() or self._line.suspended_until():
-                return
-            try:
-                progress(self._look_at(transfer))
-            except Stale as error:
-                log.warning("transfer changed hands", extra={"event": "stale", "text": str(error)})
+        """Look once at everything that is due; ends early where the bank cannot be reached."""
+        seen: set[TransferId] = set()
+        while due := [t for t in self._ledger.transfers.due(self.bank.name, self._clock.now()) if t.id not in seen]:
+            for transfer in due:
+                if stop() or self._line.suspended_until():
+                    return
+                seen.add(transfer.id)
+                try:
+                    progress(self._look_at(transfer))
+                except Stale as error:
+                    log.warning("transfer changed hands", extra={"event": "stale", "text": str(error)})
 
     def _look_at(self, transfer: Transfer) -> Transfer:
         folder = self.bank.outbound_for(transfer.watch)
