@@ -94,9 +94,8 @@ class _Application:
             self._find("REPORT_UNSENT", text, Severity.ERROR)
             if row.state in (State.READY, State.FAILED):
                 trigger = Trigger.NAMED_BY_BANK
-                change_state(
-                    self._connection, row.id, trigger, Actor.BANK, self._now, reason=text, due_at=None
-                )  # fmt: skip
+                columns = {"due_at": None, "proposed_by": "bank"}
+                change_state(self._connection, row.id, trigger, Actor.BANK, self._now, reason=text, **columns)
             return None
         return row
 

@@ -301,16 +301,17 @@ class Transfers:
                 extra |= {"failures": 0, "verdict": Verdict.NONE, "sent_at": None, "late_allowed": late_allowed}
             if to is State.SENT:
                 extra |= {"sent_at": now}
-            data = {"decision": trigger, "reason": reason}
+            data = {"decision": trigger, "reason": reason, "late_allowed": late_allowed}
             if trigger is Trigger.RESEND_REJECTED:
                 forget_refusal(connection, row.id, row.verdict)
             return _move(connection, row, trigger, actor, now, reason=reason, data=data, who=who, **extra)
 
     def propose(self, transfer_id: str, who: str, reason: str, now: datetime) -> Transfer:
-        """The first of two people says "send again"; another one has to say so too."""
+        """The first of two people says that it is to go (again); another one has to say so too."""
         with self._database.transaction() as connection:
             row = _get(connection, transfer_id)
-            move(row.state, Trigger.SEND_AGAIN, Actor.SECOND_PERSON)
+            if row.state is not State.HELD:
+                move(row.state, Trigger.SEND_AGAIN, Actor.SECOND_PERSON)
             data = {"reason": reason}
             return _change(connection, row, now, "send again proposed", who, data, proposed_by=who)
 

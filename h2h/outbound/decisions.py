@@ -31,9 +31,12 @@ class Decisions:
         transfer = self._transfers.get(transfer_id)
         if transfer.state is State.DUPLICATE:
             return self._decide(transfer_id, Trigger.OVERRIDE, who, reason)
-        if transfer.duplicate_of and transfer.proposed_by == who:
+        self._refuse_if_booked(transfer)
+        if transfer.state is State.HELD and transfer.proposed_by == "bank":  # the bank answered it: two persons
+            return self._transfers.propose(transfer_id, who, reason, self._clock.now())
+        if transfer.state is State.HELD and transfer.proposed_by == who:
             raise NotAllowed(
-                f"{transfer.id} repeats {transfer.duplicate_of}, and you said that it is none; "
+                f"{transfer.id} may have been paid already, and you said that it was not; "
                 "somebody else has to release it."
             )
         return self._decide(transfer_id, Trigger.RELEASE, who, reason, late_allowed="now" if now else "next")

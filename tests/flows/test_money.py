@@ -133,3 +133,17 @@ def test_no_decision_can_be_made_twice_or_on_what_is_at_work(tmp_path: Path) -> 
         with pytest.raises(NotAllowed):
             gateway.decisions.release(sent.id, now=True, **WHO)
         assert len(bank.taken) == 1
+
+
+def test_what_the_bank_answered_while_it_waited_takes_two_persons_to_release(tmp_path: Path) -> None:
+    with world(tmp_path, SILENT) as (erp, bank):
+        erp.write_settings()
+        erp.drop_file(FILE)
+        with opened(erp) as gateway:
+            gateway.desks["box"].take_in()
+            held = says(bank, gateway, "ACCP", 1)
+            assert held.state is State.HELD
+            assert gateway.decisions.release(held.id, who="ann", reason="no", now=True).state is State.HELD
+            with pytest.raises(NotAllowed, match="somebody else"):
+                gateway.decisions.release(held.id, who="ann", reason="no", now=True)
+            assert gateway.decisions.release(held.id, who="bob", reason="no", now=True).state is State.READY
