@@ -31,6 +31,7 @@ from pydantic import (
 )
 
 from h2h.errors import Problem, SettingsError
+from h2h.model import Way
 from h2h.schedule import CALENDARS, COUNTRY, Window, is_calendar, parse_days
 from h2h.toml_lines import lines_of, nearest
 
@@ -130,9 +131,26 @@ class LedgerSettings(Section):
     url: str = "sqlite:///h2h.db"
 
 
-class SftpSettings(Section):
+class ChannelFacts(Section):
     """Facts about a bank's server are false unless stated: the careless default asks a person."""
 
+    publish: Literal["rename", "marker", "direct"] = "rename"
+    publish_marker: str = Field(default=".done", pattern=r"^\.[A-Za-z0-9._-]+$")
+    atomic_rename: bool = False
+    staging_is_ours: bool = False
+    takes_file_before_marker: bool = False
+
+    @property
+    def way(self) -> Way:
+        return Way(self.publish)
+
+    @property
+    def repeatable(self) -> bool:
+        """Whether asking twice to publish the same temporary file cannot make the bank take it twice."""
+        return self.takes_file_before_marker if self.way is Way.MARKER else self.atomic_rename
+
+
+class SftpSettings(ChannelFacts):
     kind: Literal["sftp"]
     host: str
     port: Annotated[int, Field(ge=1, le=65535)] = 22
@@ -142,17 +160,13 @@ class SftpSettings(Section):
     host_keys: Annotated[list[HostKey], Field(min_length=1)]
     connect_timeout: Duration = timedelta(seconds=15)
     operation_timeout: Duration = timedelta(seconds=60)
-    atomic_rename: bool = False
-    staging_is_ours: bool = False
 
 
-class FolderSettings(Section):
+class FolderSettings(ChannelFacts):
     """A bank (or a SWIFT or EBICS client beside us) that is reached through a local or mounted folder."""
 
     kind: Literal["folder"]
     path: LocalPath
-    atomic_rename: bool = False
-    staging_is_ours: bool = False
 
 
 ChannelSettings = Annotated[SftpSettings | FolderSettings, Field(discriminator="kind")]
@@ -232,6 +246,12 @@ class Bank(Section):
     def _some_day_open(self) -> Bank:
         if self.calendar != "EVERYDAY" and any(not folder.days & set(range(5)) for folder in self.outbound):
             raise ValueError(f"an outbound folder has only days that the calendar {self.calendar} closes")
+        return self
+
+    @model_validator(mode="after")
+    def _staging_is_renamed(self) -> Bank:
+        if self.channel.way is not Way.RENAME and any(folder.staging for folder in self.outbound):
+            raise ValueError('staging goes with publish = "rename": nothing is moved from one folder to the other here')
         return self
 
     def window(self, folder: Outbound) -> Window:

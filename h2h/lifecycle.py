@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from h2h.errors import NotAllowed
-from h2h.model import Look, Presence
+from h2h.model import Look, Presence, Way
 
 
 class State(StrEnum):
@@ -114,7 +114,8 @@ def move(state: State, trigger: Trigger, actor: Actor) -> State:
     return to
 
 
-# After an interrupted publish: what stands at the bank decides. T is the temporary name, F the final one.
+# After an interrupted publish: what stands at the bank decides. T is the temporary name, F the final one. Where a
+# marker is the way, T is the data file and F its marker; where a file goes straight to its final name, there is no T.
 
 
 class Seen(StrEnum):
@@ -129,23 +130,27 @@ class Seen(StrEnum):
 class Decision(StrEnum):
     SENT = "sent"
     SENT_REMOVE_TEMPORARY = "sent; remove the temporary file"
-    RENAME_AGAIN = "rename the same temporary file again"
+    PUBLISH_AGAIN = "publish the same temporary file again"
     UNCERTAIN = "a person decides"
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A row of the reconcile table; None stands for any. The first row that fits decides."""
+    """A row of a reconcile table; None stands for any. The first row that fits decides.
+
+    `repeatable`: publishing the same temporary file twice cannot make the bank take it twice. `ours`: only publishing
+    removes our temporary files.
+    """
 
     temporary: Presence | None
     final: Seen | None
-    atomic_rename: bool | None
-    staging_is_ours: bool | None
+    repeatable: bool | None
+    ours: bool | None
     decision: Decision
     reason: str
 
 
-RECONCILE = (
+BY_RENAME = (
     Case(None, Seen.OTHER, None, None, Decision.UNCERTAIN,
          "another file stands under the final name; it is never touched"),
     Case(Presence.GONE, Seen.SAME, None, None, Decision.SENT,
@@ -158,22 +163,49 @@ RECONCILE = (
          "taken unseen: only the rename removes our temporary file, and it is gone"),
     Case(Presence.GONE, None, None, False, Decision.UNCERTAIN,
          "both names are gone, and the bank may remove temporary files by itself"),
-    Case(None, None, True, None, Decision.RENAME_AGAIN,
+    Case(None, None, True, None, Decision.PUBLISH_AGAIN,
          "the same temporary file can be renamed once only, whoever asks"),
     Case(None, None, False, None, Decision.UNCERTAIN,
          "renaming is not atomic here, so the bank may have taken the final name already"),
 )  # fmt: skip
 
+BY_MARKER = (
+    Case(None, Seen.OTHER, None, None, Decision.UNCERTAIN,
+         "something else stands under the marker's name; it is never touched"),
+    Case(None, Seen.SAME, None, None, Decision.SENT,
+         "the marker stands beside the file"),
+    Case(Presence.GONE, None, None, True, Decision.SENT,
+         "taken unseen: only the bank, told by the marker, takes our file away, and it is gone"),
+    Case(Presence.GONE, None, None, False, Decision.UNCERTAIN,
+         "file and marker are gone, and somebody else may have removed the file"),
+    Case(None, None, True, None, Decision.PUBLISH_AGAIN,
+         "the bank takes a file before its marker, so it has not taken this one"),
+    Case(None, None, False, None, Decision.UNCERTAIN,
+         "the bank may have taken the marker, and come for the file later"),
+)  # fmt: skip
 
-def reconcile(temporary: Look, final: Look, size: int, *, atomic_rename: bool, staging_is_ours: bool) -> Case:
+DIRECTLY = (
+    Case(None, Seen.SAME, None, None, Decision.SENT,
+         "the whole file stands under its name"),
+    Case(None, Seen.OTHER, None, None, Decision.UNCERTAIN,
+         "a part of it, or another file, stands under its name; have the bank remove it"),
+    Case(None, None, None, None, Decision.UNCERTAIN,
+         "the upload was interrupted, and the bank may have taken what was there"),
+)  # fmt: skip
+
+RECONCILE = {Way.RENAME: BY_RENAME, Way.MARKER: BY_MARKER, Way.DIRECT: DIRECTLY}
+
+
+def reconcile(way: Way, temporary: Look, final: Look, size: int, *, repeatable: bool, ours: bool) -> Case:
+    """What to do. `size`: of what we put under the final name; that of a marker is 0."""
     seen = _seen(final, size)
     return next(
         case
-        for case in RECONCILE
+        for case in RECONCILE[way]
         if case.temporary in (None, temporary.presence)
         and case.final in (None, seen)
-        and case.atomic_rename in (None, atomic_rename)
-        and case.staging_is_ours in (None, staging_is_ours)
+        and case.repeatable in (None, repeatable)
+        and case.ours in (None, ours)
     )
 
 

@@ -302,6 +302,14 @@ class RemoteFile:
     modified: int | None = None  # seconds since 1970 by the bank's clock
 
 
+class Way(StrEnum):
+    """How a bank learns that a file is whole, which is the moment that counts."""
+
+    RENAME = "rename"  # a temporary name becomes the final one
+    MARKER = "marker"  # an empty file beside it says so
+    DIRECT = "direct"  # it does not: what stands under the final name may be taken at any moment
+
+
 class Presence(StrEnum):
     THERE = "there"
     GONE = "gone"

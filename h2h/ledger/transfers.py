@@ -78,6 +78,13 @@ class Transfers:
         with self._database.transaction() as connection:
             connection.execute(update(t.transfer).where(waiting, c.due_at > now).values(due_at=now))
 
+    def announced(self, transfer: Transfer) -> bool:
+        """Whether the bank may have seen the transfer under the final name of its last attempt."""
+        c = t.remote_name.c
+        query = select(c.published).where(c.bank == transfer.bank, c.path == transfer.remote)
+        with self._database.reading() as connection:
+            return bool(connection.execute(query).scalar())
+
     def refusal_codes(self, transfer_id: str) -> set[str]:
         """The reason codes with which the bank refused the transfer or payments of it."""
         c = t.report.c

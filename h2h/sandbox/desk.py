@@ -72,6 +72,7 @@ class Desk:
 
     def arrived(self, path: Path) -> None:
         """Something got the name `path`, or was closed under it. Called on the server's thread, before its reply."""
+        path = self.folders.announced(path)
         if not self.folders.is_arrival(path):
             return
         if self.scenario.take is Take.AFTER:

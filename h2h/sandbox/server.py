@@ -124,8 +124,8 @@ class BankServer:
         clock: Callable[[], datetime] = _now,
         server_class: ServerFactory = BankSftp,
     ) -> None:
-        self.folders = Folders(root)
         self.scenario = scenario or Scenario()
+        self.folders = Folders(root, self.scenario.marker)
         self.host = HOST
         self.port = port
         self._host_key = keys.host_key(self.folders.host_key_file)
