@@ -21,6 +21,7 @@ COMMANDS = {
     "check": "setup",
     "sandbox": "setup",
     "demo": "setup",
+    "drill": "drilling",
     "run": "work",
     "send": "work",
     "pull": "work",
@@ -44,7 +45,7 @@ SECTIONS = {
     "Work": ("run", "send", "pull"),
     "Look": ("status", "files", "show", "payments", "statements", "validate", "inspect", "export"),
     "Decide": ("resend", "release", "hold", "cancel", "resolve"),
-    "Prove": ("journal",),
+    "Prove": ("journal", "drill"),
 }
 DEFAULT_FILES = (Path("h2h.toml"), Path("/etc/h2h/h2h.toml"))
 
