@@ -12,6 +12,7 @@ from h2h.model import Finding, Severity
 CODES = {
     "DUPLICATE_BYTES": "the same bytes were taken before",
     "DUPLICATE_MESSAGE_ID": "the message id was taken before for this bank",
+    "FETCH_CUT": "a file that the bank gives only once did not arrive whole",
     "INTERNAL": "the gateway itself failed on the file",
     "OUTBOUND_MESSAGE_CAME_IN": "a payment order came in from the bank",
     "REPORT_AMBIGUOUS": "a status fits several payments",

@@ -21,6 +21,7 @@ from h2h.model import BatchStatus, Finding, InboundId, PaymentStatus, Record, Re
 from h2h.text import printable
 
 GATEWAY = "gateway"
+CHUNK = 500  # names asked for in one query
 
 
 class MessageState(StrEnum):
@@ -77,15 +78,19 @@ class Messages:
         What was discarded at the bank cannot be listed again: a file of that name is a new one, to be fetched.
         """
         c = t.message.c
+        by_name = {(file.folder, printable(file.name), file.size, file.modified): file for file in files}
+        names = sorted({(folder, name) for folder, name, _, _ in by_name})
         found: dict[RemoteFile, Message] = {}
         with self._database.reading() as connection:
-            for file in files:
+            for start in range(0, len(names), CHUNK):
+                chunk = names[start : start + CHUNK]
                 query = select(t.message).where(
-                    c.bank == bank, c.folder == file.folder, c.name == printable(file.name),
-                    c.size == file.size, c.modified == file.modified, c.discarded_at.is_(None),
+                    c.bank == bank, c.folder.in_({folder for folder, _ in chunk}), c.name.in_([n for _, n in chunk]),
+                    c.discarded_at.is_(None),
                 )  # fmt: skip
-                if row := connection.execute(query.order_by(c.fetched_at.desc()).limit(1)).first():
-                    found[file] = _message(row)
+                for row in connection.execute(query.order_by(c.fetched_at, c.id)):
+                    if file := by_name.get((row.folder, row.name, row.size, row.modified)):
+                        found[file] = _message(row)
         return found
 
     def unread(self, bank: str) -> list[Message]:
@@ -144,6 +149,22 @@ class Messages:
             told = {"message": reading.message, "message_id": reading.message_id, "findings": len(findings)}
             record(connection, at=now, subject=message_id, kind=state, actor=GATEWAY, data=told)
             return _get(connection, message_id)
+
+    def cut(
+        self, new_id: InboundId, bank: str, part: RemoteFile, sha256: str, finding: Finding, now: datetime
+    ) -> Message:
+        """What arrived of a file that the bank does not give again: kept, told, and nothing is made of it."""
+        with self._database.transaction() as connection:
+            values = {
+                "id": new_id, "bank": bank, "folder": part.folder, "name": printable(part.name), "size": part.size,
+                "modified": part.modified, "sha256": sha256, "state": MessageState.UNREADABLE, "fetched_at": now,
+                "handed_over_at": now, "reason": f"{finding.code}: {finding.text}",
+            }  # fmt: skip
+            connection.execute(insert(t.message).values(**values))
+            store_findings(connection, new_id, [finding])
+            told = {key: values[key] for key in ("bank", "folder", "name", "size", "sha256", "reason")}
+            record(connection, at=now, subject=new_id, kind=MessageState.UNREADABLE, actor=GATEWAY, data=told)
+            return _get(connection, new_id)
 
     def discarded(self, message_id: InboundId, how: str, now: datetime) -> None:
         self._stamp(message_id, "discarded", {"how": how}, now, discarded_at=now)

@@ -19,12 +19,14 @@ from h2h.ledger import tables as t
 from h2h.ledger.database import Database
 from h2h.ledger.findings import load_findings
 from h2h.ledger.messages import MessageState
+from h2h.ledger.troubles import Kind
 from h2h.lifecycle import State
 from h2h.model import Finding
 from h2h.verdicts import Verdict
 
 LIMIT = 100
 WAITING_FOR_SOMEBODY = (State.DUPLICATE, State.HELD, State.UNCERTAIN, State.FAILED)
+PATIENCE = timedelta(minutes=10)  # with a file that the bank is still writing
 NEWS = timedelta(days=3)  # how long something that cannot be mended any more stays on the board
 
 
@@ -131,10 +133,23 @@ class BankRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TroubleRow:
+    """What does not work in a bank's folder; `name` is a file's, or empty for the folder itself."""
+
+    bank: str
+    place: str
+    name: str
+    kind: str
+    text: str
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Board:
     """What somebody wants to see first in the morning."""
 
     banks: list[BankRow]
+    troubles: list[TroubleRow]
     attention: list[FileRow]
 
 
@@ -251,7 +266,9 @@ class Views:
             files = [_transfer_row(row) for row in connection.execute(_troubled_transfers(now))]
             files += [_message_row(row) for row in connection.execute(_troubled_messages(now))]
             attention = sorted(files, key=lambda file: file.at, reverse=True)
-            return Board(banks=[_bank_row(connection, bank) for bank in banks], attention=attention)
+            troubles = [TroubleRow(**row._mapping) for row in connection.execute(_troubles(banks, now))]
+            rows = [_bank_row(connection, bank) for bank in banks]
+            return Board(banks=rows, troubles=troubles, attention=attention)
 
 
 def _troubled_transfers(now: datetime) -> Select[Any]:
@@ -267,6 +284,15 @@ def _troubled_messages(now: datetime) -> Select[Any]:
     c = t.message.c
     troubled = (c.state == MessageState.UNREADABLE) | ((c.state == MessageState.APPLIED) & c.reason.is_not(None))
     return select(t.message).where(troubled, c.fetched_at > now - NEWS).order_by(c.fetched_at.desc()).limit(LIMIT)
+
+
+def _troubles(banks: Sequence[str], now: datetime) -> Select[Any]:
+    """All but what is news no more, and files that may just be on their way."""
+    c = t.trouble.c
+    fresh = (c.kind == Kind.CHANGING) & (c.since > now - PATIENCE)
+    old = (c.kind == Kind.OPENED) & (c.since < now - NEWS)
+    query = select(c.bank, c.place, c.name, c.kind, c.text, c.since).where(c.bank.in_(banks), ~fresh, ~old)
+    return query.order_by(c.since, c.id).limit(LIMIT)
 
 
 def _payments() -> Select[Any]:
