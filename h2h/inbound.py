@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -26,7 +26,18 @@ from h2h.ledger.troubles import Kind, Trouble
 from h2h.line import Line
 from h2h.mailbox import Mailbox, unnumbered
 from h2h.messages import Catalog, read
-from h2h.model import Finding, InboundId, PaymentFile, Record, RemoteFile, Severity, StatementFile, StatusReport
+from h2h.model import (
+    Entry,
+    Finding,
+    InboundId,
+    PaymentFile,
+    Record,
+    RemoteFile,
+    Severity,
+    Statement,
+    StatementFile,
+    StatusReport,
+)
 from h2h.records import plain
 from h2h.text import printable
 
@@ -215,7 +226,8 @@ class Collector:
     def _deliver(self, message: Message, folder: Path) -> list[str]:
         name = local_name(message.id, message.name)
         if message.state is MessageState.APPLIED:
-            lines = records_as_lines(message.id, self._read(message, None).records)
+            booked = self._ledger.messages.statements(message.id)
+            lines = records_as_lines(message.id, _booked(self._read(message, None).records, booked))
             with atomic_writer(folder / f"{name}.jsonl") as file:
                 file.writelines(lines)
         with self._archive.open(message.sha256) as source, atomic_writer(folder / name) as file:
@@ -264,6 +276,14 @@ def reading_of(items: Iterable[Record | Finding]) -> Reading:
         records=records,
         findings=findings,
     )
+
+
+def _booked(records: Iterable[Record], statements: Collection[int]) -> Iterator[Record]:
+    """Without the statements that were known already: the ERP gets each once, too."""
+    for record in records:
+        position = {Statement: "position", Entry: "statement"}.get(type(record))
+        if position is None or getattr(record, position) in statements:
+            yield record
 
 
 def records_as_lines(message_id: str, records: Iterable[Record]) -> Iterable[bytes]:

@@ -21,6 +21,10 @@ CODES = {
     "REPORT_UNKNOWN_BATCH": "a report names a batch that its file does not have",
     "REPORT_UNKNOWN_PAYMENT": "a report names a payment that its file does not have",
     "REPORT_UNSENT": "a report answers a file that was not handed over",
+    "STATEMENT_CONFLICT": "a statement came before with another content",
+    "STATEMENT_GAP": "numbers were left out before a statement",
+    "STATEMENT_OPENING": "a statement does not open where the one before it closed",
+    "STATEMENT_PAGE": "the page before this one is not there",
     "STATEMENT_REPEATED": "a statement was read before, from another file",
 }
 KEPT = 1000  # findings kept for one file; a file with more is broken as a whole

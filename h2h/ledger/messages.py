@@ -8,19 +8,32 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, Row, delete, insert, select, update
 
-from h2h.errors import UsageError
+from h2h.errors import NotAllowed, UsageError
 from h2h.ledger import tables as t
 from h2h.ledger.bookings import apply_statements
 from h2h.ledger.database import Database
-from h2h.ledger.findings import store_findings
+from h2h.ledger.findings import load_findings, store_findings
 from h2h.ledger.journal import record
 from h2h.ledger.reports import apply_reports
-from h2h.model import BatchStatus, Finding, InboundId, PaymentStatus, Record, RemoteFile, Severity, StatusReport
+from h2h.model import (
+    BatchStatus,
+    Finding,
+    InboundId,
+    PaymentStatus,
+    Record,
+    RemoteFile,
+    Severity,
+    Statement,
+    StatusReport,
+)
 from h2h.text import printable
 
 GATEWAY = "gateway"
+ALARMS = frozenset(  # not wrong in themselves, but somebody has to see them
+    {"REPORT_UNKNOWN", "STATEMENT_GAP", "STATEMENT_OPENING", "STATEMENT_PAGE", "STATEMENT_SUM"}
+)
 CHUNK = 500  # names asked for in one query
 
 
@@ -93,6 +106,25 @@ class Messages:
                         found[file] = _message(row)
         return found
 
+    def statements(self, message_id: InboundId) -> set[int]:
+        """The positions of those statements of the file that are in the books by it."""
+        with self._database.reading() as connection:
+            return _statements(connection, message_id)
+
+    def reread(self, message_id: InboundId, *, who: str, reason: str, now: datetime) -> Message:
+        """An UNREADABLE file is KEPT again, to be read once more: a new schema, a mended fault."""
+        with self._database.transaction() as connection:
+            row = _get(connection, message_id)
+            if row.state is not MessageState.UNREADABLE:
+                raise NotAllowed(f"{row.id} is {row.state}; only what is UNREADABLE can be read again.")
+            codes = [f.code for f in load_findings(connection, message_id)]
+            connection.execute(delete(t.finding).where(t.finding.c.subject == message_id))
+            values = {"state": MessageState.KEPT, "reason": None, "same_as": None, "handed_over_at": None}
+            connection.execute(update(t.message).where(t.message.c.id == message_id).values(**values))
+            told = {"reason": reason, "findings": codes}
+            record(connection, at=now, subject=message_id, kind="read again", actor=who, data=told)
+            return _get(connection, message_id)
+
     def unread(self, bank: str) -> list[Message]:
         """Kept but not read: a crash came between."""
         return self._where(bank, t.message.c.state == MessageState.KEPT)
@@ -137,9 +169,10 @@ class Messages:
             if row.state is not MessageState.KEPT:
                 return row
             findings = [*reading.findings, *_apply(connection, row, reading.records, now)]
-            state = MessageState.APPLIED if reading.records else MessageState.UNREADABLE
+            state = _outcome(connection, message_id, reading.records, findings)
             store_findings(connection, message_id, findings)
             worst = next((f for f in findings if f.severity is Severity.ERROR), None)
+            worst = worst or next((f for f in findings if f.code in ALARMS or state is MessageState.REPEATED), None)
             connection.execute(
                 update(t.message).where(t.message.c.id == message_id).values(
                     state=state, message=reading.message, message_id=reading.message_id,
@@ -148,6 +181,8 @@ class Messages:
             )  # fmt: skip
             told = {"message": reading.message, "message_id": reading.message_id, "findings": len(findings)}
             record(connection, at=now, subject=message_id, kind=state, actor=GATEWAY, data=told)
+            if state is not MessageState.UNREADABLE:
+                _repeat_twins(connection, row, now)
             return _get(connection, message_id)
 
     def cut(
@@ -186,6 +221,34 @@ def _apply(connection: Connection, row: Message, records: Sequence[Record], now:
     if isinstance(records[0], StatusReport | BatchStatus | PaymentStatus):
         return apply_reports(connection, row.id, row.bank, records, now)
     return apply_statements(connection, row.id, row.bank, records)
+
+
+def _outcome(
+    connection: Connection, message_id: str, records: Sequence[Record], findings: Sequence[Finding]
+) -> MessageState:
+    """Of a file whose statements are all known nothing is made; one that contradicts what is known waits."""
+    if not records:
+        return MessageState.UNREADABLE
+    if not any(isinstance(r, Statement) for r in records) or _statements(connection, message_id):
+        return MessageState.APPLIED
+    conflict = any(f.code == "STATEMENT_CONFLICT" for f in findings)
+    return MessageState.UNREADABLE if conflict else MessageState.REPEATED
+
+
+def _repeat_twins(connection: Connection, row: Message, now: datetime) -> None:
+    """Other files of the same content, which could not be read until now, make no second records."""
+    c = t.message.c
+    waiting = c.state.in_([MessageState.UNREADABLE, MessageState.KEPT]) & (c.id != row.id)
+    twins = select(c.id).where(c.bank == row.bank, c.sha256 == row.sha256, waiting)
+    for twin in connection.execute(twins).scalars().all():
+        values = {"state": MessageState.REPEATED, "same_as": row.id, "reason": f"the same content as {row.id}"}
+        connection.execute(update(t.message).where(c.id == twin).values(**values))
+        record(connection, at=now, subject=twin, kind=MessageState.REPEATED, actor=GATEWAY, data={"same_as": row.id})
+
+
+def _statements(connection: Connection, message_id: str) -> set[int]:
+    query = select(t.statement.c.position).where(t.statement.c.message_id == message_id)
+    return set(connection.execute(query).scalars())
 
 
 def _get(connection: Connection, message_id: str) -> Message:

@@ -19,14 +19,13 @@ from h2h.ledger import tables as t
 from h2h.ledger.database import Database
 from h2h.ledger.findings import load_findings
 from h2h.ledger.messages import MessageState
-from h2h.ledger.troubles import Kind
+from h2h.ledger.troubles import TroubleRow, troubles_now
 from h2h.lifecycle import State
 from h2h.model import Finding
 from h2h.verdicts import Verdict
 
 LIMIT = 100
 WAITING_FOR_SOMEBODY = (State.DUPLICATE, State.HELD, State.UNCERTAIN, State.FAILED)
-PATIENCE = timedelta(minutes=10)  # with a file that the bank is still writing
 NEWS = timedelta(days=3)  # how long something that cannot be mended any more stays on the board
 
 
@@ -115,6 +114,8 @@ class StatementRow:
     entries: int
     matched: int
     reconciles: bool | None
+    page: str | None
+    last_page: bool | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,18 +131,6 @@ class BankRow:
     suspended_until: datetime | None
     last_statement: str | None
     unreadable: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TroubleRow:
-    """What does not work in a bank's folder; `name` is a file's, or empty for the folder itself."""
-
-    bank: str
-    place: str
-    name: str
-    kind: str
-    text: str
-    since: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -266,7 +255,7 @@ class Views:
             files = [_transfer_row(row) for row in connection.execute(_troubled_transfers(now))]
             files += [_message_row(row) for row in connection.execute(_troubled_messages(now))]
             attention = sorted(files, key=lambda file: file.at, reverse=True)
-            troubles = [TroubleRow(**row._mapping) for row in connection.execute(_troubles(banks, now))]
+            troubles = troubles_now(connection, banks, now)
             rows = [_bank_row(connection, bank) for bank in banks]
             return Board(banks=rows, troubles=troubles, attention=attention)
 
@@ -284,15 +273,6 @@ def _troubled_messages(now: datetime) -> Select[Any]:
     c = t.message.c
     troubled = (c.state == MessageState.UNREADABLE) | ((c.state == MessageState.APPLIED) & c.reason.is_not(None))
     return select(t.message).where(troubled, c.fetched_at > now - NEWS).order_by(c.fetched_at.desc()).limit(LIMIT)
-
-
-def _troubles(banks: Sequence[str], now: datetime) -> Select[Any]:
-    """All but what is news no more, and files that may just be on their way."""
-    c = t.trouble.c
-    fresh = (c.kind == Kind.CHANGING) & (c.since > now - PATIENCE)
-    old = (c.kind == Kind.OPENED) & (c.since < now - NEWS)
-    query = select(c.bank, c.place, c.name, c.kind, c.text, c.since).where(c.bank.in_(banks), ~fresh, ~old)
-    return query.order_by(c.since, c.id).limit(LIMIT)
 
 
 def _payments() -> Select[Any]:
@@ -386,7 +366,7 @@ def _statement_row(r: Row[Any]) -> StatementRow:
         message=r.message_id, bank=r.bank, account=r.account, statement_id=r.statement_id,
         sequence_number=r.electronic_sequence_number or r.legal_sequence_number, currency=r.currency,
         opening=r.opening, closing=r.closing, closing_date=r.closing_date, entries=r.entries, matched=r.matched,
-        reconciles=r.reconciles,
+        reconciles=r.reconciles, page=r.page_number, last_page=r.last_page,
     )  # fmt: skip
 
 
