@@ -152,7 +152,7 @@ def _page_before(connection: Connection, bank: str, statement: Statement) -> lis
     if page - 1 in {as_number(row.page_number) for row in connection.execute(pages)}:
         return []
     text = f"Page {page} of statement {statement.statement_id} came, and page {page - 1} is not there. Ask the bank."
-    return [_warning("STATEMENT_PAGE", text, statement)]
+    return [_find("STATEMENT_PAGE", text, statement)]
 
 
 def _number(statement: Statement) -> tuple[str, int | None]:
@@ -172,7 +172,7 @@ def _gap(statement: Statement, below: int, number: int) -> Finding:
         f"Statement {statement.statement_id} of {account_of(statement)} has number {number}, and the one before it "
         f"{below}: {', '.join(missing)}{more} did not come. Ask the bank to send what is missing."
     )
-    return _warning("STATEMENT_GAP", text, statement)
+    return _find("STATEMENT_GAP", text, statement)
 
 
 def _opening(statement: Statement, before: Row[Any]) -> list[Finding]:
@@ -184,8 +184,8 @@ def _opening(statement: Statement, before: Row[Any]) -> list[Finding]:
         f"Statement {statement.statement_id} of {account_of(statement)} opens at {signed}, but {before.statement_id} "
         f"before it closed at {before.closing} ({before.closing_date}). One may be missing between; ask the bank."
     )
-    return [_warning("STATEMENT_OPENING", text, statement)]
+    return [_find("STATEMENT_OPENING", text, statement)]
 
 
-def _warning(code: str, text: str, statement: Statement) -> Finding:
+def _find(code: str, text: str, statement: Statement) -> Finding:
     return Finding(code=code, severity=Severity.WARNING, text=text, line=statement.line)
