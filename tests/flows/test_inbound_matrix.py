@@ -835,11 +835,11 @@ def test_a_numbered_name_leads_back(name: str) -> None:
 
 def test_a_pull_that_is_stopped_while_it_waits_takes_nothing_new(tmp_path: Path) -> None:
     stops = iter([False, True, True, True, True, True, True])
-    with house(tmp_path, "folder", clock=Meanwhile(), **SETTLES) as it:
+    with house(tmp_path, "folder", clock=Meanwhile(), **SETTLES, **CLAIMED) as it:
         put(it.out, "s.xml", STATEMENT)
         desk = it.gateway.desks["box"]
         desk.pull(desk.bank.inbound[0], stop=lambda: next(stops))
-        assert it.states() == {}
+        assert (it.states(), (it.out / "s.xml").exists()) == ({}, True)
 
 
 def test_a_server_that_lists_another_size_than_it_has_is_not_believed(
