@@ -13,6 +13,8 @@ import stat
 import tomllib
 from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime, time, timedelta
+from fnmatch import fnmatchcase
+from ipaddress import ip_network
 from pathlib import Path
 from string import Formatter
 from typing import Annotated, Any, Literal, TypeVar
@@ -101,6 +103,16 @@ def _cron(value: str) -> str:
     return value
 
 
+def _network(value: str) -> str:
+    try:
+        ip_network(value)
+    except ValueError:
+        raise ValueError(
+            f"{value!r} is no address or network; write 203.0.113.7, 203.0.113.0/24 or 2001:db8::/32"
+        ) from None
+    return value
+
+
 def _remote(value: str) -> str:
     if not value.startswith("/") and value != ".":
         raise ValueError("write an absolute path at the bank, as in /in")
@@ -111,6 +123,7 @@ Duration = Annotated[timedelta, BeforeValidator(_duration), PlainSerializer(lamb
 ClockTime = Annotated[time, BeforeValidator(_clock_time)]
 LocalPath = Annotated[Path, BeforeValidator(_path)]
 RemotePath = Annotated[str, AfterValidator(_remote)]
+Network = Annotated[str, AfterValidator(_network)]
 Days = Annotated[frozenset[int], BeforeValidator(parse_days)]
 HostKey = Annotated[str, Field(pattern=r"^SHA256:[A-Za-z0-9+/]{43}$")]
 
@@ -158,6 +171,7 @@ class SftpSettings(ChannelFacts):
     key_file: LocalPath
     key_passphrase: str | None = Field(default=None, pattern=r"^(env|file|cred):.+$")
     host_keys: Annotated[list[HostKey], Field(min_length=1)]
+    addresses: Annotated[list[Network], Field(min_length=1)] | None = None
     connect_timeout: Duration = timedelta(seconds=15)
     operation_timeout: Duration = timedelta(seconds=60)
 
@@ -216,7 +230,10 @@ class Inbound(Section):
     messages: Annotated[list[str], Field(min_length=1)]
     every: Duration | None = None
     cron: Annotated[str, AfterValidator(_cron)] | None = None
+    settle: Duration = timedelta(seconds=5)
     claim: RemotePath | None = None
+    names_are_unique: bool = False
+    one_shot: bool = False
     after: Literal["delete", "move", "leave"] = "leave"
     move_to: RemotePath | None = None
     deliver: LocalPath | None = None
@@ -230,7 +247,28 @@ class Inbound(Section):
             raise ValueError(f"every has to be {SHORTEST.total_seconds():g}s or more")
         if (self.after == "move") != (self.move_to is not None):
             raise ValueError('move_to goes with after = "move", and is needed there')
+        if self.one_shot and self.after != "leave":
+            raise ValueError('a one_shot file is gone once it was opened; after must be "leave"')
+        if self.after != "leave" and self.claim is None and not self.names_are_unique:
+            raise ValueError(
+                f'after = "{self.after}" could remove a file that the bank wrote in place of the one we fetched: '
+                "name a folder in claim, or state names_are_unique = true if the bank never uses a name again"
+            )
+        if self.claim is not None and self.claim == self.remote:
+            raise ValueError("claim is another folder than remote: one in which the bank does not write")
         return self
+
+    @property
+    def place(self) -> str:
+        """This block among those of its bank, in words."""
+        return f"{self.remote} {self.match}"
+
+    def takes(self, folder: str, name: str) -> bool:
+        """Whether a file that was fetched from this folder of the bank, under this name, came by this block."""
+        return folder in (self.remote, self.claim) and self.matches(name)
+
+    def matches(self, name: str) -> bool:
+        return fnmatchcase(name, self.match)
 
 
 class Bank(Section):

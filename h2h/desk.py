@@ -9,7 +9,6 @@ from h2h.archive import Archive
 from h2h.channels import Channel
 from h2h.clock import Clock
 from h2h.config import Bank, Inbound
-from h2h.errors import ChannelError, Refused
 from h2h.folders import Scan
 from h2h.inbound import Collector
 from h2h.ledger import Ledger
@@ -20,7 +19,6 @@ from h2h.messages import Catalog
 from h2h.model import InboundId, TransferId
 from h2h.outbound.handover import Handover
 from h2h.outbound.intake import Intake
-from h2h.text import printable
 
 Told = Callable[[Transfer | Message], None]
 
@@ -79,15 +77,7 @@ class Desk:
 
     def pull(self, folder: Inbound, told: Told = _nobody, *, stop: Callable[[], bool] = lambda: False) -> None:
         """Fetch one folder. Raises NotDelivered or Refused where the bank cannot be asked."""
-        place = f"{folder.remote} {folder.match}"
-        try:
-            too_large = self._collector.pull(folder, told, stop=stop)
-        except ChannelError as error:
-            self._line.note(place, error)
-            raise
-        names = ", ".join(printable(file.name) for file in too_large)
-        text = f"larger than max_size, and left in {folder.remote}: {names}"
-        self._line.note(place, Refused(text) if too_large else None)
+        self._collector.pull(folder, told, stop=stop)
 
     def finish_started(self, told: Told = _nobody) -> None:
         """Read and hand over what a crash left half done."""

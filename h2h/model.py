@@ -294,7 +294,7 @@ def signed(amount: Decimal | None, direction: str | None) -> Decimal | None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RemoteFile:
-    """One file in a listing. `name` is data from outside: never a path of ours."""
+    """One file in a listing. `name` is data from outside: never a path of ours, and perhaps not even a name."""
 
     folder: str
     name: str
@@ -322,6 +322,7 @@ class Look:
 
     presence: Presence
     size: int | None = None
+    modified: int | None = None  # seconds since 1970 by the bank's clock
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

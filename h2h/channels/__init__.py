@@ -45,10 +45,16 @@ class Channel(Protocol):
         """What stands under `path`; HIDDEN where the bank does not allow looking. Raises NotDelivered or Refused."""
 
     def list(self, folder: str) -> list[RemoteFile]:
-        """The regular files of a folder, in order of their names; an absent folder is Refused."""
+        """The regular files of a folder, in order of their names; an absent folder is Refused.
+
+        What a server lists under a name that cannot be one is told too; such a file is never opened.
+        """
 
     def fetch(self, file: RemoteFile, sink: BinaryIO) -> int:
-        """Copy a file whole into `sink`; the number of bytes. Fewer (or more) than listed is NotDelivered."""
+        """Copy a file whole into `sink`; the number of bytes. Fewer (or more) than listed is NotDelivered;
+
+        what came until then is in `sink` all the same.
+        """
 
     def discard(self, path: str) -> None:
         """Remove a file; that it is gone already is fine. Raises NotDelivered or Refused."""

@@ -101,7 +101,7 @@ class FolderChannel:
             found = _lstat(name, folder)
         if found is None:
             return Look(presence=Presence.GONE)
-        return Look(presence=Presence.THERE, size=found.st_size)
+        return Look(presence=Presence.THERE, size=found.st_size, modified=int(found.st_mtime))
 
     def list(self, folder: str) -> list[RemoteFile]:
         with self._folder(folder) as opened, self._doing("list the folder", folder):

@@ -19,7 +19,7 @@ from typing import BinaryIO, Self
 import paramiko
 
 from h2h.channels import DOUBT
-from h2h.channels.names import bytes_of, is_plain, joined, parent, shown, text_of
+from h2h.channels.names import bytes_of, is_name, joined, parent, shown, text_of
 from h2h.channels.sftp_wire import (
     OPEN_NEW,
     OPEN_READ,
@@ -119,7 +119,7 @@ class SftpChannel:
                 found = self._wire.ask(Kind.LSTAT, _path(path)).attributes()
             except Answered as error:
                 return self._not_seen(path, error)
-        return Look(presence=Presence.THERE, size=found.size)
+        return Look(presence=Presence.THERE, size=found.size, modified=found.modified)
 
     def list(self, folder: str) -> list[RemoteFile]:
         with self._doing("list the folder", folder):
@@ -131,13 +131,15 @@ class SftpChannel:
 
     def fetch(self, file: RemoteFile, sink: BinaryIO) -> int:
         path = joined(file.folder, file.name)
+        if not is_name(bytes_of(file.name)):
+            raise Refused(f"{self._at(path)}: {shown(file.name)!r} is no name of a file. It is left alone.")
         with self._doing("read", path, gone_is=NotDelivered):
             handle = self._wire.ask(Kind.OPEN, _path(path), u32(OPEN_READ), u32(0)).handle()
             with self._closing(handle):
-                if (size := self._size(handle)) is not None:
-                    self._whole(path, size, file.size)
+                now = self._size(handle)
                 size = read_all(self._wire, handle, file.size + 1, sink)
                 self._whole(path, size, file.size)
+                self._whole(path, size if now is None else now, file.size)
         return size
 
     def discard(self, path: str) -> None:
@@ -279,7 +281,7 @@ class SftpChannel:
 
     def _remote_file(self, folder: str, entry: Listed) -> RemoteFile:
         attributes, name = entry.attributes, text_of(entry.name)
-        size = attributes.size
+        size = attributes.size if is_name(entry.name) else 0
         if size is None:
             size = self._wire.ask(Kind.LSTAT, _path(joined(folder, name))).attributes().size
         if size is None:
@@ -300,8 +302,8 @@ def _path(path: str) -> bytes:
 
 
 def _is_file(entry: Listed) -> bool:
-    """A regular file with a plain name; without a mode the first letter of the long name tells."""
-    if not is_plain(entry.name):
+    """A regular file; without a mode the first letter of the long name tells."""
+    if entry.name in (b"", b".", b".."):
         return False
     if entry.attributes.mode is None:
         return entry.long_name[:1] not in (b"d", b"l", b"p", b"s", b"b", b"c")

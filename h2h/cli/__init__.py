@@ -38,13 +38,14 @@ COMMANDS = {
     "hold": "deciding",
     "cancel": "deciding",
     "resolve": "deciding",
+    "reread": "deciding",
     "journal": "audit",
 }
 SECTIONS = {
     "Set up": ("init", "check", "sandbox", "demo"),
     "Work": ("run", "send", "pull"),
     "Look": ("status", "files", "show", "payments", "statements", "validate", "inspect", "export"),
-    "Decide": ("resend", "release", "hold", "cancel", "resolve"),
+    "Decide": ("resend", "release", "hold", "cancel", "resolve", "reread"),
     "Prove": ("journal", "drill"),
 }
 DEFAULT_FILES = (Path("h2h.toml"), Path("/etc/h2h/h2h.toml"))

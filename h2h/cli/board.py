@@ -72,6 +72,7 @@ def _record(gateway: Gateway, board: Board, folders: dict[str, Any], now: dateti
         "environment": gateway.settings.gateway.environment,
         "process": gateway.runs(),
         "banks": banks,
+        "troubles": board.troubles,
         "attention": board.attention,
     }
 
@@ -89,9 +90,11 @@ def _print(gateway: Gateway, board: Board, folders: dict[str, list[dict[str, Any
         right=["to send", "sent"],
     )
     _print_left_alone(folders)
+    _print_troubles(board)
     out.print()
-    if not board.attention:
+    if not board.attention and not board.troubles:
         out.print(text("Nothing needs attention.", "green"))
+    if not board.attention:
         return
     out.print(text(f"Needs attention ({len(board.attention)}):", "bold"))
     table(
@@ -156,3 +159,12 @@ def _print_left_alone(folders: dict[str, list[dict[str, Any]]]) -> None:
                 out.print(text(f"{bank}: {folder['error']}", STYLES["FAILED"]))
             for left in folder["ignored"]:
                 out.print(text(f"{bank}: left alone in {folder['watch']}: {left['name']} ({left['why']})", "dim"))
+
+
+def _print_troubles(board: Board) -> None:
+    """What does not work in the banks' folders, though the line is up."""
+    for trouble in board.troubles:
+        what = f"{trouble.bank}: {trouble.place}"
+        what += f": {trouble.name}" if trouble.name else ""
+        since = f"(since {trouble.since.astimezone():%Y-%m-%d %H:%M})"
+        console().print(text(f"{what}: {trouble.text} {since}", STYLES["HELD"]))

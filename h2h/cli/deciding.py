@@ -1,4 +1,4 @@
-"""resend, release, hold, cancel, resolve: what people decide. Each asks for a reason and records who decided."""
+"""resend, release, hold, cancel, resolve, reread: what people decide, with a reason and their name."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from h2h.cli.output import as_json, console, emit, open_gateway, text, word
+from h2h.model import InboundId
 
 if TYPE_CHECKING:
+    from h2h.ledger.messages import Message
     from h2h.ledger.transfers import Transfer
     from h2h.outbound.decisions import Decisions
 
@@ -119,3 +121,37 @@ def resolve(ctx: click.Context, transfer: str, reason: str, answer: str | None, 
         return decided
 
     _decided(ctx, transfer, as_json, act)
+
+
+@click.command()
+@click.argument("files", metavar="ID…", nargs=-1, required=True)
+@reason
+@as_json
+@click.pass_context
+def reread(ctx: click.Context, files: tuple[str, ...], reason: str, as_json: bool) -> int:
+    """Read UNREADABLE files once more, from the archive.
+
+    For after an update of the gateway or of its schemas. Exit status 1 if one of them still cannot be read.
+    """
+    gateway = open_gateway(ctx)
+    messages, views = gateway.ledger.messages, gateway.ledger.views
+    names = [InboundId(views.find(file)) for file in files]
+    for name in names:
+        messages.reread(name, who=person(gateway.data), reason=reason, now=gateway.clock.now())
+    if not gateway.runs():
+        with gateway.running():
+            for desk in gateway.desks.values():
+                desk.finish_started()
+    read = [messages.get(name) for name in names]
+    if as_json:
+        emit(read)
+    for message in read if not as_json else ():
+        line = text(f"{message.id} is now ").append_text(word(message.state)).append_text(text("."))
+        console().print(line.append_text(text(_next(message), "dim")))
+    return int(any(message.state == "UNREADABLE" for message in read))
+
+
+def _next(message: Message) -> str:
+    if message.state == "KEPT":
+        return " The running gateway reads it at its next pull."
+    return f" {message.reason}" if message.reason else ""

@@ -58,6 +58,8 @@ remote = "/out"
 match = "*.xml"
 messages = ["pain.002.001.03", "pain.002.001.10", "camt.053.001.02", "camt.053.001.08"]
 every = "500ms"
+settle = "0s"
+names_are_unique = true
 after = "delete"
 deliver = "../erp/in"
 """

@@ -201,9 +201,10 @@ def statements(ctx: click.Context, account: str | None, bank: str | None, limit:
 
 
 def _statement_row(row: StatementRow) -> list[Any]:
-    adds_up = {True: text("yes", "green"), False: text("NO", "red"), None: text("cannot be said", "dim")}[
-        row.reconciles
-    ]
+    words = {True: text("yes", "green"), False: text("NO", "red"), None: text("cannot be said", "dim")}
+    adds_up = (
+        words[row.reconciles] if row.last_page is not False else text(f"page {row.page or 1}, not the last", "dim")
+    )
     return [
         row.account, row.statement_id, row.sequence_number, row.closing_date, money(row.opening, row.currency),
         money(row.closing, row.currency), row.entries, row.matched, adds_up,

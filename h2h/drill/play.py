@@ -53,6 +53,8 @@ remote = "/out"
 match = "*.xml"
 messages = ["pain.002.001.10", "camt.053.001.08"]
 every = "1s"
+settle = "0s"
+names_are_unique = true
 deliver = "erp/in"
 {inbound}
 """

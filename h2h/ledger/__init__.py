@@ -3,6 +3,7 @@
 transfers  outbound files: received, judged, lease, publishing, sent, …      contacts  the line to each bank
 messages   inbound files: kept, applied, discarded, handed over             slots     once per schedule and slot
 views      what people and programs read                                     journal   the chained events
+troubles   what does not work in a bank's folder
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from h2h.ledger.database import Database
 from h2h.ledger.journal import Journal
 from h2h.ledger.messages import Messages
 from h2h.ledger.transfers import Transfers
+from h2h.ledger.troubles import Troubles
 from h2h.ledger.views import Views
 
 
@@ -25,6 +27,7 @@ class Ledger:
         self.messages = Messages(self._database)
         self.contacts = Contacts(self._database)
         self.slots = Slots(self._database)
+        self.troubles = Troubles(self._database)
         self.views = Views(self._database)
         self.journal = Journal(self._database)
 

@@ -12,6 +12,7 @@ from h2h.model import Finding, Severity
 CODES = {
     "DUPLICATE_BYTES": "the same bytes were taken before",
     "DUPLICATE_MESSAGE_ID": "the message id was taken before for this bank",
+    "FETCH_CUT": "a file that the bank gives only once did not arrive whole",
     "INTERNAL": "the gateway itself failed on the file",
     "OUTBOUND_MESSAGE_CAME_IN": "a payment order came in from the bank",
     "REPORT_AMBIGUOUS": "a status fits several payments",
@@ -20,6 +21,10 @@ CODES = {
     "REPORT_UNKNOWN_BATCH": "a report names a batch that its file does not have",
     "REPORT_UNKNOWN_PAYMENT": "a report names a payment that its file does not have",
     "REPORT_UNSENT": "a report answers a file that was not handed over",
+    "STATEMENT_CONFLICT": "a statement came before with another content",
+    "STATEMENT_GAP": "numbers were left out before a statement",
+    "STATEMENT_OPENING": "a statement does not open where the one before it closed",
+    "STATEMENT_PAGE": "the page before this one is not there",
     "STATEMENT_REPEATED": "a statement was read before, from another file",
 }
 KEPT = 1000  # findings kept for one file; a file with more is broken as a whole

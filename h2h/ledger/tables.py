@@ -366,6 +366,19 @@ contact = Table(  # what is known of the line to each bank
     Column("suspended_until", Instant),
 )
 
+trouble = Table(  # what does not work in a bank's folder although the line is up
+    "trouble",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("bank", String(40), nullable=False),
+    Column("place", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("text", Text, nullable=False),
+    Column("since", Instant, nullable=False),
+    Index("ix_trouble_bank", "bank"),
+)
+
 slot = Table(  # once for each schedule and local slot, whoever fires
     "slot",
     metadata,

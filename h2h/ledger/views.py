@@ -19,6 +19,7 @@ from h2h.ledger import tables as t
 from h2h.ledger.database import Database
 from h2h.ledger.findings import load_findings
 from h2h.ledger.messages import MessageState
+from h2h.ledger.troubles import TroubleRow, troubles_now
 from h2h.lifecycle import State
 from h2h.model import Finding
 from h2h.verdicts import Verdict
@@ -113,6 +114,8 @@ class StatementRow:
     entries: int
     matched: int
     reconciles: bool | None
+    page: str | None
+    last_page: bool | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,6 +138,7 @@ class Board:
     """What somebody wants to see first in the morning."""
 
     banks: list[BankRow]
+    troubles: list[TroubleRow]
     attention: list[FileRow]
 
 
@@ -251,7 +255,9 @@ class Views:
             files = [_transfer_row(row) for row in connection.execute(_troubled_transfers(now))]
             files += [_message_row(row) for row in connection.execute(_troubled_messages(now))]
             attention = sorted(files, key=lambda file: file.at, reverse=True)
-            return Board(banks=[_bank_row(connection, bank) for bank in banks], attention=attention)
+            troubles = troubles_now(connection, banks, now)
+            rows = [_bank_row(connection, bank) for bank in banks]
+            return Board(banks=rows, troubles=troubles, attention=attention)
 
 
 def _troubled_transfers(now: datetime) -> Select[Any]:
@@ -360,7 +366,7 @@ def _statement_row(r: Row[Any]) -> StatementRow:
         message=r.message_id, bank=r.bank, account=r.account, statement_id=r.statement_id,
         sequence_number=r.electronic_sequence_number or r.legal_sequence_number, currency=r.currency,
         opening=r.opening, closing=r.closing, closing_date=r.closing_date, entries=r.entries, matched=r.matched,
-        reconciles=r.reconciles,
+        reconciles=r.reconciles, page=r.page_number, last_page=r.last_page,
     )  # fmt: skip
 
 

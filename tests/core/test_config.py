@@ -162,6 +162,13 @@ MISTAKES = [
     ('every = "10m"', 'every = "0s"', 22, "bank.inbound[1]", "or more"),
     ('every = "10m"', 'cron = "now and then"', 25, "bank.inbound[1].cron", "not a time of crontab"),
     ('every = "10m"', 'every = "10m"\nafter = "move"', 22, "bank.inbound[1]", "move_to"),
+    ('every = "10m"', 'every = "10m"\nafter = "delete"', 22, "bank.inbound[1]", "names_are_unique = true"),
+    ('every = "10m"', 'every = "10m"\nafter = "move"\nmove_to = "/done"', 22, "bank.inbound[1]", "folder in claim"),
+    ('every = "10m"', 'every = "10m"\nclaim = "/out"', 22, "bank.inbound[1]", "another folder than remote"),
+    (
+        'every = "10m"', 'every = "10m"\none_shot = true\nafter = "delete"\nnames_are_unique = true', 22,
+        "bank.inbound[1]", "gone once it was opened",
+    ),
     ('every = "10m"', 'every = "10m"\nmove_to = "/done"', 22, "bank.inbound[1]", "move_to"),
     ('every = "10m"', 'every = "10m"\n[bank.retry]\ngive_up_after = 0', 27, "bank.retry.give_up_after", "greater"),
 ]  # fmt: skip

@@ -99,6 +99,8 @@ class World:
             "match": '"*.xml"',
             "messages": '["pain.002.001.03", "pain.002.001.10", "camt.053.001.02", "camt.053.001.08"]',
             "every": '"1s"',
+            "settle": '"0s"',  # the bank in a box renames whole files into place
+            "names_are_unique": "true",
             "after": '"delete"',
             "deliver": f'"{self.deliver}"',
             **self.inbound,
