@@ -24,6 +24,8 @@ from h2h.toml_file import Place, about
 class Use(StrEnum):
     DATA = "the data folder"
     ANCHOR = "the file of the journal's heads"
+    SETTINGS = "a settings file"
+    KEY = "a private key"
     WATCH = "a watched folder"
     DELIVER = "a delivery folder"
     CHANNEL = "the folder of a channel"
@@ -35,6 +37,7 @@ OTHERS = "one bank's files could be taken for the other's"
 BACK = "what the bank sends would be sent back"
 AGAIN = "what goes to the bank would be taken up again"
 OPEN = "whoever drops files there could change the ledger"
+REPLACED = "whoever drops files there could replace it"
 OURS = "it is for ledger and archive alone"
 APART = (  # what may not be, or be inside of, what, and why
     (Use.WATCH, Use.WATCH, QUICKER),
@@ -48,6 +51,8 @@ APART = (  # what may not be, or be inside of, what, and why
     (Use.CHANNEL, Use.DATA, OURS),
     (Use.EXCHANGE, Use.DATA, OURS),
     (Use.ANCHOR, Use.DATA, "who can cut the journal could cut its noted heads, too; put it on another machine"),
+    (Use.SETTINGS, Use.WATCH, REPLACED),
+    (Use.KEY, Use.WATCH, REPLACED),
     (Use.DATA, Use.WATCH, OPEN),
     (Use.DATA, Use.EXCHANGE, OPEN),
 )
@@ -55,7 +60,7 @@ APART = (  # what may not be, or be inside of, what, and why
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Folder:
-    """A folder on this machine. `others`: the places that it follows from, too; `within`: the channel that it is of."""
+    """A folder or file on this machine. `others`: places that it follows from, too; `within`: its channel's folder."""
 
     use: Use
     path: Path
@@ -92,12 +97,16 @@ def clashes(reading: Reading) -> Iterator[Problem]:
 
 
 def _local(reading: Reading) -> Iterator[Folder]:
+    yield _folder(Use.SETTINGS, reading.source.file, reading.source.at())
     if reading.gateway:
         yield _folder(Use.DATA, reading.gateway.data, reading.source.at("gateway", "data"))
         if reading.gateway.anchor:
             yield _folder(Use.ANCHOR, reading.gateway.anchor, reading.source.at("gateway", "anchor"))
     for profile in reading.profiles:
         at, bank = profile.source.at, profile.bank
+        yield _folder(Use.SETTINGS, profile.source.file, at())
+        if isinstance(bank.channel, SftpSettings):
+            yield _folder(Use.KEY, bank.channel.key_file, at("bank", "channel", "key_file"))
         for number, out in enumerate(bank.outbound):
             yield _folder(Use.WATCH, out.watch, at("bank", "outbound", number, "watch"))
         for number, back in enumerate(bank.inbound):

@@ -40,7 +40,7 @@ class Source:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """One key of one file; as text `FILE:LINE`."""
+    """One key of one file, or without a path the file; as text `FILE:LINE`."""
 
     source: Source
     path: KeyPath
@@ -55,8 +55,10 @@ class Place:
 
     @property
     def broken(self) -> bool:
-        """Whether the value here, one around it or one inside of it could not be used."""
-        return any(self.path[: len(b)] == b or b[: len(self.path)] == self.path for b in self.source.broken)
+        """Whether the value here, one around it or one inside of it could not be used; never of the file as such."""
+        return bool(self.path) and any(
+            self.path[: len(b)] == b or b[: len(self.path)] == self.path for b in self.source.broken
+        )
 
     def __str__(self) -> str:
         return f"{self.source.file}:{self.line}"

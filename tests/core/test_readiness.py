@@ -322,6 +322,17 @@ def test_a_folder_has_one_use(world: Path, bank: str, main: dict[str, str], plac
     assert words in found
 
 
+def test_what_is_trusted_does_not_lie_where_files_are_dropped(world: Path) -> None:
+    """Not even where something else is wrong with the same file."""
+    found = told(world, changed(BANK, watch='watch = ".."', deliver='deliver = "../back"\ncolour = "blue"'))
+    assert [f.split(" (")[0] for f in found if "could" in f] == [
+        f"h2h.toml:1: {world}/h2h.toml is inside of {world}, a watched folder".replace(f"{world}/", ""),
+        f"h2h.toml:2: gateway.data: data is inside of {world}, a watched folder",
+        f"banks/0.toml:1: banks/0.toml is inside of {world}, a watched folder",
+        f"banks/0.toml:9: bank.channel.key_file: keys/acme is inside of {world}, a watched folder",
+    ]
+
+
 @pytest.mark.parametrize(
     ("watch", "words"),
     [
