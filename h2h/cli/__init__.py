@@ -73,7 +73,12 @@ class _Commands(click.Group):
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.option(
-    "-c", "--config", type=click.Path(path_type=Path), help="Settings file.  [default: ./h2h.toml, /etc/h2h/h2h.toml]"
+    "-c",
+    "--config",
+    type=click.Path(path_type=Path),
+    envvar="H2H_CONFIG",
+    show_envvar=True,
+    help="Settings file.  [default: ./h2h.toml, /etc/h2h/h2h.toml]",
 )
 @click.version_option(h2h.__version__, prog_name="h2h")
 @click.pass_context
@@ -86,8 +91,7 @@ def cli(ctx: click.Context, config: Path | None) -> None:
     Every command that reads has --json. Exit status: 0 done, 1 something was refused or failed, 2 wrong use or
     settings.
     """
-    named = os.environ.get("H2H_CONFIG")
-    ctx.obj = config or (Path(named) if named else next((f for f in DEFAULT_FILES if f.exists()), DEFAULT_FILES[0]))
+    ctx.obj = config or next((f for f in DEFAULT_FILES if os.path.exists(f)), DEFAULT_FILES[0])
 
 
 def main() -> NoReturn:

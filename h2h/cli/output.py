@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.text import Text
 
+    from h2h.config import Settings
     from h2h.gateway import Gateway
 
 STYLES = {
@@ -38,11 +39,30 @@ as_json = click.option("--json", "as_json", is_flag=True, help="One JSON object 
 
 def open_gateway(ctx: click.Context) -> Gateway:
     """The gateway of the settings file; closed when the command ends."""
-    from h2h.clock import clock_for
     from h2h.config import load
+
+    return _gateway(ctx, load(ctx.obj))
+
+
+def ready_gateway(ctx: click.Context) -> Gateway:
+    """The same, to move files: refused while keys or folders are missing, or in each other's way."""
+    return _gateway(ctx, ready_settings(ctx))
+
+
+def ready_settings(ctx: click.Context) -> Settings:
+    """The settings, if all is there that they need; SettingsError has everything that is wrong."""
+    from h2h.readiness import look
+
+    found = look(ctx.obj)
+    for warning in found.warnings:
+        click.echo(f"h2h: warning: {warning}", err=True)
+    return found.settings()
+
+
+def _gateway(ctx: click.Context, settings: Settings) -> Gateway:
+    from h2h.clock import clock_for
     from h2h.gateway import Gateway
 
-    settings = load(ctx.obj)
     gateway = Gateway(settings, clock_for(settings.gateway.environment, os.environ.get("H2H_NOW")))
     gateway.archive.observe = with_bar
     ctx.call_on_close(gateway.close)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from h2h.cli.output import as_json, emit, open_gateway, text, word
+from h2h.cli.output import as_json, emit, ready_gateway, text, word
 
 if TYPE_CHECKING:
     from h2h.config import Bank
@@ -30,8 +30,7 @@ def run(ctx: click.Context) -> None:
     from h2h.daemon import Daemon
     from h2h.logs import start_logging
 
-    gateway = open_gateway(ctx)
-    require_world(gateway)
+    gateway = ready_gateway(ctx)
     start_logging()
     with gateway.running():
         Daemon(gateway).run()
@@ -46,9 +45,8 @@ def send(ctx: click.Context, bank: str | None, as_json: bool) -> int:
 
     Exit status 1 if a file was refused or could not be sent.
     """
-    gateway = open_gateway(ctx)
+    gateway = ready_gateway(ctx)
     banks = chosen(gateway, bank)
-    require_world(gateway)
     seen: dict[str, Transfer] = {}
 
     def told(file: Transfer | Message) -> None:
@@ -95,9 +93,8 @@ def pull(ctx: click.Context, bank: str | None, as_json: bool) -> int:
     """
     from h2h.errors import ChannelError
 
-    gateway = open_gateway(ctx)
+    gateway = ready_gateway(ctx)
     banks = chosen(gateway, bank)
-    require_world(gateway)
     seen: list[Message] = []
     failed = False
 
@@ -123,15 +120,6 @@ def pull(ctx: click.Context, bank: str | None, as_json: bool) -> int:
 
 def chosen(gateway: Gateway, name: str | None) -> list[Bank]:
     return [gateway.bank(name)] if name else list(gateway.settings.banks)
-
-
-def require_world(gateway: Gateway) -> None:
-    """Refuse to move files while folders or keys are missing."""
-    from h2h.config import world_problems
-    from h2h.errors import SettingsError
-
-    if problems := world_problems(gateway.settings):
-        raise SettingsError(problems)
 
 
 def _say(file: Transfer | Message) -> None:
