@@ -130,6 +130,12 @@ class LedgerSettings(Section):
     url: str = "sqlite:///h2h.db"
 
 
+class DuplicateSettings(Section):
+    """How far back the same payments are looked for under another message id; 0 for not at all."""
+
+    days: Annotated[int, Field(ge=0, le=366)] = 5
+
+
 class SftpSettings(Section):
     """Facts about a bank's server are false unless stated: the careless default asks a person."""
 
@@ -252,6 +258,7 @@ class Settings(Section):
     file: Path
     gateway: GatewaySettings
     ledger: LedgerSettings = LedgerSettings()
+    duplicates: DuplicateSettings = DuplicateSettings()
     banks: tuple[Bank, ...] = ()
 
     def bank(self, name: str) -> Bank | None:
@@ -261,6 +268,7 @@ class Settings(Section):
 class _MainFile(Section):
     gateway: GatewaySettings
     ledger: LedgerSettings = LedgerSettings()
+    duplicates: DuplicateSettings = DuplicateSettings()
 
 
 class _BankFile(Section):
@@ -277,7 +285,8 @@ def load(file: Path) -> Settings:
     problems += _shared(banks)
     if problems or main is None:
         raise SettingsError(problems)
-    return Settings(file=file, gateway=main.gateway, ledger=main.ledger, banks=tuple(bank for _, bank in banks))
+    profiles = tuple(bank for _, bank in banks)
+    return Settings(file=file, gateway=main.gateway, ledger=main.ledger, duplicates=main.duplicates, banks=profiles)
 
 
 def _bank_files(file: Path, pattern: str, problems: list[Problem]) -> list[Path]:

@@ -7,9 +7,7 @@ from h2h.errors import NotAllowed
 from h2h.ledger import Ledger
 from h2h.ledger.transfers import Transfer
 from h2h.lifecycle import Actor, State, Trigger
-from h2h.verdicts import Verdict
-
-DUPLICATE_CODES = frozenset({"AM05", "DU01", "DU02", "DU03", "DU04", "DU05"})  # ISO external status reasons
+from h2h.verdicts import DUPLICATE_CODES, Verdict
 
 
 class Decisions:
