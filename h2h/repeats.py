@@ -70,7 +70,7 @@ def find_repeats(judgement: Judgement, earlier: Sequence[Earlier]) -> Repeats | 
     Those whose values differ are left out here, even if they have the same fingerprint.
     """
     new = [t for t in traces(judgement.batches, judgement.payments) if t is not None]
-    pairs = _same(new, earlier)
+    pairs = same_pairs(new, earlier)
     if not pairs:
         return _alike(judgement, new, earlier)
     whole = len(pairs) == len(judgement.payments)
@@ -80,7 +80,7 @@ def find_repeats(judgement: Judgement, earlier: Sequence[Earlier]) -> Repeats | 
     return Repeats(duplicate=whole, of=most.id, findings=[summary, *each])
 
 
-def _same(new: Sequence[Trace], earlier: Sequence[Earlier]) -> list[Pair]:
+def same_pairs(new: Sequence[Trace], earlier: Sequence[Earlier]) -> list[Pair]:
     """Pairs by reference first, by remittance text then; nobody is in two pairs."""
     marks: tuple[Callable[[Trace], str | None], ...] = (lambda t: t.reference, lambda t: t.words)
     pairs: list[Pair] = []

@@ -15,9 +15,10 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from h2h.identity import Trace, account_key, trace
 from h2h.ledger import tables as t
+from h2h.ledger.rows import Transfer
 from h2h.lifecycle import FREES_MESSAGE_ID, State
 from h2h.model import Finding, Judgement, Severity, TransferId
-from h2h.repeats import Earlier, EarlierFile, Repeats, find_repeats
+from h2h.repeats import Earlier, EarlierFile, Repeats, find_repeats, same_pairs
 from h2h.verdicts import DUPLICATE_CODES, REFUSALS, StatusStep
 
 INSERT: dict[str, Callable[..., Any]] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
@@ -133,6 +134,21 @@ def same_payments(connection: Connection, row: Kept, judgement: Judgement, since
     files = _files(connection, row, since)
     earlier = _sightings(connection, row, since, files) if files else []
     return find_repeats(judgement, earlier)
+
+
+def repeated_since(connection: Connection, row: Transfer) -> list[EarlierFile]:
+    """Live files taken or sent after this one, or still to be sent, that hold a payment of it once more."""
+    p, b = t.payment.c, t.batch.c
+    own = (
+        select(t.payment, b.debtor_account)
+        .join(t.batch, (b.transfer_id == p.transfer_id) & (b.position == p.batch))
+        .where(p.transfer_id == row.id)
+    )
+    files = _files(connection, row, row.received_at)
+    later = _sightings(connection, row, row.received_at, files) if files else []
+    ours = [seen for payment in connection.execute(own) if later and (seen := _trace(payment)) is not None]
+    found = {pair.earlier.file.id: pair.earlier.file for pair in same_pairs(ours, later)}
+    return sorted(found.values(), key=lambda file: (file.received_at, file.id))
 
 
 def _looked_at(row: Kept, since: datetime) -> ColumnElement[bool]:

@@ -17,7 +17,7 @@ from h2h.identity import content_hash
 from h2h.ledger import tables as t
 from h2h.ledger.attempts import announce, begin, complete, taken
 from h2h.ledger.database import Database, changed_one
-from h2h.ledger.earlier import free_message_id, keep_message_id
+from h2h.ledger.earlier import free_message_id, keep_message_id, repeated_since
 from h2h.ledger.findings import store_findings
 from h2h.ledger.journal import record
 from h2h.ledger.judged import forget_refusal, outcome, store_payments, summarise
@@ -26,6 +26,7 @@ from h2h.ledger.rows import Transfer as Transfer
 from h2h.ledger.rows import transfer_of
 from h2h.lifecycle import Actor, State, Trigger, move
 from h2h.model import Judgement, TransferId
+from h2h.repeats import EarlierFile
 from h2h.verdicts import REFUSALS, Verdict
 
 DUE_LIMIT = 100
@@ -93,6 +94,11 @@ class Transfers:
         query = select(func.count()).where(c.transfer_id == transfer_id, c.booked_by.is_not(None))
         with self._database.reading() as connection:
             return connection.execute(query).scalar_one()
+
+    def repeated_since(self, transfer_id: str) -> list[EarlierFile]:
+        """Other files, sent since or to be sent, that hold payments of this one once more."""
+        with self._database.reading() as connection:
+            return repeated_since(connection, _get(connection, transfer_id))
 
     # Claim, keep, judge.
 
