@@ -54,6 +54,11 @@ class Pair:
     new: Trace
     earlier: Earlier
 
+    @property
+    def certain(self) -> bool:
+        """Equal references; equal texts alone count where there is no reference to say otherwise."""
+        return self.new.reference is None or self.new.reference == self.earlier.trace.reference
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Repeats:

@@ -147,7 +147,7 @@ def repeated_since(connection: Connection, row: Transfer) -> list[EarlierFile]:
     files = _files(connection, row, row.received_at)
     later = _sightings(connection, row, row.received_at, files) if files else []
     ours = [seen for payment in connection.execute(own) if later and (seen := _trace(payment)) is not None]
-    found = {pair.earlier.file.id: pair.earlier.file for pair in same_pairs(ours, later)}
+    found = {pair.earlier.file.id: pair.earlier.file for pair in same_pairs(ours, later) if pair.certain}
     return sorted(found.values(), key=lambda file: (file.received_at, file.id))
 
 

@@ -391,6 +391,14 @@ def test_a_refused_file_is_not_sent_again_after_its_payments_went_in_a_new_one(b
     assert decisions.resend("T1", who="anna", reason="mended").state is State.READY
 
 
+def test_a_payment_of_the_same_text_and_another_reference_does_not_stand_in_the_way(book: Book) -> None:
+    book.sent("T1", "MSG-1", owes("A", text="rent"))
+    book.report(says("MSG-1", "RJCT", reason="AC04"))
+    taken(book, "T2", owes("B", text="rent"), now=LATER)
+    decisions = Decisions(book.ledger, Now())  # type: ignore[arg-type]
+    assert decisions.resend("T1", who="anna", reason="mended").state is State.READY
+
+
 class Now:
     def now(self) -> datetime:
         return LATER
