@@ -75,6 +75,12 @@ class LedgerSettings(Section):
     url: DatabaseUrl = "sqlite:///h2h.db"
 
 
+class DuplicateSettings(Section):
+    """How far back the same payments are looked for under another message id; 0 for not at all."""
+
+    days: Annotated[int, Field(ge=0, le=366)] = 5
+
+
 class ChannelFacts(Section):
     """Facts about a bank's server are false unless stated: the careless default asks a person."""
 
@@ -253,6 +259,7 @@ class Settings(Section):
     file: Path
     gateway: GatewaySettings
     ledger: LedgerSettings = LedgerSettings()
+    duplicates: DuplicateSettings = DuplicateSettings()
     banks: tuple[Bank, ...] = ()
 
     def bank(self, name: str) -> Bank | None:
@@ -262,6 +269,7 @@ class Settings(Section):
 class _MainFile(Section):
     gateway: GatewaySettings
     ledger: LedgerSettings = LedgerSettings()
+    duplicates: DuplicateSettings = DuplicateSettings()
 
 
 class _BankFile(Section):
@@ -302,6 +310,7 @@ class Reading:
     source: Source
     gateway: GatewaySettings | None
     ledger: LedgerSettings
+    duplicates: DuplicateSettings
     bank_files: tuple[Path, ...]
     profiles: tuple[Profile, ...]
     problems: tuple[Problem, ...]
@@ -313,7 +322,7 @@ class Reading:
             raise SettingsError(problems)
         assert self.gateway
         banks = tuple(profile.bank for profile in self.profiles)
-        return Settings(file=file, gateway=self.gateway, ledger=self.ledger, banks=banks)
+        return Settings(file=file, gateway=self.gateway, ledger=self.ledger, duplicates=self.duplicates, banks=banks)
 
 
 def load(file: Path) -> Settings:
@@ -336,6 +345,7 @@ def read(file: Path) -> Reading:
         source=main.source,
         gateway=gateway,
         ledger=ledger,
+        duplicates=main.value.duplicates if main.value else DuplicateSettings(),
         bank_files=bank_files,
         profiles=profiles,
         problems=(*problems, *_named_twice(profiles)),

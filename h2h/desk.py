@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from h2h.archive import Archive
 from h2h.channels import Channel
@@ -38,6 +38,7 @@ class Desk:
         clock: Clock,
         owner: str,
         connect: Callable[[Bank], Channel],
+        same_payments_within: timedelta,
         new_id: Callable[[str], str],
     ) -> None:
         self.bank = bank
@@ -52,6 +53,7 @@ class Desk:
                 archive=archive,
                 catalog=catalog,
                 clock=clock,
+                same_payments_within=same_payments_within,
                 new_id=lambda: TransferId(new_id("T")),
             )
             for folder in bank.outbound

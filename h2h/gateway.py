@@ -9,7 +9,7 @@ import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -118,6 +118,7 @@ class Gateway:
                 clock=self.clock,
                 owner=self.owner,
                 connect=self._connect,
+                same_payments_within=timedelta(days=self.settings.duplicates.days),
                 new_id=lambda letter: new_id(letter, self.clock.now()),
             )
             for bank in self.settings.banks

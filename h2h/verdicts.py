@@ -30,6 +30,7 @@ STATION = {
 }  # fmt: skip
 FINAL = frozenset({"ACSC", "ACCC", "CPUC", "BLCK", "RJCT", "CANC"})
 REFUSALS = frozenset({"RJCT", "CANC"})
+DUPLICATE_CODES = frozenset({"AM05", "DU01", "DU02", "DU03", "DU04", "DU05"})  # ISO external status reasons
 # The money has left the debtor and neither arrives nor comes back: no refusal, since paying again would pay twice.
 BLOCKED = "BLCK"
 

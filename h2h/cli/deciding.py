@@ -66,14 +66,21 @@ def resend(ctx: click.Context, transfer: str, reason: str, as_json: bool) -> Non
 
 @click.command()
 @transfer_id
-@reason
+@click.option("--reason", help="Why; stands in the journal. Without it, only what speaks against is shown.")
 @click.option("--now", is_flag=True, help="Send at once, even after the cut-off; else in the next window.")
 @as_json
 @click.pass_context
-def release(ctx: click.Context, transfer: str, reason: str, now: bool, as_json: bool) -> None:
-    """Let a HELD transfer go; a DUPLICATE becomes HELD first."""
+def release(ctx: click.Context, transfer: str, reason: str | None, now: bool, as_json: bool) -> None:
+    """Let a HELD transfer go; a DUPLICATE becomes HELD first. What speaks against it is told on the way."""
 
-    _decided(ctx, transfer, as_json, lambda d, t, who: d.release(t, who=who, reason=reason, now=now))
+    def act(decisions: Decisions, name: str, who: str) -> Transfer:
+        for sentence in decisions.against(name):
+            click.echo(text(sentence).plain, err=True)
+        if reason is None:
+            raise click.UsageError("Say why it may go: --reason.")
+        return decisions.release(name, who=who, reason=reason, now=now)
+
+    _decided(ctx, transfer, as_json, act)
 
 
 @click.command()

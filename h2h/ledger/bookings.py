@@ -15,6 +15,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, insert, or_, select, update
 
+from h2h.identity import NO_REFERENCE
 from h2h.ledger import tables as t
 from h2h.ledger.statements import CLOSING, OPENING, Standing, account_of, balance, continuity, standing
 from h2h.lifecycle import State
@@ -24,7 +25,6 @@ from h2h.rules import balances_add_up
 from h2h.verdicts import REFUSALS
 
 AT_THE_BANK = (State.SENT, State.PUBLISHING, State.UNCERTAIN)
-NO_REFERENCE = frozenset({"NOTPROVIDED", "NOT PROVIDED", "NONREF"})
 
 
 def apply_statements(

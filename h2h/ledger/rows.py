@@ -23,6 +23,7 @@ class Transfer:
     watch: str
     name: str
     sha256: str
+    content_sha256: str | None
     size: int
     state: State
     verdict: Verdict

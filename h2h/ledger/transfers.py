@@ -13,17 +13,20 @@ from typing import Any
 from sqlalchemy import Connection, and_, func, insert, or_, select, update
 
 from h2h.errors import Stale, UsageError
+from h2h.identity import content_hash
 from h2h.ledger import tables as t
 from h2h.ledger.attempts import announce, begin, complete, taken
 from h2h.ledger.database import Database, changed_one
+from h2h.ledger.earlier import free_message_id, keep_message_id, repeated_since
 from h2h.ledger.findings import store_findings
 from h2h.ledger.journal import record
-from h2h.ledger.judged import Earlier, find_earlier, first_error, forget_refusal, store_payments, summarise
+from h2h.ledger.judged import forget_refusal, outcome, store_payments, summarise
 from h2h.ledger.rows import Received as Received
 from h2h.ledger.rows import Transfer as Transfer
 from h2h.ledger.rows import transfer_of
 from h2h.lifecycle import Actor, State, Trigger, move
 from h2h.model import Judgement, TransferId
+from h2h.repeats import EarlierFile
 from h2h.verdicts import REFUSALS, Verdict
 
 DUE_LIMIT = 100
@@ -99,6 +102,11 @@ class Transfers:
         with self._database.reading() as connection:
             return connection.execute(query).scalar_one()
 
+    def repeated_since(self, transfer_id: str) -> list[EarlierFile]:
+        """Other files, sent since or to be sent, that hold payments of this one once more."""
+        with self._database.reading() as connection:
+            return repeated_since(connection, _get(connection, transfer_id))
+
     # Claim, keep, judge.
 
     def received(self, new: Received, now: datetime) -> bool:
@@ -116,23 +124,34 @@ class Transfers:
             record(connection, at=now, subject=new.id, kind=State.RECEIVED, actor=GATEWAY, data=values)
         return True
 
-    def judged(self, transfer_id: TransferId, judgement: Judgement, due_at: datetime, now: datetime) -> Transfer:
-        """INVALID, DUPLICATE or READY, with payments and findings. Bytes and message id are checked in here."""
+    def judged(
+        self,
+        transfer_id: TransferId,
+        judgement: Judgement,
+        due_at: datetime,
+        now: datetime,
+        *,
+        same_payments_within: timedelta = timedelta(),
+    ) -> Transfer:
+        """INVALID, DUPLICATE, HELD or READY, with payments and findings. What came before is looked for in here."""
+        good = judgement.good and judgement.header is not None
+        content = content_hash(judgement) if good else None
+        summary = summarise(judgement)
+        since = now - same_payments_within if same_payments_within else None
         with self._database.transaction() as connection:
             row = _get(connection, transfer_id)
-            summary = summarise(judgement)
-            earlier = find_earlier(connection, row, summary["message_id"]) if judgement.good else None
-            findings = [*judgement.findings, *([earlier.finding] if earlier else [])]
-            trigger = _judged_trigger(judgement, earlier)
-            if judgement.header and trigger is not Trigger.JUDGED_INVALID:
+            if good:
                 store_payments(connection, transfer_id, judgement)
-            store_findings(connection, transfer_id, findings)
+            found = outcome(connection, row, judgement, content, since)
+            store_findings(connection, transfer_id, found.findings)
+            told = {"findings": len(found.findings), "duplicate_of": found.of, "reason": found.reason}
             return _move(
-                connection, row, trigger, Actor.GATEWAY, now,
-                reason=first_error(findings),
-                data={"findings": len(findings), **{k: summary[k] for k in ("message", "message_id", "payments")}},
-                due_at=due_at if trigger is Trigger.JUDGED_GOOD else None,
-                duplicate_of=earlier.transfer_id if earlier else None,
+                connection, row, found.trigger, Actor.GATEWAY, now,
+                reason=found.reason,
+                data=told | {k: summary[k] for k in ("message", "message_id", "payments")},
+                due_at=due_at if found.trigger is Trigger.JUDGED_GOOD else None,
+                duplicate_of=found.of,
+                content_sha256=content,
                 **summary,
             )  # fmt: skip
 
@@ -311,7 +330,12 @@ class Transfers:
             data = {"decision": trigger, "reason": reason, "late_allowed": late_allowed}
             if trigger is Trigger.RESEND_REJECTED:
                 forget_refusal(connection, row.id, row.verdict)
-            return _move(connection, row, trigger, actor, now, reason=reason, data=data, who=who, **extra)
+            moved = _move(connection, row, trigger, actor, now, reason=reason, data=data, who=who, **extra)
+            if trigger is Trigger.OVERRIDE:
+                keep_message_id(connection, moved, moved.message_id)
+            elif trigger is Trigger.CANCEL:
+                free_message_id(connection, moved, moved.message_id)
+            return moved
 
     def propose(self, transfer_id: str, who: str, reason: str, now: datetime) -> Transfer:
         """The first of two people says that it is to go (again); another one has to say so too."""
@@ -409,12 +433,6 @@ def _take_back(connection: Connection, row: Transfer, now: datetime) -> None:
     else:
         text = "the gateway stopped while it held this transfer"
         _change(connection, row, now, "lease taken back", GATEWAY, {"reason": text}, **_NO_LEASE)
-
-
-def _judged_trigger(judgement: Judgement, earlier: Earlier | None) -> Trigger:
-    if not judgement.good:
-        return Trigger.JUDGED_INVALID
-    return Trigger.JUDGED_DUPLICATE if earlier else Trigger.JUDGED_GOOD
 
 
 def touch_verdict(

@@ -47,6 +47,7 @@ class FileRow:
     control_sum: Decimal | None
     currencies: Sequence[str] | None
     reason: str | None
+    duplicate_of: str | None
     attempts: int | None
     due_at: datetime | None
     at: datetime
@@ -296,7 +297,8 @@ def _transfer_row(r: Row[Any]) -> FileRow:
     return FileRow(
         id=r.id, direction="out", bank=r.bank, name=r.name, state=r.state, verdict=r.verdict, message=r.message,
         message_id=r.message_id, sha256=r.sha256, size=r.size, payments=r.payments, control_sum=r.control_sum,
-        currencies=r.currencies, reason=r.reason, attempts=r.attempts, due_at=r.due_at, at=r.received_at,
+        currencies=r.currencies, reason=r.reason, duplicate_of=r.duplicate_of, attempts=r.attempts, due_at=r.due_at,
+        at=r.received_at,
     )  # fmt: skip
 
 
@@ -304,7 +306,7 @@ def _message_row(r: Row[Any]) -> FileRow:
     return FileRow(
         id=r.id, direction="in", bank=r.bank, name=r.name, state=r.state, verdict=None, message=r.message,
         message_id=r.message_id, sha256=r.sha256, size=r.size, payments=None, control_sum=None, currencies=None,
-        reason=r.reason, attempts=None, due_at=None, at=r.fetched_at,
+        reason=r.reason, duplicate_of=r.same_as, attempts=None, due_at=None, at=r.fetched_at,
     )  # fmt: skip
 
 

@@ -7,14 +7,14 @@ from h2h.errors import NotAllowed
 from h2h.ledger import Ledger
 from h2h.ledger.transfers import Transfer
 from h2h.lifecycle import Actor, State, Trigger
-from h2h.verdicts import Verdict
-
-DUPLICATE_CODES = frozenset({"AM05", "DU01", "DU02", "DU03", "DU04", "DU05"})  # ISO external status reasons
+from h2h.model import Severity
+from h2h.verdicts import DUPLICATE_CODES, Verdict
 
 
 class Decisions:
     def __init__(self, ledger: Ledger, clock: Clock) -> None:
         self._transfers = ledger.transfers
+        self._views = ledger.views
         self._clock = clock
 
     def resend(self, transfer_id: str, *, who: str, reason: str) -> Transfer:
@@ -24,7 +24,24 @@ class Decisions:
         if why := against_resending(transfer, self._transfers.refusal_codes(transfer.id)):
             raise NotAllowed(f"{transfer.id} is not sent again: {why}")
         self._refuse_if_booked(transfer)
+        if later := self._transfers.repeated_since(transfer.id):
+            raise NotAllowed(
+                f"{transfer.id} is not sent again: payments of it stand in another file too, {later[0]}. "
+                "Cancel that one, or have what is still to be paid put into a new file with a new message id."
+            )
         return self._decide(transfer_id, trigger, who, reason)
+
+    def against(self, transfer_id: str) -> list[str]:
+        """Why a file waits for somebody, and everything that speaks against letting it go, in sentences."""
+        transfer = self._transfers.get(transfer_id)
+        if transfer.state not in (State.HELD, State.DUPLICATE):
+            return []
+        findings = [f for f in self._views.history(transfer_id).findings if f.severity is not Severity.INFO]
+        said = [f"{f.severity} {f.code}: {f.text}" for f in findings]
+        if transfer.reason and not any(f.text in transfer.reason for f in findings):
+            said.insert(0, f"It is {transfer.state}: {transfer.reason}")
+        later = self._transfers.repeated_since(transfer_id)
+        return said + [f"Payments of it stand in another file too: {file}." for file in later]
 
     def release(self, transfer_id: str, *, who: str, reason: str, now: bool) -> Transfer:
         """HELD -> READY: in the next window, or at once. A DUPLICATE becomes HELD first, then takes another person."""

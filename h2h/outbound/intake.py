@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from datetime import timedelta
 from typing import BinaryIO
 
 from h2h.archive import Archive
@@ -36,6 +37,7 @@ class Intake:
         archive: Archive,
         catalog: Catalog,
         clock: Clock,
+        same_payments_within: timedelta,
         new_id: Callable[[], TransferId],
     ) -> None:
         self.bank = bank
@@ -45,6 +47,7 @@ class Intake:
         self._archive = archive
         self._catalog = catalog
         self._clock = clock
+        self._same_payments_within = same_payments_within
         self._new_id = new_id
 
     def round(self, progress: Callable[[Transfer], None] = lambda _: None) -> Scan:
@@ -103,7 +106,9 @@ class Intake:
         with self._archive.open(transfer.sha256) as source:
             judgement = self._judgement(transfer, source)
         now = self._clock.now()
-        return self._ledger.transfers.judged(transfer.id, judgement, due_at=now, now=now)
+        return self._ledger.transfers.judged(
+            transfer.id, judgement, due_at=now, now=now, same_payments_within=self._same_payments_within
+        )
 
     def _judgement(self, transfer: Transfer, source: BinaryIO) -> Judgement:
         """A fault of our own while judging refuses the file: nothing is sent that was not judged to its end."""

@@ -284,7 +284,7 @@ def test_a_wrong_value_does_not_hide_a_contradiction_in_its_own_section_or_anoth
     tmp_path: Path, there: str, instead: str, expected: tuple[int, str]
 ) -> None:
     text = BANK.replace('cut_off = "15:30"', 'cut_off = "07:00"').replace('"mon-fri"', '"sat"')
-    text = text.replace('every = "10m"', 'every = "1ms"\nnames_are_unique = true\nafter = "move"')
+    text = text.replace('every = "10m"', 'every = "1ms"\nafter = "move"\nnames_are_unique = true')
     assert there in text
     moved = -1 if not instead else 0
     lines = [(18, "outbound[1].cut_off"), (20, "outbound[1].days"), (25, "inbound[1].every"), (26, "inbound[1].after")]

@@ -96,6 +96,7 @@ def sections(annotation: object) -> list[type[BaseModel]]:
 SETTINGS = {
     **keys(config.GatewaySettings, "gateway"),
     **keys(config.LedgerSettings, "ledger"),
+    **keys(config.DuplicateSettings, "duplicates"),
     **keys(config.Bank, "bank"),
 }
 

@@ -342,6 +342,18 @@ def test_a_duplicate_takes_two_decisions_of_two_persons(office: Office) -> None:
     assert office.json("release", repeated, "--reason", "really", SUDO_USER="bob")[0]["state"] == "READY"
 
 
+def test_release_tells_what_speaks_against_it_and_without_a_reason_does_no_more(office: Office) -> None:
+    repeated = office.ids["D"]
+    asked = office.run("release", repeated, status=2)
+    assert ("DUPLICATE_BYTES" in asked.stderr, "--reason" in asked.stderr, asked.stdout) == (True, True, "")
+    assert office.json("show", repeated)[0]["file"]["state"] == "DUPLICATE"
+    [row] = [file for file in office.json("files") if file["id"] == repeated]
+    assert row["duplicate_of"] == office.ids["A"]
+    assert row["reason"].startswith("DUPLICATE_BYTES")
+    assert "DUPLICATE_BYTES" in office.run("release", repeated, "--reason", "new payments").stderr
+    assert "the treasurer is asked" in office.run("release", office.ids["H"], status=2).stderr
+
+
 def test_what_the_bank_has_is_closed_by_one_person(office: Office) -> None:
     done = office.json("resolve", office.ids["U"], "--bank-has-it", "--reason", "telephone, Ms Ek")[0]
     assert (done["state"], bool(done["sent_at"])) == ("SENT", True)

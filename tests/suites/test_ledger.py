@@ -65,18 +65,19 @@ def test_a_bad_file_is_invalid_and_says_why(book: Book) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "message_id", "code"),
+    ("content", "message_id", "amount", "code"),
     [
-        ("same", "MSG-1", "DUPLICATE_BYTES"),
-        ("same", "MSG-2", "DUPLICATE_BYTES"),
-        ("new", "MSG-1", "DUPLICATE_MESSAGE_ID"),
+        ("same", "MSG-1", "10.00", "DUPLICATE_BYTES"),
+        ("same", "MSG-2", "10.00", "DUPLICATE_BYTES"),
+        ("new", "MSG-1", "10.00", "DUPLICATE_CONTENT"),
+        ("new", "MSG-1", "10.01", "DUPLICATE_MESSAGE_ID"),
     ],
 )
-def test_the_same_bytes_or_the_same_message_id_are_a_duplicate(
-    book: Book, content: str, message_id: str, code: str
+def test_the_same_bytes_content_or_message_id_are_a_duplicate(
+    book: Book, content: str, message_id: str, amount: str, code: str
 ) -> None:
-    book.ready("T1", "MSG-1", content="same")
-    second = book.ready("T2", message_id, content=content)
+    book.ready("T1", "MSG-1", pay("A"), content="same")
+    second = book.ready("T2", message_id, pay("A", amount), content=content)
     [finding] = book.ledger.views.history("T2").findings
     assert (second.state, second.duplicate_of) == (State.DUPLICATE, "T1")
     assert finding.code == code
@@ -89,7 +90,7 @@ def test_the_same_bytes_at_another_bank_are_a_duplicate_but_the_same_message_id_
     book.received("T2", "same", bank="other")
     book.received("T3", "new", bank="other")
     assert book.judged("T2", "MSG-1").state is State.DUPLICATE
-    assert book.judged("T3", "MSG-1").state is State.READY
+    assert book.judged("T3", "MSG-1", pay("OTHER")).state is State.READY
 
 
 @pytest.mark.parametrize("state", ["READY", "STAGING", "PUBLISHING", "UNCERTAIN", "SENT"])
