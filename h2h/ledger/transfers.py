@@ -18,7 +18,7 @@ from h2h.ledger.attempts import announce, begin, complete, taken
 from h2h.ledger.database import Database, changed_one
 from h2h.ledger.findings import store_findings
 from h2h.ledger.journal import record
-from h2h.ledger.judged import Earlier, find_earlier, first_error, forget_refusal, store_payments, summarise
+from h2h.ledger.judged import Earlier, find_earlier, first_error, store_payments, summarise
 from h2h.ledger.rows import Received as Received
 from h2h.ledger.rows import Transfer as Transfer
 from h2h.ledger.rows import transfer_of
@@ -275,46 +275,6 @@ class Transfers:
             data = {"reason": reason, "next": due_at}
             return _change(connection, row, now, "postponed", GATEWAY, data, due_at=due_at, reason=reason)
 
-    # What people do.
-
-    def decide(
-        self,
-        transfer_id: str,
-        trigger: Trigger,
-        actor: Actor,
-        *,
-        who: str,
-        reason: str,
-        now: datetime,
-        late_allowed: str | None = None,
-    ) -> Transfer:
-        """A person's decision, recorded with name and reason; NotAllowed where the state forbids it.
-
-        `late_allowed` is what may happen after the cut-off: "next" window, "now", or the folder's rule (None).
-        """
-        with self._database.transaction() as connection:
-            row = _get(connection, transfer_id)
-            to = move(row.state, trigger, actor)
-            proposed_by = who if trigger is Trigger.OVERRIDE else None  # somebody else has to release it
-            extra: dict[str, Any] = {"due_at": now if to is State.READY else None, "proposed_by": proposed_by}
-            if to is State.READY:
-                extra |= {"failures": 0, "verdict": Verdict.NONE, "sent_at": None, "late_allowed": late_allowed}
-            if to is State.SENT:
-                extra |= {"sent_at": now}
-            data = {"decision": trigger, "reason": reason, "late_allowed": late_allowed}
-            if trigger is Trigger.RESEND_REJECTED:
-                forget_refusal(connection, row.id, row.verdict)
-            return _move(connection, row, trigger, actor, now, reason=reason, data=data, who=who, **extra)
-
-    def propose(self, transfer_id: str, who: str, reason: str, now: datetime) -> Transfer:
-        """The first of two people says that it is to go (again); another one has to say so too."""
-        with self._database.transaction() as connection:
-            row = _get(connection, transfer_id)
-            if row.state is not State.HELD:
-                move(row.state, Trigger.SEND_AGAIN, Actor.SECOND_PERSON)
-            data = {"reason": reason}
-            return _change(connection, row, now, "send again proposed", who, data, proposed_by=who)
-
 
 _NO_LEASE = {"owner": None, "lease_until": None}
 
@@ -411,10 +371,20 @@ def _judged_trigger(judgement: Judgement, earlier: Earlier | None) -> Trigger:
 
 
 def touch_verdict(
-    connection: Connection, transfer_id: str, verdict: Verdict, *, reason: str | None, by: str, now: datetime
+    connection: Connection,
+    transfer_id: str,
+    verdict: Verdict,
+    *,
+    reason: str | None,
+    by: str,
+    now: datetime,
+    noted_by: str | None = None,
 ) -> None:
-    """The bank's word on the whole file, as a pain.002 has just changed it."""
+    """The bank's word on the whole file, as a pain.002 has just changed it. `noted_by`: who stands for it instead."""
     row = _get(connection, transfer_id)
     data = {"verdict": verdict, "was": row.verdict, "by": by, "reason": reason}
-    kind = f"verdict {verdict}"
-    _change(connection, row, now, kind, "bank", data, verdict=verdict, answered_at=now, reason=reason)
+    words = {"verdict": verdict, "verdict_by": noted_by, "answered_at": now, "reason": reason}
+    _change(connection, row, now, f"verdict {verdict}", "bank", data, **words)
+
+
+get_row, move_row, change_row = _get, _move, _change  # for what people decide, in people.py
