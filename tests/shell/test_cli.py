@@ -332,7 +332,8 @@ def test_release_hold_and_cancel_move_what_waits_and_nothing_else(office: Office
     assert office.json("cancel", held, "--reason", "wrong account")[0]["state"] == "CANCELLED"
     for command in ("release", "hold", "cancel"):
         assert "not possible" in office.refused(command, sent)
-        assert "nothing can be done" in office.refused(command, held)
+        assert "Nothing can be done" in office.refused(command, held)
+    assert f"Possible now: `h2h resend {office.ids['F']}`, `h2h cancel" in office.refused("hold", office.ids["F"])
 
 
 def test_a_duplicate_takes_two_decisions_of_two_persons(office: Office) -> None:
