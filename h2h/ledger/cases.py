@@ -41,6 +41,7 @@ class Said:
     at: datetime
     message: str
     level: str
+    reference: str | None
     status: str | None
     reasons: str
     effect: str
@@ -119,7 +120,16 @@ def _said(connection: Connection, row: Transfer) -> tuple[Said, ...]:
     r, m = t.report.c, t.message.c
     unsent = (r.transfer_id.is_(None)) & (r.original_message_id == row.message_id)
     query = (
-        select(r.level, r.status, r.reasons, r.effect, m.id.label("message"), m.fetched_at)
+        select(
+            r.level,
+            r.end_to_end_id,
+            r.payment_information_id,
+            r.status,
+            r.reasons,
+            r.effect,
+            m.id.label("message"),
+            m.fetched_at,
+        )
         .join(t.message, m.id == r.message_id)
         .where(m.bank == row.bank, or_(r.transfer_id == row.id, unsent))
         .order_by(desc(r.id))
@@ -134,6 +144,7 @@ def _said_of(found: Row[Any]) -> Said:
         at=found.fetched_at,
         message=found.message,
         level=found.level,
+        reference=found.end_to_end_id or found.payment_information_id,
         status=found.status,
         reasons="; ".join(words),
         effect=found.effect,

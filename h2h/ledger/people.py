@@ -19,6 +19,7 @@ from h2h.ledger.transfers import change_row, get_row, move_row
 from h2h.lifecycle import COMMANDS, Actor, State, Trigger, commands, move
 from h2h.verdicts import Verdict, verdict_of, verdict_over
 
+NOTHING = "Nothing can be done with it any more."
 MOST_CHARACTERS = 500  # of a reason
 AT_WORK = {
     State.RECEIVED: "It is being judged just now; look again in a moment.",
@@ -124,7 +125,7 @@ def what_now(row: Transfer) -> str:
         return AT_WORK[row.state]
     found = commands(row.state, row.verdict, by_hand=row.verdict_by is not None)
     named = ", ".join(f"`h2h {command.format(id=row.id)}`" for command in found)
-    return f"Possible now: {named}." if named else "Nothing can be done with it any more."
+    return f"Possible now: {named}." if named else NOTHING
 
 
 def _possible(row: Transfer, trigger: Trigger, actor: Actor) -> State:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from h2h.ledger.cases import Case, Evidence, Said
-from h2h.ledger.people import what_now
+from h2h.ledger.people import NOTHING, what_now
 from h2h.lifecycle import State
 from h2h.model import Severity
 from h2h.verdicts import StatusStep, Verdict
@@ -25,8 +25,10 @@ def against(case: Case) -> list[str]:
 def next_steps(case: Case) -> list[str]:
     """What to do now, the safe things only."""
     row = case.transfer
+    if row.verdict is Verdict.PARTIAL:
+        return ["Have the refused payments put into a new file with a new message id; never send this one again."]
     if row.state is not State.UNCERTAIN:
-        return [what_now(row)]
+        return [] if (now := what_now(row)) == NOTHING else [now]
     if case.booked:
         return [f"The bank has paid from it: `h2h resolve {row.id} --bank-has-it` closes it."]
     what = f"{row.payments} payments, sum {row.control_sum} {'/'.join(row.currencies or ())}"
@@ -79,8 +81,8 @@ def _said(case: Case) -> Iterator[str]:
 
 
 def _answer(said: Said) -> str:
-    what = {"file": "the whole file"}.get(said.level, f"a {said.level}")
-    why = f": {said.reasons}" if said.reasons else ""
+    what = "the whole file" if said.level == "file" else f"{said.level} {said.reference or 'without a name'}"
+    why = f": {said.reasons.rstrip('.')}" if said.reasons else ""
     note = {"orphan": ", although it had not been sent", StatusStep.CONFLICT: ", against what was known"}
     return f"The bank said {said.status} on {what}{note.get(said.effect, '')}, {said.message} at {_at(said.at)}{why}."
 
