@@ -134,7 +134,7 @@ def _said(connection: Connection, row: Transfer) -> tuple[Said, ...]:
         .where(m.bank == row.bank, or_(r.transfer_id == row.id, unsent))
         .order_by(desc(r.id))
         .limit(LIMIT)
-    )
+    )  # fmt: skip
     return tuple(_said_of(found) for found in reversed(connection.execute(query).all()))
 
 
