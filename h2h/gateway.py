@@ -149,7 +149,12 @@ class Gateway:
 
     @cached_property
     def decisions(self) -> Decisions:
-        return Decisions(self.ledger, self.clock)
+        return Decisions(self.ledger.transfers, self.ledger.people, self.clock)
+
+    @cached_property
+    def rehearsal(self) -> Decisions:
+        """Decisions that leave nothing behind: to see what they would do."""
+        return Decisions(self.ledger.transfers, self.ledger.rehearsal, self.clock)
 
     def _open_channel(self, bank: Bank) -> Channel:
         from h2h.channels.kinds import connect

@@ -10,6 +10,7 @@ from enum import StrEnum
 
 from h2h.errors import NotAllowed
 from h2h.model import Look, Presence, Way
+from h2h.verdicts import Verdict
 
 
 class State(StrEnum):
@@ -55,6 +56,8 @@ class Trigger(StrEnum):
     RESEND_REJECTED = "resend rejected"
     BANK_HAS_IT = "bank has it"
     SEND_AGAIN = "send again"
+    SENT_BY_HAND = "sent by hand"
+    CONFIRM = "confirm"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +77,13 @@ MOVES = (
     Move(State.DUPLICATE, Trigger.CANCEL, Actor.OPERATOR, State.CANCELLED),
     Move(State.HELD, Trigger.RELEASE, Actor.OPERATOR, State.READY),
     Move(State.HELD, Trigger.CANCEL, Actor.OPERATOR, State.CANCELLED),
+    Move(State.HELD, Trigger.SENT_BY_HAND, Actor.OPERATOR, State.SENT),
     Move(State.READY, Trigger.LEASE, Actor.GATEWAY, State.STAGING),
     Move(State.READY, Trigger.LATE, Actor.GATEWAY, State.HELD),
+    Move(State.READY, Trigger.RELEASE, Actor.OPERATOR, State.READY),
     Move(State.READY, Trigger.HOLD, Actor.OPERATOR, State.HELD),
     Move(State.READY, Trigger.CANCEL, Actor.OPERATOR, State.CANCELLED),
+    Move(State.READY, Trigger.SENT_BY_HAND, Actor.OPERATOR, State.SENT),
     Move(State.READY, Trigger.NAMED_BY_BANK, Actor.BANK, State.HELD),
     Move(State.STAGING, Trigger.NOT_DELIVERED, Actor.GATEWAY, State.READY),
     Move(State.STAGING, Trigger.GIVEN_UP, Actor.GATEWAY, State.FAILED),
@@ -93,8 +99,11 @@ MOVES = (
     Move(State.UNCERTAIN, Trigger.SEND_AGAIN, Actor.SECOND_PERSON, State.READY),
     Move(State.FAILED, Trigger.RETRY, Actor.OPERATOR, State.READY),
     Move(State.FAILED, Trigger.CANCEL, Actor.OPERATOR, State.CANCELLED),
+    Move(State.FAILED, Trigger.SENT_BY_HAND, Actor.OPERATOR, State.SENT),
     Move(State.FAILED, Trigger.NAMED_BY_BANK, Actor.BANK, State.HELD),
     Move(State.SENT, Trigger.RESEND_REJECTED, Actor.OPERATOR, State.READY),
+    Move(State.SENT, Trigger.RESEND_REJECTED, Actor.SECOND_PERSON, State.READY),
+    Move(State.SENT, Trigger.CONFIRM, Actor.OPERATOR, State.SENT),
 )
 
 ENDS = frozenset({State.INVALID, State.CANCELLED})
@@ -103,15 +112,40 @@ _TO = {(m.state, m.trigger, m.actor): m.to for m in MOVES}
 
 
 def move(state: State, trigger: Trigger, actor: Actor) -> State:
-    """The state that follows; NotAllowed names what is allowed instead."""
+    """The state that follows; NotAllowed where there is no such move."""
     to = _TO.get((state, trigger, actor))
     if to is None:
-        allowed = [m.trigger.value for m in MOVES if m.state is state and m.actor is actor]
-        raise NotAllowed(
-            f"'{trigger.value}' by the {actor.value} is not possible while the state is {state.value}"
-            + (f"; possible: {', '.join(allowed)}." if allowed else f"; nothing can be done by the {actor.value}.")
-        )
+        raise NotAllowed(f"'{trigger.value}' by the {actor.value} is not possible while the state is {state.value}.")
     return to
+
+
+# The command by which a person pulls a trigger; {id} is the transfer's.
+COMMANDS = {
+    Trigger.OVERRIDE: "release {id}",
+    Trigger.RELEASE: "release {id}",
+    Trigger.HOLD: "hold {id}",
+    Trigger.CANCEL: "cancel {id}",
+    Trigger.RETRY: "resend {id}",
+    Trigger.RESEND_REJECTED: "resend {id}",
+    Trigger.BANK_HAS_IT: "resolve {id} --bank-has-it",
+    Trigger.SEND_AGAIN: "resolve {id} --send-again",
+    Trigger.SENT_BY_HAND: "sent-by-hand {id}",
+    Trigger.CONFIRM: "confirm {id}",
+}
+
+
+def commands(state: State, verdict: Verdict, *, by_hand: bool) -> list[str]:
+    """What a person can do now, as commands. `by_hand`: the verdict is a person's note of the bank's word."""
+    found = [m.trigger for m in MOVES if m.state is state and m.actor in (Actor.OPERATOR, Actor.SECOND_PERSON)]
+    closed = {Trigger.RESEND_REJECTED} if verdict is not Verdict.REJECTED else set()
+    if verdict not in (Verdict.NONE, Verdict.PENDING) and not by_hand:
+        closed.add(Trigger.CONFIRM)  # the bank has spoken itself
+    now = "{} --now" if state is State.READY else "{}"
+    return list(
+        dict.fromkeys(
+            now.format(COMMANDS[t]) if t is Trigger.RELEASE else COMMANDS[t] for t in found if t not in closed
+        )
+    )
 
 
 # After an interrupted publish: what stands at the bank decides. T is the temporary name, F the final one. Where a

@@ -17,8 +17,9 @@ class LineFormatter(logging.Formatter):
         fields = {k: v for k, v in record.__dict__.items() if k not in _STANDARD}
         event = fields.pop("event", record.name)
         at = datetime.fromtimestamp(record.created, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-        if not fields or record.levelno >= logging.WARNING:
-            fields.setdefault("text", record.getMessage())
+        said = record.getMessage()
+        if said != event and (not fields or record.levelno >= logging.WARNING):
+            fields.setdefault("text", said)
         words = [at, record.levelname, str(event), *(f"{k}={_value(v)}" for k, v in fields.items())]
         line = " ".join(words)
         return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line

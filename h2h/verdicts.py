@@ -71,6 +71,14 @@ def status_step(known: str | None, new: str) -> StatusStep:
     return StatusStep.TAKE if rank >= known_rank else StatusStep.LATE
 
 
+def hand_step(noted: Verdict, said: Verdict) -> StatusStep:
+    """What the bank's own word does to a verdict that a person had noted by hand: it agrees, tells nothing yet, or
+    contradicts. The bank's word counts in the end."""
+    if said in (Verdict.NONE, Verdict.PENDING):
+        return StatusStep.LATE
+    return StatusStep.TAKE if said is noted else StatusStep.CONFLICT
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
     """A status for the whole file, for one batch (by its PmtInfId), or for one payment."""

@@ -337,4 +337,6 @@ def _openssh(key: ed25519.Ed25519PrivateKey | ec.EllipticCurvePrivateKey | rsa.R
 
 
 def _words(error: BaseException) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror[:1].lower() + error.strerror[1:]  # "connection refused", without its number
     return "the server closed the connection" if isinstance(error, EOFError) else str(error) or type(error).__name__

@@ -39,13 +39,15 @@ COMMANDS = {
     "cancel": "deciding",
     "resolve": "deciding",
     "reread": "deciding",
+    "sent-by-hand": "deciding",
+    "confirm": "deciding",
     "journal": "audit",
 }
 SECTIONS = {
     "Set up": ("init", "check", "sandbox", "demo"),
-    "Work": ("run", "send", "pull"),
+    "Work": ("run", "send", "pull", "reread"),
     "Look": ("status", "files", "show", "payments", "statements", "validate", "inspect", "export"),
-    "Decide": ("resend", "release", "hold", "cancel", "resolve", "reread"),
+    "Decide": ("resend", "release", "hold", "cancel", "resolve", "sent-by-hand", "confirm"),
     "Prove": ("journal", "drill"),
 }
 DEFAULT_FILES = (Path("h2h.toml"), Path("/etc/h2h/h2h.toml"))
@@ -61,7 +63,7 @@ class _Commands(click.Group):
         module = COMMANDS.get(cmd_name)
         if module is None:
             return None
-        command: click.Command = getattr(importlib.import_module(f"h2h.cli.{module}"), cmd_name)
+        command: click.Command = getattr(importlib.import_module(f"h2h.cli.{module}"), cmd_name.replace("-", "_"))
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -88,7 +90,8 @@ def cli(ctx: click.Context, config: Path | None) -> None:
     Takes pain.001 files from watched folders, checks them, hands them to the bank over SFTP before its cut-off, and
     brings back pain.002 answers and camt.053 statements, matched to every single payment.
 
-    Every command that reads has --json. Exit status: 0 done, 1 something was refused or failed, 2 wrong use or
+    Every command that reads has --json; every one that decides has --dry-run. Times on the screen are of this
+    machine's zone, in JSON of UTC. Exit status: 0 done, 1 something was refused or failed, 2 wrong use or
     settings.
     """
     ctx.obj = config or next((f for f in DEFAULT_FILES if os.path.exists(f)), DEFAULT_FILES[0])
@@ -96,6 +99,7 @@ def cli(ctx: click.Context, config: Path | None) -> None:
 
 def main() -> NoReturn:
     """Run a command; whatever goes wrong is one sentence and an exit status, never a traceback."""
+    from h2h.cli.output import local_times, printed
     from h2h.errors import H2hError, SettingsError, UsageError
 
     try:
@@ -112,7 +116,7 @@ def main() -> NoReturn:
         click.echo(f"h2h: the settings have {len(error.problems)} problem(s):\n{error}", err=True)
         sys.exit(2)
     except H2hError as error:
-        click.echo(f"h2h: {error}", err=True)
+        click.echo(f"h2h: {printed(local_times(str(error)))}", err=True)
         sys.exit(2 if isinstance(error, UsageError) else 1)
     except Exception as error:
         if os.environ.get("H2H_DEBUG"):

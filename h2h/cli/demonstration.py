@@ -151,6 +151,7 @@ def _fresh(folder: Path) -> None:
     if folder.exists() and any(folder.iterdir()):
         if not (folder / MARK).exists():
             raise UsageError(f"{folder} is not empty and was not made by the demo; name another folder.")
+        click.echo(f"The earlier demo in {folder} is replaced.")
         shutil.rmtree(folder)
     for part in ("erp/out", "erp/in", "banks", "bank"):
         (folder / part).mkdir(parents=True)

@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 
 from h2h.errors import Stale, StoreError
 
-HEAD = "0003"
+HEAD = "0004"  # the newest migration
 BUSY_SECONDS = 30
 CONNECTIONS = 20  # kept open; more are opened when needed
 WRITER = 0x683268  # the advisory lock that makes writers on PostgreSQL take turns, as SQLite has it by itself
@@ -32,6 +32,13 @@ class Database:
             if connection.dialect.name == "postgresql":
                 connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": WRITER})
             yield connection
+
+    @contextmanager
+    def rehearsal(self) -> Iterator[Connection]:
+        """As `transaction`, but nothing of it stays: to see what a verb would do."""
+        with self._translated(), self.engine.connect() as connection, connection.begin() as begun:
+            yield connection
+            begun.rollback()
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:

@@ -149,7 +149,7 @@ def forget_refusal(connection: Connection, transfer_id: str, verdict: Verdict) -
     if verdict is not Verdict.REJECTED:
         raise NotAllowed(f"{transfer_id} is not sent again: the bank's verdict is {verdict}, not REJECTED.")
     if connection.execute(contradicted).first() is not None:
-        text = "the bank's reports contradict each other, and it may have paid. Ask the bank."
+        text = "what came from the bank contradicts itself, and it may have paid. Ask the bank."
         raise NotAllowed(f"{transfer_id} is not sent again: {text}")
     blank = {"status": None, "reasons": None}
     connection.execute(update(t.payment).where(t.payment.c.transfer_id == transfer_id).values(**blank, status_at=None))

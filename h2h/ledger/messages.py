@@ -16,6 +16,7 @@ from h2h.ledger.bookings import apply_statements
 from h2h.ledger.database import Database
 from h2h.ledger.findings import load_findings, store_findings
 from h2h.ledger.journal import record
+from h2h.ledger.people import in_words
 from h2h.ledger.reports import apply_reports
 from h2h.model import (
     BatchStatus,
@@ -113,6 +114,7 @@ class Messages:
 
     def reread(self, message_id: InboundId, *, who: str, reason: str, now: datetime) -> Message:
         """An UNREADABLE file is KEPT again, to be read once more: a new schema, a mended fault."""
+        why = in_words("reason", reason)
         with self._database.transaction() as connection:
             row = _get(connection, message_id)
             if row.state is not MessageState.UNREADABLE:
@@ -121,7 +123,7 @@ class Messages:
             connection.execute(delete(t.finding).where(t.finding.c.subject == message_id))
             values = {"state": MessageState.KEPT, "reason": None, "same_as": None, "handed_over_at": None}
             connection.execute(update(t.message).where(t.message.c.id == message_id).values(**values))
-            told = {"reason": reason, "findings": codes}
+            told = {"reason": why, "findings": codes}
             record(connection, at=now, subject=message_id, kind="read again", actor=who, data=told)
             return _get(connection, message_id)
 

@@ -16,7 +16,17 @@ from h2h.ledger import tables as t
 from h2h.ledger.transfers import change_state, touch_verdict
 from h2h.lifecycle import FREES_MESSAGE_ID, Actor, State, Trigger
 from h2h.model import BatchStatus, Finding, InboundId, PaymentStatus, Reason, Record, Severity, StatusReport
-from h2h.verdicts import REFUSALS, Answer, StatusStep, Verdict, answers, status_step, verdict_of, verdict_over
+from h2h.verdicts import (
+    REFUSALS,
+    Answer,
+    StatusStep,
+    Verdict,
+    answers,
+    hand_step,
+    status_step,
+    verdict_of,
+    verdict_over,
+)
 
 CHUNK = 400  # keys asked for in one query
 SHOWN = 5  # files named in a finding
@@ -265,7 +275,27 @@ class _Application:
                 reason=named, sent_at=self._now, due_at=None,
             )  # fmt: skip
         reason = self._refused(transfer)
-        touch_verdict(self._connection, transfer.id, whole, reason=reason, by=self._message_id, now=self._now)
+        noted_by = None
+        if transfer.verdict_by and self._hand_step(transfer, whole) is StatusStep.LATE:
+            whole, reason, noted_by = Verdict(transfer.verdict), transfer.reason, transfer.verdict_by
+        touch_verdict(
+            self._connection, transfer.id, whole,
+            reason=reason, by=self._message_id, now=self._now, noted_by=noted_by,
+        )  # fmt: skip
+
+    def _hand_step(self, transfer: Row[Any], said: Verdict) -> StatusStep:
+        """Against what a person had noted by hand. A contradiction marks all that the report says: nothing is sent
+        again on the strength of either word."""
+        step = hand_step(Verdict(transfer.verdict), said)
+        if step is StatusStep.CONFLICT:
+            text = (
+                f"The report says {said} for {transfer.id}, but {transfer.verdict_by} had noted {transfer.verdict} by "
+                "hand. The report counts. Ask the bank."
+            )
+            self._find("REPORT_CONFLICT", text, Severity.ERROR)
+            for row in self._rows:
+                row["effect"] = StatusStep.CONFLICT
+        return step
 
     def _refused(self, transfer: Row[Any]) -> str | None:
         """How many payments the bank refused and why, in a line."""

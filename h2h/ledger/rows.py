@@ -27,6 +27,7 @@ class Transfer:
     size: int
     state: State
     verdict: Verdict
+    verdict_by: str | None
     reason: str | None
     received_at: datetime
     message: str | None

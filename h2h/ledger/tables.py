@@ -110,6 +110,7 @@ transfer = Table(
     Column("size", BigInteger, nullable=False),
     Column("state", String(16), nullable=False),
     Column("verdict", String(16), nullable=False),
+    Column("verdict_by", String(128)),  # the person who noted the bank's word by hand; empty where a report said it
     Column("reason", Text),
     Column("received_at", Instant, nullable=False),
     Column("message", Text),

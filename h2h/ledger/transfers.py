@@ -17,16 +17,14 @@ from h2h.identity import content_hash
 from h2h.ledger import tables as t
 from h2h.ledger.attempts import announce, begin, complete, taken
 from h2h.ledger.database import Database, changed_one
-from h2h.ledger.earlier import free_message_id, keep_message_id, repeated_since
 from h2h.ledger.findings import store_findings
 from h2h.ledger.journal import record
-from h2h.ledger.judged import forget_refusal, outcome, store_payments, summarise
+from h2h.ledger.judged import outcome, store_payments, summarise
 from h2h.ledger.rows import Received as Received
 from h2h.ledger.rows import Transfer as Transfer
 from h2h.ledger.rows import transfer_of
 from h2h.lifecycle import Actor, State, Trigger, move
 from h2h.model import Judgement, TransferId
-from h2h.repeats import EarlierFile
 from h2h.verdicts import REFUSALS, Verdict
 
 DUE_LIMIT = 100
@@ -101,11 +99,6 @@ class Transfers:
         query = select(func.count()).where(c.transfer_id == transfer_id, c.booked_by.is_not(None))
         with self._database.reading() as connection:
             return connection.execute(query).scalar_one()
-
-    def repeated_since(self, transfer_id: str) -> list[EarlierFile]:
-        """Other files, sent since or to be sent, that hold payments of this one once more."""
-        with self._database.reading() as connection:
-            return repeated_since(connection, _get(connection, transfer_id))
 
     # Claim, keep, judge.
 
@@ -301,51 +294,6 @@ class Transfers:
             data = {"reason": reason, "next": due_at}
             return _change(connection, row, now, "postponed", GATEWAY, data, due_at=due_at, reason=reason)
 
-    # What people do.
-
-    def decide(
-        self,
-        transfer_id: str,
-        trigger: Trigger,
-        actor: Actor,
-        *,
-        who: str,
-        reason: str,
-        now: datetime,
-        late_allowed: str | None = None,
-    ) -> Transfer:
-        """A person's decision, recorded with name and reason; NotAllowed where the state forbids it.
-
-        `late_allowed` is what may happen after the cut-off: "next" window, "now", or the folder's rule (None).
-        """
-        with self._database.transaction() as connection:
-            row = _get(connection, transfer_id)
-            to = move(row.state, trigger, actor)
-            proposed_by = who if trigger is Trigger.OVERRIDE else None  # somebody else has to release it
-            extra: dict[str, Any] = {"due_at": now if to is State.READY else None, "proposed_by": proposed_by}
-            if to is State.READY:
-                extra |= {"failures": 0, "verdict": Verdict.NONE, "sent_at": None, "late_allowed": late_allowed}
-            if to is State.SENT:
-                extra |= {"sent_at": now}
-            data = {"decision": trigger, "reason": reason, "late_allowed": late_allowed}
-            if trigger is Trigger.RESEND_REJECTED:
-                forget_refusal(connection, row.id, row.verdict)
-            moved = _move(connection, row, trigger, actor, now, reason=reason, data=data, who=who, **extra)
-            if trigger is Trigger.OVERRIDE:
-                keep_message_id(connection, moved, moved.message_id)
-            elif trigger is Trigger.CANCEL:
-                free_message_id(connection, moved, moved.message_id)
-            return moved
-
-    def propose(self, transfer_id: str, who: str, reason: str, now: datetime) -> Transfer:
-        """The first of two people says that it is to go (again); another one has to say so too."""
-        with self._database.transaction() as connection:
-            row = _get(connection, transfer_id)
-            if row.state is not State.HELD:
-                move(row.state, Trigger.SEND_AGAIN, Actor.SECOND_PERSON)
-            data = {"reason": reason}
-            return _change(connection, row, now, "send again proposed", who, data, proposed_by=who)
-
 
 _NO_LEASE = {"owner": None, "lease_until": None}
 
@@ -436,10 +384,20 @@ def _take_back(connection: Connection, row: Transfer, now: datetime) -> None:
 
 
 def touch_verdict(
-    connection: Connection, transfer_id: str, verdict: Verdict, *, reason: str | None, by: str, now: datetime
+    connection: Connection,
+    transfer_id: str,
+    verdict: Verdict,
+    *,
+    reason: str | None,
+    by: str,
+    now: datetime,
+    noted_by: str | None = None,
 ) -> None:
-    """The bank's word on the whole file, as a pain.002 has just changed it."""
+    """The bank's word on the whole file, as a pain.002 has just changed it. `noted_by`: who stands for it instead."""
     row = _get(connection, transfer_id)
     data = {"verdict": verdict, "was": row.verdict, "by": by, "reason": reason}
-    kind = f"verdict {verdict}"
-    _change(connection, row, now, kind, "bank", data, verdict=verdict, answered_at=now, reason=reason)
+    words = {"verdict": verdict, "verdict_by": noted_by, "answered_at": now, "reason": reason}
+    _change(connection, row, now, f"verdict {verdict}", "bank", data, **words)
+
+
+get_row, move_row, change_row = _get, _move, _change  # for what people decide, in people.py

@@ -79,7 +79,7 @@ class Handover:
         if opening == now:
             return None
         if opening is None:
-            return self._ledger.transfers.late(transfer, _late(folder), now)
+            return self._ledger.transfers.late(transfer, _late(folder, self.bank.timezone), now)
         reason = f"the window opens at {opening:%Y-%m-%d %H:%M} UTC"
         return self._ledger.transfers.postpone(transfer, opening, reason, now)
 
@@ -210,13 +210,13 @@ class Handover:
     def _too_late(self, transfer: Transfer, folder: Outbound, opening: datetime | None) -> Transfer:
         now = self._clock.now()
         if opening is None:
-            return self._ledger.transfers.stop_staging(transfer, Trigger.LATE, _late(folder), now)
+            return self._ledger.transfers.stop_staging(transfer, Trigger.LATE, _late(folder, self.bank.timezone), now)
         text = "the window closed during the upload; nothing was published"
         return self._ledger.transfers.not_delivered(
             transfer, step="stage", outcome="STOPPED", text=text, failures=transfer.failures, due_at=opening, now=now
         )
 
 
-def _late(folder: Outbound) -> str:
+def _late(folder: Outbound, zone: str) -> str:
     assert folder.cut_off
-    return f"the cut-off at {folder.cut_off:%H:%M} has passed; release it for the next window, or with --now"
+    return f"the cut-off at {folder.cut_off:%H:%M} ({zone}) has passed; release it for the next window, or with --now"

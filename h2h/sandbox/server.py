@@ -213,7 +213,7 @@ class BankServer:
         try:
             asyncio.run(self._serve())
         except (OSError, asyncssh.Error) as error:
-            log.error("event=server_failed reason=%s", error)
+            log.error("the server failed", extra={"event": "server_failed", "text": str(error)})
             self._failure = error
         finally:
             self._ready.set()

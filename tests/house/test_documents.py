@@ -61,7 +61,7 @@ def test_every_command_stands_in_the_readme_and_in_one_section_of_the_help() -> 
 
 
 def test_every_command_and_option_that_the_readme_shows_exists() -> None:
-    shown = re.findall(r"(?:^\s*\$ |`)h2h ([a-z]+)([^`\n]*)", README, re.MULTILINE)
+    shown = re.findall(r"(?:^\s*\$ |`)h2h ([a-z-]+)([^`\n]*)", README, re.MULTILINE)
     assert len(shown) > 20
     for name, rest in shown:
         command = cli.get_command(click.Context(cli), name)

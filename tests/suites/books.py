@@ -224,7 +224,7 @@ class Book:
         return self.transfers.in_doubt(self.publishing(transfer_id, message_id, *pays), "both names are gone", {}, NOW)
 
     def decide(self, transfer_id: str, trigger: Trigger, actor: Actor = Actor.OPERATOR, who: str = "anna") -> Transfer:
-        return self.transfers.decide(transfer_id, trigger, actor, who=who, reason="as agreed", now=LATER)
+        return self.ledger.people.decide(transfer_id, trigger, actor, who=who, reason="as agreed", now=LATER)
 
     def report(self, records: Sequence[Record], *, bank: str | None = None) -> tuple[Message, list[Finding]]:
         """An inbound file with these records comes in and is applied; the message and its findings."""

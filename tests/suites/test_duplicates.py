@@ -17,6 +17,7 @@ from h2h.ledger import Ledger, earlier
 from h2h.ledger.transfers import Transfer
 from h2h.lifecycle import Actor, State, Trigger
 from h2h.model import Finding, StatusReport, TransferId
+from h2h.outbound.advice import against
 from h2h.outbound.decisions import Decisions
 from h2h.repeats import SHOWN
 from tests.suites.books import ACCOUNT, LATER, NOW, RADAR, Book, Pay, batch, debit, judgement, pay, says, statement, tx
@@ -370,12 +371,16 @@ def test_a_query_of_the_radar_uses_the_index_once_for_each_fingerprint(book: Boo
 # What people see and do.
 
 
+def decisions_of(book: Book) -> Decisions:
+    return Decisions(book.transfers, book.ledger.people, Now())  # type: ignore[arg-type]
+
+
 def test_what_is_held_for_repeats_is_released_by_one_person_who_is_told_what_speaks_against_it(book: Book) -> None:
     book.ready("T1", "MSG-1", owes("A"), owes("B"))
     taken(book, "T2", owes("A"), owes("C", "3.00"))
-    decisions = Decisions(book.ledger, Now())  # type: ignore[arg-type]
-    against = decisions.against("T2")
-    assert any("PAYMENT_REPEATED" in sentence and "T1" in sentence for sentence in against)
+    decisions = decisions_of(book)
+    said = against(book.ledger.cases.of("T2"))
+    assert any("PAYMENT_REPEATED" in sentence and "T1" in sentence for sentence in said)
     assert decisions.release("T2", who="anna", reason="two deliveries", now=False).state is State.READY
     assert book.ledger.views.files()[0].duplicate_of == "T1"
 
@@ -383,7 +388,7 @@ def test_what_is_held_for_repeats_is_released_by_one_person_who_is_told_what_spe
 def test_a_refused_file_is_not_sent_again_after_its_payments_went_in_a_new_one(book: Book) -> None:
     book.sent("T1", "MSG-1", owes("A"))
     book.report(says("MSG-1", "RJCT", reason="AC04"))
-    decisions = Decisions(book.ledger, Now())  # type: ignore[arg-type]
+    decisions = decisions_of(book)
     taken(book, "T2", owes("A"), now=LATER)
     with pytest.raises(NotAllowed, match="T2"):
         decisions.resend("T1", who="anna", reason="mended")
@@ -395,7 +400,7 @@ def test_a_payment_of_the_same_text_and_another_reference_does_not_stand_in_the_
     book.sent("T1", "MSG-1", owes("A", text="rent"))
     book.report(says("MSG-1", "RJCT", reason="AC04"))
     taken(book, "T2", owes("B", text="rent"), now=LATER)
-    decisions = Decisions(book.ledger, Now())  # type: ignore[arg-type]
+    decisions = decisions_of(book)
     assert decisions.resend("T1", who="anna", reason="mended").state is State.READY
 
 
@@ -513,5 +518,5 @@ def back_to_the_first(url: str) -> None:
         "ALTER TABLE transfer DROP COLUMN content_sha256",
         "ALTER TABLE payment DROP COLUMN fingerprint",
         f"CREATE UNIQUE INDEX uq_transfer_message_id ON transfer (bank, message_id) WHERE {unfinished}",
-        "UPDATE alembic_version SET version_num = '0002'",
+        "UPDATE alembic_version SET version_num = '0003'",
     )

@@ -221,7 +221,7 @@ def test_a_bank_that_refuses_a_copy_as_a_duplicate_has_not_refused_the_payments(
     book.report(says("MSG-1", "ACSP"))
     book.report(says("MSG-1", "RJCT", reason="AM05"))
     with pytest.raises(NotAllowed, match="duplicate"):
-        Decisions(book.ledger, Clock(LATER)).resend("T1", who="anna", reason="it was refused")
+        Decisions(book.transfers, book.ledger.people, Clock(LATER)).resend("T1", who="anna", reason="it was refused")
 
 
 def test_payments_of_a_blocked_transaction_are_never_sent_again(book: Book) -> None:

@@ -12,8 +12,8 @@ from alembic import op
 from h2h.identity import account_key, trace
 from h2h.ledger.tables import Exact
 
-revision = "0003"
-down_revision = "0002"
+revision = "0004"
+down_revision = "0003"
 
 ENDED = ("INVALID", "DUPLICATE", "CANCELLED", "RECEIVED")
 
