@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -28,39 +29,45 @@ def status(ctx: click.Context, as_json: bool) -> None:
     gateway = open_gateway(ctx)
     now = gateway.clock.now()
     board = gateway.ledger.views.board([bank.name for bank in gateway.settings.banks], now)
-    folders = {bank.name: _folders(bank, now) for bank in gateway.settings.banks}
+    folders = {bank.name: _folders(gateway, bank, now) for bank in gateway.settings.banks}
     if as_json:
         emit([_record(gateway, board, folders, now)])
     else:
         _print(gateway, board, folders, now)
 
 
-def _folders(bank: Bank, now: datetime) -> list[dict[str, Any]]:
+def _folders(gateway: Gateway, bank: Bank, now: datetime) -> list[dict[str, Any]]:
     """What lies in the watched folders, and when each of them closes."""
     from h2h.errors import FolderError
-    from h2h.folders import WatchedFolder
+    from h2h.folders import Scan, WatchedFolder
     from h2h.schedule import closing, next_opening
 
     found = []
     for folder in bank.outbound:
-        window = bank.window(folder)
+        window, watch = bank.window(folder), str(folder.watch)
+        watched = WatchedFolder(folder, lambda watch=watch: gateway.ledger.transfers.taken_from(watch))  # type: ignore[misc]
         try:
-            scan = WatchedFolder(folder).scan(0.0)
-            waiting, ignored, error = len(scan.ready) + len(scan.waiting), scan.ignored, None
+            scan, stuck = watched.glance(now), watched.stuck(now)
         except FolderError as problem:
-            waiting, ignored, error = 0, (), str(problem)
+            scan, stuck = Scan(error=str(problem)), ()
         closes = closing(window, now) if folder.cut_off else None
         found.append(
             {
-                "watch": str(folder.watch),
-                "waiting": waiting,
-                "ignored": [{"name": name, "why": why} for name, why in ignored],
-                "error": error,
+                "watch": watch,
+                "waiting": len(scan.ready) + len(scan.waiting),
+                "incomplete": _named(scan.waiting),
+                "stuck": _named(stuck),
+                "ignored": _named(scan.ignored),
+                "error": scan.error,
                 "cut_off": closes,
                 "opens": next_opening(window, now) if folder.cut_off and closes is None else None,
             }
         )
     return found
+
+
+def _named(told: Sequence[tuple[str, str]]) -> list[dict[str, str]]:
+    return [{"name": name, "why": why} for name, why in told]
 
 
 def _record(gateway: Gateway, board: Board, folders: dict[str, Any], now: datetime) -> dict[str, Any]:
@@ -91,7 +98,8 @@ def _print(gateway: Gateway, board: Board, folders: dict[str, list[dict[str, Any
     _print_left_alone(folders)
     out.print()
     if not board.attention:
-        out.print(text("Nothing needs attention.", "green"))
+        if not any(f["error"] or f["stuck"] for watched in folders.values() for f in watched):
+            out.print(text("Nothing needs attention.", "green"))
         return
     out.print(text(f"Needs attention ({len(board.attention)}):", "bold"))
     table(
@@ -154,5 +162,9 @@ def _print_left_alone(folders: dict[str, list[dict[str, Any]]]) -> None:
         for folder in watched:
             if folder["error"]:
                 out.print(text(f"{bank}: {folder['error']}", STYLES["FAILED"]))
+            for left in folder["stuck"]:
+                out.print(text(f"{bank}: stuck in {folder['watch']}: {left['name']}, {left['why']}", STYLES["FAILED"]))
+            for left in folder["incomplete"]:
+                out.print(text(f"{bank}: waits in {folder['watch']}: {left['name']} ({left['why']})", STYLES["HELD"]))
             for left in folder["ignored"]:
                 out.print(text(f"{bank}: left alone in {folder['watch']}: {left['name']} ({left['why']})", "dim"))

@@ -27,10 +27,11 @@ def init(ctx: click.Context) -> None:
         _write_examples(file)
         return
     from h2h.config import load
+    from h2h.folders import OURS
 
     made = [folder for folder in _folders(load(file)) if not folder.is_dir()]
     for folder in made:
-        folder.mkdir(parents=True)
+        folder.mkdir(parents=True, mode=0o700 if folder.name == OURS else 0o777)
         click.echo(f"made {folder}")
     if not made:
         click.echo("Every folder is there. Look with `h2h check`.")
@@ -51,9 +52,11 @@ def _write_examples(file: Path) -> None:
 
 
 def _folders(settings: Settings) -> list[Path]:
+    from h2h.folders import OURS
+
     folders = [settings.gateway.data]
     for bank in settings.banks:
-        folders += [folder.watch for folder in bank.outbound]
+        folders += [path for folder in bank.outbound for path in (folder.watch, folder.watch / OURS)]
         folders += [folder.deliver for folder in bank.inbound if folder.deliver]
     return folders
 
