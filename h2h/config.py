@@ -279,6 +279,7 @@ def load(file: Path) -> Settings:
     bank_files = _bank_files(file, pattern, problems)
     banks = [(f, bank.bank) for f in bank_files if (bank := _read(f, _BankFile, problems))]
     problems += _shared(banks)
+    problems += _exposed(main, [file, *bank_files], banks)
     if problems or main is None:
         raise SettingsError(problems)
     return Settings(file=file, gateway=main.gateway, ledger=main.ledger, banks=tuple(bank for _, bank in banks))
@@ -361,6 +362,17 @@ def _shared(banks: list[tuple[Path, Bank]]) -> Iterator[Problem]:
             if folder.deliver in watched:
                 text = f"{folder.deliver} is a watched folder; what the bank sends would be sent back"
                 yield Problem(file=str(file), line=None, key="bank.inbound.deliver", text=text)
+
+
+def _exposed(main: _MainFile | None, files: list[Path], banks: list[tuple[Path, Bank]]) -> Iterator[Problem]:
+    """What the gateway trusts and whoever drops files could replace: none of it may lie in a watched folder."""
+    trusted = [file.absolute() for file in files] + ([main.gateway.data] if main else [])
+    trusted += [bank.channel.key_file for _, bank in banks if isinstance(bank.channel, SftpSettings)]
+    for file, bank in banks:
+        for watch in (folder.watch for folder in bank.outbound):
+            for inside in (path for path in trusted if path.is_relative_to(watch)):
+                text = f"{inside} lies in the watched folder {watch}; whoever drops files could replace it"
+                yield Problem(file=str(file), line=None, key="bank.outbound.watch", text=text)
 
 
 def world_problems(settings: Settings) -> list[Problem]:

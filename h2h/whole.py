@@ -35,13 +35,16 @@ def document_ends(file: BinaryIO) -> bool:
         return False  # room that was set aside, and not written yet
     if not start.lstrip(_BLANKS).startswith("<"):
         return True
-    return _closed(_without_trailer(tail.decode(encoding, "replace")), _ROOT.match(start))
+    return _closed(start, _without_trailer(tail.decode(encoding, "replace")))
 
 
-def _closed(end: str, root: re.Match[str] | None) -> bool:
+def _closed(start: str, end: str) -> bool:
     """With a head too strange to find the root in, any closing tag will do: judge reads the file anyway."""
+    root = _ROOT.match(start)
+    if root and start[root.end() :].partition(">")[0].endswith("/"):
+        return end.endswith("/>")
     name = re.escape(root[1]) if root else r"[^\s<>/]+"
-    return re.search(rf"(?:</{name}\s*|<{name}(?:\s[^<]*)?/)>\Z", end) is not None
+    return re.search(rf"</{name}\s*>\Z", end) is not None
 
 
 def _without_trailer(text: str) -> str:

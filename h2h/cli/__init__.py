@@ -84,8 +84,12 @@ def cli(ctx: click.Context, config: Path | None) -> None:
     Every command that reads has --json. Exit status: 0 done, 1 something was refused or failed, 2 wrong use or
     settings.
     """
+    from h2h.errors import UsageError
+
     named = os.environ.get("H2H_CONFIG")
     ctx.obj = config or (Path(named) if named else next((f for f in DEFAULT_FILES if f.exists()), DEFAULT_FILES[0]))
+    if (ctx.obj.parent / ".h2h").is_dir():
+        raise UsageError(f"{ctx.obj} lies in a watched folder: what is dropped there is never read as settings.")
 
 
 def main() -> NoReturn:

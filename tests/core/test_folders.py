@@ -4,46 +4,15 @@ from __future__ import annotations
 
 import os
 import socket
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from h2h import folders
-from h2h.config import Outbound
 from h2h.errors import FolderError, StillChanging
-from h2h.folders import SETTLING, Claimed, WatchedFolder, atomic_writer, local_name
-from h2h.model import TransferId
-
-ID = TransferId("T261120-00000001")
-
-
-def watch(folder: Path, **changes: Any) -> WatchedFolder:
-    values: dict[str, Any] = {"watch": str(folder), "messages": ["pain.001.001.09"], "remote": "/in"}
-    settle = changes.pop("settle", 5)
-    settings = Outbound.model_validate(values | changes)
-    return WatchedFolder(settings.model_copy(update={"settle": timedelta(seconds=settle)}))
-
-
-@pytest.fixture
-def drop(tmp_path: Path) -> Path:
-    folder = tmp_path / "out"
-    folder.mkdir()
-    return folder
-
-
-def write(drop: Path, name: str = "run.xml", content: bytes = b"<x/>") -> Path:
-    path = drop / name
-    path.write_bytes(content)
-    return path
-
-
-def take(folder: WatchedFolder, name: str = "run.xml", transfer_id: str = ID) -> Claimed | None:
-    """What a round does with a file that is complete."""
-    assert name in folder.scan(1e6).ready
-    return folder.claim(name, TransferId(transfer_id))
-
+from h2h.folders import SETTLING, atomic_writer, local_name
+from tests.drops import ID, take, watch, write
 
 # When is a file complete?
 
