@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from h2h.watcher import Watcher
+from tests.flows.world import until
 
 SECONDS = 30
 QUEUE = Path("/proc/sys/fs/inotify/max_queued_events")
@@ -56,18 +57,19 @@ def test_a_folder_that_went_and_came_back_wakes_again(
     assert wakes(drop, came)
 
 
-def test_a_folder_made_again_between_two_looks_is_watched_anew(
-    drop: Path, woken: tuple[Watcher, threading.Event]
+def test_a_folder_made_again_between_two_looks_with_the_number_of_the_old_one_is_watched_anew(
+    drop: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    watcher, came = woken
+    monkeypatch.setattr("h2h.watcher._identity", lambda _: (1, 2))
+    came = threading.Event()
+    watcher = Watcher({drop: came.set})
+    watcher.start()
     shutil.rmtree(drop)
-    drop.mkdir()  # most file systems give it the number of the old one
+    drop.mkdir()
     came.clear()
-    for _ in range(100):  # the emitter needs a moment to die
-        watcher.mend()
-        if came.wait(0.1):
-            break
+    until(lambda: watcher.mend() == [] and came.is_set(), "the dead emitter found")
     assert wakes(drop, came)
+    watcher.stop()
 
 
 @pytest.mark.skipif(not QUEUE.exists(), reason="no inotify here")

@@ -111,8 +111,8 @@ def test_nothing_in_a_watched_folder_is_executed_imported_or_read_as_settings(tm
         (erp.drop / "alembic.ini").write_text("[alembic]\nscript_location = .\n")
         erp.drop_file(FILE, "good.xml")
         program = "import sys; sys.argv[0] = 'h2h'; from h2h.cli import main; main()"
-        ways = [["-P", "-c", program], ["-m", "h2h"]]
-        for arguments in (["-c", str(erp.config), "send"], ["-c", str(erp.config), "status"]):
+        ways = [["-m", "h2h"], ["-P", "-c", program]]
+        for arguments in (["-c", str(erp.config), "status"], ["-c", str(erp.config), "send"]):
             for way in ways:
                 command = [sys.executable, *way, *arguments]
                 done = subprocess.run(
