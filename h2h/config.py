@@ -133,6 +133,10 @@ class Outbound(Section):
     watch: LocalPath
     settle: Duration = timedelta(seconds=5)
     marker: str | None = Field(default=None, pattern=r"^\.[A-Za-z0-9._-]+$")
+    match: str = "*"
+    patience: Duration = timedelta(minutes=10)
+    owners: list[Annotated[str, Field(min_length=1)]] = []
+    manifest_key: str | None = Field(default=None, pattern=r"^(env|file|cred):.+$")
     messages: Annotated[list[OutgoingMessage], Field(min_length=1)]
     processed: str = Field(default="processed", pattern=r"^[A-Za-z0-9_-][A-Za-z0-9._-]*$")
     rejected: str = Field(default="rejected", pattern=r"^[A-Za-z0-9_-][A-Za-z0-9._-]*$")

@@ -15,6 +15,7 @@ from h2h.channels.references import secret
 from h2h.clashes import clashes
 from h2h.config import FolderSettings, Profile, Reading, Settings, SftpSettings, read
 from h2h.errors import Problem, Refused
+from h2h.outbound import origin
 from h2h.schedule import is_calendar
 from h2h.toml_file import Place, about
 
@@ -79,6 +80,9 @@ def _folder_problems(profile: Profile) -> Iterator[Problem]:
             yield from about(f"there is no folder {folder}; make it, or run h2h init", place)
         elif fault := _closed(folder):
             yield from about(fault, place)
+    for n, outbound in enumerate(bank.outbound):
+        if wrong := origin.problem(outbound):
+            yield from about(wrong, at("bank", "outbound", n, "manifest_key" if outbound.manifest_key else "owners"))
 
 
 def _closed(folder: Path) -> str | None:

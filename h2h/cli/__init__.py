@@ -94,7 +94,11 @@ def cli(ctx: click.Context, config: Path | None) -> None:
     machine's zone, in JSON of UTC. Exit status: 0 done, 1 something was refused or failed, 2 wrong use or
     settings.
     """
+    from h2h.errors import UsageError
+
     ctx.obj = config or next((f for f in DEFAULT_FILES if os.path.exists(f)), DEFAULT_FILES[0])
+    if (ctx.obj.parent / ".h2h").is_dir():
+        raise UsageError(f"{ctx.obj} lies in a watched folder: what is dropped there is never read as settings.")
 
 
 def main() -> NoReturn:

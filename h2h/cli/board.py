@@ -39,7 +39,7 @@ SOON = timedelta(minutes=30)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ignored:
+class Told:
     """What lies in a watched folder and is not taken."""
 
     name: str
@@ -52,7 +52,9 @@ class Folder:
 
     watch: str
     waiting: int
-    ignored: tuple[Ignored, ...]
+    incomplete: tuple[Told, ...]
+    stuck: tuple[Told, ...]
+    ignored: tuple[Told, ...]
     error: str | None
     cut_off: datetime | None
     opens: datetime | None
@@ -78,39 +80,45 @@ def status(ctx: click.Context, as_json: bool) -> None:
     gateway = open_gateway(ctx)
     now = gateway.clock.now()
     board = gateway.ledger.views.board([bank.name for bank in gateway.settings.banks], now)
-    folders = {bank.name: _folders(bank, now) for bank in gateway.settings.banks}
+    folders = {bank.name: _folders(gateway, bank, now) for bank in gateway.settings.banks}
     if as_json:
         emit([_status(gateway, board, folders, now)])
     else:
         _print(gateway, board, folders, now)
 
 
-def _folders(bank: Bank, now: datetime) -> list[Folder]:
+def _folders(gateway: Gateway, bank: Bank, now: datetime) -> list[Folder]:
     """What lies in the watched folders, and when each of them closes."""
     from h2h.errors import FolderError
-    from h2h.folders import WatchedFolder
+    from h2h.folders import Scan, WatchedFolder
     from h2h.schedule import closing, next_opening
 
     found = []
     for folder in bank.outbound:
-        window = bank.window(folder)
+        window, watch = bank.window(folder), str(folder.watch)
+        watched = WatchedFolder(folder, lambda watch=watch: gateway.ledger.transfers.taken_from(watch))  # type: ignore[misc]
         try:
-            scan = WatchedFolder(folder).scan(0.0)
-            waiting, ignored, error = len(scan.ready) + len(scan.waiting), scan.ignored, None
+            scan, stuck = watched.glance(now), watched.stuck(now)
         except FolderError as problem:
-            waiting, ignored, error = 0, (), str(problem)
+            scan, stuck = Scan(error=str(problem)), ()
         closes = closing(window, now) if folder.cut_off else None
         found.append(
             Folder(
-                watch=str(folder.watch),
-                waiting=waiting,
-                ignored=tuple(Ignored(name=name, why=why) for name, why in ignored),
-                error=error,
+                watch=watch,
+                waiting=len(scan.ready) + len(scan.waiting),
+                incomplete=_named(scan.waiting),
+                stuck=_named(stuck),
+                ignored=_named(scan.ignored),
+                error=scan.error,
                 cut_off=closes,
                 opens=next_opening(window, now) if folder.cut_off and closes is None else None,
             )
         )
     return found
+
+
+def _named(told: Sequence[tuple[str, str]]) -> tuple[Told, ...]:
+    return tuple(Told(name=name, why=why) for name, why in told)
 
 
 def _status(gateway: Gateway, board: Board, folders: Mapping[str, list[Folder]], now: datetime) -> Status:
@@ -142,7 +150,8 @@ def _print(gateway: Gateway, board: Board, folders: Mapping[str, list[Folder]], 
     _print_left_alone(folders)
     _print_troubles(board)
     out.print()
-    if not board.attention and not board.troubles:
+    broken = any(f.error or f.stuck for watched in folders.values() for f in watched)
+    if not board.attention and not board.troubles and not broken:
         out.print(text("Nothing needs attention.", "green"))
     if not board.attention:
         return
@@ -237,6 +246,10 @@ def _print_left_alone(folders: Mapping[str, list[Folder]]) -> None:
         for folder in watched:
             if folder.error:
                 out.print(text(f"{bank}: {folder.error}", STYLES["FAILED"]))
+            for left in folder.stuck:
+                out.print(text(f"{bank}: stuck in {folder.watch}: {left.name}, {left.why}", STYLES["FAILED"]))
+            for left in folder.incomplete:
+                out.print(text(f"{bank}: waits in {folder.watch}: {left.name} ({left.why})", STYLES["HELD"]))
             for left in folder.ignored:
                 out.print(text(f"{bank}: left alone in {folder.watch}: {left.name} ({left.why})", "dim"))
 

@@ -69,10 +69,13 @@ def _write_examples(file: Path) -> None:
 
 def _folders(settings: Settings) -> dict[Path, int]:
     """Every folder that the settings name, with the mode in which it is made; what is secret is for us alone."""
+    from h2h.folders import OURS
+
     private, shared = [settings.gateway.data], []
     for bank in settings.banks:
         private += [bank.channel.key_file.parent] if bank.channel.kind == "sftp" else []
         shared += [folder.watch for folder in bank.outbound]
+        private += [folder.watch / OURS for folder in bank.outbound]
         shared += [folder.deliver for folder in bank.inbound if folder.deliver]
     return dict.fromkeys(shared, SHARED) | dict.fromkeys(private, PRIVATE)
 

@@ -54,17 +54,21 @@ def send(ctx: click.Context, bank: str | None, as_json: bool) -> int:
         if not as_json:
             _say(file)
 
+    errors: list[str] = []
     with gateway.running():
         for one in banks:
             desk = gateway.desks[one.name]
-            _take_in(gateway, desk, told)
+            errors += _take_in(gateway, desk, told)
             desk.hand_over(told)
+    for error in errors:
+        click.echo(f"h2h: {error}", err=True)
     final = [gateway.ledger.transfers.get(transfer_id) for transfer_id in seen]
     if as_json:
         emit(final)
     elif not final:
         click.echo("Nothing to send.")
-    return 0 if all(t.state in ("SENT", "READY", "HELD") and not _stuck(t) for t in final) else 1
+    good = not errors and all(t.state in ("SENT", "READY", "HELD") and not _stuck(t) for t in final)
+    return 0 if good else 1
 
 
 def _stuck(transfer: Transfer) -> bool:
@@ -72,14 +76,20 @@ def _stuck(transfer: Transfer) -> bool:
     return transfer.state == "READY" and transfer.attempts > 0
 
 
-def _take_in(gateway: Gateway, desk: Desk, told: Callable[[Transfer | Message], None]) -> None:
-    """Look until every file has settled: one round alone would leave what has just been written."""
+def _take_in(gateway: Gateway, desk: Desk, told: Callable[[Transfer | Message], None]) -> list[str]:
+    """Look until every file has settled: one round alone would leave what has just been written.
+
+    The folders' errors, in words.
+    """
     import threading
 
     settle = max((f.settle.total_seconds() for f in desk.bank.outbound if not f.marker), default=0.0)
     end = gateway.clock.monotonic() + settle + PATIENCE_SECONDS
-    while any(scan.waiting for scan in desk.take_in(told)) and gateway.clock.monotonic() < end:
+    scans = desk.take_in(told)
+    while any(scan.settling for scan in scans) and gateway.clock.monotonic() < end:
         gateway.clock.wait(threading.Event(), 0.2)
+        scans = desk.take_in(told)
+    return [scan.error for scan in scans if scan.error]
 
 
 @click.command()

@@ -86,6 +86,12 @@ class Transfers:
         with self._database.reading() as connection:
             return bool(connection.execute(query).scalar())
 
+    def taken_from(self, watch: str) -> bool:
+        """Whether any transfer came from this folder."""
+        query = select(t.transfer.c.id).where(t.transfer.c.watch == watch).limit(1)
+        with self._database.reading() as connection:
+            return connection.execute(query).first() is not None
+
     def refusal_codes(self, transfer_id: str) -> set[str]:
         """The reason codes with which the bank refused the transfer or payments of it."""
         c = t.report.c

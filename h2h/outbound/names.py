@@ -10,6 +10,7 @@ from typing import assert_never
 from zoneinfo import ZoneInfo
 
 from h2h.config import Bank, Outbound
+from h2h.folders import NAME_BYTES
 from h2h.ledger.transfers import Transfer
 from h2h.model import Way
 from h2h.text import harmless
@@ -43,7 +44,7 @@ def final_name(bank: Bank, folder: Outbound, transfer: Transfer, now: datetime) 
         bank=bank.name,
         msg_id=harmless(transfer.message_id or transfer.id),
         id=transfer.id,
-        name=harmless(transfer.name),
+        name=harmless(transfer.name)[-NAME_BYTES:],
         date=now.astimezone(ZoneInfo(bank.timezone)),
     )
 
