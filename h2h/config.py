@@ -124,6 +124,7 @@ class GatewaySettings(Section):
     banks: str = "banks/*.toml"
     anchor: LocalPath | None = None
     anchor_every: Duration = timedelta(minutes=10)
+    min_free: Annotated[int, Field(ge=0)] = 200_000_000
 
 
 class LedgerSettings(Section):

@@ -5,6 +5,8 @@ have: the rename is atomic, and a restart finds what was under way. Names are da
 and temporary names are left alone and told.
 
     WATCH/invoice.xml                        dropped by the ERP
+    WATCH/.h2h/lock                          held by the one gateway that watches the folder
+    WATCH/.h2h/head                          how far its journal had come when a file was last sent from here
     WATCH/.h2h/claims/T261121-…/invoice.xml  claimed
     WATCH/processed/T261121-…-invoice.xml    taken over
     WATCH/rejected/T261121-…-invoice.xml     refused, with its report beside it (.report.txt, .report.json)
@@ -12,7 +14,9 @@ and temporary names are left alone and told.
 
 from __future__ import annotations
 
+import fcntl
 import os
+import re
 import stat
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -22,13 +26,16 @@ from typing import BinaryIO
 
 from h2h.archive import sync_folder
 from h2h.config import Outbound
-from h2h.errors import FolderError, StillChanging
+from h2h.errors import AlreadyRunning, FolderError, StillChanging
 from h2h.model import TransferId
 from h2h.text import harmless, printable
+from h2h.witness import Witness
 
 TEMPORARY = (".tmp", ".temp", ".part", ".partial", ".filepart", ".crdownload", ".swp", "~")
 LISTED = 10_000  # names looked at in one scan; the rest waits for the next
 NAME_BYTES = 150  # of an original name kept in a local one
+FILED = re.compile(r"(T\d{6}-[0-9A-Z]{8})-")  # how the names begin that a file has once it is filed away
+REPORTS = (".report.txt", ".report.json")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,8 +73,39 @@ class WatchedFolder:
         self._processed = settings.processed
         self._rejected = settings.rejected
         self._max_size = settings.max_size
-        self._claims = self.path / ".h2h" / "claims"
+        self._ours = self.path / ".h2h"
+        self._claims = self._ours / "claims"
         self._sightings: dict[str, _Sighting] = {}
+        self.witness = Witness(self._ours / "head")
+
+    @contextmanager
+    def held(self, holder: str) -> Iterator[None]:
+        """Be the one gateway that watches the folder; AlreadyRunning beside another. One that is away is not held."""
+        if not self.path.is_dir():
+            yield
+            return
+        with _translated(self.path):
+            _no_link(self._ours)
+            self._ours.mkdir(exist_ok=True, mode=0o700)
+            handle = os.open(self._ours / "lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        try:
+            self._lock(handle)
+            with suppress(OSError):  # it says who holds the folder; the lock is what counts
+                os.ftruncate(handle, 0)
+                os.pwrite(handle, f"{holder}\n".encode(), 0)
+            yield
+        finally:
+            os.close(handle)
+
+    def _lock(self, handle: int) -> None:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            other = printable(os.pread(handle, 1000, 0).decode("utf-8", "replace").strip()) or "unknown"
+            raise AlreadyRunning(f"{self.path} is watched by another gateway already ({other}).") from None
+        except OSError as error:
+            said = f"{self.path} lies on a file system that cannot lock files ({error.strerror})"
+            raise FolderError(f"{said}, so two gateways could not be kept apart. Watch a folder elsewhere.") from error
 
     def scan(self, monotonic: float) -> Scan:
         """Look at every name once. A file is complete when it stood unchanged for `settle`, or its marker is there."""
@@ -133,6 +171,13 @@ class WatchedFolder:
         assert self._marker
         return {name + self._marker, os.path.splitext(name)[0] + self._marker}
 
+    def size(self, name: str) -> int:
+        """In bytes; 0 where it is gone."""
+        try:
+            return os.lstat(self.path / name).st_size
+        except OSError:
+            return 0
+
     def claim(self, name: str, transfer_id: TransferId) -> Claimed | None:
         """Take the file away from the folder; None where it is gone already."""
         place = self._claims / transfer_id
@@ -165,6 +210,20 @@ class WatchedFolder:
             place.rmdir()  # a crash came between making the folder and the rename
             return None
         return Claimed(id=TransferId(place.name), path=inside[0])
+
+    def filed(self) -> list[Claimed]:
+        """What was filed away, taken over before refused, each oldest first; reports and what is not ours left out."""
+        return [file for name in (self._processed, self._rejected) for file in self._filed_in(self.path / name)]
+
+    def _filed_in(self, folder: Path) -> list[Claimed]:
+        found: list[tuple[int, Claimed]] = []
+        with _translated(folder), suppress(FileNotFoundError), os.scandir(folder) as entries:
+            for entry in entries:
+                match = FILED.match(entry.name)
+                if match and not entry.name.endswith(REPORTS) and self._left_alone(entry) is None:
+                    claimed = Claimed(id=TransferId(match[1]), path=Path(entry.path))
+                    found.append((entry.stat(follow_symlinks=False).st_ctime_ns, claimed))
+        return [claimed for _, claimed in sorted(found, key=lambda one: (one[0], one[1].id))]
 
     @contextmanager
     def open(self, claimed: Claimed) -> Iterator[BinaryIO]:
@@ -205,18 +264,16 @@ def atomic_writer(target: Path) -> Iterator[BinaryIO]:
     """
     part = target.parent / f".{target.name}.tmp"
     with _translated(target.parent):
-        file = part.open("wb")
-    try:
-        with file:
-            yield file
-            with _translated(target.parent):
+        part.unlink(missing_ok=True)  # written anew: what a failed sync left is not to be trusted
+        try:
+            with part.open("xb") as file:
+                yield file
                 file.flush()
                 os.fsync(file.fileno())
-        with _translated(target.parent):
             os.replace(part, target)
             sync_folder(target.parent)
-    finally:
-        part.unlink(missing_ok=True)
+        finally:
+            part.unlink(missing_ok=True)
 
 
 def local_name(file_id: str, name: str) -> str:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import fcntl
+import logging
 import os
 import secrets
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 from h2h.anchor import AnchorFile
 from h2h.archive import Archive
@@ -20,21 +21,40 @@ from h2h.channels import Channel
 from h2h.clock import Clock
 from h2h.config import Bank, Settings
 from h2h.errors import AlreadyRunning, StoreError, UsageError
+from h2h.folders import WatchedFolder
 from h2h.ledger import Ledger
 from h2h.ledger.journal import Chain
 from h2h.messages.catalog import Catalog
 from h2h.outbound.decisions import Decisions
 from h2h.resources import root
+from h2h.witness import Head, Witness
 
 if TYPE_CHECKING:
     from h2h.desk import Desk
 
+log = logging.getLogger(__name__)
+
+SHOWN = 5
 ID_LETTERS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # no I, L, O, U: read aloud and typed without mistakes
 
 
 def new_id(letter: str, now: datetime) -> str:
     """An id that sorts by day and can be read over the telephone: T261121-4F7K9QXM."""
     return f"{letter}{now:%y%m%d}-{''.join(secrets.choice(ID_LETTERS) for _ in range(8))}"
+
+
+def _write_pid(file: TextIO) -> None:
+    try:
+        file.truncate(0)
+        file.write(f"{os.getpid()}\n")
+        file.flush()
+    except OSError as error:
+        raise StoreError(f"The process id cannot be written to {file.name}: {error.strerror}.") from error
+
+
+def _some(paths: list[str]) -> str:
+    """A few of them, so that a person finds the rest."""
+    return ", ".join(paths[:SHOWN]) + (", …" if len(paths) > SHOWN else "")
 
 
 class Gateway:
@@ -45,18 +65,21 @@ class Gateway:
         self.clock = clock
         self.data = settings.gateway.data
         self._connect = connect or self._open_channel
-        one_process = settings.ledger.url.startswith("sqlite")  # it alone has the data folder, whatever its host's name
-        self.node = "local" if one_process else socket.gethostname()
+        # It alone has the data folder, whatever its host's name.
+        self._one_process = settings.ledger.url.startswith("sqlite")
+        self.node = "local" if self._one_process else socket.gethostname()
         self.owner = f"{self.node}/{os.getpid()}-{secrets.token_hex(4)}"
         try:
             self.data.mkdir(parents=True, exist_ok=True, mode=0o700)
         except OSError as error:
             raise StoreError(f"The data folder {self.data} cannot be used: {error.strerror}.") from error
-        self.archive = Archive(self.data / "archive")
+        self.trouble_file = self.data / "h2h.trouble"
+        self.archive = Archive(self.data / "archive", settings.gateway.min_free)
 
     @cached_property
     def ledger(self) -> Ledger:
-        return Ledger(self.settings.ledger.url, self.data)
+        witness = Witness(self.data / "h2h.head")
+        return Ledger(self.settings.ledger.url, self.data, witness, joining=not self._one_process)
 
     def bank(self, name: str) -> Bank:
         if found := self.settings.bank(name):
@@ -66,32 +89,105 @@ class Gateway:
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """Hold the data folder alone, take over what an earlier run left behind, and let go at the end.
+        """Hold data folder and watched folders alone, take over what an earlier run left, and let go at the end.
 
         Whoever starts it wants it to try now: waits after earlier failures end.
         """
-        lock = self.data / "h2h.pid"
-        with lock.open("a+") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                raise AlreadyRunning(self._who_runs(lock)) from None
-            file.truncate(0)
-            file.write(f"{os.getpid()}\n")
-            file.flush()
+        with ExitStack() as held:
+            held.enter_context(self._data_held())
+            for folder in self._watched():
+                held.enter_context(folder.held(f"process {os.getpid()} on {socket.gethostname()}, data in {self.data}"))
             self.archive.prepare()
+            self._look_for_signs()
             now = self.clock.now()
             self.ledger.transfers.release_leases(self.node, self.owner, now)
             self.ledger.transfers.hurry(now)
             self.ledger.contacts.hurry()
+            yield
+
+    @contextmanager
+    def _data_held(self) -> Iterator[None]:
+        lock = self.data / "h2h.pid"
+        try:
+            file = lock.open("a+")
+        except OSError as error:
+            raise StoreError(f"The data folder {self.data} cannot be written: {error.strerror}.") from error
+        with file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                raise AlreadyRunning(self._who_runs(lock)) from None
+            _write_pid(file)
             try:
                 yield
             finally:
                 file.truncate(0)
 
+    def _watched(self) -> list[WatchedFolder]:
+        return [WatchedFolder(folder) for bank in self.settings.banks for folder in bank.outbound]
+
     def _who_runs(self, lock: Path) -> str:
         pid = lock.read_text().strip() or "unknown"
         return f"A gateway is running on {self.data} already (process {pid}); it sends and pulls by itself."
+
+    # Whether the ledger is what it was.
+
+    def _look_for_signs(self) -> None:
+        """A ledger that is older than what was done leads to safe mode; so does one that does not know our files."""
+        restored = self.ledger.restored
+        if signs := self.signs():
+            for sign in signs:
+                log.error("the ledger is older than what happened", extra={"event": "safe_mode", "text": sign})
+            restored.begin(signs, self.clock.now())
+            for folder in self._watched():
+                self._note_again(folder)
+        mode = restored.safe_mode()
+        if mode and not mode.stock_taken:
+            entered: list[str] = []
+            for desk in self.desks.values():
+                desk.take_stock(lambda file: entered.append(file.id))
+            restored.stock_taken(entered, self.clock.now())
+
+    def signs(self) -> list[str]:
+        """What shows that more happened than the ledger knows; empty where nothing does."""
+        found = [self.ledger.restored.sign]
+        found += [self._contradiction(folder) for folder in self._watched()]
+        found += [self._anchored_otherwise()]
+        strangers = [path for desk in self.desks.values() for path in desk.strangers()]
+        if strangers:
+            found.append(f"{len(strangers)} file(s) were filed away that the ledger does not know: {_some(strangers)}")
+        return [sign for sign in found if sign]
+
+    def _contradiction(self, folder: WatchedFolder) -> str | None:
+        try:
+            head = folder.witness.read()
+        except StoreError as error:
+            log.warning("no head to compare with", extra={"event": "witness_failed", "text": str(error)})
+            return None
+        found = self.ledger.journal.contradicted_by(head) if head else None
+        return f"{folder.witness.path} says otherwise: {found}" if found else None
+
+    def _anchored_otherwise(self) -> str | None:
+        """The last head noted outside; `journal verify` looks at all of them."""
+        try:
+            anchors = self.anchors.read() if self.anchors else []
+        except StoreError as error:
+            log.error("no anchor to compare with", extra={"event": "anchor_failed", "text": str(error)})
+            return None
+        if not anchors or self.ledger.restored.explains(anchors[-1]):
+            return None
+        found = self.ledger.journal.contradicted_by(Head(seq=anchors[-1].seq, hash=anchors[-1].hash))
+        return f"{self.anchors.path} says otherwise: {found}" if found and self.anchors else None
+
+    def _note_again(self, folder: WatchedFolder) -> None:
+        try:
+            folder.witness.note(self.ledger.journal.last(), anew=True)
+        except StoreError as error:
+            log.warning("the journal's head was not noted", extra={"event": "witness_failed", "text": str(error)})
+
+    def accept_restored(self, *, who: str, reason: str) -> None:
+        """End safe mode: somebody compared the ledger with what the banks have."""
+        self.ledger.restored.accept(who=who, reason=reason, now=self.clock.now())
 
     def runs(self) -> int | None:
         """The process that holds the data folder; None where nobody does."""

@@ -131,6 +131,7 @@ class Collector:
             raise broken
 
     def _fetch(self, session: Channel, file: RemoteFile) -> Message:
+        self._archive.require_room(file.size)
         with self._archive.incoming() as incoming:
             size = session.fetch(file, incoming.sink())
             if size != file.size or incoming.size != size:

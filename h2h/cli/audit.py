@@ -54,6 +54,22 @@ def evidence(ctx: click.Context, file: str, output: Path | None) -> None:
 
 
 @journal.command()
+@click.option("--reason", required=True, help="What was compared with what; stands in the journal.")
+@click.pass_context
+def accept(ctx: click.Context, reason: str) -> None:
+    """End safe mode, after the ledger was put back from an older copy.
+
+    Before: compare with the banks. `h2h files` lists what is UNCERTAIN; ask the bank about each, then use `resolve`.
+    What is READY goes as soon as safe mode has ended.
+    """
+    from h2h.cli.deciding import person
+
+    gateway = open_gateway(ctx)
+    gateway.accept_restored(who=person(gateway.data), reason=reason)
+    click.echo("Safe mode has ended; what is ready is sent in its window.")
+
+
+@journal.command()
 @click.pass_context
 def anchor(ctx: click.Context) -> None:
     """Note the head of the chain outside, now. The running gateway does so by itself.

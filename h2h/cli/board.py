@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
     from h2h.config import Bank
     from h2h.gateway import Gateway
+    from h2h.health import Alarm
     from h2h.ledger.views import BankRow, Board, FileRow
 
 OPEN = ("RECEIVED", "READY", "STAGING", "PUBLISHING")
@@ -23,14 +25,36 @@ SOON = timedelta(minutes=30)
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="One JSON object, for programs.")
 @click.pass_context
-def status(ctx: click.Context, as_json: bool) -> None:
-    """The morning board: what waits, what went wrong, what the banks said, and when the cut-offs are."""
+def status(ctx: click.Context, as_json: bool) -> int:
+    """The morning board: what waits, what went wrong, what the banks said, and when the cut-offs are.
+
+    Exit status 1 where something keeps the gateway from its work: no room, a disk that fails, safe mode.
+    """
+    from h2h.health import alarms
+
     gateway = open_gateway(ctx)
+    found = alarms(gateway)
+    if not as_json:
+        _print_alarms(found)
+    if any(alarm.word == "ledger" for alarm in found):
+        if as_json:
+            emit([{"at": gateway.clock.now(), "process": gateway.runs(), "alarms": found}])
+        return 1
+    _board(gateway, found, as_json=as_json)
+    return 1 if found else 0
+
+
+def _print_alarms(found: Sequence[Alarm]) -> None:
+    for alarm in found:
+        console().print(text(f"ALARM  {alarm.text}", STYLES["UNCERTAIN"]))
+
+
+def _board(gateway: Gateway, found: Sequence[Alarm], *, as_json: bool) -> None:
     now = gateway.clock.now()
     board = gateway.ledger.views.board([bank.name for bank in gateway.settings.banks], now)
     folders = {bank.name: _folders(bank, now) for bank in gateway.settings.banks}
     if as_json:
-        emit([_record(gateway, board, folders, now)])
+        emit([{**_record(gateway, board, folders, now), "alarms": found}])
     else:
         _print(gateway, board, folders, now)
 

@@ -3,6 +3,7 @@
 transfers  outbound files: received, judged, lease, publishing, sent, …      contacts  the line to each bank
 messages   inbound files: kept, applied, discarded, handed over             slots     once per schedule and slot
 views      what people and programs read                                     journal   the chained events
+restored   safe mode, after the ledger was put back from an older copy
 """
 
 from __future__ import annotations
@@ -13,13 +14,19 @@ from h2h.ledger.contacts import Contacts, Slots
 from h2h.ledger.database import Database
 from h2h.ledger.journal import Journal
 from h2h.ledger.messages import Messages
+from h2h.ledger.restored import Restored
 from h2h.ledger.transfers import Transfers
 from h2h.ledger.views import Views
+from h2h.witness import Witness
 
 
 class Ledger:
-    def __init__(self, url: str, base: Path) -> None:
-        """Open the database, `base` being the folder of a relative SQLite file, and bring it up to date."""
+    def __init__(self, url: str, base: Path, witness: Witness | None = None, *, joining: bool = False) -> None:
+        """Open the database, `base` being the folder of a relative SQLite file, and bring it up to date.
+
+        The witness notes the journal's head from now on, unless it contradicts the journal: `restored` tells.
+        `joining`: the ledger is not in this folder, so that a witness who knows nothing yet is no sign.
+        """
         self._database = Database(url, base)
         self.transfers = Transfers(self._database)
         self.messages = Messages(self._database)
@@ -27,6 +34,7 @@ class Ledger:
         self.slots = Slots(self._database)
         self.views = Views(self._database)
         self.journal = Journal(self._database)
+        self.restored = Restored(self._database, self.journal, witness, joining=joining)
 
     def close(self) -> None:
         self._database.close()

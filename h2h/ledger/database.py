@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,8 +12,12 @@ from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from h2h.errors import Stale, StoreError
+from h2h.witness import Head, Witness
+
+log = logging.getLogger(__name__)
 
 HEAD = "0001"  # the newest migration
+NEW_HEAD = "h2h_head"  # the head of the journal as the transaction under way will leave it
 BUSY_SECONDS = 30
 CONNECTIONS = 20  # kept open; more are opened when needed
 WRITER = 0x683268  # the advisory lock that makes writers on PostgreSQL take turns, as SQLite has it by itself
@@ -23,15 +28,31 @@ class Database:
 
     def __init__(self, url: str, base: Path) -> None:
         self.engine = _engine(url, base)
+        self.witness: Witness | None = None
         self._upgrade()
 
     @contextmanager
-    def transaction(self) -> Iterator[Connection]:
-        """One unit of work: committed as a whole, or nothing of it. The writer's lock is taken at once."""
+    def transaction(self, *, witnessed: bool = False) -> Iterator[Connection]:
+        """One unit of work: committed as a whole, or nothing of it. The writer's lock is taken at once.
+
+        Once it is committed the witness notes the journal's new head; `witnessed`: durably.
+        """
         with _translated(), self.engine.begin() as connection:
+            connection.info.pop(NEW_HEAD, None)  # of a transaction that was rolled back
             if connection.dialect.name == "postgresql":
                 connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": WRITER})
             yield connection
+            head = connection.info.pop(NEW_HEAD, None)
+        self._note(head, durably=witnessed)
+
+    def _note(self, head: Head | None, *, durably: bool) -> None:
+        """A witness that lags behind is no reason to stop: what was committed is committed."""
+        if head is None or self.witness is None:
+            return
+        try:
+            self.witness.note(head, durably=durably)
+        except StoreError as error:
+            log.error("the journal's head was not noted", extra={"event": "witness_failed", "text": str(error)})
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:

@@ -15,8 +15,9 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, String, desc, insert, select, type_coerce
 
-from h2h.ledger.database import Database
+from h2h.ledger.database import NEW_HEAD, Database
 from h2h.ledger.tables import INSTANT_FORMAT, canonical, event
+from h2h.witness import Head
 
 GENESIS = "0" * 64
 PAGE = 5000
@@ -65,6 +66,7 @@ def record(
             seq=seq, at=at, subject=subject, kind=kind, actor=actor, data=body, previous=previous, hash=digest
         )
     )
+    connection.info[NEW_HEAD] = Head(seq=seq, hash=digest)
 
 
 def _hash(*parts: object) -> str:
@@ -88,9 +90,24 @@ class Journal:
 
     def head(self, now: datetime) -> Anchor | None:
         """The last event's number and hash, to be noted elsewhere; None while nothing has happened."""
+        last = self.last()
+        return Anchor(seq=last.seq, hash=last.hash, at=now) if last.seq else None
+
+    def last(self) -> Head:
+        """The head as it is; number 0 while nothing has happened."""
         with self._database.reading() as connection:
             row = connection.execute(select(event.c.seq, event.c.hash).order_by(desc(event.c.seq)).limit(1)).first()
-        return Anchor(seq=row.seq, hash=row.hash, at=now) if row else None
+        return Head(seq=row.seq, hash=row.hash) if row else Head(seq=0, hash=GENESIS)
+
+    def contradicted_by(self, head: Head) -> str | None:
+        """Why this head, noted elsewhere, cannot be of this journal's past; None where it can."""
+        with self._database.reading() as connection:
+            found = connection.execute(select(event.c.hash).where(event.c.seq == head.seq)).scalar()
+        if head.seq == 0 or found == head.hash:
+            return None
+        if found is None:
+            return f"the journal ends with event {self.last().seq}, and there was an event {head.seq}"
+        return f"event {head.seq} of the journal is not the one that was there"
 
     def verify(self, anchors: Sequence[Anchor] = ()) -> Chain:
         """Walk the whole chain; with heads that were noted elsewhere, a cut or rebuilt chain is found as well."""

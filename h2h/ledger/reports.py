@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, bindparam, func, insert, or_, select, update
 
 from h2h.ledger import tables as t
-from h2h.ledger.transfers import change_state, touch_verdict
+from h2h.ledger.moves import change_state, touch_verdict
 from h2h.lifecycle import FREES_MESSAGE_ID, Actor, State, Trigger
 from h2h.model import BatchStatus, Finding, InboundId, PaymentStatus, Reason, Record, Severity, StatusReport
 from h2h.verdicts import REFUSALS, Answer, StatusStep, Verdict, answers, status_step, verdict_of, verdict_over
@@ -94,7 +94,7 @@ class _Application:
             self._find("REPORT_UNSENT", text, Severity.ERROR)
             if row.state in (State.READY, State.FAILED):
                 trigger = Trigger.NAMED_BY_BANK
-                columns = {"due_at": None, "proposed_by": "bank"}
+                columns: dict[str, Any] = {"due_at": None, "proposed_by": "bank"}
                 change_state(self._connection, row.id, trigger, Actor.BANK, self._now, reason=text, **columns)
             return None
         return row

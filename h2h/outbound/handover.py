@@ -18,6 +18,7 @@ from h2h.channels import Channel
 from h2h.clock import Clock
 from h2h.config import Bank, Outbound
 from h2h.errors import ChannelError, Damaged, NotDelivered, Refused, Stale, StoreError
+from h2h.folders import WatchedFolder
 from h2h.ledger import Ledger
 from h2h.ledger.transfers import Transfer
 from h2h.lifecycle import State, Trigger
@@ -45,17 +46,25 @@ class Handover:
         self._publisher = Publisher(bank, line=line, ledger=ledger, clock=clock)
 
     def round(self, progress: Callable[[Transfer], None] = lambda _: None, *, stop: Callable[[], bool]) -> None:
-        """Look once at everything that is due; ends early where the bank cannot be reached."""
+        """Look once at everything that is due; ends early where the bank cannot be reached.
+
+        StoreError where the disk is nearly full: then only what is under way is brought to its end.
+        """
         seen: set[TransferId] = set()
+        short: str | None = None
         while due := [t for t in self._ledger.transfers.due(self.bank.name, self._clock.now()) if t.id not in seen]:
             for transfer in due:
                 if stop() or self._line.suspended_until():
                     return
                 seen.add(transfer.id)
+                if transfer.state is State.READY and (short := self._archive.shortage()):
+                    continue
                 try:
                     progress(self._look_at(transfer))
                 except Stale as error:
                     log.warning("transfer changed hands", extra={"event": "stale", "text": str(error)})
+        if short:
+            raise StoreError(short)
 
     def _look_at(self, transfer: Transfer) -> Transfer:
         folder = self.bank.outbound_for(transfer.watch)
@@ -180,7 +189,15 @@ class Handover:
             reason = f"{transfer.remote} is there at the bank already; it is never overwritten. Look what it is."
             return self._ledger.transfers.stop_staging(transfer, Trigger.CLASH, reason, now)
         publishing = self._ledger.transfers.publishing(transfer, now)
+        self._witness(folder)
         return self._publisher.publish(session, publishing)
+
+    def _witness(self, folder: Outbound) -> None:
+        """How far the journal has come, noted where the files come from: the data folder may be put back as a whole."""
+        try:
+            WatchedFolder(folder).witness.note(self._ledger.journal.last())
+        except StoreError as error:
+            log.warning("the journal's head was not noted", extra={"event": "witness_failed", "text": str(error)})
 
     def _too_late(
         self, session: Channel, transfer: Transfer, staged: Staged, folder: Outbound, opening: datetime | None

@@ -13,10 +13,10 @@ from typing import BinaryIO
 from h2h.archive import Archive
 from h2h.clock import Clock
 from h2h.config import Bank, Outbound
-from h2h.errors import FolderError, H2hError, Stale, StillChanging
+from h2h.errors import FolderError, H2hError, Stale, StillChanging, StoreError
 from h2h.folders import Claimed, Scan, WatchedFolder
 from h2h.ledger import Ledger
-from h2h.ledger.transfers import Received, Transfer
+from h2h.ledger.transfers import Received, Transfer, received_of
 from h2h.lifecycle import State
 from h2h.messages import Catalog
 from h2h.model import Finding, Judgement, Severity, TransferId
@@ -54,11 +54,49 @@ class Intake:
         except FolderError as error:
             log.error("watched folder cannot be used", extra={"event": "scan_failed", "text": str(error)})
             return Scan(ready=(), waiting=(), ignored=())
-        for name in scan.ready:
-            if claimed := self._watched.claim(name, self._new_id()):
-                self._take(claimed, progress)
+        short = [why for name in scan.ready if (why := self._take_new(name, progress))]
         self._finish_started(progress)
+        if short:
+            raise StoreError(short[0])
         return scan
+
+    def _take_new(self, name: str, progress: Callable[[Transfer], None]) -> str | None:
+        """Claim and take one file; why not, where there is no room for it: it stays where it is."""
+        if short := self._archive.shortage(self._watched.size(name)):
+            return short
+        if claimed := self._watched.claim(name, self._new_id()):
+            self._take(claimed, progress)
+        return None
+
+    # After the ledger was put back from an older copy.
+
+    def strangers(self) -> list[Claimed]:
+        """Files that were filed away under an id of ours which the ledger does not know."""
+        filed = self._watched.filed()
+        unknown = self._ledger.restored.unknown(file.id for file in filed)
+        return [file for file in filed if file.id in unknown]
+
+    def take_stock(self, progress: Callable[[Transfer], None] = lambda _: None) -> None:
+        """Enter every file that was taken, and of which the ledger has no judgement: the bank may have it."""
+        claims = self._watched.claims()
+        unknown = self._ledger.restored.unknown(claim.id for claim in claims)
+        for file in [*self.strangers(), *(claim for claim in claims if claim.id in unknown)]:
+            try:
+                received = self._received(file, name=file.name.removeprefix(f"{file.id}-"))
+            except StillChanging:
+                raise  # it is not known yet what it is: stock is taken again at the next start
+            except FolderError as error:
+                log.error("file cannot be entered", extra={"event": "stock_failed", "text": str(error)})
+                continue
+            progress(self._enter(received))
+        for transfer in self._ledger.transfers.in_state(State.RECEIVED):
+            if transfer.watch == str(self.folder.watch):
+                progress(self._enter(received_of(transfer)))
+
+    def _enter(self, file: Received) -> Transfer:
+        with self._archive.open(file.sha256) as source:
+            judgement = self._judgement(file.id, source)
+        return self._ledger.restored.found(file, judgement, self._clock.now())
 
     def _finish_started(self, progress: Callable[[Transfer], None]) -> None:
         """What a crash, or a file that was still changing, left over."""
@@ -83,36 +121,38 @@ class Intake:
 
     def _keep(self, claimed: Claimed) -> Transfer:
         """Bytes into the archive first, then the row that names them."""
+        self._ledger.transfers.received(self._received(claimed, name=claimed.name), self._clock.now())
+        return self._ledger.transfers.get(claimed.id)
+
+    def _received(self, claimed: Claimed, *, name: str) -> Received:
         with self._archive.incoming() as incoming:
             with self._watched.open(claimed) as source:
                 if not incoming.copy(source, self.folder.max_size):
                     raise FolderError(f"{claimed.path} grew beyond {self.folder.max_size} bytes; remove it.")
             sha256 = incoming.keep()
-        received = Received(
+        return Received(
             id=claimed.id,
             bank=self.bank.name,
             watch=str(self.folder.watch),
-            name=claimed.name,
+            name=name,
             sha256=sha256,
             size=incoming.size,
         )
-        self._ledger.transfers.received(received, self._clock.now())
-        return self._ledger.transfers.get(claimed.id)
 
     def _judge(self, transfer: Transfer) -> Transfer:
         with self._archive.open(transfer.sha256) as source:
-            judgement = self._judgement(transfer, source)
+            judgement = self._judgement(transfer.id, source)
         now = self._clock.now()
         return self._ledger.transfers.judged(transfer.id, judgement, due_at=now, now=now)
 
-    def _judgement(self, transfer: Transfer, source: BinaryIO) -> Judgement:
+    def _judgement(self, transfer_id: TransferId, source: BinaryIO) -> Judgement:
         """A fault of our own while judging refuses the file: nothing is sent that was not judged to its end."""
         try:
             return judge(source, self._catalog, self.folder.messages)
         except H2hError:
             raise
         except Exception as error:
-            log.exception("judging failed", extra={"event": "judge_failed", "transfer": transfer.id})
+            log.exception("judging failed", extra={"event": "judge_failed", "transfer": transfer_id})
             text = f"The gateway itself failed on this file ({type(error).__name__}); report it, with the log."
             finding = Finding(code="INTERNAL", severity=Severity.ERROR, text=text)
             return Judgement(header=None, batches=(), payments=(), findings=[finding])

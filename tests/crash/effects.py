@@ -15,7 +15,7 @@ from typing import Any
 
 import h2h.inbound
 import h2h.ledger.messages
-import h2h.ledger.transfers
+import h2h.ledger.moves
 from h2h.archive import Incoming
 from h2h.channels.folder import FolderChannel
 from h2h.channels.sftp import SftpChannel
@@ -32,7 +32,7 @@ DOORS: tuple[tuple[type, tuple[str, ...]], ...] = (
     (SftpChannel, CHANNEL),
     (FolderChannel, CHANNEL),
 )
-JOURNALS = (h2h.ledger.transfers, h2h.ledger.messages)
+JOURNALS = (h2h.ledger.moves, h2h.ledger.messages)
 
 Reached = Callable[[str], None]
 Replace = Callable[[Any, str, Any], None]

@@ -45,6 +45,7 @@ class World:
     retry: dict[str, str] = field(default_factory=dict)
     outbound: dict[str, str] = field(default_factory=dict)
     inbound: dict[str, str] = field(default_factory=dict)
+    gateway_settings: dict[str, str] = field(default_factory=dict)
     remote: str = ""
     others: list[World] = field(default_factory=list)
 
@@ -66,7 +67,8 @@ class World:
 
     def write_settings(self) -> None:
         self.make_folders()
-        self.config.write_text('[gateway]\ndata = "data"\nenvironment = "test"\n')
+        gateway = {"data": '"data"', "environment": '"test"', **self.gateway_settings}
+        self.config.write_text(_table("[gateway]", gateway))
         for bank in (self, *self.others):
             bank.make_folders()
             (self.folder / "banks" / f"{bank.name}.toml").write_text(bank.profile())
