@@ -124,7 +124,15 @@ class GatewaySettings(Section):
     banks: str = "banks/*.toml"
     anchor: LocalPath | None = None
     anchor_every: Duration = timedelta(minutes=10)
+    time_stamp: str | None = Field(default=None, pattern=r"^https?://")
+    time_stamp_ca: LocalPath | None = None
     min_free: Annotated[int, Field(ge=0)] = 200_000_000
+
+    @model_validator(mode="after")
+    def _stamped_with_what(self) -> GatewaySettings:
+        if self.time_stamp and (self.anchor is None or self.time_stamp_ca is None):
+            raise ValueError("time_stamp goes with anchor, where the stamps are noted, and time_stamp_ca")
+        return self
 
 
 class LedgerSettings(Section):

@@ -7,7 +7,7 @@ import logging
 import os
 import secrets
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import datetime
@@ -23,7 +23,7 @@ from h2h.config import Bank, Settings
 from h2h.errors import AlreadyRunning, StoreError, UsageError
 from h2h.folders import WatchedFolder
 from h2h.ledger import Ledger
-from h2h.ledger.journal import Chain
+from h2h.ledger.journal import Anchor, Chain
 from h2h.messages.catalog import Catalog
 from h2h.outbound.decisions import Decisions
 from h2h.resources import root
@@ -31,6 +31,7 @@ from h2h.witness import Head, Witness
 
 if TYPE_CHECKING:
     from h2h.desk import Desk
+    from h2h.stamp import TimeStamps
 
 log = logging.getLogger(__name__)
 
@@ -224,19 +225,49 @@ class Gateway:
         """Where the journal's head is noted outside; None where the settings name no place."""
         return AnchorFile(self.settings.gateway.anchor) if self.settings.gateway.anchor else None
 
+    @cached_property
+    def stamps(self) -> TimeStamps | None:
+        """Who stamps the heads that are noted outside; None where the settings name no server."""
+        from h2h.stamp import TimeStamps
+
+        named = self.settings.gateway
+        return TimeStamps(named.time_stamp, named.time_stamp_ca) if named.time_stamp and named.time_stamp_ca else None
+
     def anchor(self) -> bool:
-        """Note the journal's head outside now; False where there is nothing new, or no place for it."""
+        """Note the journal's head outside now; False where there is nothing new, or no place for it.
+
+        StoreError where it cannot be noted, or is noted without the stamp that it should have.
+        """
         head = self.ledger.journal.head(self.clock.now())
-        return self.anchors is not None and head is not None and self.anchors.note(head)
+        if self.anchors is None or head is None or not self.anchors.lacks(head, stamp=self.stamps is not None):
+            return False
+        if self.stamps is None:
+            return self.anchors.note(head)
+        try:
+            stamped = replace(head, stamp=self.stamps.stamp(head))
+        except StoreError:
+            self.anchors.note(head)
+            raise
+        return self.anchors.note(stamped)
 
     def verify_journal(self) -> Chain:
-        """Walk the chain, and compare it with the heads that were noted outside."""
+        """Walk the chain, and compare it with the heads that were noted outside, and their stamps."""
         anchors = self.anchors.read() if self.anchors else []
         chain = self.ledger.journal.verify(anchors)
-        if self.anchors and not anchors and chain.events and not chain.fault:
-            fault = f"{self.anchors.path} holds no head to compare it with; `h2h journal anchor` notes one"
-            return replace(chain, fault=fault)
-        return chain
+        if chain.fault or not self.anchors or not chain.events:
+            return chain
+        return replace(chain, fault=self._anchor_fault(self.anchors, anchors))
+
+    def _anchor_fault(self, file: AnchorFile, anchors: Sequence[Anchor]) -> str | None:
+        if not anchors:
+            return f"{file.path} holds no head to compare it with; `h2h journal anchor` notes one"
+        if self.stamps is None:
+            return None
+        stamped = [anchor for anchor in anchors if anchor.stamp is not None]
+        for anchor in stamped:
+            if anchor.stamp and (fault := self.stamps.fault(anchor, anchor.stamp)):
+                return f"the time stamp on event {anchor.seq} in {file.path} does not hold: {fault}"
+        return None if stamped else f"no head in {file.path} carries a time stamp; `h2h journal anchor` gets one"
 
     @cached_property
     def catalog(self) -> Catalog:
