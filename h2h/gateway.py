@@ -98,6 +98,7 @@ class Gateway:
             held.enter_context(self._data_held())
             for folder in self._watched():
                 held.enter_context(folder.held(f"process {os.getpid()} on {socket.gethostname()}, data in {self.data}"))
+            held.enter_context(self.ledger.held(self.node))
             self.archive.prepare()
             self._look_for_signs()
             now = self.clock.now()

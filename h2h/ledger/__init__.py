@@ -8,6 +8,7 @@ restored   safe mode, after the ledger was put back from an older copy
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from h2h.ledger.contacts import Contacts, Slots
@@ -35,6 +36,10 @@ class Ledger:
         self.views = Views(self._database)
         self.journal = Journal(self._database)
         self.restored = Restored(self._database, self.journal, witness, joining=joining)
+
+    def held(self, node: str) -> AbstractContextManager[None]:
+        """Be the one gateway of this node that works on the ledger; AlreadyRunning beside another."""
+        return self._database.held(node)
 
     def close(self) -> None:
         self._database.close()

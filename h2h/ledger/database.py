@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import logging
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,7 +13,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from h2h.errors import Stale, StoreError
+from h2h.errors import AlreadyRunning, Stale, StoreError
 from h2h.witness import Head, Witness
 
 log = logging.getLogger(__name__)
@@ -60,6 +62,23 @@ class Database:
         with _translated(), self.engine.connect().execution_options(h2h_reading=True) as connection:
             yield connection
 
+    @contextmanager
+    def held(self, node: str) -> Iterator[None]:
+        """Be the one gateway of this node that works on the ledger, from whatever data folder; else AlreadyRunning."""
+        if self.engine.dialect.name == "sqlite":
+            with _file_held(Path(f"{self.engine.url.database}.lock")):
+                yield
+            return
+        with _translated(), self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            keys = {"key": WRITER, "node": node}
+            query = text("SELECT pg_try_advisory_lock(:key, hashtext(:node))")
+            if not connection.execute(query, keys).scalar():
+                raise AlreadyRunning(f"A gateway of {node} works on this ledger already; it sends and pulls by itself.")
+            try:
+                yield
+            finally:
+                connection.execute(text("SELECT pg_advisory_unlock(:key, hashtext(:node))"), keys)
+
     def close(self) -> None:
         self.engine.dispose()
 
@@ -80,6 +99,23 @@ class Database:
             if not self.engine.dialect.has_table(connection, "alembic_version"):
                 return None
             return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+
+
+@contextmanager
+def _file_held(lock: Path) -> Iterator[None]:
+    """A file of its own: SQLite's locks on the database would be lost with any handle on it that is closed."""
+    try:
+        handle = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise StoreError(f"{lock} cannot be written: {error.strerror}.") from error
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise AlreadyRunning(f"A gateway works on the ledger {lock.with_suffix('')} already.") from None
+        yield
+    finally:
+        os.close(handle)
 
 
 @contextmanager
