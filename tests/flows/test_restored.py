@@ -5,23 +5,28 @@ from __future__ import annotations
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import closing
-from datetime import timedelta
+from contextlib import closing, suppress
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from h2h.channels.sftp import SftpChannel
 from h2h.errors import NotAllowed
 from h2h.gateway import Gateway
+from h2h.ledger import Ledger
+from h2h.ledger.journal import record
 from h2h.ledger.transfers import Transfer
 from h2h.lifecycle import State
 from h2h.sandbox.scenario import Scenario
 from h2h.sandbox.server import BankServer
 from h2h.verdicts import Verdict
+from h2h.witness import Head, Witness
 
 from .world import World, answer, only, opened, payments, put, send, transfers, world
 
 SILENT = Scenario(received_seconds="never", answer_seconds="never")
+AT = datetime(2026, 11, 16, 9, 0, tzinfo=UTC)
 FILE = payments("MSG-1")
 OTHER = payments("MSG-2")
 
@@ -127,6 +132,7 @@ def test_a_new_file_waits_until_a_person_has_compared_and_then_goes(there: tuple
         with opened(erp) as gateway:
             assert [t.state for t in send(gateway)] == [State.UNCERTAIN, State.READY]
             assert gateway.desks["box"].next_due() is None
+            assert gateway.ledger.transfers.due("box", gateway.clock.now()) == []
     with opened(erp) as gateway:
         new = transfers(gateway)[1]
         assert leased(gateway, new) is None
@@ -278,6 +284,7 @@ def test_a_decision_on_a_restored_ledger_does_not_hide_that_it_is_one(there: tup
         copy_ledger(erp)
         send(gateway)
     put_ledger_back(erp)
+    (erp.drop / ".h2h" / "head").unlink()  # the data folder's own witness has to do
     for _ in range(5):
         gateway = erp.gateway()
         gateway.decisions.hold(transfer.id, who="ann", reason="wait")
@@ -287,12 +294,20 @@ def test_a_decision_on_a_restored_ledger_does_not_hide_that_it_is_one(there: tup
         assert only(send(gateway)).state is State.UNCERTAIN
 
 
+def test_an_event_that_was_rolled_back_is_never_noted(tmp_path: Path) -> None:
+    witness = Witness(tmp_path / "head")
+    ledger = Ledger("sqlite:///h2h.db", tmp_path, witness)
+    with suppress(ZeroDivisionError), ledger._database.transaction() as connection:
+        record(connection, at=AT, subject="x", kind="x", actor="x", data={})
+        raise ZeroDivisionError
+    ledger.contacts.hurry()  # commits, and no event
+    assert witness.read() == ledger.journal.last() == Head(seq=0, hash="0" * 64)
+    ledger.close()
+
+
 def test_the_witness_is_synced_before_the_bank_is_asked_to_rename(
     there: tuple[World, BankServer], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from h2h.channels.sftp import SftpChannel
-    from h2h.witness import Witness
-
     erp, _ = there
     erp.drop_file(FILE)
     steps: list[str] = []
