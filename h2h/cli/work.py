@@ -62,11 +62,15 @@ def send(ctx: click.Context, bank: str | None, as_json: bool) -> int:
             desk.hand_over(told)
     for error in errors:
         click.echo(f"h2h: {error}", err=True)
+        safe_mode = gateway.ledger.restored.safe_mode()
     final = [gateway.ledger.transfers.get(transfer_id) for transfer_id in seen]
     if as_json:
         emit(final)
     elif not final:
         click.echo("Nothing to send.")
+    if safe_mode:
+        click.echo("SAFE MODE: nothing was sent; `h2h status` says why and what to do.", err=True)
+        return 1
     good = not errors and all(t.state in ("SENT", "READY", "HELD") and not _stuck(t) for t in final)
     return 0 if good else 1
 
