@@ -60,9 +60,9 @@ def send(ctx: click.Context, bank: str | None, as_json: bool) -> int:
             desk = gateway.desks[one.name]
             errors += _take_in(gateway, desk, told)
             desk.hand_over(told)
+        safe_mode = gateway.ledger.restored.safe_mode()
     for error in errors:
         click.echo(f"h2h: {error}", err=True)
-        safe_mode = gateway.ledger.restored.safe_mode()
     final = [gateway.ledger.transfers.get(transfer_id) for transfer_id in seen]
     if as_json:
         emit(final)
