@@ -27,6 +27,7 @@ from h2h.outbound.decisions import Decisions
 from h2h.resources import root
 
 if TYPE_CHECKING:
+    from h2h.confined import ConfinedReader
     from h2h.desk import Desk
 
 ID_LETTERS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # no I, L, O, U: read aloud and typed without mistakes
@@ -114,7 +115,7 @@ class Gateway:
                 bank,
                 ledger=self.ledger,
                 archive=self.archive,
-                catalog=self.catalog,
+                reader=self.reader,
                 clock=self.clock,
                 owner=self.owner,
                 connect=self._connect,
@@ -147,6 +148,13 @@ class Gateway:
         return Catalog.load(root("schemas"))
 
     @cached_property
+    def reader(self) -> ConfinedReader:
+        """Reads what comes from outside, in processes of its own."""
+        from h2h.confined import ConfinedReader
+
+        return ConfinedReader(self.catalog)
+
+    @cached_property
     def decisions(self) -> Decisions:
         return Decisions(self.ledger, self.clock)
 
@@ -159,5 +167,7 @@ class Gateway:
         if "desks" in self.__dict__:
             for desk in self.desks.values():
                 desk.close()
+        if "reader" in self.__dict__:
+            self.reader.close()
         if "ledger" in self.__dict__:
             self.ledger.close()

@@ -13,12 +13,12 @@ from typing import BinaryIO
 from h2h.archive import Archive
 from h2h.clock import Clock
 from h2h.config import Bank, Outbound
+from h2h.confined import ConfinedReader
 from h2h.errors import FolderError, H2hError, Stale, StillChanging
 from h2h.folders import Claimed, Scan, WatchedFolder
 from h2h.ledger import Ledger
 from h2h.ledger.transfers import Received, Transfer
 from h2h.lifecycle import State
-from h2h.messages import Catalog
 from h2h.model import Finding, Judgement, Severity, TransferId
 from h2h.outbound.judge import judge
 from h2h.outbound.report import json_report, report, text_report
@@ -34,7 +34,7 @@ class Intake:
         *,
         ledger: Ledger,
         archive: Archive,
-        catalog: Catalog,
+        reader: ConfinedReader,
         clock: Clock,
         new_id: Callable[[], TransferId],
     ) -> None:
@@ -43,7 +43,7 @@ class Intake:
         self._watched = WatchedFolder(folder)
         self._ledger = ledger
         self._archive = archive
-        self._catalog = catalog
+        self._reader = reader
         self._clock = clock
         self._new_id = new_id
 
@@ -108,7 +108,7 @@ class Intake:
     def _judgement(self, transfer: Transfer, source: BinaryIO) -> Judgement:
         """A fault of our own while judging refuses the file: nothing is sent that was not judged to its end."""
         try:
-            return judge(source, self._catalog, self.folder.messages)
+            return judge(self._reader.read(source, strict=True, expected=self.folder.messages))
         except H2hError:
             raise
         except Exception as error:

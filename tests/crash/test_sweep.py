@@ -18,6 +18,7 @@ import pytest
 
 from h2h.channels.folder import FolderChannel
 from h2h.clock import Clock
+from h2h.confined import ConfinedReader
 from h2h.errors import Unknown
 from h2h.gateway import Gateway
 from h2h.ledger.transfers import Transfer
@@ -31,7 +32,7 @@ from tests.flows.world import World, answer, only, payments, put, transfers, unt
 from .effects import Effects
 
 LONG = bool(os.environ.get("H2H_LONG"))
-CATALOG = Catalog.load(root("schemas"))
+READER = ConfinedReader(Catalog.load(root("schemas")))  # one for all the gateways of the sweep
 FILE = payments("MSG-1")
 HABITS = ("takes", "keeps")
 ANSWERS = ("clear", "lost", "lost and not done", "refused although done")
@@ -97,7 +98,7 @@ class Sweep:
         self._kill_at: str | None = None
         self._off = False
         self.points: list[str] = []
-        patch.setattr(Gateway, "catalog", CATALOG)
+        patch.setattr(Gateway, "reader", READER)
         patch.setattr(FolderChannel, "publish", lambda *arguments: self.bank.publish(*arguments))
         self._template = self._world("template")
         self._template.gateway().ledger.close()
