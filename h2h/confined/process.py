@@ -17,22 +17,23 @@ from typing import Any, BinaryIO, get_args
 
 from h2h.confined.deaths import Death, Untouched
 from h2h.confined.limits import address_space
-from h2h.confined.wire import MAX_BLOCK, Done, Garbled, Job, Ready, Setup, Want, Wire
+from h2h.confined.wire import ATTENTION, MAX_BLOCK, Done, Garbled, Job, Ready, Setup, Want, Wire
 from h2h.errors import ReaderError
 from h2h.messages.refusal import Refusal
 from h2h.model import Finding, Record
 
-ATTENTION = 4_096  # bytes; what asking costs, however little is asked for
 END_SECONDS = 5.0
 
 
 class ReaderProcess:
+    program: tuple[str, ...] = ("-P", "-m", "h2h.confined.worker")
+
     def __init__(self, setup: Setup) -> None:
         """Starts it. It lives no longer than the thread that calls this."""
         ours, its = socket.socketpair()
         with its:
-            self._process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "h2h.confined.worker"],
+            self._process = subprocess.Popen(  # noqa: S603  # the interpreter, with arguments of our own
+                [sys.executable, *self.program],
                 stdin=its.fileno(),
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
@@ -53,7 +54,7 @@ class ReaderProcess:
     def get_ready(self) -> None:
         """Wait until it has confined itself. Raises ReaderError."""
         try:
-            self._wire.send([self._setup])
+            self._wire.send(self._setup)
             [word] = self._wire.receive()
             self._at_start = address_space(self.pid)
         except (EOFError, OSError, Garbled) as error:
@@ -115,7 +116,7 @@ class ReaderProcess:
 
     def _send(self, item: object, touched: int) -> None:
         try:
-            self._wire.send([item])
+            self._wire.send(item)
         except TimeoutError as error:
             raise self._silent(touched) from error
         except OSError as error:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import socket
 import struct
-from collections.abc import Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -22,10 +21,14 @@ from h2h.messages.catalog import MessageType
 from h2h.messages.refusal import Refusal
 from h2h.model import Balance, EntryDetail, Finding, Reason, Record
 
-MAX_FRAME = 16 << 20
+USUAL_FRAME = 1 << 17
+MAX_FRAME = 32 << 20
 MAX_BLOCK = 1 << 18
+ATTENTION = 4_096  # bytes; what a word costs, however short
 MAX_EXPONENT = 64
 _HEADER = struct.Struct("!BI")
+_COUNT = struct.Struct("!BI")
+_ARRAY = 0xDD  # MessagePack: an array whose length follows in 32 bits
 
 
 class Garbled(Exception):
@@ -76,6 +79,27 @@ class Done:
 TYPES: tuple[type, ...] = (Setup, Ready, Job, Want, bytes, Refusal, Done, Finding, *get_args(Record))
 
 
+class Batch:
+    """Records of one type on their way into a frame, each encoded as it is added: a large one is noticed at once."""
+
+    def __init__(self) -> None:
+        self.kind: type | None = None
+        self.count = 0
+        self.body = bytearray()
+
+    @property
+    def size(self) -> int:
+        return len(self.body)
+
+    def fits(self, item: object) -> bool:
+        return self.kind is None or (self.kind is type(item) and self.size < USUAL_FRAME)
+
+    def add(self, item: object) -> None:
+        self.kind = type(item)
+        self.count += 1
+        _ENCODER.encode_into(item, self.body, -1)
+
+
 class Wire:
     """One end of the line. Raises EOFError where the other end is gone, OSError, TimeoutError and Garbled."""
 
@@ -83,12 +107,15 @@ class Wire:
         self._line = line
         self.received = 0  # bytes
 
-    def send(self, items: Sequence[object]) -> None:
-        """All of one type."""
-        self.send_encoded(type(items[0]), encoded(items))
+    def send(self, item: object) -> None:
+        batch = Batch()
+        batch.add(item)
+        self.send_batch(batch)
 
-    def send_encoded(self, kind: type, body: bytes) -> None:
-        self._line.sendall(_HEADER.pack(TYPES.index(kind), len(body)) + body)
+    def send_batch(self, batch: Batch) -> None:
+        assert batch.kind is not None
+        head = _HEADER.pack(TYPES.index(batch.kind), _COUNT.size + batch.size) + _COUNT.pack(_ARRAY, batch.count)
+        self._line.sendall(head + batch.body)
 
     def receive(self) -> list[Any]:
         """One frame."""
@@ -114,12 +141,13 @@ class Wire:
         self.received += size
         return block
 
+    def drain(self) -> None:
+        """Take what comes until the other end is gone: it may be in the middle of a word, and must be heard out."""
+        while self._line.recv(ATTENTION):
+            pass
+
     def close(self) -> None:
         self._line.close()
-
-
-def encoded(items: Sequence[object]) -> bytes:
-    return _ENCODER.encode(items)
 
 
 def _path(kind: type, value: object) -> Any:

@@ -9,12 +9,13 @@ import io
 import socket
 import sys
 import traceback
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
+from contextlib import suppress
 from importlib import import_module
 from typing import BinaryIO, cast
 
 from h2h.confined.limits import Limits, allow_cpu, confine, used_cpu
-from h2h.confined.wire import MAX_BLOCK, MAX_FRAME, Done, Job, Ready, Setup, Want, Wire, encoded
+from h2h.confined.wire import MAX_BLOCK, Batch, Done, Job, Ready, Setup, Want, Wire
 from h2h.messages.bounds import bounded
 from h2h.messages.catalog import Catalog
 from h2h.messages.reading import explained, unexplained
@@ -22,8 +23,8 @@ from h2h.messages.refusal import Refusal
 from h2h.messages.xml import TOLERATED_ENCODINGS
 from h2h.model import Finding, Record
 
-BATCH = 256
 MAX_FAULT = 4_000  # characters
+RESERVE = 8 << 20  # bytes to say in that there is no memory left
 
 
 def main() -> None:
@@ -32,13 +33,15 @@ def main() -> None:
         [setup] = wire.receive()
         catalog = _prepared(setup)
         confine(setup.limits)
-        wire.send([Ready()])
+        wire.send(Ready())
         while _served(wire, catalog, setup.limits):
             pass
     except (EOFError, ConnectionError):  # the gateway is gone, or has had enough
         return
     except Exception as error:
-        wire.send([_fault(error)])
+        wire.send(_fault(error))
+    with suppress(OSError):
+        wire.drain()
 
 
 def _prepared(setup: Setup) -> Catalog:
@@ -65,12 +68,14 @@ def _served(wire: Wire, catalog: Catalog, limits: Limits) -> bool:
     handed = _Handed(wire, job.size, limits)
     said = _Said(wire, handed, limits)
     done = Done()
+    reserve = bytearray(RESERVE)
     try:
         source = cast(BinaryIO, io.BufferedReader(handed, MAX_BLOCK))
         for item in _items(job, source, catalog):
             said.add(item)
         said.flush()
     except MemoryError:
+        reserve.clear()
         done = Done(limit="memory")
     except _TooMuch:
         done = Done(limit="words")
@@ -78,7 +83,7 @@ def _served(wire: Wire, catalog: Catalog, limits: Limits) -> bool:
         raise
     except Exception as error:
         done = _fault(error)
-    wire.send([done])
+    wire.send(done)
     return done == Done()
 
 
@@ -120,7 +125,7 @@ class _Handed(io.RawIOBase):
 
     def readinto(self, buffer: bytearray) -> int:  # type: ignore[override]  # the stubs want any buffer
         size = min(len(buffer), MAX_BLOCK)
-        self._wire.send([Want(offset=self._at, size=size)])
+        self._wire.send(Want(offset=self._at, size=size))
         [block] = self._wire.receive()
         buffer[: len(block)] = block
         self._at += len(block)
@@ -141,36 +146,21 @@ class _Said:
 
     def __init__(self, wire: Wire, handed: _Handed, limits: Limits) -> None:
         self._wire, self._handed, self._limits = wire, handed, limits
-        self._batch: list[object] = []
+        self._batch = Batch()
         self._bytes = 0
 
     def add(self, item: object) -> None:
-        if self._batch and (len(self._batch) == BATCH or type(item) is not type(self._batch[0])):
+        if not self._batch.fits(item):
             self.flush()
-        self._batch.append(item)
+        self._batch.add(item)
+        if self._bytes + self._batch.size > self._limits.told(self._handed.bytes):
+            raise _TooMuch
 
     def flush(self) -> None:
-        for part in _frames(self._batch):
-            self._bytes += len(part)
-            if self._bytes > self._limits.told(self._handed.bytes):
-                raise _TooMuch
-            self._wire.send_encoded(type(self._batch[0]), part)
-        self._batch = []
-
-
-def _frames(batch: list[object]) -> Iterator[bytes]:
-    """The batch, encoded in as many pieces as it takes."""
-    if not batch:
-        return
-    body = encoded(batch)
-    if len(body) <= MAX_FRAME:
-        yield body
-    elif len(batch) == 1:
-        raise _TooMuch
-    else:
-        half = len(batch) // 2
-        yield from _frames(batch[:half])
-        yield from _frames(batch[half:])
+        if self._batch.kind is not None:
+            self._bytes += self._batch.size
+            self._wire.send_batch(self._batch)
+            self._batch = Batch()
 
 
 if __name__ == "__main__":

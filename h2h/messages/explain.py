@@ -18,7 +18,7 @@ from lxml import etree
 from xmlschema import XsdElement
 
 from h2h.messages.wording import Fault, in_lxml_words, in_plain_words
-from h2h.messages.xml import forget, line_of, local, path_of, stream, tree
+from h2h.messages.xml import forget, line_of, local, mind_memory, path_of, stream, tree
 from h2h.model import Finding, Severity
 
 if TYPE_CHECKING:
@@ -177,6 +177,6 @@ def _faults_in_stream(source: BinaryIO, case: Case) -> Iterator[Fault]:
                 yield replace(fault, path=path_of(element) if fault.subject == element.tag else "")
             if event == "end" and local(element.tag) in case.repeated:
                 forget(element)
-    except etree.LxmlError:  # the first breach again, which lxml raises at the end
-        pass
+    except etree.LxmlError as error:  # the first breach again, which lxml raises at the end
+        mind_memory(error)
     yield from pending

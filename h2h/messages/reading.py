@@ -24,7 +24,7 @@ from h2h.messages.catalog import Catalog, MessageType
 from h2h.messages.elements import Shape
 from h2h.messages.refusal import Refusal, severity_of
 from h2h.messages.walk import Walk
-from h2h.messages.xml import Opening, check_well_formed, local, namespace_of, open_checked, stream
+from h2h.messages.xml import Opening, check_well_formed, local, mind_memory, namespace_of, open_checked, stream
 from h2h.model import Finding, Record, Severity
 
 _NAME = re.compile(r"[a-z]{4}\.\d{3}\.\d{3}\.\d{2}")
@@ -123,6 +123,7 @@ def _content(
         for event, element in events:
             yield from walk.start(element) if event == "start" else walk.end(element)
     except etree.LxmlError as error:  # not well-formed or not valid: with a schema, lxml mixes the two up
+        mind_memory(error)
         refused = error
         source.seek(start)
         if broken := check_well_formed(source, case.opening.encoding, case.repeated):
