@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 from collections.abc import Iterator
@@ -11,9 +12,15 @@ from typing import BinaryIO, cast
 
 import pytest
 
+from h2h.confined import CODES
 from h2h.gateway import Gateway
+from h2h.inbound import reading_of
 from h2h.ledger.messages import MessageState
 from h2h.lifecycle import State
+from h2h.messages import Catalog, read
+from h2h.model import Finding, Severity
+from h2h.outbound.judge import judge
+from h2h.resources import root
 
 from .process import daemon
 from .world import answer, only, opened, payments, put, sample, send, transfers, until, world
@@ -112,6 +119,20 @@ def test_records_that_cannot_be_read_again_are_handed_over_later_and_whole(
         lines = only(list(erp.deliver.glob("*.jsonl"))).read_text().splitlines()
         assert '"record": "StatementFile"' in lines[0]
         assert len(lines) > 2
+
+
+@pytest.mark.parametrize("code", sorted(CODES))
+def test_nothing_counts_that_was_said_before_the_death(code: str) -> None:
+    """Of an answer nothing is applied; of a payment file, counts and sums are not held against what was read."""
+    death = Finding(code=code, severity=Severity.ERROR, text="It ended.")
+    catalog = Catalog.load(root("schemas"))
+    statement = list(read(io.BytesIO(sample("camt.053.001.08")), catalog, strict=False))
+    assert reading_of(statement).records
+    assert reading_of([*statement[:3], death]).records == []
+    order = list(read(io.BytesIO(payments("MSG-1", 3)), catalog, strict=True))
+    judgement = judge([*order[:3], death])
+    assert [finding.code for finding in judgement.findings] == [code]
+    assert not judgement.good
 
 
 def readers_of(pid: int) -> set[int]:
