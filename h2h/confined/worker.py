@@ -6,6 +6,7 @@ It loads the schemas, confines itself, and then reads one file after the other u
 from __future__ import annotations
 
 import io
+import mmap
 import socket
 import sys
 import traceback
@@ -68,14 +69,14 @@ def _served(wire: Wire, catalog: Catalog, limits: Limits) -> bool:
     handed = _Handed(wire, job.size, limits)
     said = _Said(wire, handed, limits)
     done = Done()
-    reserve = bytearray(RESERVE)
+    reserve = mmap.mmap(-1, RESERVE)
     try:
         source = cast(BinaryIO, io.BufferedReader(handed, MAX_BLOCK))
         for item in _items(job, source, catalog):
             said.add(item)
         said.flush()
     except MemoryError:
-        reserve.clear()
+        reserve.close()
         done = Done(limit="memory")
     except _TooMuch:
         done = Done(limit="words")
