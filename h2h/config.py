@@ -1,138 +1,106 @@
 """Settings: one TOML file, one more per bank, read into frozen, typed values.
 
-`load` reports every mistake at once with its file and line (SettingsError); what depends on the world (folders that
-must exist, key files and their modes) is asked by `world_problems`, so that `status` still works while a disk is
-away. Relative paths are relative to the file they stand in. Secrets are references, never values.
+`load` reports every mistake at once with its file and line (SettingsError). What depends on the machine, and folders
+that get in each other's way, are asked in readiness.py, so that `status` still works while a disk is away. Relative
+paths are relative to the file they stand in. Secrets are references, never values.
 """
 
 from __future__ import annotations
 
+import itertools
 import os
-import re
-import stat
-import tomllib
+import posixpath
 from collections.abc import Iterator, Mapping
-from datetime import UTC, date, datetime, time, timedelta
+from dataclasses import dataclass, replace
+from datetime import date, datetime, time, timedelta
+from fnmatch import fnmatchcase
 from pathlib import Path
-from string import Formatter
-from typing import Annotated, Any, Literal, TypeVar
-from zoneinfo import ZoneInfo
+from typing import Annotated, Literal, TypeVar
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    PlainSerializer,
-    ValidationError,
-    ValidationInfo,
-    model_validator,
-)
+from pydantic import BaseModel, ConfigDict, Field
 
 from h2h.errors import Problem, SettingsError
-from h2h.schedule import CALENDARS, COUNTRY, Window, is_calendar, parse_days
-from h2h.toml_lines import lines_of, nearest
+from h2h.messages.catalog import Catalog
+from h2h.model import Way
+from h2h.resources import root
+from h2h.schedule import Window
+from h2h.setting_values import (
+    Calendar,
+    ClockTime,
+    Cron,
+    DatabaseUrl,
+    Days,
+    Duration,
+    FilePattern,
+    HostKey,
+    IncomingMessage,
+    LocalPath,
+    NameTemplate,
+    Network,
+    OutgoingMessage,
+    RemotePath,
+    Zone,
+)
+from h2h.toml_file import KeyPath, Read, Source, about, in_order, read_toml
 
 T = TypeVar("T", bound=BaseModel)
-NAME_FIELDS = ("bank", "msg_id", "id", "name", "date")
 SHORTEST = timedelta(milliseconds=100)  # between two looks at a bank's folder
-UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
-def _duration(value: object) -> object:
-    if isinstance(value, str) and (match := re.fullmatch(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)", value)):
-        return timedelta(seconds=float(match[1]) * UNITS[match[2]])
-    raise ValueError("write a number and a unit, as in 500ms, 30s, 10m, 2h or 1d")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contradiction:
+    """Values that are right by themselves and not together; told at the first of the keys, which are the section's."""
 
-
-def _clock_time(value: object) -> object:
-    if isinstance(value, str) and re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d", value):
-        return time.fromisoformat(value)
-    raise ValueError("write hours and minutes, as in 15:30")
-
-
-def _path(value: object, info: ValidationInfo) -> object:
-    if not isinstance(value, str) or not value:
-        raise ValueError("write a path")
-    base: Path = (info.context or {}).get("base", Path())
-    return Path(os.path.abspath(base / Path(value).expanduser()))
-
-
-def _zone(value: str) -> str:
-    try:
-        ZoneInfo(value)
-    except (KeyError, ValueError, OSError):
-        raise ValueError(f"{value!r} is not a time zone; write one such as Europe/Berlin") from None
-    return value
-
-
-def _calendar(value: str) -> str:
-    if value not in CALENDARS and not COUNTRY.fullmatch(value):
-        known = ", ".join(sorted(CALENDARS))
-        raise ValueError(f"{value!r} is not a calendar; write {known}, or a country as in DE, DE-BY or CH-ZH")
-    return value
-
-
-def _template(value: str) -> str:
-    try:
-        fields = [field for _, field, _, _ in Formatter().parse(value) if field is not None]
-    except ValueError as error:
-        raise ValueError(f"{value!r} is not a template: {error}") from None
-    if unknown := [f for f in fields if f not in NAME_FIELDS]:
-        raise ValueError(f"{{{unknown[0]}}} is not known; write {', '.join(f'{{{f}}}' for f in NAME_FIELDS)}")
-    try:
-        name = value.format(**dict.fromkeys(NAME_FIELDS, "x") | {"date": datetime(2026, 12, 31, tzinfo=UTC)})
-    except (ValueError, KeyError, IndexError, AttributeError) as error:
-        raise ValueError(f"{value!r} is not a template: {error}") from None
-    if "/" in value + name:
-        raise ValueError("is a name, not a path; the folder stands in remote")
-    return value
-
-
-def _cron(value: str) -> str:
-    from apscheduler.triggers.cron import CronTrigger
-
-    try:
-        CronTrigger.from_crontab(value)
-    except ValueError as error:
-        raise ValueError(f"{value!r} is not a time of crontab, such as */10 7-20 * * mon-fri: {error}") from None
-    return value
-
-
-def _remote(value: str) -> str:
-    if not value.startswith("/") and value != ".":
-        raise ValueError("write an absolute path at the bank, as in /in")
-    return value.rstrip("/") or "/"
-
-
-Duration = Annotated[timedelta, BeforeValidator(_duration), PlainSerializer(lambda d: f"{d.total_seconds():g}s")]
-ClockTime = Annotated[time, BeforeValidator(_clock_time)]
-LocalPath = Annotated[Path, BeforeValidator(_path)]
-RemotePath = Annotated[str, AfterValidator(_remote)]
-Days = Annotated[frozenset[int], BeforeValidator(parse_days)]
-HostKey = Annotated[str, Field(pattern=r"^SHA256:[A-Za-z0-9+/]{43}$")]
+    text: str
+    keys: tuple[KeyPath, ...]
 
 
 class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
+    def contradictions(self) -> Iterator[Contradiction]:
+        """All of them. Not asked as a validator, which a wrong value elsewhere in the section would keep silent."""
+        yield from ()
+
 
 class GatewaySettings(Section):
     data: LocalPath
     environment: Literal["test", "production"]
-    banks: str = "banks/*.toml"
+    banks: FilePattern = "banks/*.toml"
     anchor: LocalPath | None = None
     anchor_every: Duration = timedelta(minutes=10)
 
 
 class LedgerSettings(Section):
-    url: str = "sqlite:///h2h.db"
+    url: DatabaseUrl = "sqlite:///h2h.db"
 
 
-class SftpSettings(Section):
+class DuplicateSettings(Section):
+    """How far back the same payments are looked for under another message id; 0 for not at all."""
+
+    days: Annotated[int, Field(ge=0, le=366)] = 5
+
+
+class ChannelFacts(Section):
     """Facts about a bank's server are false unless stated: the careless default asks a person."""
 
+    publish: Literal["rename", "marker", "direct"] = "rename"
+    publish_marker: str = Field(default=".done", pattern=r"^\.[A-Za-z0-9._-]+$")
+    atomic_rename: bool = False
+    staging_is_ours: bool = False
+    takes_file_before_marker: bool = False
+
+    @property
+    def way(self) -> Way:
+        return Way(self.publish)
+
+    @property
+    def repeatable(self) -> bool:
+        """Whether asking twice to publish the same temporary file cannot make the bank take it twice."""
+        return self.takes_file_before_marker if self.way is Way.MARKER else self.atomic_rename
+
+
+class SftpSettings(ChannelFacts):
     kind: Literal["sftp"]
     host: str
     port: Annotated[int, Field(ge=1, le=65535)] = 22
@@ -140,19 +108,16 @@ class SftpSettings(Section):
     key_file: LocalPath
     key_passphrase: str | None = Field(default=None, pattern=r"^(env|file|cred):.+$")
     host_keys: Annotated[list[HostKey], Field(min_length=1)]
+    addresses: Annotated[list[Network], Field(min_length=1)] | None = None
     connect_timeout: Duration = timedelta(seconds=15)
     operation_timeout: Duration = timedelta(seconds=60)
-    atomic_rename: bool = False
-    staging_is_ours: bool = False
 
 
-class FolderSettings(Section):
+class FolderSettings(ChannelFacts):
     """A bank (or a SWIFT or EBICS client beside us) that is reached through a local or mounted folder."""
 
     kind: Literal["folder"]
     path: LocalPath
-    atomic_rename: bool = False
-    staging_is_ours: bool = False
 
 
 ChannelSettings = Annotated[SftpSettings | FolderSettings, Field(discriminator="kind")]
@@ -168,12 +133,16 @@ class Outbound(Section):
     watch: LocalPath
     settle: Duration = timedelta(seconds=5)
     marker: str | None = Field(default=None, pattern=r"^\.[A-Za-z0-9._-]+$")
-    messages: Annotated[list[str], Field(min_length=1)]
+    match: str = "*"
+    patience: Duration = timedelta(minutes=10)
+    owners: list[Annotated[str, Field(min_length=1)]] = []
+    manifest_key: str | None = Field(default=None, pattern=r"^(env|file|cred):.+$")
+    messages: Annotated[list[OutgoingMessage], Field(min_length=1)]
     processed: str = Field(default="processed", pattern=r"^[A-Za-z0-9_-][A-Za-z0-9._-]*$")
     rejected: str = Field(default="rejected", pattern=r"^[A-Za-z0-9_-][A-Za-z0-9._-]*$")
     remote: RemotePath
     staging: RemotePath | None = None
-    name: Annotated[str, AfterValidator(_template)] = "{msg_id}.xml"
+    name: NameTemplate = "{msg_id}.xml"
     opens: ClockTime = time(0, 0)
     cut_off: ClockTime | None = None
     lead: Duration = timedelta(0)
@@ -181,15 +150,19 @@ class Outbound(Section):
     after_cut_off: Literal["hold", "next-window"] = "hold"
     max_size: Annotated[int, Field(ge=1)] = 2_000_000_000
 
-    @model_validator(mode="after")
-    def _some_time_left(self) -> Outbound:
-        if self.cut_off is None and self.model_fields_set & {"opens", "days", "lead"}:
-            raise ValueError("opens, days and lead go with a cut_off; without one a folder is always open")
+    def contradictions(self) -> Iterator[Contradiction]:
+        window: tuple[KeyPath, ...] = (("cut_off",), ("opens",), ("lead",))
+        if self.cut_off is None and (given := sorted(self.model_fields_set & {"opens", "days", "lead"})):
+            text = "opens, days and lead go with a cut_off; without one a folder is always open"
+            yield Contradiction(text=text, keys=((given[0],), ("cut_off",)))
         if self.cut_off is not None:
             opens, cut_off = (datetime.combine(date.min, clock) for clock in (self.opens, self.cut_off))
             if opens + self.lead >= cut_off:
-                raise ValueError("the window has no time in it: opens plus lead must be before cut_off")
-        return self
+                text = "the window has no time in it: opens plus lead must be before cut_off"
+                yield Contradiction(text=text, keys=window)
+        if self.processed == self.rejected:
+            text = "is the folder for processed files, too; a refused one would be taken for sent"
+            yield Contradiction(text=text, keys=(("rejected",), ("processed",)))
 
     @property
     def staging_folder(self) -> str:
@@ -199,40 +172,78 @@ class Outbound(Section):
 class Inbound(Section):
     remote: RemotePath
     match: str = "*"
-    messages: Annotated[list[str], Field(min_length=1)]
+    messages: Annotated[list[IncomingMessage], Field(min_length=1)]
     every: Duration | None = None
-    cron: Annotated[str, AfterValidator(_cron)] | None = None
+    cron: Cron | None = None
+    settle: Duration = timedelta(seconds=5)
     claim: RemotePath | None = None
+    names_are_unique: bool = False
+    one_shot: bool = False
     after: Literal["delete", "move", "leave"] = "leave"
     move_to: RemotePath | None = None
     deliver: LocalPath | None = None
     max_size: Annotated[int, Field(ge=1)] = 2_000_000_000
 
-    @model_validator(mode="after")
-    def _whole(self) -> Inbound:
-        if (self.every is None) == (self.cron is None):
-            raise ValueError("say when to look: either every or cron, not both")
+    def contradictions(self) -> Iterator[Contradiction]:
+        timing: tuple[KeyPath, ...] = (("cron",), ("every",))
+        if self.every is None and self.cron is None:
+            yield Contradiction(text='say when to look: add every = "10m", or a cron', keys=timing)
+        if self.every is not None and self.cron is not None:
+            yield Contradiction(text="both every and cron say when to look; keep one of them", keys=timing)
         if self.every is not None and self.every < SHORTEST:
-            raise ValueError(f"every has to be {SHORTEST.total_seconds():g}s or more")
+            text = f"every has to be {SHORTEST.total_seconds():g}s or more"
+            yield Contradiction(text=text, keys=(("every",),))
         if (self.after == "move") != (self.move_to is not None):
-            raise ValueError('move_to goes with after = "move", and is needed there')
-        return self
+            text = 'move_to goes with after = "move", and is needed there'
+            yield Contradiction(text=text, keys=(("after",), ("move_to",)))
+        if self.one_shot and self.after != "leave":
+            text = 'a one_shot file is gone once it was opened; after must be "leave"'
+            yield Contradiction(text=text, keys=(("one_shot",), ("after",)))
+        if self.after != "leave" and self.claim is None and not self.names_are_unique:
+            text = (
+                f'after = "{self.after}" could remove a file that the bank wrote in place of the one we fetched: '
+                "name a folder in claim, or state names_are_unique = true if the bank never uses a name again"
+            )
+            yield Contradiction(text=text, keys=(("after",),))
+        yield from self._one_folder_twice()
+
+    def _one_folder_twice(self) -> Iterator[Contradiction]:
+        folders = [(key, getattr(self, key)) for key in ("remote", "claim", "move_to")]
+        for (first, here), (second, there) in itertools.combinations(folders, 2):
+            if here is not None and there is not None and posixpath.normpath(here) == posixpath.normpath(there):
+                text = f"is the same folder as {first}; a file that was moved there would be looked at again"
+                yield Contradiction(text=text, keys=((second,), (first,)))
+
+    @property
+    def place(self) -> str:
+        """This block among those of its bank, in words."""
+        return f"{self.remote} {self.match}"
+
+    def takes(self, folder: str, name: str) -> bool:
+        """Whether a file that was fetched from this folder of the bank, under this name, came by this block."""
+        return folder in (self.remote, self.claim) and self.matches(name)
+
+    def matches(self, name: str) -> bool:
+        return fnmatchcase(name, self.match)
 
 
 class Bank(Section):
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$")
-    timezone: Annotated[str, AfterValidator(_zone)]
-    calendar: Annotated[str, AfterValidator(_calendar)] = "WEEKDAYS"
+    timezone: Zone
+    calendar: Calendar = "WEEKDAYS"
     channel: ChannelSettings
     retry: Retry = Retry()
     outbound: list[Outbound] = []
     inbound: list[Inbound] = []
 
-    @model_validator(mode="after")
-    def _some_day_open(self) -> Bank:
-        if self.calendar != "EVERYDAY" and any(not folder.days & set(range(5)) for folder in self.outbound):
-            raise ValueError(f"an outbound folder has only days that the calendar {self.calendar} closes")
-        return self
+    def contradictions(self) -> Iterator[Contradiction]:
+        for number, folder in enumerate(self.outbound):
+            if self.calendar != "EVERYDAY" and not folder.days & set(range(5)):
+                text = f"these are only days that the calendar {self.calendar} closes"
+                yield Contradiction(text=text, keys=(("outbound", number, "days"), ("calendar",)))
+            if self.channel.way is not Way.RENAME and folder.staging:
+                text = 'staging goes with publish = "rename": here nothing is moved from one folder to the other'
+                yield Contradiction(text=text, keys=(("outbound", number, "staging"), ("channel", "publish")))
 
     def window(self, folder: Outbound) -> Window:
         return Window(
@@ -252,6 +263,7 @@ class Settings(Section):
     file: Path
     gateway: GatewaySettings
     ledger: LedgerSettings = LedgerSettings()
+    duplicates: DuplicateSettings = DuplicateSettings()
     banks: tuple[Bank, ...] = ()
 
     def bank(self, name: str) -> Bank | None:
@@ -261,135 +273,121 @@ class Settings(Section):
 class _MainFile(Section):
     gateway: GatewaySettings
     ledger: LedgerSettings = LedgerSettings()
+    duplicates: DuplicateSettings = DuplicateSettings()
 
 
 class _BankFile(Section):
     bank: Bank
 
 
+STAND_INS: Mapping[tuple[str, str], object] = {  # for what has to be there and cannot be used; see toml_file.py
+    ("gateway", "data"): "data",
+    ("gateway", "environment"): "test",
+    ("bank", "name"): "unnamed",
+    ("bank", "timezone"): "UTC",
+    ("bank", "channel"): {"kind": "folder", "path": "."},
+    ("channel", "path"): ".",
+    ("channel", "host"): "localhost",
+    ("channel", "user"): "nobody",
+    ("channel", "key_file"): "key",
+    ("channel", "host_keys"): [f"SHA256:{'A' * 43}"],
+    ("outbound", "watch"): "watch",
+    ("outbound", "messages"): ["pain.001.001.09"],
+    ("outbound", "remote"): "/",
+    ("inbound", "messages"): ["camt.053.001.08"],
+    ("inbound", "remote"): "/",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Profile:
+    """A bank, and the file that it stands in."""
+
+    source: Source
+    bank: Bank
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """What the files say, as far as it can be used, and what is wrong with them."""
+
+    source: Source
+    gateway: GatewaySettings | None
+    ledger: LedgerSettings
+    duplicates: DuplicateSettings
+    bank_files: tuple[Path, ...]
+    profiles: tuple[Profile, ...]
+    problems: tuple[Problem, ...]
+
+    def settings(self, *more: Problem) -> Settings:
+        """Raises SettingsError with all problems, and those of `more`."""
+        file = self.source.file
+        if problems := in_order([*self.problems, *more], file):
+            raise SettingsError(problems)
+        assert self.gateway
+        banks = tuple(profile.bank for profile in self.profiles)
+        return Settings(file=file, gateway=self.gateway, ledger=self.ledger, duplicates=self.duplicates, banks=banks)
+
+
 def load(file: Path) -> Settings:
     """Settings from the main file and the bank files that it names; SettingsError lists every mistake."""
-    problems: list[Problem] = []
-    main = _read(file, _MainFile, problems)
-    pattern = main.gateway.banks if main else GatewaySettings.model_fields["banks"].default
-    bank_files = _bank_files(file, pattern, problems)
-    banks = [(f, bank.bank) for f in bank_files if (bank := _read(f, _BankFile, problems))]
-    problems += _shared(banks)
-    if problems or main is None:
-        raise SettingsError(problems)
-    return Settings(file=file, gateway=main.gateway, ledger=main.ledger, banks=tuple(bank for _, bank in banks))
+    return read(file).settings()
 
 
-def _bank_files(file: Path, pattern: str, problems: list[Problem]) -> list[Path]:
-    try:
-        return sorted(file.parent.glob(pattern))
-    except (ValueError, NotImplementedError):
-        text = f"{pattern!r} is not a pattern of files below the folder of this one, as in banks/*.toml"
-        problems.append(Problem(file=str(file), line=None, key="gateway.banks", text=text))
-        return []
-
-
-def _read(file: Path, kind: type[T], problems: list[Problem]) -> T | None:
-    try:
-        text = file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        problems.append(Problem(file=str(file), line=None, key="", text=f"cannot be read: {_words(error)}"))
-        return None
-    try:
-        return kind.model_validate(tomllib.loads(text), context={"base": file.parent.absolute()})
-    except tomllib.TOMLDecodeError as error:
-        at = re.search(r"\(at line (\d+)", str(error))
-        said = re.sub(r"\s*\(at .*\)$", "", str(error))
-        problems.append(Problem(file=str(file), line=int(at[1]) if at else None, key="", text=f"is not TOML: {said}"))
-    except ValidationError as error:
-        problems += _problems(file, text, error)
-    return None
-
-
-def _words(error: Exception) -> str:
-    return (error.strerror or str(error)).lower() if isinstance(error, OSError) else "it is not UTF-8"
-
-
-def _problems(file: Path, text: str, error: ValidationError) -> Iterator[Problem]:
-    lines = lines_of(text)
-    for fault in error.errors(include_url=False):
-        path = tuple(part for part in fault["loc"] if not (part in ("sftp", "folder") and "channel" in fault["loc"]))
-        path += ("kind",) if fault["type"] == "union_tag_invalid" else ()
-        key = "".join(f"[{p + 1}]" if isinstance(p, int) else f".{p}" for p in path).lstrip(".")
-        yield Problem(file=str(file), line=nearest(lines, path), key=key, text=_sentence(fault))
-
-
-def _sentence(fault: Mapping[str, Any]) -> str:
-    match fault["type"]:
-        case "missing":
-            return "is missing"
-        case "extra_forbidden":
-            return "is not a known setting; look for a typing error"
-        case "value_error":
-            return str(fault["ctx"]["error"])
-        case "literal_error" | "union_tag_invalid":
-            expected = fault["ctx"].get("expected") or fault["ctx"].get("expected_tags")
-            return (
-                f"must be {expected}, not {fault['input']!r}"
-                if fault["type"] == "literal_error"
-                else f"must be one of {expected}"
-            )
-        case "union_tag_not_found":
-            return 'needs a kind, as in kind = "sftp"'
-        case "string_pattern_mismatch":
-            return f"{fault['input']!r} is not of the right form ({fault['ctx']['pattern']})"
-        case _:
-            return f"{fault['msg'][0].lower()}{fault['msg'][1:]}, not {fault['input']!r}"
-
-
-def _shared(banks: list[tuple[Path, Bank]]) -> Iterator[Problem]:
-    """Names and watched folders that two banks claim at once: a file would go to whoever is quicker."""
-    seen: dict[str, Path] = {}
-    for file, bank in banks:
-        for key, what in [("bank.name", bank.name), *(("bank.outbound.watch", str(o.watch)) for o in bank.outbound)]:
-            if what in seen:
-                also = "again here" if seen[what] == file else f"in {seen[what]} too"
-                yield Problem(file=str(file), line=None, key=key, text=f"{what} stands {also}; it must be unique")
-            seen.setdefault(what, file)
-    watched = {outbound.watch for _, bank in banks for outbound in bank.outbound}
-    for file, bank in banks:
-        for folder in bank.inbound:
-            if folder.deliver in watched:
-                text = f"{folder.deliver} is a watched folder; what the bank sends would be sent back"
-                yield Problem(file=str(file), line=None, key="bank.inbound.deliver", text=text)
-
-
-def world_problems(settings: Settings) -> list[Problem]:
-    """What the settings need and the machine lacks: folders, key files and their modes, calendars."""
-    none = Problem(
-        file=str(settings.file), line=None, key="gateway.banks", text="no bank file is there; h2h init makes one"
+def read(file: Path) -> Reading:
+    catalog = Catalog.load(root("schemas"))
+    main = _read(file, _MainFile, catalog)
+    gateway, ledger = (main.value.gateway, main.value.ledger) if main.value else (None, LedgerSettings())
+    pattern = gateway.banks if gateway else GatewaySettings.model_fields["banks"].default
+    bank_files = tuple(sorted(file.parent.glob(pattern))) if os.path.exists(file) else ()
+    banks = [_read(f, _BankFile, catalog) for f in bank_files]
+    profiles = tuple(Profile(source=b.source, bank=b.value.bank) for b in banks if b.value)
+    problems = [*map(_advised, main.problems), *(p for bank in banks for p in bank.problems)]
+    problems += _contradictions(main.source, main.value, ()) if main.value else ()
+    problems += [p for bank in banks if bank.value for p in _contradictions(bank.source, bank.value, ())]
+    return Reading(
+        source=main.source,
+        gateway=gateway,
+        ledger=ledger,
+        duplicates=main.value.duplicates if main.value else DuplicateSettings(),
+        bank_files=bank_files,
+        profiles=profiles,
+        problems=(*problems, *_named_twice(profiles)),
     )
-    return [p for bank in settings.banks for p in _bank_problems(bank)] if settings.banks else [none]
 
 
-def _bank_problems(bank: Bank) -> Iterator[Problem]:
-    def problem(key: str, text: str) -> Problem:
-        return Problem(file=f"bank {bank.name}", line=None, key=key, text=text)
-
-    if isinstance(bank.channel, SftpSettings) and (wrong := key_file_fault(bank.channel.key_file)):
-        yield problem("bank.channel.key_file", wrong)
-    if isinstance(bank.channel, FolderSettings) and not bank.channel.path.is_dir():
-        yield problem("bank.channel.path", f"there is no folder {bank.channel.path}")
-    if not is_calendar(bank.calendar):
-        yield problem("bank.calendar", f"there is no calendar {bank.calendar}")
-    folders = [("bank.outbound.watch", o.watch) for o in bank.outbound]
-    folders += [("bank.inbound.deliver", i.deliver) for i in bank.inbound if i.deliver]
-    for key, folder in folders:
-        if not folder.is_dir():
-            yield problem(key, f"there is no folder {folder}; make it, or run h2h init")
+def _read(file: Path, kind: type[T], catalog: Catalog) -> Read[T]:
+    context = {"base": file.parent.absolute(), "catalog": catalog}
+    return read_toml(file, kind, stand_ins=STAND_INS, context=context)
 
 
-def key_file_fault(file: Path) -> str | None:
-    """Why a private key file cannot be used; None where it can."""
-    try:
-        mode = stat.S_IMODE(file.stat().st_mode)
-    except OSError as error:
-        return f"{file} cannot be read: {_words(error)}"
-    if mode & 0o077:
-        return f"{file} has mode {mode:04o}, which lets others read it; chmod 600 it"
-    return None
+def _advised(problem: Problem) -> Problem:
+    """A settings file that is not there is mostly one that was looked for in the wrong place."""
+    if "no such file" not in problem.text:
+        return problem
+    advice = "name it with -c FILE or in the environment variable H2H_CONFIG, or have `h2h init` write one"
+    return replace(problem, text=f"{problem.text}; {advice}")
+
+
+def _contradictions(source: Source, section: BaseModel, path: KeyPath) -> Iterator[Problem]:
+    """Of the section and all those in it. Where a key is not known, the one that it was meant for seems to be
+    missing, so that nothing is said of how the keys beside it go together."""
+    fields = type(section).model_fields
+    misspelt = any(broken[:-1] == path and broken[-1] not in fields for broken in source.broken)
+    if isinstance(section, Section) and not misspelt:
+        for found in section.contradictions():
+            yield from about(found.text, *(source.at(*path, *key) for key in found.keys))
+    for name, value in section:
+        if isinstance(value, BaseModel):
+            yield from _contradictions(source, value, (*path, name))
+        for number, item in enumerate(value if isinstance(value, list) else []):
+            if isinstance(item, BaseModel):
+                yield from _contradictions(source, item, (*path, name, number))
+
+
+def _named_twice(profiles: tuple[Profile, ...]) -> Iterator[Problem]:
+    for first, second in itertools.combinations(profiles, 2):
+        if first.bank.name == second.bank.name:
+            here, there = second.source.at("bank", "name"), first.source.at("bank", "name")
+            text = f"{first.bank.name} is the name of the bank in {there} too; it must be unique"
+            yield from about(text, here, there)

@@ -87,8 +87,7 @@ class Daemon:
     def _intake_round(self, desk: Desk) -> Callable[[], float]:
         def round_() -> float:
             scans = desk.take_in(self._tell_transfer(desk.bank))
-            waiting = any(scan.waiting for scan in scans)
-            return SETTLE_GLANCE_SECONDS if waiting else RESCAN_SECONDS
+            return SETTLE_GLANCE_SECONDS if any(scan.settling for scan in scans) else RESCAN_SECONDS
 
         return round_
 

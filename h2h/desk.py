@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from h2h.archive import Archive
 from h2h.channels import Channel
 from h2h.clock import Clock
 from h2h.config import Bank, Inbound
 from h2h.confined import ConfinedReader
-from h2h.errors import ChannelError, Refused
 from h2h.folders import Scan
 from h2h.inbound import Collector
 from h2h.ledger import Ledger
@@ -20,7 +19,6 @@ from h2h.line import Line
 from h2h.model import InboundId, TransferId
 from h2h.outbound.handover import Handover
 from h2h.outbound.intake import Intake
-from h2h.text import printable
 
 Told = Callable[[Transfer | Message], None]
 
@@ -40,6 +38,7 @@ class Desk:
         clock: Clock,
         owner: str,
         connect: Callable[[Bank], Channel],
+        same_payments_within: timedelta,
         new_id: Callable[[str], str],
     ) -> None:
         self.bank = bank
@@ -54,6 +53,7 @@ class Desk:
                 archive=archive,
                 reader=reader,
                 clock=clock,
+                same_payments_within=same_payments_within,
                 new_id=lambda: TransferId(new_id("T")),
             )
             for folder in bank.outbound
@@ -79,15 +79,7 @@ class Desk:
 
     def pull(self, folder: Inbound, told: Told = _nobody, *, stop: Callable[[], bool] = lambda: False) -> None:
         """Fetch one folder. Raises NotDelivered or Refused where the bank cannot be asked."""
-        place = f"{folder.remote} {folder.match}"
-        try:
-            too_large = self._collector.pull(folder, told, stop=stop)
-        except ChannelError as error:
-            self._line.note(place, error)
-            raise
-        names = ", ".join(printable(file.name) for file in too_large)
-        text = f"larger than max_size, and left in {folder.remote}: {names}"
-        self._line.note(place, Refused(text) if too_large else None)
+        self._collector.pull(folder, told, stop=stop)
 
     def finish_started(self, told: Told = _nobody) -> None:
         """Read and hand over what a crash left half done."""

@@ -1,11 +1,11 @@
 """Watched folders: which file is complete, taking it, filing it away; and writing files for others atomically.
 
 A complete file is claimed by renaming it into a hidden folder on the same file system, under the id that it will
-have: the rename is atomic, and a restart finds what was under way. Names are data; links, devices, folders, hidden
-and temporary names are left alone and told.
+have: the rename is atomic, and a restart finds what was under way. Names are data; links, devices, folders, hidden,
+temporary and foreign names are left alone and told. The watched folder itself is never made.
 
     WATCH/invoice.xml                        dropped by the ERP
-    WATCH/.h2h/claims/T261121-…/invoice.xml  claimed
+    WATCH/.h2h/claims/T261121-…/invoice.xml  claimed, with its manifest if it has one
     WATCH/processed/T261121-…-invoice.xml    taken over
     WATCH/rejected/T261121-…-invoice.xml     refused, with its report beside it (.report.txt, .report.json)
 """
@@ -13,28 +13,45 @@ and temporary names are left alone and told.
 from __future__ import annotations
 
 import os
+import re
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import BinaryIO
 
-from h2h.archive import sync_folder
+from h2h import manifest
 from h2h.config import Outbound
 from h2h.errors import FolderError, StillChanging
 from h2h.model import TransferId
+from h2h.open_folder import OpenFolder
 from h2h.text import harmless, printable
+from h2h.whole import document_ends
 
 TEMPORARY = (".tmp", ".temp", ".part", ".partial", ".filepart", ".crdownload", ".swp", "~")
-LISTED = 10_000  # names looked at in one scan; the rest waits for the next
+LISTED = 10_000  # names of a kind told of in one scan; the rest waits for the next
 NAME_BYTES = 150  # of an original name kept in a local one
+OURS = ".h2h"
+CLAIMS = "claims"
+SETTLING = "it may still be changing"
+STUCK_AFTER = timedelta(minutes=1)
+
+_ID = re.compile(r"T[0-9A-Z-]{1,31}")
+
+Told = tuple[str, str]
+"""A name, safe to show, and what is to be said of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claimed:
+    """`fault`: why the claim cannot be looked into."""
+
     id: TransferId
     path: Path
+    fault: str | None = None
 
     @property
     def name(self) -> str:
@@ -43,158 +60,305 @@ class Claimed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scan:
-    """What stands in a folder: complete files, files that are not yet, and what is left alone and why."""
+    """What stands in a folder: complete files, files that wait for something, what is left alone; and why.
 
-    ready: tuple[str, ...]
-    waiting: tuple[str, ...]
-    ignored: tuple[tuple[str, str], ...]
+    `error`: why nothing could be taken from the folder at all.
+    """
+
+    ready: tuple[str, ...] = ()
+    waiting: tuple[Told, ...] = ()
+    ignored: tuple[Told, ...] = ()
+    error: str | None = None
+
+    @property
+    def settling(self) -> bool:
+        """Whether a little time alone may complete a file."""
+        return any(why == SETTLING for _, why in self.waiting)
+
+
+@dataclass(frozen=True, slots=True)
+class _Identity:
+    """What tells a file from another one and from itself after a change. Renaming it changes none of this."""
+
+    device: int
+    inode: int
+    size: int
+    modified: int
+
+    @classmethod
+    def of(cls, found: os.stat_result) -> _Identity:
+        return cls(found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
 
 
 @dataclass(frozen=True, slots=True)
 class _Sighting:
-    size: int
-    modified: int
-    inode: int
+    identity: _Identity
+    changed: int  # ctime: unlike mtime, nobody can set it back
     since: float
+    whole: bool | None = None  # None: not looked at yet
+
+    def shows(self, found: os.stat_result) -> bool:
+        return self.identity == _Identity.of(found) and self.changed == found.st_ctime_ns
 
 
 class WatchedFolder:
-    def __init__(self, settings: Outbound) -> None:
+    def __init__(self, settings: Outbound, used_before: Callable[[], bool] = lambda: False) -> None:
+        """`used_before`: whether files were taken from this path by an earlier run; then our own folder is in it."""
         self.path = settings.watch
-        self._settle = settings.settle.total_seconds()
-        self._marker = settings.marker
-        self._processed = settings.processed
-        self._rejected = settings.rejected
-        self._max_size = settings.max_size
-        self._claims = self.path / ".h2h" / "claims"
+        self._settings = settings
+        self._used_before = used_before
         self._sightings: dict[str, _Sighting] = {}
 
-    def scan(self, monotonic: float) -> Scan:
-        """Look at every name once. A file is complete when it stood unchanged for `settle`, or its marker is there."""
-        candidates, ignored = self._sort_out()
-        names = {entry.name for entry in candidates}
+    @contextmanager
+    def _opened(self) -> Iterator[OpenFolder]:
+        """The folder itself. An empty mount point whose disk is away is not: nothing is looked for or made in it."""
+        with OpenFolder.at(self.path) as folder:
+            if not folder.has(OURS) and self._used_before():
+                text = (
+                    f"{printable(str(self.path))} is not the folder that it was: files were taken from it, and {OURS} "
+                    "is gone. Is its disk mounted? If this is a new folder in its place, run `h2h init`."
+                )
+                raise FolderError(text)
+            yield folder
+
+    @contextmanager
+    def _claims(self, folder: OpenFolder) -> Iterator[OpenFolder]:
+        with folder.inside(OURS) as ours, ours.inside(CLAIMS) as claims:
+            yield claims
+
+    @contextmanager
+    def _place(self, claimed: Claimed) -> Iterator[OpenFolder]:
+        with self._opened() as folder, self._claims(folder) as claims, claims.inside(claimed.id) as place:
+            yield place
+
+    # Which files are complete?
+
+    def scan(self, monotonic: float, now: datetime | None = None) -> Scan:
+        """Look at every name once.
+
+        A file is complete when it stood unchanged for `settle` and its document ends, or when its marker is there;
+        and when its manifest is there, if it needs one. What lacks its end or its manifest for longer than
+        `patience` is ready, too: judge says what is wrong. Without `now`, patience has no end.
+        """
         ready: list[str] = []
-        waiting: list[str] = []
-        for entry in candidates:
-            try:
-                (ready if self._complete(entry, monotonic) else waiting).append(entry.name)
-            except FileNotFoundError:
-                continue  # gone since it was listed
-        self._sightings = {name: seen for name, seen in self._sightings.items() if name in names}
-        return Scan(ready=tuple(ready), waiting=tuple(waiting), ignored=tuple(ignored))
-
-    def _sort_out(self) -> tuple[list[os.DirEntry[str]], list[tuple[str, str]]]:
-        """What may be a payment file, and what is left alone and why; both in order of name, and bounded."""
-        candidates: list[os.DirEntry[str]] = []
-        ignored: list[tuple[str, str]] = []
-        with _translated(self.path), os.scandir(self.path) as found:
+        waiting: dict[str, str] = {}
+        ignored: dict[str, str] = {}
+        with _translated(self.path), self._opened() as folder, os.scandir(folder.handle) as found:
             for entry in found:
-                if entry.name in (self._processed, self._rejected, ".h2h"):
+                if entry.name in (self._settings.processed, self._settings.rejected, OURS):
                     continue
-                with suppress(FileNotFoundError):
-                    if why := self._left_alone(entry):
-                        ignored.append((printable(entry.name), why))
+                try:
+                    status = entry.stat(follow_symlinks=False)
+                    if why := self._left_alone(folder, entry.name, status):
+                        _note(ignored, entry.name, why)
+                    elif why := self._lacks(folder, entry.name, status, monotonic, now):
+                        _note(waiting, entry.name, why)
                     else:
-                        candidates.append(entry)
-                if len(candidates) == LISTED:
+                        ready.append(entry.name)
+                except FileNotFoundError:
+                    continue  # gone since it was listed
+                except OSError as error:
+                    _note(ignored, entry.name, _words(error))
+                if len(ready) == LISTED:
                     break
-                del ignored[LISTED:]
-        return sorted(candidates, key=lambda entry: entry.name), sorted(ignored)
+        self._sightings = {name: seen for name, seen in self._sightings.items() if name in waiting} | {
+            name: self._sightings[name] for name in ready
+        }
+        return Scan(ready=tuple(sorted(ready)), waiting=_told(waiting), ignored=_told(ignored))
 
-    def _left_alone(self, entry: os.DirEntry[str]) -> str | None:
-        if entry.name.startswith("."):
-            return "hidden name"
-        if entry.name.lower().endswith(TEMPORARY):
-            return "temporary name"
-        if self._marker and entry.name.endswith(self._marker):
-            return "marker"
-        if entry.is_symlink():
+    def glance(self, now: datetime) -> Scan:
+        """For people: what a scan would tell of files that stood long enough to settle."""
+        self.scan(0.0)
+        return self.scan(float("inf"), now)
+
+    def _left_alone(self, folder: OpenFolder, name: str, status: os.stat_result) -> str | None:
+        if why := self._name_left_alone(name):
+            return why
+        if stat.S_ISLNK(status.st_mode):
             return "a link"
-        if not entry.is_file(follow_symlinks=False):
+        if not stat.S_ISREG(status.st_mode):
             return "not a regular file"
-        size = entry.stat(follow_symlinks=False).st_size
-        if size == 0:
+        if status.st_nlink > 1:
+            return "it has a second name (a hard link), under which it may be changed"
+        if status.st_size == 0:
             return "empty"
-        if size > self._max_size:
-            return f"larger than {self._max_size} bytes"
-        return None if os.access(entry.path, os.R_OK) else "not readable for the gateway"
+        if status.st_size > self._settings.max_size:
+            return f"larger than {self._settings.max_size} bytes"
+        if not os.access(name, os.R_OK, dir_fd=folder.handle):
+            return "not readable for the gateway"
+        return None if _movable(folder, status) else "the gateway may not move it: the folder is sticky"
 
-    def _complete(self, entry: os.DirEntry[str], monotonic: float) -> bool:
-        if self._marker:
-            return any(os.path.lexists(self.path / marker) for marker in self._markers(entry.name))
-        found = entry.stat(follow_symlinks=False)
-        known = self._sightings.get(entry.name)
-        if known and (known.size, known.modified, known.inode) == (found.st_size, found.st_mtime_ns, found.st_ino):
-            return monotonic - known.since >= self._settle
-        self._sightings[entry.name] = _Sighting(found.st_size, found.st_mtime_ns, found.st_ino, monotonic)
-        return self._settle == 0
+    def _name_left_alone(self, name: str) -> str | None:
+        if name.startswith("."):
+            return "hidden name"
+        if name.lower().endswith(TEMPORARY):
+            return "temporary name"
+        if self._settings.marker and name.endswith(self._settings.marker):
+            return "marker"
+        if self._settings.manifest_key and name.endswith(manifest.SUFFIX):
+            return "manifest"
+        return None if fnmatchcase(name, self._settings.match) else f"foreign name: not {self._settings.match}"
+
+    def _lacks(
+        self, folder: OpenFolder, name: str, status: os.stat_result, monotonic: float, now: datetime | None
+    ) -> str | None:
+        """What a file waits for."""
+        seen = self._sighting(name, status, monotonic)
+        lacks = None
+        if self._settings.marker:
+            if not any(_is_file(folder, marker) for marker in self._markers(name)):
+                return "its marker is not there"
+        elif monotonic - seen.since < self._settings.settle.total_seconds():
+            return SETTLING
+        elif not self._whole(folder, name, seen):
+            lacks = "its document does not end: half a file"
+        if lacks is None and self._settings.manifest_key and not _has_manifest(folder, name):
+            lacks = f"{printable(name)}{manifest.SUFFIX} is not there, or does not end"
+        age = now.timestamp() - status.st_ctime if now else 0.0
+        if lacks is None or (now and age >= self._settings.patience.total_seconds()):
+            return None
+        return f"{lacks}; refused if that stays so for {self._settings.patience.total_seconds():g} s"
+
+    def _sighting(self, name: str, status: os.stat_result, monotonic: float) -> _Sighting:
+        known = self._sightings.get(name)
+        if known is None or not known.shows(status):
+            known = _Sighting(_Identity.of(status), status.st_ctime_ns, monotonic)
+            self._sightings[name] = known
+        return known
+
+    def _whole(self, folder: OpenFolder, name: str, seen: _Sighting) -> bool:
+        if seen.whole is None:
+            with folder.open(name) as file:
+                seen = replace(seen, whole=document_ends(file))
+            self._sightings[name] = seen
+        return bool(seen.whole)
 
     def _markers(self, name: str) -> set[str]:
-        assert self._marker
-        return {name + self._marker, os.path.splitext(name)[0] + self._marker}
+        marker = self._settings.marker
+        return {name + marker, os.path.splitext(name)[0] + marker} if marker else set()
+
+    # Claim.
 
     def claim(self, name: str, transfer_id: TransferId) -> Claimed | None:
-        """Take the file away from the folder; None where it is gone already."""
-        place = self._claims / transfer_id
-        with _translated(self.path):
-            _no_link(self._claims.parent, self._claims)
-            place.mkdir(parents=True, mode=0o700)
-            try:
-                os.rename(self.path / name, place / name)
-            except FileNotFoundError:
-                place.rmdir()
+        """Take a file that a scan found complete; None where it is gone, or is not that file any more."""
+        seen = self._sightings.pop(name, None)
+        with _translated(self.path), self._opened() as folder:
+            if seen is None or not _stands(folder, name, seen):
                 return None
-            for folder in (place, self._claims, self.path):
-                sync_folder(folder)
-            if self._marker:
-                for marker in self._markers(name):
-                    (self.path / marker).unlink(missing_ok=True)
-        self._sightings.pop(name, None)
-        return Claimed(id=transfer_id, path=place / name)
+            with folder.made(OURS, 0o700) as ours, ours.made(CLAIMS, 0o700) as claims:
+                claims.make(transfer_id, 0o700)
+                with claims.inside(transfer_id) as place:
+                    if not _taken(folder, name, place, seen.identity):
+                        claims.remove_folder(transfer_id)
+                        return None
+                    for each in (place, claims, folder):
+                        each.sync()
+                    self._take_companions(folder, name, place)
+        return Claimed(id=transfer_id, path=place.path / name)
+
+    def _take_companions(self, folder: OpenFolder, name: str, place: OpenFolder) -> None:
+        """Marker and manifest that stood there when the file was claimed are its own; later ones are the next file's.
+
+        Done again after a crash: a marker left behind would make the next file of that name complete too early. The
+        claim was made when its folder changed last; both times are the file system's.
+        """
+        claimed_at = os.fstat(place.handle).st_mtime_ns
+        for marker in self._markers(name):
+            if _is_file(folder, marker, not_after=claimed_at):
+                folder.remove(marker)
+        if self._settings.manifest_key and _is_file(folder, name + manifest.SUFFIX, not_after=claimed_at):
+            folder.move(name + manifest.SUFFIX, place, name + manifest.SUFFIX)
 
     def claims(self) -> list[Claimed]:
-        """What was claimed and not filed away yet, by this run or an earlier one."""
-        with _translated(self.path):
-            if not self._claims.is_dir():
-                return []
-            return [claim for place in sorted(self._claims.iterdir()) if (claim := self._claim_in(place))]
+        """What was claimed and not filed away yet, by this run or an earlier one; what a crash cut short is ended."""
+        return self._standing(mend=True)
 
-    def _claim_in(self, place: Path) -> Claimed | None:
-        inside = sorted(place.iterdir())
-        if not inside:
-            place.rmdir()  # a crash came between making the folder and the rename
-            return None
-        return Claimed(id=TransferId(place.name), path=inside[0])
+    def _standing(self, *, mend: bool) -> list[Claimed]:
+        with _translated(self.path), self._opened() as folder, suppress(FileNotFoundError):
+            with self._claims(folder) as claims:
+                found = [self._claim_in(folder, claims, name, mend=mend) for name in claims.names()]
+            return [claimed for claimed in found if claimed is not None]
+        return []
+
+    def _claim_in(self, folder: OpenFolder, claims: OpenFolder, name: str, *, mend: bool) -> Claimed | None:
+        transfer_id = TransferId(name)
+        if not _ID.fullmatch(name):
+            return Claimed(id=transfer_id, path=claims.path / name, fault="The gateway did not make this. Remove it.")
+        try:
+            with claims.inside(name) as place:
+                inside = place.names()
+                if inside and mend:
+                    if _same(folder, place, inside[0]):
+                        place.remove(inside.pop(0))  # a crash came while it was put back
+                    else:
+                        self._take_companions(folder, inside[0], place)
+            if not inside and mend:
+                claims.remove_folder(name)  # a crash came between making the folder and the rename
+        except OSError as error:
+            return Claimed(id=transfer_id, path=claims.path / name, fault=f"It cannot be looked into: {_words(error)}.")
+        return Claimed(id=transfer_id, path=claims.path / name / inside[0]) if inside else None
+
+    def stuck(self, now: datetime) -> tuple[Told, ...]:
+        """What was claimed, cannot be finished, and waits for a person."""
+        found = [(claimed, self._fault(claimed, now)) for claimed in self._standing(mend=False)]
+        return tuple((claimed.name, f"taken as {printable(claimed.id)}: {why}") for claimed, why in found if why)
+
+    def _fault(self, claimed: Claimed, now: datetime) -> str | None:
+        try:
+            with self.open(claimed) as file, self._place(claimed) as place:
+                if os.fstat(file.fileno()).st_size > self._settings.max_size:
+                    return f"It grew beyond {self._settings.max_size} bytes. Remove it from {place.path}."
+                stands = now.timestamp() - os.fstat(place.handle).st_mtime
+        except (FolderError, OSError) as error:
+            return str(error)
+        return "It is not filed away; the log says why." if stands > STUCK_AFTER.total_seconds() else None
+
+    # What was claimed.
 
     @contextmanager
     def open(self, claimed: Claimed) -> Iterator[BinaryIO]:
-        """The claimed file's bytes, opened once and without following links; StillChanging if it grew meanwhile."""
-        with _translated(claimed.path):
-            handle = os.open(claimed.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-        before = os.fstat(handle)
-        if not stat.S_ISREG(before.st_mode):
-            os.close(handle)
-            raise FolderError(f"{claimed.path} is not a regular file; remove it.")
-        with os.fdopen(handle, "rb") as file:
+        """The claimed file's bytes, opened once and without following links; StillChanging if it changed meanwhile."""
+        if claimed.fault:
+            raise FolderError(f"{printable(str(claimed.path))}: {claimed.fault}")
+        with _translated(claimed.path), self._place(claimed) as place, place.open(claimed.path.name) as file:
+            before = os.fstat(file.fileno())
+            if before.st_nlink > 1:
+                raise OSError(None, "it has a second name (a hard link), under which it may be changed. Remove that")
             yield file
-            after = os.fstat(handle)
-            if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
-                raise StillChanging(f"{claimed.path} is still being written to.")
+            after = os.fstat(file.fileno())
+            if (before.st_size, before.st_mtime_ns, before.st_ctime_ns) != (
+                after.st_size, after.st_mtime_ns, after.st_ctime_ns,
+            ):  # fmt: skip
+                raise StillChanging(f"{printable(str(claimed.path))} is still being written to.")
+
+    def manifest(self, claimed: Claimed) -> bytes | None:
+        """What stands in the claimed file's manifest, up to a byte more than may; None where it has none."""
+        with _translated(claimed.path), self._place(claimed) as place:
+            there = _is_file(place, claimed.path.name + manifest.SUFFIX)
+            return _manifest(place, claimed.path.name) if there else None
 
     def file_away(self, claimed: Claimed, *, rejected: bool, reports: Mapping[str, bytes]) -> Path:
         """Move a claimed file to `processed` or `rejected`; reports (by suffix) are written beside it first."""
-        folder = self.path / (self._rejected if rejected else self._processed)
-        target = folder / local_name(claimed.id, claimed.path.name)
-        with _translated(folder):
-            _no_link(folder)
-            folder.mkdir(exist_ok=True)
+        where = self._settings.rejected if rejected else self._settings.processed
+        name, target = claimed.path.name, local_name(claimed.id, claimed.path.name)
+        with (
+            _translated(self.path), self._opened() as folder, folder.made(where) as filed,
+            self._claims(folder) as claims, claims.inside(claimed.id) as place,
+        ):  # fmt: skip
             for suffix, content in reports.items():
-                with atomic_writer(folder / (target.name + suffix)) as file:
+                with filed.create(target + suffix) as file:
                     file.write(content)
-            os.rename(claimed.path, target)
-            sync_folder(folder)
-            claimed.path.parent.rmdir()
-        return target
+            if _is_file(place, name + manifest.SUFFIX):
+                place.move(name + manifest.SUFFIX, filed, target + manifest.SUFFIX)
+            place.move(name, filed, target)
+            filed.sync()
+            claims.remove_folder(claimed.id)
+        return filed.path / target
+
+
+def owner_of(file: BinaryIO) -> int:
+    """The user id of whoever owns an open file."""
+    return os.fstat(file.fileno()).st_uid
 
 
 @contextmanager
@@ -203,20 +367,8 @@ def atomic_writer(target: Path) -> Iterator[BinaryIO]:
 
     Nothing appears under `target` if the block raises.
     """
-    part = target.parent / f".{target.name}.tmp"
-    with _translated(target.parent):
-        file = part.open("wb")
-    try:
-        with file:
-            yield file
-            with _translated(target.parent):
-                file.flush()
-                os.fsync(file.fileno())
-        with _translated(target.parent):
-            os.replace(part, target)
-            sync_folder(target.parent)
-    finally:
-        part.unlink(missing_ok=True)
+    with _translated(target.parent), OpenFolder.at(target.parent) as folder, folder.create(target.name) as file:
+        yield file
 
 
 def local_name(file_id: str, name: str) -> str:
@@ -224,11 +376,67 @@ def local_name(file_id: str, name: str) -> str:
     return f"{file_id}-{harmless(printable(name))[-NAME_BYTES:]}"
 
 
-def _no_link(*folders: Path) -> None:
-    """Whoever may write into the watched folder cannot lead us elsewhere by a link in place of a folder of ours."""
-    for folder in folders:
-        if folder.is_symlink():
-            raise FolderError(f"{folder} is a link; a folder has to stand there. Remove the link.")
+def _note(told: dict[str, str], name: str, why: str) -> None:
+    if len(told) < LISTED:
+        told[name] = why
+
+
+def _told(told: Mapping[str, str]) -> tuple[Told, ...]:
+    return tuple(sorted((printable(name), why) for name, why in told.items()))
+
+
+def _movable(folder: OpenFolder, status: os.stat_result) -> bool:
+    """In a sticky folder, only the owner of the file or of the folder may rename it."""
+    about = os.fstat(folder.handle)
+    return not about.st_mode & stat.S_ISVTX or os.geteuid() in (0, status.st_uid, about.st_uid)
+
+
+def _is_file(folder: OpenFolder, name: str, *, not_after: int | None = None) -> bool:
+    try:
+        found = folder.look(name)
+    except OSError:  # it is gone, or no name may be as long
+        return False
+    return stat.S_ISREG(found.st_mode) and (not_after is None or found.st_ctime_ns <= not_after)
+
+
+def _has_manifest(folder: OpenFolder, name: str) -> bool:
+    return _is_file(folder, name + manifest.SUFFIX) and manifest.ends(_manifest(folder, name))
+
+
+def _manifest(folder: OpenFolder, name: str) -> bytes:
+    with folder.open(name + manifest.SUFFIX) as file:
+        return file.read(manifest.MAX_BYTES + 1)
+
+
+def _stands(folder: OpenFolder, name: str, seen: _Sighting) -> bool:
+    with suppress(FileNotFoundError):
+        return seen.shows(folder.look(name))
+    return False
+
+
+def _same(folder: OpenFolder, place: OpenFolder, name: str) -> bool:
+    """Whether both hold the same file under this name."""
+    return folder.has(name) and os.path.samestat(folder.look(name), place.look(name))
+
+
+def _taken(folder: OpenFolder, name: str, place: OpenFolder, expected: _Identity) -> bool:
+    """Rename the file into the claim. One that took its place in that very moment is put back."""
+    try:
+        folder.move(name, place, name)
+    except FileNotFoundError:
+        return False
+    if _Identity.of(place.look(name)) == expected:
+        return True
+    try:
+        place.link(name, folder, name)
+        place.remove(name)
+    except OSError:  # a third file has the name already, or the file system has no links
+        place.move(name, folder, local_name(place.path.name, name))
+    return False
+
+
+def _words(error: OSError) -> str:
+    return (error.strerror or str(error)).rstrip(".")
 
 
 @contextmanager
@@ -236,4 +444,4 @@ def _translated(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise FolderError(f"{path} cannot be used: {error.strerror}.") from error
+        raise FolderError(f"{printable(str(path))} cannot be used: {_words(error)}.") from error

@@ -9,7 +9,7 @@ import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -119,6 +119,7 @@ class Gateway:
                 clock=self.clock,
                 owner=self.owner,
                 connect=self._connect,
+                same_payments_within=timedelta(days=self.settings.duplicates.days),
                 new_id=lambda letter: new_id(letter, self.clock.now()),
             )
             for bank in self.settings.banks
@@ -156,7 +157,12 @@ class Gateway:
 
     @cached_property
     def decisions(self) -> Decisions:
-        return Decisions(self.ledger, self.clock)
+        return Decisions(self.ledger.transfers, self.ledger.people, self.clock)
+
+    @cached_property
+    def rehearsal(self) -> Decisions:
+        """Decisions that leave nothing behind: to see what they would do."""
+        return Decisions(self.ledger.transfers, self.ledger.rehearsal, self.clock)
 
     def _open_channel(self, bank: Bank) -> Channel:
         from h2h.channels.kinds import connect

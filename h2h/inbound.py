@@ -7,25 +7,37 @@ left at the bank and handed over as it is.
 
 from __future__ import annotations
 
-import fnmatch
 import json
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from h2h.archive import Archive
-from h2h.channels import Channel
+from h2h.archive import Archive, Incoming
 from h2h.clock import Clock
 from h2h.config import Bank, Inbound
 from h2h.confined import ConfinedReader
 from h2h.errors import ChannelError, Damaged, FolderError, H2hError, NotDelivered, ReaderError
-from h2h.folders import TEMPORARY, atomic_writer, local_name
+from h2h.folders import atomic_writer, local_name
 from h2h.ledger import Ledger
 from h2h.ledger.messages import Message, MessageState, Reading
+from h2h.ledger.troubles import Kind, Trouble
 from h2h.line import Line
-from h2h.model import Finding, InboundId, PaymentFile, Record, RemoteFile, Severity, StatementFile, StatusReport
+from h2h.mailbox import Mailbox, unnumbered
+from h2h.model import (
+    Entry,
+    Finding,
+    InboundId,
+    PaymentFile,
+    Record,
+    RemoteFile,
+    Severity,
+    Statement,
+    StatementFile,
+    StatusReport,
+)
 from h2h.records import plain
 from h2h.text import printable
 
@@ -64,82 +76,95 @@ class Collector:
         progress: Callable[[Message], None] = lambda _: None,
         *,
         stop: Callable[[], bool] = lambda: False,
-    ) -> list[RemoteFile]:
-        """Fetch and apply what is new in one folder; the files that are too large and stay where they are.
+    ) -> None:
+        """Fetch and apply what is new in one folder; what is wrong in it stands in the ledger afterwards.
 
         Raises NotDelivered or Refused where the bank cannot be asked.
         """
         self.finish_started(progress)
-        with self._line.session() as session:
-            listed = [f for f in self._listed(session, folder) if _wanted(folder, f)]
-            fitting = [f for f in listed if f.size <= folder.max_size]
-            known = self._ledger.messages.seen(self.bank.name, fitting)
-            for file in sorted(fitting, key=lambda f: f.name in self._broke_the_line):
-                if stop():
-                    break
-                with _apart(file.name):
-                    self._one(session, folder, file, known.get(file), progress)
-        return [f for f in listed if f.size > folder.max_size]
-
-    def _listed(self, session: Channel, folder: Inbound) -> list[RemoteFile]:
-        """The files to look at: those in the folder, or where the bank allows it, those that we claimed from it."""
-        files = session.list(folder.remote)
-        if folder.claim is None:
-            return files
-        for file in files:
-            if _wanted(folder, file):
-                self._claim(session, folder, file)
-        return session.list(folder.claim)
-
-    def _claim(self, session: Channel, folder: Inbound, file: RemoteFile) -> None:
-        """Move it to where nobody else writes. One that cannot be moved, as its name is taken there, waits."""
+        box: Mailbox | None = None
         try:
-            session.move(f"{folder.remote}/{file.name}", f"{folder.claim}/{file.name}")
+            with self._line.session() as session:
+                box = Mailbox(session, folder, clock=self._clock, known=self._seen, stop=stop)
+                whole = self._empty(box, progress, stop)
         except ChannelError as error:
-            if not session.alive():
-                raise
-            self._not_fetched(file, error)
+            if self._line.suspended_until() is None:
+                self._told(folder, [Trouble(kind=Kind.FOLDER, text=str(error)), *(box.troubles if box else ())])
+            raise
+        self._told(folder, box.troubles, whole=whole)
+        self._line.worked()
 
-    def _not_fetched(self, file: RemoteFile, error: ChannelError) -> None:
-        told = {"event": "fetch_failed", "bank": self.bank.name, "file": printable(file.name), "text": str(error)}
-        log.warning("file not fetched", extra=told)
+    def _empty(self, box: Mailbox, progress: Callable[[Message], None], stop: Callable[[], bool]) -> bool:
+        """Take every file out of the mailbox; whether all had their turn."""
+        files = box.files()
+        known = self._seen(files)
+        for file in sorted(files, key=lambda f: f.name in self._broke_the_line):
+            if stop():
+                break
+            with _apart(file.name):
+                self._one(box, file, known.get(file), progress)
+        return not stop()
 
-    def _one(
-        self,
-        session: Channel,
-        folder: Inbound,
-        file: RemoteFile,
-        known: Message | None,
-        progress: Callable[[Message], None],
-    ) -> None:
+    def _seen(self, files: Sequence[RemoteFile]) -> Mapping[RemoteFile, Message]:
+        return self._ledger.messages.seen(self.bank.name, files)
+
+    def _told(self, folder: Inbound, troubles: Sequence[Trouble], *, whole: bool = False) -> None:
+        for trouble in troubles:
+            told = {"event": "trouble", "bank": self.bank.name, "folder": folder.remote, "file": trouble.name}
+            log.warning(trouble.kind, extra={**told, "text": trouble.text})
+        self._ledger.troubles.found(self.bank.name, folder.place, troubles, self._clock.now(), all_=whole)
+
+    def _one(self, box: Mailbox, file: RemoteFile, known: Message | None, progress: Callable[[Message], None]) -> None:
         """Fetch, keep, apply, discard, hand over one file; what cannot be done now waits for the next pull."""
         try:
-            message = known or self._fetch(session, file)
+            message = known or self._fetch(box, file)
         except ChannelError as error:
-            if not session.alive():
+            if not box.session.alive():
                 self._broke_the_line.add(file.name)
                 raise
-            self._not_fetched(file, error)
+            box.not_fetched(file, error)
             return
         if message.state is MessageState.KEPT:
-            message = self._apply(message, folder)
-        broken = self._discarded(session, folder, file, message)
+            message = self._apply(message, box.folder)
+        broken = self._discarded(box, file, message)
         if known is None:
-            self._hand_over(message, folder)
+            self._hand_over(message, box.folder)
             progress(message)
         if broken is not None:
             raise broken
 
-    def _fetch(self, session: Channel, file: RemoteFile) -> Message:
+    def _fetch(self, box: Mailbox, file: RemoteFile) -> Message:
+        """The bytes, then the row. A file that the bank gives once is announced before it is opened."""
+        messages, troubles, bank, place = self._ledger.messages, self._ledger.troubles, self.bank.name, box.folder.place
+        if box.folder.one_shot:
+            troubles.opening(bank, place, printable(file.name), self._clock.now())
         with self._archive.incoming() as incoming:
-            size = session.fetch(file, incoming.sink())
-            if size != file.size or incoming.size != size:
-                raise NotDelivered(f"{printable(file.name)}: {incoming.size} of {file.size} bytes arrived.")
-            sha256 = incoming.keep()
-        return self._ledger.messages.kept(self._new_id(), self.bank.name, file, sha256, self._clock.now())
+            try:
+                size = box.session.fetch(file, incoming.sink())
+                if size != file.size or incoming.size != size:
+                    raise NotDelivered(f"{printable(file.name)}: {incoming.size} of {file.size} bytes arrived.")
+            except ChannelError as error:
+                if box.folder.one_shot and incoming.size:
+                    self._keep_part(incoming, file, error)
+                raise
+            message = messages.kept(self._new_id(), bank, file, incoming.keep(), self._clock.now())
+        if box.folder.one_shot:
+            troubles.arrived(bank, place, printable(file.name), self._clock.now())
+        return message
+
+    def _keep_part(self, incoming: Incoming, file: RemoteFile, error: ChannelError) -> None:
+        """All that is left of a file that the bank does not give again."""
+        text = (
+            f"Only {incoming.size} of {file.size} bytes arrived ({error}), and the bank gives this file once. "
+            "Ask the bank to send it again; this part is kept and nothing of it is applied."
+        )
+        finding = Finding(code="FETCH_CUT", severity=Severity.ERROR, text=text)
+        part = replace(file, size=incoming.size, modified=None)
+        self._ledger.messages.cut(self._new_id(), self.bank.name, part, incoming.keep(), finding, self._clock.now())
 
     def finish_started(self, progress: Callable[[Message], None] = lambda _: None) -> None:
         """What a crash left kept but unread, or applied but not handed over. Needs no line to the bank."""
+        self._ledger.troubles.keep(self.bank.name, [i.place for i in self.bank.inbound], self._clock.now())
         for message in self._ledger.messages.unread(self.bank.name):
             with _apart(message.name):
                 progress(self._apply(message, self._folder_of(message)))
@@ -148,7 +173,9 @@ class Collector:
                 self._hand_over(message, self._folder_of(message))
 
     def _folder_of(self, message: Message) -> Inbound | None:
-        return next((i for i in self.bank.inbound if message.folder in (i.remote, i.claim)), None)
+        """The block that it came by; where names overlap, the first that takes it."""
+        taking = (i for i in self.bank.inbound if i.takes(message.folder, unnumbered(message.name)))
+        return next(taking, None) or next((i for i in self.bank.inbound if message.folder in (i.remote, i.claim)), None)
 
     def _apply(self, message: Message, folder: Inbound | None) -> Message:
         reading = self._read(message, folder.messages if folder else None)
@@ -169,29 +196,20 @@ class Collector:
         except Exception as error:
             return _failed(message, error)
 
-    def _discarded(self, session: Channel, folder: Inbound, file: RemoteFile, message: Message) -> ChannelError | None:
-        """Discard it; where that fails the next pull tries again. The error, if it broke the line."""
-        try:
-            self._discard(session, folder, file, message)
-        except ChannelError as error:
-            told = {"event": "discard_failed", "bank": self.bank.name, "file": printable(file.name), "text": str(error)}
-            log.warning("file not removed at the bank", extra=told)
-            return None if session.alive() else error
-        return None
+    def _discarded(self, box: Mailbox, file: RemoteFile, message: Message) -> ChannelError | None:
+        """Discard it after the commit, and again if that is not sure; the error, if it broke the line.
 
-    def _discard(self, session: Channel, folder: Inbound, file: RemoteFile, message: Message) -> None:
-        """After the commit, and again if that is not sure. What could not be read stays at the bank."""
-        if folder.after == "leave" or message.state not in ENDED_WELL:
-            return
-        path = f"{file.folder.rstrip('/')}/{file.name}"
-        if session.look(path).size not in (None, file.size):
-            return  # another file under the same name: it is fetched first
-        if folder.after == "delete":
-            session.discard(path)
-        else:
-            session.move(path, f"{folder.move_to}/{file.name}")
-        if message.discarded_at is None:
-            self._ledger.messages.discarded(message.id, folder.after, self._clock.now())
+        What could not be read stays at the bank.
+        """
+        if box.folder.after == "leave" or message.state not in ENDED_WELL:
+            return None
+        try:
+            if box.discard(file) and message.discarded_at is None:
+                self._ledger.messages.discarded(message.id, box.folder.after, self._clock.now())
+        except ChannelError as error:
+            box.tell(Kind.NOT_REMOVED, file, str(error))
+            return None if box.session.alive() else error
+        return None
 
     def _hand_over(self, message: Message, folder: Inbound | None) -> None:
         """The original file, and its records as JSON Lines, to the ERP's folder; each appears at once and whole."""
@@ -211,7 +229,8 @@ class Collector:
             records = self._read(message, None).records
             if not records:
                 raise ReaderError(f"{message.id} was read once, and could not be read again to hand its records over.")
-            lines = records_as_lines(message.id, records)
+            booked = self._ledger.messages.statements(message.id)
+            lines = records_as_lines(message.id, _booked(records, booked))
             with atomic_writer(folder / f"{name}.jsonl") as file:
                 file.writelines(lines)
         with self._archive.open(message.sha256) as source, atomic_writer(folder / name) as file:
@@ -237,12 +256,6 @@ def _failed(message: Message, error: Exception) -> Reading:
     return Reading(message=None, message_id=None, records=(), findings=[finding])
 
 
-def _wanted(folder: Inbound, file: RemoteFile) -> bool:
-    if file.name.startswith(".") or file.name.lower().endswith(TEMPORARY):
-        return False
-    return fnmatch.fnmatchcase(file.name, folder.match)
-
-
 def reading_of(items: Iterable[Record | Finding]) -> Reading:
     """Records and findings of one file, and which message it is.
 
@@ -266,6 +279,14 @@ def reading_of(items: Iterable[Record | Finding]) -> Reading:
         records=records,
         findings=findings,
     )
+
+
+def _booked(records: Iterable[Record], statements: Collection[int]) -> Iterator[Record]:
+    """Without the statements that were known already: the ERP gets each once, too."""
+    for record in records:
+        position = {Statement: "position", Entry: "statement"}.get(type(record))
+        if position is None or getattr(record, position) in statements:
+            yield record
 
 
 def records_as_lines(message_id: str, records: Iterable[Record]) -> Iterable[bytes]:

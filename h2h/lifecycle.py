@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from h2h.errors import NotAllowed
-from h2h.model import Look, Presence
+from h2h.model import Look, Presence, Way
+from h2h.verdicts import Verdict
 
 
 class State(StrEnum):
@@ -55,6 +56,8 @@ class Trigger(StrEnum):
     RESEND_REJECTED = "resend rejected"
     BANK_HAS_IT = "bank has it"
     SEND_AGAIN = "send again"
+    SENT_BY_HAND = "sent by hand"
+    CONFIRM = "confirm"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +77,13 @@ MOVES = (
     Move(State.DUPLICATE, Trigger.CANCEL, Actor.OPERATOR, State.CANCELLED),
     Move(State.HELD, Trigger.RELEASE, Actor.OPERATOR, State.READY),
     Move(State.HELD, Trigger.CANCEL, Actor.OPERATOR, State.CANCELLED),
+    Move(State.HELD, Trigger.SENT_BY_HAND, Actor.OPERATOR, State.SENT),
     Move(State.READY, Trigger.LEASE, Actor.GATEWAY, State.STAGING),
     Move(State.READY, Trigger.LATE, Actor.GATEWAY, State.HELD),
+    Move(State.READY, Trigger.RELEASE, Actor.OPERATOR, State.READY),
     Move(State.READY, Trigger.HOLD, Actor.OPERATOR, State.HELD),
     Move(State.READY, Trigger.CANCEL, Actor.OPERATOR, State.CANCELLED),
+    Move(State.READY, Trigger.SENT_BY_HAND, Actor.OPERATOR, State.SENT),
     Move(State.READY, Trigger.NAMED_BY_BANK, Actor.BANK, State.HELD),
     Move(State.STAGING, Trigger.NOT_DELIVERED, Actor.GATEWAY, State.READY),
     Move(State.STAGING, Trigger.GIVEN_UP, Actor.GATEWAY, State.FAILED),
@@ -93,8 +99,11 @@ MOVES = (
     Move(State.UNCERTAIN, Trigger.SEND_AGAIN, Actor.SECOND_PERSON, State.READY),
     Move(State.FAILED, Trigger.RETRY, Actor.OPERATOR, State.READY),
     Move(State.FAILED, Trigger.CANCEL, Actor.OPERATOR, State.CANCELLED),
+    Move(State.FAILED, Trigger.SENT_BY_HAND, Actor.OPERATOR, State.SENT),
     Move(State.FAILED, Trigger.NAMED_BY_BANK, Actor.BANK, State.HELD),
     Move(State.SENT, Trigger.RESEND_REJECTED, Actor.OPERATOR, State.READY),
+    Move(State.SENT, Trigger.RESEND_REJECTED, Actor.SECOND_PERSON, State.READY),
+    Move(State.SENT, Trigger.CONFIRM, Actor.OPERATOR, State.SENT),
 )
 
 ENDS = frozenset({State.INVALID, State.CANCELLED})
@@ -103,18 +112,44 @@ _TO = {(m.state, m.trigger, m.actor): m.to for m in MOVES}
 
 
 def move(state: State, trigger: Trigger, actor: Actor) -> State:
-    """The state that follows; NotAllowed names what is allowed instead."""
+    """The state that follows; NotAllowed where there is no such move."""
     to = _TO.get((state, trigger, actor))
     if to is None:
-        allowed = [m.trigger.value for m in MOVES if m.state is state and m.actor is actor]
-        raise NotAllowed(
-            f"'{trigger.value}' by the {actor.value} is not possible while the state is {state.value}"
-            + (f"; possible: {', '.join(allowed)}." if allowed else f"; nothing can be done by the {actor.value}.")
-        )
+        raise NotAllowed(f"'{trigger.value}' by the {actor.value} is not possible while the state is {state.value}.")
     return to
 
 
-# After an interrupted publish: what stands at the bank decides. T is the temporary name, F the final one.
+# The command by which a person pulls a trigger; {id} is the transfer's.
+COMMANDS = {
+    Trigger.OVERRIDE: "release {id}",
+    Trigger.RELEASE: "release {id}",
+    Trigger.HOLD: "hold {id}",
+    Trigger.CANCEL: "cancel {id}",
+    Trigger.RETRY: "resend {id}",
+    Trigger.RESEND_REJECTED: "resend {id}",
+    Trigger.BANK_HAS_IT: "resolve {id} --bank-has-it",
+    Trigger.SEND_AGAIN: "resolve {id} --send-again",
+    Trigger.SENT_BY_HAND: "sent-by-hand {id}",
+    Trigger.CONFIRM: "confirm {id}",
+}
+
+
+def commands(state: State, verdict: Verdict, *, by_hand: bool) -> list[str]:
+    """What a person can do now, as commands. `by_hand`: the verdict is a person's note of the bank's word."""
+    found = [m.trigger for m in MOVES if m.state is state and m.actor in (Actor.OPERATOR, Actor.SECOND_PERSON)]
+    closed = {Trigger.RESEND_REJECTED} if verdict is not Verdict.REJECTED else set()
+    if verdict not in (Verdict.NONE, Verdict.PENDING) and not by_hand:
+        closed.add(Trigger.CONFIRM)  # the bank has spoken itself
+    now = "{} --now" if state is State.READY else "{}"
+    return list(
+        dict.fromkeys(
+            now.format(COMMANDS[t]) if t is Trigger.RELEASE else COMMANDS[t] for t in found if t not in closed
+        )
+    )
+
+
+# After an interrupted publish: what stands at the bank decides. T is the temporary name, F the final one. Where a
+# marker is the way, T is the data file and F its marker; where a file goes straight to its final name, there is no T.
 
 
 class Seen(StrEnum):
@@ -129,23 +164,27 @@ class Seen(StrEnum):
 class Decision(StrEnum):
     SENT = "sent"
     SENT_REMOVE_TEMPORARY = "sent; remove the temporary file"
-    RENAME_AGAIN = "rename the same temporary file again"
+    PUBLISH_AGAIN = "publish the same temporary file again"
     UNCERTAIN = "a person decides"
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A row of the reconcile table; None stands for any. The first row that fits decides."""
+    """A row of a reconcile table; None stands for any. The first row that fits decides.
+
+    `repeatable`: publishing the same temporary file twice cannot make the bank take it twice. `ours`: only publishing
+    removes our temporary files.
+    """
 
     temporary: Presence | None
     final: Seen | None
-    atomic_rename: bool | None
-    staging_is_ours: bool | None
+    repeatable: bool | None
+    ours: bool | None
     decision: Decision
     reason: str
 
 
-RECONCILE = (
+BY_RENAME = (
     Case(None, Seen.OTHER, None, None, Decision.UNCERTAIN,
          "another file stands under the final name; it is never touched"),
     Case(Presence.GONE, Seen.SAME, None, None, Decision.SENT,
@@ -158,22 +197,49 @@ RECONCILE = (
          "taken unseen: only the rename removes our temporary file, and it is gone"),
     Case(Presence.GONE, None, None, False, Decision.UNCERTAIN,
          "both names are gone, and the bank may remove temporary files by itself"),
-    Case(None, None, True, None, Decision.RENAME_AGAIN,
+    Case(None, None, True, None, Decision.PUBLISH_AGAIN,
          "the same temporary file can be renamed once only, whoever asks"),
     Case(None, None, False, None, Decision.UNCERTAIN,
          "renaming is not atomic here, so the bank may have taken the final name already"),
 )  # fmt: skip
 
+BY_MARKER = (
+    Case(None, Seen.OTHER, None, None, Decision.UNCERTAIN,
+         "something else stands under the marker's name; it is never touched"),
+    Case(None, Seen.SAME, None, None, Decision.SENT,
+         "the marker stands beside the file"),
+    Case(Presence.GONE, None, None, True, Decision.SENT,
+         "taken unseen: only the bank, told by the marker, takes our file away, and it is gone"),
+    Case(Presence.GONE, None, None, False, Decision.UNCERTAIN,
+         "file and marker are gone, and somebody else may have removed the file"),
+    Case(None, None, True, None, Decision.PUBLISH_AGAIN,
+         "the bank takes a file before its marker, so it has not taken this one"),
+    Case(None, None, False, None, Decision.UNCERTAIN,
+         "the bank may have taken the marker, and come for the file later"),
+)  # fmt: skip
 
-def reconcile(temporary: Look, final: Look, size: int, *, atomic_rename: bool, staging_is_ours: bool) -> Case:
+DIRECTLY = (
+    Case(None, Seen.SAME, None, None, Decision.SENT,
+         "the whole file stands under its name"),
+    Case(None, Seen.OTHER, None, None, Decision.UNCERTAIN,
+         "a part of it, or another file, stands under its name; have the bank remove it"),
+    Case(None, None, None, None, Decision.UNCERTAIN,
+         "the upload was interrupted, and the bank may have taken what was there"),
+)  # fmt: skip
+
+RECONCILE = {Way.RENAME: BY_RENAME, Way.MARKER: BY_MARKER, Way.DIRECT: DIRECTLY}
+
+
+def reconcile(way: Way, temporary: Look, final: Look, size: int, *, repeatable: bool, ours: bool) -> Case:
+    """What to do. `size`: of what we put under the final name; that of a marker is 0."""
     seen = _seen(final, size)
     return next(
         case
-        for case in RECONCILE
+        for case in RECONCILE[way]
         if case.temporary in (None, temporary.presence)
         and case.final in (None, seen)
-        and case.atomic_rename in (None, atomic_rename)
-        and case.staging_is_ours in (None, staging_is_ours)
+        and case.repeatable in (None, repeatable)
+        and case.ours in (None, ours)
     )
 
 

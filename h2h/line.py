@@ -26,7 +26,6 @@ class Line:
         self._clock = clock
         self._connect = connect
         self._session: Channel | None = None
-        self._troubles: dict[str, ChannelError] = {}
 
     def suspended_until(self) -> datetime | None:
         """Until when the bank is left alone; None where it may be asked now."""
@@ -60,18 +59,9 @@ class Line:
         wait = retry.most if isinstance(error, Refused) else backoff(failures, retry.first, retry.most, random.random)
         self._ledger.contacts.failed(self.bank.name, type(error).__name__, str(error), now + wait, now)
 
-    def note(self, place: str, error: ChannelError | None) -> None:
-        """What came of asking for one folder: `status` shows what does not work although the line is up."""
-        if error is None:
-            self._troubles.pop(place, None)
-        elif self.suspended_until() is None:
-            self._troubles[place] = error
-        worst = next(iter(self._troubles.values()), None)
-        now = self._clock.now()
-        if worst is not None:
-            self._ledger.contacts.trouble(self.bank.name, type(worst).__name__, str(worst), now)
-        elif error is None:
-            self._ledger.contacts.good(self.bank.name, now)
+    def worked(self) -> None:
+        """The bank answered all that was asked."""
+        self._ledger.contacts.good(self.bank.name, self._clock.now())
 
     def close(self) -> None:
         if self._session is not None:

@@ -7,6 +7,8 @@ import logging
 import sys
 from datetime import UTC, datetime
 
+from h2h.text import escaped
+
 _STANDARD = frozenset(logging.LogRecord("", 0, "", 0, "", None, None).__dict__) | {"message", "asctime"}
 
 
@@ -17,17 +19,22 @@ class LineFormatter(logging.Formatter):
         fields = {k: v for k, v in record.__dict__.items() if k not in _STANDARD}
         event = fields.pop("event", record.name)
         at = datetime.fromtimestamp(record.created, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-        if not fields or record.levelno >= logging.WARNING:
-            fields.setdefault("text", record.getMessage())
+        said = record.getMessage()
+        if said != event and (not fields or record.levelno >= logging.WARNING):
+            fields.setdefault("text", said)
         words = [at, record.levelname, str(event), *(f"{k}={_value(v)}" for k, v in fields.items())]
         line = " ".join(words)
-        return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
+        if not record.exc_info:
+            return line
+        traceback = self.formatException(record.exc_info).splitlines()
+        return "\n".join([line, *map(escaped, traceback)])
 
 
 def _value(value: object) -> str:
     text = str(value)
     plain = text.isprintable() and text and not set(text) & set(' "=')
-    return text if plain else json.dumps(text, ensure_ascii=False)
+    quoted = text if plain else json.dumps(text, ensure_ascii=False)
+    return "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in quoted)
 
 
 def start_logging(level: int = logging.INFO) -> None:

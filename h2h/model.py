@@ -294,12 +294,20 @@ def signed(amount: Decimal | None, direction: str | None) -> Decimal | None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RemoteFile:
-    """One file in a listing. `name` is data from outside: never a path of ours."""
+    """One file in a listing. `name` is data from outside: never a path of ours, and perhaps not even a name."""
 
     folder: str
     name: str
     size: int
     modified: int | None = None  # seconds since 1970 by the bank's clock
+
+
+class Way(StrEnum):
+    """How a bank learns that a file is whole, which is the moment that counts."""
+
+    RENAME = "rename"  # a temporary name becomes the final one
+    MARKER = "marker"  # an empty file beside it says so
+    DIRECT = "direct"  # it does not: what stands under the final name may be taken at any moment
 
 
 class Presence(StrEnum):
@@ -314,6 +322,7 @@ class Look:
 
     presence: Presence
     size: int | None = None
+    modified: int | None = None  # seconds since 1970 by the bank's clock
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

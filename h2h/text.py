@@ -7,7 +7,11 @@ import os
 
 def printable(name: str) -> str:
     """A name as text that is safe in a log, a terminal and the ledger: what cannot be shown is escaped."""
-    text = os.fsencode(name).decode("utf-8", "backslashreplace")
+    return escaped(os.fsencode(name).decode("utf-8", "backslashreplace"))
+
+
+def escaped(text: str) -> str:
+    """Any text, on one line, with what cannot be shown escaped."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 Path = tuple[str | int, ...]
 _KEY = r"(?:[A-Za-z0-9_-]+|\"[^\"]*\"|'[^']*')"
@@ -27,11 +28,11 @@ def lines_of(text: str) -> dict[Path, int]:
     return found
 
 
-def nearest(lines: dict[Path, int], path: Path) -> int | None:
-    """The line of `path`, or of the closest table around it that stands in the text."""
-    while path and path not in lines:
+def nearest(lines: Mapping[Path, int], path: Path) -> int | None:
+    """The line of `path` (the first, where it is an array), or of the closest table around it."""
+    while path and path not in lines and (*path, 0) not in lines:
         path = path[:-1]
-    return lines.get(path)
+    return lines.get(path, lines.get((*path, 0)))
 
 
 def _names(dotted: str) -> Path:

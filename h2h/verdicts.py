@@ -30,6 +30,7 @@ STATION = {
 }  # fmt: skip
 FINAL = frozenset({"ACSC", "ACCC", "CPUC", "BLCK", "RJCT", "CANC"})
 REFUSALS = frozenset({"RJCT", "CANC"})
+DUPLICATE_CODES = frozenset({"AM05", "DU01", "DU02", "DU03", "DU04", "DU05"})  # ISO external status reasons
 # The money has left the debtor and neither arrives nor comes back: no refusal, since paying again would pay twice.
 BLOCKED = "BLCK"
 
@@ -68,6 +69,14 @@ def status_step(known: str | None, new: str) -> StatusStep:
     if known in FINAL and not (known == "ACSC" and new in ("ACCC", "CPUC")):
         return StatusStep.CONFLICT if verdict_of(new) is not verdict_of(known) and rank >= 3 else StatusStep.LATE
     return StatusStep.TAKE if rank >= known_rank else StatusStep.LATE
+
+
+def hand_step(noted: Verdict, said: Verdict) -> StatusStep:
+    """What the bank's own word does to a verdict that a person had noted by hand: it agrees, tells nothing yet, or
+    contradicts. The bank's word counts in the end."""
+    if said in (Verdict.NONE, Verdict.PENDING):
+        return StatusStep.LATE
+    return StatusStep.TAKE if said is noted else StatusStep.CONFLICT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,8 @@
 """Events of the file system: they hasten a look at a folder, and are never relied upon.
 
-A folder that is removed and made again gets no events any more (its emitter is dead, silently); `mend` finds that
-and watches it anew. Network file systems may give no events at all: the rounds look by themselves.
+A folder that is removed, unmounted or made again gets no events any more (its emitter is dead, silently); `mend`
+finds that and watches it anew. Network file systems may give no events at all, and the queue of the system may
+overflow and drop some: the rounds look by themselves.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ class Watcher:
         """Call a folder's function whenever something happens in it."""
         self._wakes = wakes
         self._observer = Observer()
-        self._watches: dict[Path, tuple[ObservedWatch, int]] = {}
+        self._watches: dict[Path, tuple[ObservedWatch, tuple[int, int]]] = {}
 
     def start(self) -> None:
         self._observer.start()
@@ -48,24 +49,32 @@ class Watcher:
         """Watch every folder that is there and not watched (any more); the ones that are missing."""
         missing = []
         for folder, wake in self._wakes.items():
-            inode = _inode(folder)
+            found = _identity(folder)
             watched = self._watches.get(folder)
-            if inode is None:
+            if found is None:
                 missing.append(folder)
-            elif watched is None or watched[1] != inode:
-                self._watch_anew(folder, wake, inode)
+                self._let_go(folder)
+            elif watched is None or watched[1] != found or not self._alive(watched[0]):
+                self._let_go(folder)
+                self._watch_anew(folder, wake, found)
         return missing
 
-    def _watch_anew(self, folder: Path, wake: Callable[[], None], inode: int) -> None:
+    def _alive(self, watch: ObservedWatch) -> bool:
+        """A folder made again may have the number of the old one: then only the dead emitter tells."""
+        return any(emitter.watch == watch and emitter.is_alive() for emitter in self._observer.emitters)
+
+    def _let_go(self, folder: Path) -> None:
         if (watched := self._watches.pop(folder, None)) is not None:
             self._observer.unschedule(watched[0])
+
+    def _watch_anew(self, folder: Path, wake: Callable[[], None], found: tuple[int, int]) -> None:
         wake()
         try:
             watch = self._observer.schedule(_Wake(wake), str(folder), event_filter=EVENTS)
         except OSError as error:  # the system gives no more watches, or the folder went: rounds look by themselves
             log.warning("folder not watched", extra={"event": "watch_failed", "folder": folder, "text": str(error)})
         else:
-            self._watches[folder] = (watch, inode)
+            self._watches[folder] = (watch, found)
 
     def stop(self) -> None:
         self._observer.stop()
@@ -73,8 +82,9 @@ class Watcher:
             self._observer.join(timeout=5)
 
 
-def _inode(folder: Path) -> int | None:
+def _identity(folder: Path) -> tuple[int, int] | None:
     try:
-        return folder.stat().st_ino
+        found = folder.stat()
     except OSError:
         return None
+    return found.st_dev, found.st_ino

@@ -1,7 +1,7 @@
 """A channel is a way to a bank's server. One file per kind; flows and ledger know only this protocol.
 
 A channel never retries and never decides. Its errors say what the bank may have: NotDelivered, Refused, or (from
-`publish` alone) Unknown. tests/suites/test_channels.py states the promises and runs on every kind.
+`publish` and `place` alone) Unknown. tests/suites/test_channels.py states the promises and runs on every kind.
 """
 
 from __future__ import annotations
@@ -9,6 +9,8 @@ from __future__ import annotations
 from typing import BinaryIO, Protocol, Self
 
 from h2h.model import Look, Receipt, RemoteFile, Staged
+
+DOUBT = "The bank may have the file: look, and never send it again before."
 
 
 class Channel(Protocol):
@@ -33,14 +35,26 @@ class Channel(Protocol):
         TemporaryGone where the server says that it has no such file, and can say so.
         """
 
+    def place(self, path: str, source: BinaryIO) -> Receipt:
+        """Write `source` to the new file `path`, for the bank to take: a marker, or a file at a bank without rename.
+
+        Fails if `path` exists; nothing is ever removed. Raises Unknown on anything but a clear "done".
+        """
+
     def look(self, path: str) -> Look:
         """What stands under `path`; HIDDEN where the bank does not allow looking. Raises NotDelivered or Refused."""
 
     def list(self, folder: str) -> list[RemoteFile]:
-        """The regular files of a folder, in order of their names; an absent folder is Refused."""
+        """The regular files of a folder, in order of their names; an absent folder is Refused.
+
+        What a server lists under a name that cannot be one is told too; such a file is never opened.
+        """
 
     def fetch(self, file: RemoteFile, sink: BinaryIO) -> int:
-        """Copy a file whole into `sink`; the number of bytes. Fewer (or more) than listed is NotDelivered."""
+        """Copy a file whole into `sink`; the number of bytes. Fewer (or more) than listed is NotDelivered;
+
+        what came until then is in `sink` all the same.
+        """
 
     def discard(self, path: str) -> None:
         """Remove a file; that it is gone already is fine. Raises NotDelivered or Refused."""

@@ -14,6 +14,7 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import BinaryIO, Self
 
+from h2h.channels import DOUBT
 from h2h.channels.names import bytes_of, is_plain, joined, shown, text_of
 from h2h.config import FolderSettings
 from h2h.errors import ChannelError, NotDelivered, Refused, Unknown
@@ -71,9 +72,7 @@ class FolderChannel:
 
     def stage(self, path: str, source: BinaryIO) -> Staged:
         with self._parent_of(path) as (folder, name):
-            with self._doing("write", path):
-                flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-                file = os.open(name, flags, FILE_MODE, dir_fd=folder)
+            file = self._create(folder, name, path)
             try:
                 size = self._write(file, folder, path, source)
             except Exception:
@@ -82,11 +81,19 @@ class FolderChannel:
                 raise
         return Staged(path=path, size=size)
 
+    def place(self, path: str, source: BinaryIO) -> Receipt:
+        try:
+            with self._parent_of(path) as (folder, name):
+                size = self._write(self._create(folder, name, path), folder, path, source)
+        except ChannelError as error:
+            raise Unknown(f"{error} {DOUBT}") from error
+        return Receipt(path=path, answer=f"{size} bytes written and synced", at=self._now(), facts=("direct",))
+
     def publish(self, staged: Staged, path: str) -> Receipt:
         try:
             self._rename(staged.path, path)
         except ChannelError as error:
-            raise Unknown(f"{error} The bank may have the file: look, and never send it again before.") from error
+            raise Unknown(f"{error} {DOUBT}") from error
         return Receipt(path=path, answer="renamed and synced", at=self._now(), facts=("rename",))
 
     def look(self, path: str) -> Look:
@@ -94,7 +101,7 @@ class FolderChannel:
             found = _lstat(name, folder)
         if found is None:
             return Look(presence=Presence.GONE)
-        return Look(presence=Presence.THERE, size=found.st_size)
+        return Look(presence=Presence.THERE, size=found.st_size, modified=int(found.st_mtime))
 
     def list(self, folder: str) -> list[RemoteFile]:
         with self._folder(folder) as opened, self._doing("list the folder", folder):
@@ -127,6 +134,11 @@ class FolderChannel:
             raise Refused(f"{self._at(target)} exists already, so {path} was not moved there. Nothing was overwritten.")
         if not gone:
             self._rename(path, target)
+
+    def _create(self, folder: int, name: bytes, path: str) -> int:
+        with self._doing("write", path):
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+            return os.open(name, flags, FILE_MODE, dir_fd=folder)
 
     def _write(self, file: int, folder: int, path: str, source: BinaryIO) -> int:
         size = 0

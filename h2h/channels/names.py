@@ -7,6 +7,7 @@ bytes it came from.
 
 from __future__ import annotations
 
+MOST_BYTES = 300
 TO_PRIVATE = {0xDC00 + byte: 0xF700 + byte for byte in range(0x80, 0x100)}
 FROM_PRIVATE = {private: surrogate for surrogate, private in TO_PRIVATE.items()}
 
@@ -28,6 +29,11 @@ def joined(folder: str, name: str) -> str:
 
 def parent(path: str) -> str:
     return path.rpartition("/")[0] or ("/" if path.startswith("/") else ".")
+
+
+def is_name(raw: bytes) -> bool:
+    """Whether a listed name can be one of a file: one step, and no longer than any file system has it."""
+    return is_plain(raw) and len(raw) <= MOST_BYTES
 
 
 def is_plain(raw: bytes) -> bool:

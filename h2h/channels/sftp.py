@@ -2,6 +2,7 @@
 
     stage    open (create, exclusive) -> writes -> fsync, where offered -> size of the open handle -> close, each OK
     publish  posix-rename, where offered (atomic, overwrites: the flow has looked), else rename
+    place    as stage, under the final name
     fetch    size of the open handle = size listed, then read to the very end
 
 After a time-out or a broken reply the session is closed: a late answer must not be taken for the next one.
@@ -17,7 +18,8 @@ from typing import BinaryIO, Self
 
 import paramiko
 
-from h2h.channels.names import bytes_of, is_plain, joined, parent, shown, text_of
+from h2h.channels import DOUBT
+from h2h.channels.names import bytes_of, is_name, joined, parent, shown, text_of
 from h2h.channels.sftp_wire import (
     OPEN_NEW,
     OPEN_READ,
@@ -82,18 +84,23 @@ class SftpChannel:
 
     def stage(self, path: str, source: BinaryIO) -> Staged:
         with self._doing("write", path):
-            handle = self._wire.ask(Kind.OPEN, _path(path), u32(OPEN_NEW), u32(0)).handle()
+            handle = self._create(path)
             try:
-                size = write_all(self._wire, handle, source)
-                self._sync(handle)
-                self._check_size(handle, path, size)
-                self._wire.ask(Kind.CLOSE, string(handle)).done()
+                size = self._fill(handle, path, source)
             except (Lost, Garbled):
                 raise
             except Exception:
                 self._give_up(handle, path)
                 raise
         return Staged(path=path, size=size)
+
+    def place(self, path: str, source: BinaryIO) -> Receipt:
+        try:
+            with self._doing("write", path):
+                size = self._fill(self._create(path), path, source)
+        except ChannelError as error:
+            raise Unknown(f"{error} {DOUBT}") from error
+        return Receipt(path=path, answer=f"{size} bytes written", at=self._now(), facts=("direct",))
 
     def publish(self, staged: Staged, path: str) -> Receipt:
         try:
@@ -103,7 +110,7 @@ class SftpChannel:
             cause = error.__cause__
             missing = isinstance(cause, Answered) and cause.code == Code.NO_SUCH_FILE
             doubt = TemporaryGone if missing else Unknown
-            raise doubt(f"{error} The bank may have the file: look, and never send it again before.") from error
+            raise doubt(f"{error} {DOUBT}") from error
         return Receipt(path=path, answer=shown(answer) or "OK", at=self._now(), facts=(how,))
 
     def look(self, path: str) -> Look:
@@ -112,7 +119,7 @@ class SftpChannel:
                 found = self._wire.ask(Kind.LSTAT, _path(path)).attributes()
             except Answered as error:
                 return self._not_seen(path, error)
-        return Look(presence=Presence.THERE, size=found.size)
+        return Look(presence=Presence.THERE, size=found.size, modified=found.modified)
 
     def list(self, folder: str) -> list[RemoteFile]:
         with self._doing("list the folder", folder):
@@ -124,13 +131,15 @@ class SftpChannel:
 
     def fetch(self, file: RemoteFile, sink: BinaryIO) -> int:
         path = joined(file.folder, file.name)
+        if not is_name(bytes_of(file.name)):
+            raise Refused(f"{self._at(path)}: {shown(file.name)!r} is no name of a file. It is left alone.")
         with self._doing("read", path, gone_is=NotDelivered):
             handle = self._wire.ask(Kind.OPEN, _path(path), u32(OPEN_READ), u32(0)).handle()
             with self._closing(handle):
-                if (size := self._size(handle)) is not None:
-                    self._whole(path, size, file.size)
+                now = self._size(handle)
                 size = read_all(self._wire, handle, file.size + 1, sink)
                 self._whole(path, size, file.size)
+                self._whole(path, size if now is None else now, file.size)
         return size
 
     def discard(self, path: str) -> None:
@@ -175,6 +184,17 @@ class SftpChannel:
 
     def _at(self, path: str) -> str:
         return f"{self._settings.host}:{self._settings.port} {shown(path, most=1000)}"
+
+    def _create(self, path: str) -> bytes:
+        return self._wire.ask(Kind.OPEN, _path(path), u32(OPEN_NEW), u32(0)).handle()
+
+    def _fill(self, handle: bytes, path: str, source: BinaryIO) -> int:
+        """Write, sync, check the size and close; the number of bytes."""
+        size = write_all(self._wire, handle, source)
+        self._sync(handle)
+        self._check_size(handle, path, size)
+        self._wire.ask(Kind.CLOSE, string(handle)).done()
+        return size
 
     def _sync(self, handle: bytes) -> None:
         if FSYNC not in self._wire.extensions:
@@ -261,7 +281,7 @@ class SftpChannel:
 
     def _remote_file(self, folder: str, entry: Listed) -> RemoteFile:
         attributes, name = entry.attributes, text_of(entry.name)
-        size = attributes.size
+        size = attributes.size if is_name(entry.name) else 0
         if size is None:
             size = self._wire.ask(Kind.LSTAT, _path(joined(folder, name))).attributes().size
         if size is None:
@@ -282,8 +302,8 @@ def _path(path: str) -> bytes:
 
 
 def _is_file(entry: Listed) -> bool:
-    """A regular file with a plain name; without a mode the first letter of the long name tells."""
-    if not is_plain(entry.name):
+    """A regular file; without a mode the first letter of the long name tells."""
+    if entry.name in (b"", b".", b".."):
         return False
     if entry.attributes.mode is None:
         return entry.long_name[:1] not in (b"d", b"l", b"p", b"s", b"b", b"c")

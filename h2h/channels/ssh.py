@@ -1,6 +1,6 @@
 """An SSH session to a bank: own socket, strict algorithms, pinned host key, key login. Nothing of files.
 
-    connect -> greeting and key exchange -> host key against the pins -> login with the one key -> SFTP subsystem
+    address -> connect -> greeting and key exchange -> host key against the pins -> login with the one key -> SFTP
 
 The host key is compared before anything about us is sent. There is no first-use trust, no known_hosts, no agent, no
 password and nothing from ~/.ssh. Foreign exceptions become NotDelivered or Refused in `connecting`.
@@ -14,8 +14,9 @@ import logging
 import socket
 import threading
 import time
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from pathlib import Path
 
 import paramiko
@@ -204,11 +205,40 @@ def _handshake(settings: SftpSettings, *, without: Collection[str]) -> paramiko.
 
 def _dial(settings: SftpSettings) -> Line:
     seconds = settings.connect_timeout.total_seconds()
-    plain = socket.create_connection((settings.host, settings.port), timeout=seconds)
+    plain = _connected(_addresses(settings), settings.port, seconds)
     line = Line(fileno=plain.detach())
     line.stall_seconds = settings.operation_timeout.total_seconds()
     line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return line
+
+
+def _addresses(settings: SftpSettings) -> list[str]:
+    """What the name stands for; with `addresses` in the settings only those of them that are allowed."""
+    found = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)
+    all_ = list(dict.fromkeys(str(address[0]) for *_, address in found))
+    if settings.addresses is None:
+        return all_
+    networks = [ip_network(network) for network in settings.addresses]
+    if allowed := [address for address in all_ if any(_plain(address) in network for network in networks)]:
+        return allowed
+    raise Refused(
+        f"{settings.host} stands for {', '.join(all_)}, and the settings allow {', '.join(settings.addresses)} alone. "
+        "Nothing was sent. Ask the bank by another way whether it moved; then mend bank.channel.addresses."
+    )
+
+
+def _plain(address: str) -> IPv4Address | IPv6Address:
+    """An IPv4 address that is written as one of IPv6 is the one that it means."""
+    read = ip_address(address)
+    return getattr(read, "ipv4_mapped", None) or read
+
+
+def _connected(addresses: Sequence[str], port: int, seconds: float) -> socket.socket:
+    """The first address that takes us; the error of the last one if none does."""
+    for address in addresses[:-1]:
+        with suppress(OSError):
+            return socket.create_connection((address, port), timeout=seconds)
+    return socket.create_connection((addresses[-1], port), timeout=seconds)
 
 
 def _disabled(without: Collection[str]) -> dict[str, list[str]]:
@@ -274,7 +304,7 @@ def _within(transport: paramiko.Transport, seconds: float) -> Iterator[None]:
     timer.start()
     try:
         yield
-    except paramiko.SSHException as error:
+    except (paramiko.SSHException, EOFError) as error:
         if over.is_set():
             raise TimeoutError("the request to start SFTP was not answered") from error
         raise
@@ -307,4 +337,6 @@ def _openssh(key: ed25519.Ed25519PrivateKey | ec.EllipticCurvePrivateKey | rsa.R
 
 
 def _words(error: BaseException) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror[:1].lower() + error.strerror[1:]  # "connection refused", without its number
     return "the server closed the connection" if isinstance(error, EOFError) else str(error) or type(error).__name__

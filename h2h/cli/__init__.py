@@ -21,6 +21,7 @@ COMMANDS = {
     "check": "setup",
     "sandbox": "setup",
     "demo": "setup",
+    "drill": "drilling",
     "run": "work",
     "send": "work",
     "pull": "work",
@@ -37,14 +38,17 @@ COMMANDS = {
     "hold": "deciding",
     "cancel": "deciding",
     "resolve": "deciding",
+    "reread": "deciding",
+    "sent-by-hand": "deciding",
+    "confirm": "deciding",
     "journal": "audit",
 }
 SECTIONS = {
     "Set up": ("init", "check", "sandbox", "demo"),
-    "Work": ("run", "send", "pull"),
+    "Work": ("run", "send", "pull", "reread"),
     "Look": ("status", "files", "show", "payments", "statements", "validate", "inspect", "export"),
-    "Decide": ("resend", "release", "hold", "cancel", "resolve"),
-    "Prove": ("journal",),
+    "Decide": ("resend", "release", "hold", "cancel", "resolve", "sent-by-hand", "confirm"),
+    "Prove": ("journal", "drill"),
 }
 DEFAULT_FILES = (Path("h2h.toml"), Path("/etc/h2h/h2h.toml"))
 
@@ -59,7 +63,7 @@ class _Commands(click.Group):
         module = COMMANDS.get(cmd_name)
         if module is None:
             return None
-        command: click.Command = getattr(importlib.import_module(f"h2h.cli.{module}"), cmd_name)
+        command: click.Command = getattr(importlib.import_module(f"h2h.cli.{module}"), cmd_name.replace("-", "_"))
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -71,7 +75,12 @@ class _Commands(click.Group):
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.option(
-    "-c", "--config", type=click.Path(path_type=Path), help="Settings file.  [default: ./h2h.toml, /etc/h2h/h2h.toml]"
+    "-c",
+    "--config",
+    type=click.Path(path_type=Path),
+    envvar="H2H_CONFIG",
+    show_envvar=True,
+    help="Settings file.  [default: ./h2h.toml, /etc/h2h/h2h.toml]",
 )
 @click.version_option(h2h.__version__, prog_name="h2h")
 @click.pass_context
@@ -81,15 +90,20 @@ def cli(ctx: click.Context, config: Path | None) -> None:
     Takes pain.001 files from watched folders, checks them, hands them to the bank over SFTP before its cut-off, and
     brings back pain.002 answers and camt.053 statements, matched to every single payment.
 
-    Every command that reads has --json. Exit status: 0 done, 1 something was refused or failed, 2 wrong use or
+    Every command that reads has --json; every one that decides has --dry-run. Times on the screen are of this
+    machine's zone, in JSON of UTC. Exit status: 0 done, 1 something was refused or failed, 2 wrong use or
     settings.
     """
-    named = os.environ.get("H2H_CONFIG")
-    ctx.obj = config or (Path(named) if named else next((f for f in DEFAULT_FILES if f.exists()), DEFAULT_FILES[0]))
+    from h2h.errors import UsageError
+
+    ctx.obj = config or next((f for f in DEFAULT_FILES if os.path.exists(f)), DEFAULT_FILES[0])
+    if (ctx.obj.parent / ".h2h").is_dir():
+        raise UsageError(f"{ctx.obj} lies in a watched folder: what is dropped there is never read as settings.")
 
 
 def main() -> NoReturn:
     """Run a command; whatever goes wrong is one sentence and an exit status, never a traceback."""
+    from h2h.cli.output import local_times, printed
     from h2h.errors import H2hError, SettingsError, UsageError
 
     try:
@@ -106,7 +120,7 @@ def main() -> NoReturn:
         click.echo(f"h2h: the settings have {len(error.problems)} problem(s):\n{error}", err=True)
         sys.exit(2)
     except H2hError as error:
-        click.echo(f"h2h: {error}", err=True)
+        click.echo(f"h2h: {printed(local_times(str(error)))}", err=True)
         sys.exit(2 if isinstance(error, UsageError) else 1)
     except Exception as error:
         if os.environ.get("H2H_DEBUG"):

@@ -2,117 +2,195 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from h2h.cli.output import STYLES, ago, at, console, emit, open_gateway, span, table, text, word
+from h2h.cli.output import (
+    STYLES,
+    ago,
+    as_json,
+    at,
+    clock_time,
+    console,
+    emit,
+    open_gateway,
+    sentence,
+    span,
+    table,
+    text,
+    word,
+)
+from h2h.records import json_value
 
 if TYPE_CHECKING:
     from rich.text import Text
 
     from h2h.config import Bank
     from h2h.gateway import Gateway
+    from h2h.ledger.troubles import TroubleRow
     from h2h.ledger.views import BankRow, Board, FileRow
 
 OPEN = ("RECEIVED", "READY", "STAGING", "PUBLISHING")
 SOON = timedelta(minutes=30)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """What lies in a watched folder and is not taken."""
+
+    name: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Folder:
+    """A watched folder: what lies in it, and when it closes."""
+
+    watch: str
+    waiting: int
+    incomplete: tuple[Told, ...]
+    stuck: tuple[Told, ...]
+    ignored: tuple[Told, ...]
+    error: str | None
+    cut_off: datetime | None
+    opens: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Status:
+    """What `status --json` shows."""
+
+    at: datetime
+    environment: str
+    process: int | None
+    banks: Sequence[Mapping[str, object]]
+    troubles: Sequence[TroubleRow]
+    attention: Sequence[FileRow]
+
+
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help="One JSON object, for programs.")
+@as_json
 @click.pass_context
 def status(ctx: click.Context, as_json: bool) -> None:
     """The morning board: what waits, what went wrong, what the banks said, and when the cut-offs are."""
     gateway = open_gateway(ctx)
     now = gateway.clock.now()
     board = gateway.ledger.views.board([bank.name for bank in gateway.settings.banks], now)
-    folders = {bank.name: _folders(bank, now) for bank in gateway.settings.banks}
+    folders = {bank.name: _folders(gateway, bank, now) for bank in gateway.settings.banks}
     if as_json:
-        emit([_record(gateway, board, folders, now)])
+        emit([_status(gateway, board, folders, now)])
     else:
         _print(gateway, board, folders, now)
 
 
-def _folders(bank: Bank, now: datetime) -> list[dict[str, Any]]:
+def _folders(gateway: Gateway, bank: Bank, now: datetime) -> list[Folder]:
     """What lies in the watched folders, and when each of them closes."""
     from h2h.errors import FolderError
-    from h2h.folders import WatchedFolder
+    from h2h.folders import Scan, WatchedFolder
     from h2h.schedule import closing, next_opening
 
     found = []
     for folder in bank.outbound:
-        window = bank.window(folder)
+        window, watch = bank.window(folder), str(folder.watch)
+        watched = WatchedFolder(folder, lambda watch=watch: gateway.ledger.transfers.taken_from(watch))  # type: ignore[misc]
         try:
-            scan = WatchedFolder(folder).scan(0.0)
-            waiting, ignored, error = len(scan.ready) + len(scan.waiting), scan.ignored, None
+            scan, stuck = watched.glance(now), watched.stuck(now)
         except FolderError as problem:
-            waiting, ignored, error = 0, (), str(problem)
+            scan, stuck = Scan(error=str(problem)), ()
         closes = closing(window, now) if folder.cut_off else None
         found.append(
-            {
-                "watch": str(folder.watch),
-                "waiting": waiting,
-                "ignored": [{"name": name, "why": why} for name, why in ignored],
-                "error": error,
-                "cut_off": closes,
-                "opens": next_opening(window, now) if folder.cut_off and closes is None else None,
-            }
+            Folder(
+                watch=watch,
+                waiting=len(scan.ready) + len(scan.waiting),
+                incomplete=_named(scan.waiting),
+                stuck=_named(stuck),
+                ignored=_named(scan.ignored),
+                error=scan.error,
+                cut_off=closes,
+                opens=next_opening(window, now) if folder.cut_off and closes is None else None,
+            )
         )
     return found
 
 
-def _record(gateway: Gateway, board: Board, folders: dict[str, Any], now: datetime) -> dict[str, Any]:
-    from h2h.records import json_value
-
-    banks = [{**json_value(bank), "folders": folders[bank.bank]} for bank in board.banks]
-    return {
-        "at": now,
-        "environment": gateway.settings.gateway.environment,
-        "process": gateway.runs(),
-        "banks": banks,
-        "attention": board.attention,
-    }
+def _named(told: Sequence[tuple[str, str]]) -> tuple[Told, ...]:
+    return tuple(Told(name=name, why=why) for name, why in told)
 
 
-def _print(gateway: Gateway, board: Board, folders: dict[str, list[dict[str, Any]]], now: datetime) -> None:
+def _status(gateway: Gateway, board: Board, folders: Mapping[str, list[Folder]], now: datetime) -> Status:
+    return Status(
+        at=now,
+        environment=gateway.settings.gateway.environment,
+        process=gateway.runs(),
+        banks=[{**json_value(bank), "folders": folders[bank.bank]} for bank in board.banks],
+        troubles=board.troubles,
+        attention=board.attention,
+    )
+
+
+def _print(gateway: Gateway, board: Board, folders: Mapping[str, list[Folder]], now: datetime) -> None:
     out = console()
     pid = gateway.runs()
     running = text(f"running (process {pid})", "green") if pid else text("not running", "yellow")
     head = text(f"h2h {gateway.settings.gateway.environment}  ", "bold").append_text(running)
-    out.print(head.append_text(text(f"  {now.astimezone():%Y-%m-%d %H:%M:%S}", "dim")))
+    out.print(head.append_text(text("  ")).append_text(at(now)))
     out.print()
     table(
-        ["bank", "line", "to send", "sent", "the bank's word", "cut-off", "last statement"],
+        ["bank", "line", "to send", "sent today", "the bank's word", "cut-off", "last statement"],
         [_bank_row(bank, folders[bank.bank], now) for bank in board.banks],
-        right=["to send", "sent"],
+        right=["to send", "sent today"],
     )
+    for bank in board.banks:
+        if trouble := _trouble(bank, now):
+            out.print(trouble)
     _print_left_alone(folders)
+    _print_troubles(board)
     out.print()
-    if not board.attention:
+    broken = any(f.error or f.stuck for watched in folders.values() for f in watched)
+    if not board.attention and not board.troubles and not broken:
         out.print(text("Nothing needs attention.", "green"))
+    if not board.attention:
         return
     out.print(text(f"Needs attention ({len(board.attention)}):", "bold"))
     table(
         ["id", "state", "bank", "file", "since", "why"],
-        [[f.id, word(_trouble(f)), f.bank, f.name, at(f.at), f.reason] for f in board.attention],
+        [[f.id, word(_why_here(f)), f.bank, f.name, at(f.at), sentence(f.reason)] for f in board.attention],
     )
+    _print_doubts(gateway, board.attention)
 
 
-def _trouble(file: FileRow) -> str:
+def _print_doubts(gateway: Gateway, attention: Sequence[FileRow]) -> None:
+    """For what is UNCERTAIN: the evidence, and what is safe to do."""
+    from h2h.lifecycle import State
+    from h2h.outbound.advice import against, next_steps
+
+    out = console()
+    for file in attention:
+        if file.state == State.UNCERTAIN:
+            case = gateway.ledger.cases.of(file.id)
+            out.print()
+            out.print(text(f"{file.id}: the bank may have it.", STYLES["UNCERTAIN"]))
+            for line in [*against(case), *next_steps(case)]:
+                out.print(sentence(f"  - {line}"))
+
+
+def _why_here(file: FileRow) -> str:
     """The word that says why a file is on the board: its state, or the bank's word on it."""
     return file.verdict if file.state == "SENT" and file.verdict else file.state
 
 
-def _bank_row(bank: BankRow, folders: list[dict[str, Any]], now: datetime) -> list[Any]:
-    waiting = sum(bank.states.get(s, 0) for s in OPEN) + sum(f["waiting"] for f in folders)
+def _bank_row(bank: BankRow, folders: Sequence[Folder], now: datetime) -> list[object]:
+    waiting = sum(bank.states.get(s, 0) for s in OPEN) + sum(f.waiting for f in folders)
     oldest = f" (oldest {span(now - bank.oldest_ready)})" if bank.oldest_ready else ""
     return [
         bank.bank,
         _line(bank, now),
         f"{waiting}{oldest}",
-        str(bank.states.get("SENT", 0)),
+        str(bank.sent_today),
         _verdicts(bank),
         _cut_off(folders, now),
         bank.last_statement or "",
@@ -120,39 +198,66 @@ def _bank_row(bank: BankRow, folders: list[dict[str, Any]], now: datetime) -> li
 
 
 def _line(bank: BankRow, now: datetime) -> Text:
-    if bank.error_class == "Refused":
-        return text(f"REFUSED: {bank.error}", STYLES["FAILED"])
+    """A word on the line; what is wrong with it stands below the table."""
     if bank.error_class:
-        again = f"; next try in {span(bank.suspended_until - now)}" if bank.suspended_until else ""
-        return text(f"DOWN: {bank.error}{again}", STYLES["HELD"])
+        return text("REFUSED", STYLES["FAILED"]) if bank.error_class == "Refused" else text("DOWN", STYLES["HELD"])
     return text(f"ok {ago(bank.last_good_at, now)}") if bank.last_good_at else text("not used yet", "dim")
 
 
+def _trouble(bank: BankRow, now: datetime) -> Text | None:
+    if not bank.error_class:
+        return None
+    tries = f" after {bank.failures} tries" if bank.failures > 1 else ""
+    good = f"; last reached {ago(bank.last_good_at, now)}" if bank.last_good_at else "; never reached yet"
+    waits = bank.suspended_until is not None and bank.suspended_until > now
+    again = f"; next try in {span(bank.suspended_until - now)}" if bank.suspended_until and waits else ""
+    state = _line(bank, now)
+    line = text(f"{bank.bank}: ").append_text(state).append_text(text(f"{tries}{good}{again}. "))
+    return line.append_text(sentence(bank.error))
+
+
 def _verdicts(bank: BankRow) -> Text:
-    unanswered = bank.states.get("SENT", 0) - sum(bank.verdicts.values())
-    parts = [word(v).append(f" {n}") for v, n in sorted(bank.verdicts.items())]
-    if unanswered:
-        parts.append(text(f"no answer yet {unanswered}", "cyan"))
+    """On what was sent today; and all that the banks have not answered yet, of whatever day."""
+    parts = [word(v).append(f" {n}") for v, n in sorted(bank.verdicts_today.items())]
+    if bank.unanswered:
+        parts.append(text(f"no answer yet {bank.unanswered}", "cyan"))
     if bank.unreadable:
         parts.append(text(f"UNREADABLE {bank.unreadable}", STYLES["UNREADABLE"]))
     return text("  ").join(parts)
 
 
-def _cut_off(folders: list[dict[str, Any]], now: datetime) -> Text:
+def _cut_off(folders: Sequence[Folder], now: datetime) -> Text:
     """The next cut-off, counting down; red when files wait and it is near."""
-    closing = min((f["cut_off"] for f in folders if f["cut_off"]), default=None)
-    opening = min((f["opens"] for f in folders if f["opens"]), default=None)
+    closing = min((f.cut_off for f in folders if f.cut_off), default=None)
+    opening = min((f.opens for f in folders if f.opens), default=None)
     if closing is not None:
         near = closing - now < SOON
-        return text(f"in {span(closing - now)} ({closing.astimezone():%H:%M})", STYLES["FAILED"] if near else "")
-    return text(f"closed; opens {opening.astimezone():%a %H:%M}", "dim") if opening else text("none", "dim")
+        return text(f"in {span(closing - now)} ({clock_time(closing)})", STYLES["FAILED"] if near else "")
+    return (
+        text(f"closed; opens {opening.astimezone():%a} {clock_time(opening)}", "dim")
+        if opening
+        else text("none", "dim")
+    )
 
 
-def _print_left_alone(folders: dict[str, list[dict[str, Any]]]) -> None:
+def _print_left_alone(folders: Mapping[str, list[Folder]]) -> None:
     out = console()
     for bank, watched in folders.items():
         for folder in watched:
-            if folder["error"]:
-                out.print(text(f"{bank}: {folder['error']}", STYLES["FAILED"]))
-            for left in folder["ignored"]:
-                out.print(text(f"{bank}: left alone in {folder['watch']}: {left['name']} ({left['why']})", "dim"))
+            if folder.error:
+                out.print(text(f"{bank}: {folder.error}", STYLES["FAILED"]))
+            for left in folder.stuck:
+                out.print(text(f"{bank}: stuck in {folder.watch}: {left.name}, {left.why}", STYLES["FAILED"]))
+            for left in folder.incomplete:
+                out.print(text(f"{bank}: waits in {folder.watch}: {left.name} ({left.why})", STYLES["HELD"]))
+            for left in folder.ignored:
+                out.print(text(f"{bank}: left alone in {folder.watch}: {left.name} ({left.why})", "dim"))
+
+
+def _print_troubles(board: Board) -> None:
+    """What does not work in the banks' folders, though the line is up."""
+    for trouble in board.troubles:
+        what = f"{trouble.bank}: {trouble.place}"
+        what += f": {trouble.name}" if trouble.name else ""
+        since = f"(since {at(trouble.since).plain})"
+        console().print(text(f"{what}: {trouble.text} {since}", STYLES["HELD"]))

@@ -1,25 +1,68 @@
-"""resend, release, hold, cancel, resolve: what people decide. Each asks for a reason and records who decided."""
+"""resend, release, hold, cancel, resolve, sent-by-hand, confirm, reread: what people decide.
+
+Each asks for a reason and records who decided. Before anything that sends, or says that something was sent, it shows
+what speaks against it, and on a terminal asks once more; a dry run shows what would happen and changes nothing.
+"""
 
 from __future__ import annotations
 
+import functools
 import os
 import pwd
+import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from h2h.cli.output import as_json, console, emit, open_gateway, text, word
+from h2h.cli.output import as_json, console, emit, local_times, open_gateway, printed, text, word
+from h2h.model import InboundId
 
 if TYPE_CHECKING:
+    from h2h.gateway import Gateway
+    from h2h.ledger.cases import Case
+    from h2h.ledger.messages import Message
     from h2h.ledger.transfers import Transfer
     from h2h.outbound.decisions import Decisions
 
-reason = click.option("--reason", required=True, help="Why; stands in the journal.")
 Act = Callable[["Decisions", str, str], "Transfer"]
 """(decisions, transfer id, who decides) -> the transfer as it is now."""
-transfer_id = click.argument("transfer", metavar="ID")
+Told = Callable[["Case", str], list[str]]
+"""(what is known, who decides) -> what that person should know before, in sentences."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What every decision is asked with."""
+
+    transfer: str
+    reason: str
+    dry_run: bool
+    yes: bool
+    as_json: bool
+
+
+def decision(command: Callable[..., int | None]) -> Callable[..., int | None]:
+    """Adds what every decision takes; the command gets it as one value, before options of its own."""
+
+    @click.argument("transfer", metavar="ID")
+    @click.option("--reason", required=True, help="Why; stands in the journal.")
+    @click.option("--dry-run", is_flag=True, help="Say what would happen, and change nothing.")
+    @click.option("--yes", is_flag=True, help="Do not ask once more.")
+    @as_json
+    @click.pass_context
+    def asked(
+        ctx: click.Context, /, transfer: str, reason: str, dry_run: bool, yes: bool, as_json: bool, **own: Any
+    ) -> int | None:
+        every = Asked(transfer=transfer, reason=reason, dry_run=dry_run, yes=yes, as_json=as_json)
+        return command(ctx, every, **own)
+
+    return functools.update_wrapper(asked, command)
+
+
+how = click.option("--how", required=True, help="By which way, as in 'portal, order 4711' or 'telephone, Ms Ek'.")
 
 
 def person(data: Path) -> str:
@@ -33,14 +76,57 @@ def person(data: Path) -> str:
     return behind if behind and shared else user
 
 
-def _decided(ctx: click.Context, name: str, as_json: bool, act: Act) -> None:
+def _decide(ctx: click.Context, asked: Asked, act: Act, told: Told | None = None) -> int:
     gateway = open_gateway(ctx)
-    transfer = act(gateway.decisions, gateway.ledger.views.find(name), person(gateway.data))
-    if as_json:
-        emit([transfer])
+    found, who = gateway.ledger.views.find_transfer(asked.transfer), person(gateway.data)
+    before = gateway.ledger.transfers.get(found)
+    if told:
+        _tell(told(gateway.ledger.cases.of(found), who))
+    would = act(gateway.rehearsal, found, who)
+    if asked.dry_run:
+        _print_rehearsed(before, would, asked)
+        return 0
+    if told and not asked.yes and not _asked_once_more(would):
+        click.echo("Nothing was changed.", err=True)
+        return 1
+    _print_decided(gateway, before, act(gateway.decisions, found, who), asked)
+    return 0
+
+
+def _tell(sentences: list[str]) -> None:
+    for sentence in sentences:
+        click.echo(printed(local_times(f"- {sentence}")), err=True)
+
+
+def _asked_once_more(would: Transfer) -> bool:
+    """On a terminal; a script has said what it wants."""
+    return not sys.stdin.isatty() or click.confirm(f"Go on with {would.id}?", default=False, err=True)
+
+
+def _print_rehearsed(before: Transfer, would: Transfer, asked: Asked) -> None:
+    if asked.as_json:
+        emit([would])
         return
-    line = text(f"{transfer.id} is now ").append_text(word(transfer.state)).append_text(text("."))
-    if transfer.state == "READY":
+    what = "stay " if would.state == before.state else "become "
+    line = text(f"{would.id} would {what}").append_text(word(would.state))
+    if would.verdict != before.verdict and would.verdict != "none":
+        line.append_text(text(", the bank's word ")).append_text(word(would.verdict))
+    if _proposed(before, would):
+        line.append_text(text(", and a second person would have to say the same"))
+    console().print(line.append_text(text(". Nothing was changed.")))
+
+
+def _print_decided(gateway: Gateway, before: Transfer, after: Transfer, asked: Asked) -> None:
+    if _proposed(before, after):
+        click.echo("Recorded as proposed; a second person has to confirm it with the same command.", err=True)
+    if asked.as_json:
+        emit([after])
+        return
+    line = text(f"{after.id} is now ").append_text(word(after.state))
+    if after.verdict != "none":
+        line.append_text(text(", the bank's word ")).append_text(word(after.verdict))
+    line.append_text(text("."))
+    if after.state == "READY":
         running = gateway.runs()
         line.append_text(
             text(" The running gateway sends it." if running else " Send it with `h2h send`, or start `h2h run`.")
@@ -48,60 +134,64 @@ def _decided(ctx: click.Context, name: str, as_json: bool, act: Act) -> None:
     console().print(line)
 
 
+def _proposed(before: Transfer, after: Transfer) -> bool:
+    """Whether this was the first of two persons who have to say so."""
+    return after.state == before.state and after.proposed_by not in (None, before.proposed_by)
+
+
+def _against(case: Case, _: str) -> list[str]:
+    from h2h.outbound.advice import against
+
+    return against(case) or ["Nothing that is known speaks against it."]
+
+
+def _what_it_risks(case: Case, who: str, records: str) -> list[str]:
+    row = case.transfer
+    what = f"{row.payments} payments, sum {row.control_sum} {'/'.join(row.currencies or ())}"
+    return [f"This records for {row.id} ({row.name}, message id {row.message_id}, {what}): {records}, says {who}."]
+
+
 @click.command()
-@transfer_id
-@reason
-@as_json
-@click.pass_context
-def resend(ctx: click.Context, transfer: str, reason: str, as_json: bool) -> None:
+@decision
+def resend(ctx: click.Context, asked: Asked) -> int:
     """Send a transfer's same bytes again, by the same name rules.
 
-    Possible where the bank cannot have it (FAILED), or refused it as a whole (SENT and REJECTED). Refused, with the
-    reason, where sending again could pay twice.
+    Possible where the bank cannot have it (FAILED), or refused it as a whole (SENT and REJECTED; where only a person
+    noted the refusal, somebody else has to resend it). Refused, with the reason, where sending again could pay twice.
     """
-    _decided(ctx, transfer, as_json, lambda d, t, who: d.resend(t, who=who, reason=reason))
+    return _decide(ctx, asked, lambda d, t, who: d.resend(t, who=who, reason=asked.reason), _against)
 
 
 @click.command()
-@transfer_id
-@reason
 @click.option("--now", is_flag=True, help="Send at once, even after the cut-off; else in the next window.")
-@as_json
-@click.pass_context
-def release(ctx: click.Context, transfer: str, reason: str, now: bool, as_json: bool) -> None:
-    """Let a HELD transfer go; a DUPLICATE becomes HELD first."""
+@decision
+def release(ctx: click.Context, asked: Asked, now: bool) -> int:
+    """Let a HELD transfer go; a DUPLICATE becomes HELD first.
 
-    _decided(ctx, transfer, as_json, lambda d, t, who: d.release(t, who=who, reason=reason, now=now))
+    With --now also a READY one, which waits for its window or after a failure.
+    """
+    return _decide(ctx, asked, lambda d, t, who: d.release(t, who=who, reason=asked.reason, now=now), _against)
 
 
 @click.command()
-@transfer_id
-@reason
-@as_json
-@click.pass_context
-def hold(ctx: click.Context, transfer: str, reason: str, as_json: bool) -> None:
+@decision
+def hold(ctx: click.Context, asked: Asked) -> int:
     """Keep a READY transfer back until it is released."""
-    _decided(ctx, transfer, as_json, lambda d, t, who: d.hold(t, who=who, reason=reason))
+    return _decide(ctx, asked, lambda d, t, who: d.hold(t, who=who, reason=asked.reason))
 
 
 @click.command()
-@transfer_id
-@reason
-@as_json
-@click.pass_context
-def cancel(ctx: click.Context, transfer: str, reason: str, as_json: bool) -> None:
+@decision
+def cancel(ctx: click.Context, asked: Asked) -> int:
     """Withdraw a transfer that was not handed over. There is no way back."""
-    _decided(ctx, transfer, as_json, lambda d, t, who: d.cancel(t, who=who, reason=reason))
+    return _decide(ctx, asked, lambda d, t, who: d.cancel(t, who=who, reason=asked.reason))
 
 
 @click.command()
-@transfer_id
-@reason
 @click.option("--bank-has-it", "answer", flag_value="bank-has-it", help="The bank confirmed that it has the file.")
 @click.option("--send-again", "answer", flag_value="send-again", help="The bank does not have it. Takes two persons.")
-@as_json
-@click.pass_context
-def resolve(ctx: click.Context, transfer: str, reason: str, answer: str | None, as_json: bool) -> None:
+@decision
+def resolve(ctx: click.Context, asked: Asked, answer: str | None) -> int:
     """Decide an UNCERTAIN transfer, after asking the bank.
 
     Look at the evidence first (`h2h show ID`). --send-again sends the same bytes with the same message id, so that
@@ -112,10 +202,84 @@ def resolve(ctx: click.Context, transfer: str, reason: str, answer: str | None, 
         raise click.UsageError("Say what the bank answered: --bank-has-it or --send-again.")
 
     def act(decisions: Decisions, name: str, who: str) -> Transfer:
-        decide: Any = decisions.bank_has_it if answer == "bank-has-it" else decisions.send_again
-        decided: Transfer = decide(name, who=who, reason=reason)
-        if decided.state == "UNCERTAIN":
-            click.echo("Recorded as proposed; a second person has to confirm it with the same command.", err=True)
-        return decided
+        decide = decisions.bank_has_it if answer == "bank-has-it" else decisions.send_again
+        return decide(name, who=who, reason=asked.reason)
 
-    _decided(ctx, transfer, as_json, act)
+    return _decide(ctx, asked, act, _against)
+
+
+@click.command()
+@how
+@decision
+def sent_by_hand(ctx: click.Context, asked: Asked, how: str) -> int:
+    """Record that a person brought a transfer to the bank by other means, as in its portal.
+
+    It becomes SENT: the gateway never sends it, and waits for the bank's answer. For what waits (READY, HELD) or was
+    given up (FAILED); an UNCERTAIN one is closed with `h2h resolve ID --bank-has-it`.
+    """
+
+    def told(case: Case, who: str) -> list[str]:
+        records = f"sent by hand ({how}). The gateway will never send it; if that is not so, it is never paid"
+        return [*_what_it_risks(case, who, records), *_against(case, who)]
+
+    return _decide(ctx, asked, lambda d, t, who: d.sent_by_hand(t, who=who, how=how, reason=asked.reason), told)
+
+
+@click.command()
+@click.option("--accepted", "answer", flag_value="ACCEPTED", help="The bank took it.")
+@click.option("--rejected", "answer", flag_value="REJECTED", help="The bank refused all of it.")
+@how
+@decision
+def confirm(ctx: click.Context, asked: Asked, how: str, answer: str | None) -> int:
+    """Note the bank's word on a SENT transfer, as it was told on the telephone or in a portal.
+
+    A pain.002 that comes later counts more: one that agrees takes the note's place, one that contradicts it is a
+    finding. After --rejected somebody else may resend it.
+    """
+    from h2h.verdicts import Verdict
+
+    if answer is None:
+        raise click.UsageError("Say what the bank answered: --accepted or --rejected.")
+    verdict = Verdict(answer)
+
+    def told(case: Case, who: str) -> list[str]:
+        wrong = "a false note hides that it was refused"
+        if verdict is Verdict.REJECTED:
+            wrong = "somebody else may then resend it, and a false note pays it twice"
+        return [*_what_it_risks(case, who, f"{verdict} by the bank ({how}); {wrong}"), *_against(case, who)]
+
+    return _decide(ctx, asked, lambda d, t, who: d.confirm(t, verdict, who=who, how=how, reason=asked.reason), told)
+
+
+@click.command()
+@click.argument("files", metavar="ID…", nargs=-1, required=True)
+@click.option("--reason", required=True, help="Why; stands in the journal.")
+@as_json
+@click.pass_context
+def reread(ctx: click.Context, files: tuple[str, ...], reason: str, as_json: bool) -> int:
+    """Read UNREADABLE files once more, from the archive.
+
+    For after an update of the gateway or of its schemas. Exit status 1 if one of them still cannot be read.
+    """
+    gateway = open_gateway(ctx)
+    messages, views = gateway.ledger.messages, gateway.ledger.views
+    names = [InboundId(views.find(file)) for file in files]
+    for name in names:
+        messages.reread(name, who=person(gateway.data), reason=reason, now=gateway.clock.now())
+    if not gateway.runs():
+        with gateway.running():
+            for desk in gateway.desks.values():
+                desk.finish_started()
+    read = [messages.get(name) for name in names]
+    if as_json:
+        emit(read)
+    for message in read if not as_json else ():
+        line = text(f"{message.id} is now ").append_text(word(message.state)).append_text(text("."))
+        console().print(line.append_text(text(_next(message), "dim")))
+    return int(any(message.state == "UNREADABLE" for message in read))
+
+
+def _next(message: Message) -> str:
+    if message.state == "KEPT":
+        return " The running gateway reads it at its next pull."
+    return f" {message.reason}" if message.reason else ""

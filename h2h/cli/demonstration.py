@@ -58,6 +58,8 @@ remote = "/out"
 match = "*.xml"
 messages = ["pain.002.001.03", "pain.002.001.10", "camt.053.001.02", "camt.053.001.08"]
 every = "500ms"
+settle = "0s"
+names_are_unique = true
 after = "delete"
 deliver = "../erp/in"
 """
@@ -149,6 +151,7 @@ def _fresh(folder: Path) -> None:
     if folder.exists() and any(folder.iterdir()):
         if not (folder / MARK).exists():
             raise UsageError(f"{folder} is not empty and was not made by the demo; name another folder.")
+        click.echo(f"The earlier demo in {folder} is replaced.")
         shutil.rmtree(folder)
     for part in ("erp/out", "erp/in", "banks", "bank"):
         (folder / part).mkdir(parents=True)

@@ -11,6 +11,7 @@ from unicodedata import category
 import click
 
 from h2h.cli.output import emit, one_line, open_gateway
+from h2h.cli.reading import known
 from h2h.records import json_value
 
 if TYPE_CHECKING:
@@ -23,17 +24,20 @@ DANGEROUS = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet takes a cell that 
 @click.argument("what", type=click.Choice(["files", "payments", "statements", "entries"]))
 @click.option("--bank", help="Only this bank.")
 @click.option("--format", "form", type=click.Choice(["csv", "jsonl"]), default="csv", show_default=True)
+@click.option("--json", "as_json", is_flag=True, help="The same as --format jsonl.")
 @click.option("--limit", default=10_000, show_default=True, type=click.IntRange(1, 10_000_000), help="At most so many.")
 @click.pass_context
-def export(ctx: click.Context, what: str, bank: str | None, form: str, limit: int) -> None:
+def export(ctx: click.Context, what: str, bank: str | None, form: str, as_json: bool, limit: int) -> None:
     """Write files, payments, statements or entries to standard output, newest first.
 
     In CSV a text that a spreadsheet would take for a formula gets an apostrophe in front; control characters are
     escaped.
     """
-    views = open_gateway(ctx).ledger.views
+    gateway = open_gateway(ctx)
+    views = gateway.ledger.views
+    known(gateway, bank, views.files(bank=bank, limit=1))
     rows = _rows(views, what, bank, limit)
-    if form == "jsonl":
+    if as_json or form == "jsonl":
         emit(rows)
     else:
         _write_csv([json_value(row) for row in rows])

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.text import Text
 
+    from h2h.config import Settings
     from h2h.gateway import Gateway
 
 STYLES = {
@@ -33,16 +35,39 @@ LARGE_BYTES = 3_000_000  # what takes more than a moment to read
 PIPE_WIDTH = 200  # of a table that goes into a file or a pipe
 WHOLE = ("id", "account", "state", "verdict", "code", "attempt", "bank", "sum", "opening", "closing", "at", "since")
 
+UTC_TIME = re.compile(
+    r"(?P<day>\d{4}-\d\d-\d\d)[ T](?P<minute>\d\d:\d\d)(?P<second>:\d\d)?(?:\.\d+)?(?: UTC\b|\+00:00|Z\b)"
+)
+
 as_json = click.option("--json", "as_json", is_flag=True, help="One JSON object per line, for programs.")
 
 
 def open_gateway(ctx: click.Context) -> Gateway:
     """The gateway of the settings file; closed when the command ends."""
-    from h2h.clock import clock_for
     from h2h.config import load
+
+    return _gateway(ctx, load(ctx.obj))
+
+
+def ready_gateway(ctx: click.Context) -> Gateway:
+    """The same, to move files: refused while keys or folders are missing, or in each other's way."""
+    return _gateway(ctx, ready_settings(ctx))
+
+
+def ready_settings(ctx: click.Context) -> Settings:
+    """The settings, if all is there that they need; SettingsError has everything that is wrong."""
+    from h2h.readiness import look
+
+    found = look(ctx.obj)
+    for warning in found.warnings:
+        click.echo(f"h2h: warning: {warning}", err=True)
+    return found.settings()
+
+
+def _gateway(ctx: click.Context, settings: Settings) -> Gateway:
+    from h2h.clock import clock_for
     from h2h.gateway import Gateway
 
-    settings = load(ctx.obj)
     gateway = Gateway(settings, clock_for(settings.gateway.environment, os.environ.get("H2H_NOW")))
     gateway.archive.observe = with_bar
     ctx.call_on_close(gateway.close)
@@ -98,8 +123,38 @@ def money(amount: Decimal | None, currency: str | None = None) -> Text:
 
 
 def at(instant: datetime | None) -> Text:
-    """An instant in the local zone of the machine, to the second."""
-    return text("" if instant is None else f"{instant.astimezone():%Y-%m-%d %H:%M:%S}")
+    """An instant in the local zone of the machine, to the second, with the zone's name: it may change over night."""
+    return text("" if instant is None else f"{instant.astimezone():%Y-%m-%d %H:%M:%S %Z}")
+
+
+def clock_time(instant: datetime) -> str:
+    """Hour and minute in the local zone, with its name."""
+    return f"{instant.astimezone():%H:%M %Z}"
+
+
+def sentence(value: str | None) -> Text:
+    """A sentence of the ledger for the screen."""
+    return text(local_times(value or ""))
+
+
+def local_times(value: str) -> str:
+    """A text of the ledger, where times are in UTC, with the same instants as all others on the screen."""
+    return UTC_TIME.sub(_local, value)
+
+
+def _local(found: re.Match[str]) -> str:
+    try:
+        instant = datetime.fromisoformat(f"{found['day']} {found['minute']}{found['second'] or ''}").replace(tzinfo=UTC)
+    except ValueError:
+        return found[0]
+    return f"{instant.astimezone():{'%Y-%m-%d %H:%M:%S %Z' if found['second'] else '%Y-%m-%d %H:%M %Z'}}"
+
+
+def printed(value: str) -> str:
+    """A text on one line of its own, safe for a terminal, without the cost of loading what draws tables."""
+    from h2h.text import printable
+
+    return "\n".join(line if line.isprintable() else printable(line) for line in value.split("\n"))
 
 
 def ago(instant: datetime | None, now: datetime) -> str:

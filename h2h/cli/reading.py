@@ -6,26 +6,64 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from h2h.cli.output import as_json, at, console, emit, listing, money, open_gateway, table, text, word
+from h2h.cli.output import (
+    as_json,
+    at,
+    console,
+    emit,
+    listing,
+    local_times,
+    money,
+    open_gateway,
+    sentence,
+    table,
+    text,
+    word,
+)
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from h2h.gateway import Gateway
+    from h2h.ledger.cases import Case
     from h2h.ledger.views import FileRow, History, PaymentRow, StatementRow
+
+STATEMENT_COLUMNS = ("account", "statement", "no.", "closes", "opening", "closing", "entries", "ours", "adds up")
+STATEMENT_NUMBERS = ("opening", "closing", "entries", "ours")
 
 limit = click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 100_000), help="At most so many.")
 
 
+def _state(_ctx: click.Context, _parameter: click.Parameter, value: str | None) -> str | None:
+    """A state of either direction, whatever its case."""
+    from h2h.ledger.messages import MessageState
+    from h2h.lifecycle import State
+
+    states = [*State, *MessageState]
+    if value is None or value.upper() in states:
+        return value and value.upper()
+    raise click.BadParameter(f"there is no state {value!r}; there is {', '.join(states)}.")
+
+
 @click.command()
-@click.option("--state", help="Only this state, as in HELD or UNREADABLE.")
+@click.option("--state", callback=_state, help="Only this state, as in HELD or UNREADABLE.")
 @click.option("--bank", help="Only this bank.")
 @limit
 @as_json
 @click.pass_context
 def files(ctx: click.Context, state: str | None, bank: str | None, limit: int, as_json: bool) -> None:
     """List files, outbound and inbound, newest first."""
-    views = open_gateway(ctx).ledger.views
-    rows = views.files(state=state.upper() if state else None, bank=bank, limit=limit)
+    gateway = open_gateway(ctx)
+    rows = gateway.ledger.views.files(state=state, bank=bank, limit=limit)
+    known(gateway, bank, rows)
     columns = ["id", "", "bank", "file", "state", "verdict", "message id", "pmts", "sum", "at"]
     listing(rows, columns, _file_row, as_json=as_json, empty="No files.", right=["pmts", "sum"])
+
+
+def known(gateway: Gateway, bank: str | None, rows: Sequence[object]) -> None:
+    """Refuse a bank that nobody knows; one that only the ledger knows has rows."""
+    if bank and not rows:
+        gateway.bank(bank)
 
 
 def _file_row(file: FileRow) -> list[Any]:
@@ -52,72 +90,114 @@ def _file_row(file: FileRow) -> list[Any]:
 @as_json
 @click.pass_context
 def show(ctx: click.Context, file: str, as_json: bool) -> None:
-    """One file as a timeline: every event, attempt, finding and answer.
+    """One file as a timeline: every event, attempt, finding, answer and statement; and what to do now.
 
-    The end of an id is enough where it is unique.
+    The last four or more characters of an id are enough where they are unique.
     """
-    views = open_gateway(ctx).ledger.views
-    history = views.history(views.find(file))
+    ledger = open_gateway(ctx).ledger
+    history = ledger.views.history(ledger.views.find(file))
     if as_json:
         emit([history])
-    else:
-        _print_history(history)
+        return
+    _print_head(history)
+    _print_lines(history)
+    _print_parts(history)
+    _print_said(history)
+    if history.file.direction == "out":
+        _print_advice(ledger.cases.of(history.file.id))
 
 
-def _print_history(history: History) -> None:
+def _print_head(history: History) -> None:
     out, file = console(), history.file
     out.print(text(f"{file.id}  ", "bold").append_text(word(file.state)).append_text(text(f"  {file.name}")))
+    total = f"{file.payments or 0:,}, sum {money(file.control_sum)} {'/'.join(file.currencies or ())}"
     facts = [
         ("bank", file.bank),
         ("at the bank", history.remote),
         ("message", file.message),
         ("message id", file.message_id),
-    ]
-    facts += [
         ("bytes", f"{file.size:,}  sha256 {file.sha256}"),
         ("the bank's word", file.verdict),
         ("reason", file.reason),
+        ("payments", total if file.payments is not None else None),
     ]
-    if file.payments is not None:
-        facts.append(("payments", f"{file.payments:,}, sum {file.control_sum} {'/'.join(file.currencies or ())}"))
     for name, value in facts:
         if value and value != "none":
-            out.print(text(f"  {name:<16}", "dim").append_text(text(value)))
+            out.print(text(f"  {name:<16}", "dim").append_text(sentence(value)))
+
+
+def _print_lines(history: History) -> None:
+    out = console()
     out.print()
     for line in history.lines:
-        out.print(
-            at(line.at).append_text(text(f"  {line.kind:<22} ", "bold")).append_text(text(_told(line.data, line.actor)))
-        )
-    _print_parts(history)
+        told = text(_told(line.data, line.actor))
+        out.print(at(line.at).append_text(text(f"  {line.kind:<22} ", "bold")).append_text(told))
 
 
 def _told(data: dict[str, Any], actor: str) -> str:
     kept = {k: v for k, v in data.items() if v not in (None, [], "") and k not in ("id", "bank", "watch", "from")}
-    said = "  ".join(f"{k}: {v}" for k, v in kept.items())
+    said = "  ".join(f"{k}: {_plain(v)}" for k, v in kept.items())
     return said if actor == "gateway" else f"by {actor}  {said}"
 
 
+def _plain(value: Any) -> str:
+    """A value of the journal in words."""
+    if isinstance(value, list):
+        return ", ".join(map(_plain, value))
+    if isinstance(value, dict):
+        return " ".join(_plain(inner) for inner in value.values())
+    return local_times(str(value))
+
+
 def _print_parts(history: History) -> None:
-    out = console()
     if history.batches:
-        out.print()
         rows = [
             [b["payment_information_id"], b["payments"], money(b["amount"]), b["debtor_account"], b["execution_date"],
              word(b["verdict"] if b["verdict"] != "none" else "")]
             for b in history.batches
         ]  # fmt: skip
-        table(["batch", "payments", "sum", "debtor account", "execution", "verdict"], rows, right=["payments", "sum"])
+        _part(["batch", "payments", "sum", "debtor account", "execution", "verdict"], rows, ["payments", "sum"])
     if history.attempts:
-        out.print()
         rows = [
-            [a["number"], at(a["started_at"]), a["step"], a["outcome"] or "under way", at(a["next_at"]), a["text"]]
+            [a["number"], at(a["started_at"]), a["step"], a["outcome"] or "under way", at(a["next_at"]),
+             sentence(a["text"])]
             for a in history.attempts
-        ]
-        table(["attempt", "started", "step", "outcome", "next", "said"], rows, right=["attempt"])
+        ]  # fmt: skip
+        _part(["attempt", "started", "step", "outcome", "next", "said"], rows, ["attempt"])
     if history.findings:
-        out.print()
-        rows = [[word(f.severity), f.code, f.line, f.path, f.text] for f in history.findings]
-        table(["severity", "code", "line", "path", "text"], rows, right=["line"])
+        rows = [[word(f.severity), f.code, f.line, f.path, sentence(f.text)] for f in history.findings]
+        _part(["severity", "code", "line", "path", "text"], rows, ["line"])
+
+
+def _print_said(history: History) -> None:
+    """What a pain.002 said, of this file or in it; and the statements of a camt.053."""
+    if history.reports:
+        other, name = ("message_id", "in") if history.file.direction == "out" else ("transfer_id", "of")
+        rows = [
+            [r["status"], r["level"], r["end_to_end_id"] or r["payment_information_id"] or r["original_message_id"],
+             r[other] or "nothing that we sent", "; ".join(_reason(x) for x in r["reasons"] or ()), r["effect"]]
+            for r in history.reports
+        ]  # fmt: skip
+        _part(["answer", "on the", "reference", name, "reasons", "effect"], rows, [])
+    if history.statements:
+        _part(STATEMENT_COLUMNS, [_statement_row(s) for s in history.statements], STATEMENT_NUMBERS)
+
+
+def _part(columns: Sequence[str], rows: Sequence[Sequence[object]], right: Sequence[str]) -> None:
+    console().print()
+    table(columns, rows, right=right)
+
+
+def _print_advice(case: Case) -> None:
+    """For what is in doubt all that is known, for the rest what can be done."""
+    from h2h.lifecycle import State
+    from h2h.outbound.advice import against, next_steps
+
+    out = console()
+    out.print()
+    known = against(case) if case.transfer.state is State.UNCERTAIN else []
+    for line in [*known, *next_steps(case)]:
+        out.print(sentence(line))
 
 
 @click.command()
@@ -194,16 +274,17 @@ def _reason(reason: dict[str, str]) -> str:
 @click.pass_context
 def statements(ctx: click.Context, account: str | None, bank: str | None, limit: int, as_json: bool) -> None:
     """List statements, newest first: balances, entries, how many of our payments they book."""
-    rows = open_gateway(ctx).ledger.views.statements(account=account, bank=bank, limit=limit)
-    columns = ["account", "statement", "no.", "closes", "opening", "closing", "entries", "ours", "adds up"]
-    numbers = ["opening", "closing", "entries", "ours"]
-    listing(rows, columns, _statement_row, as_json=as_json, empty="No statements.", right=numbers)
+    gateway = open_gateway(ctx)
+    rows = gateway.ledger.views.statements(account=account, bank=bank, limit=limit)
+    known(gateway, bank, rows)
+    listing(rows, STATEMENT_COLUMNS, _statement_row, as_json=as_json, empty="No statements.", right=STATEMENT_NUMBERS)
 
 
 def _statement_row(row: StatementRow) -> list[Any]:
-    adds_up = {True: text("yes", "green"), False: text("NO", "red"), None: text("cannot be said", "dim")}[
-        row.reconciles
-    ]
+    words = {True: text("yes", "green"), False: text("NO", "red"), None: text("cannot be said", "dim")}
+    adds_up = (
+        words[row.reconciles] if row.last_page is not False else text(f"page {row.page or 1}, not the last", "dim")
+    )
     return [
         row.account, row.statement_id, row.sequence_number, row.closing_date, money(row.opening, row.currency),
         money(row.closing, row.currency), row.entries, row.matched, adds_up,

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from h2h.cli.output import console, emit, open_gateway, text
+from h2h.cli.output import console, emit, ready_settings, text
 
 if TYPE_CHECKING:
     from h2h.config import Bank, Settings
+
+PRIVATE, SHARED = 0o700, 0o777  # the umask takes its part of it
 
 
 @click.command()
@@ -19,18 +22,28 @@ if TYPE_CHECKING:
 def init(ctx: click.Context) -> None:
     """Write annotated settings to begin with, or make the folders that the settings name.
 
-    Without a settings file it writes one, and the profile of a first bank beside it. With one, it makes the data
-    folder and every watched and delivery folder that is missing. Nothing is ever overwritten.
+    Without a settings file it writes one, the profile of a first bank beside it, and a folder for keys that is closed
+    to others. With one, it makes the data folder and every watched, delivery and key folder that is missing. Nothing
+    is ever overwritten.
     """
+    from h2h.errors import UsageError
+
     file: Path = ctx.obj
-    if not file.exists():
-        _write_examples(file)
-        return
+    try:
+        if file.exists():
+            _make_folders(file)
+        else:
+            _write_examples(file)
+    except OSError as error:
+        raise UsageError(f"{error.filename} cannot be made: {(error.strerror or str(error)).lower()}.") from error
+
+
+def _make_folders(file: Path) -> None:
     from h2h.config import load
 
-    made = [folder for folder in _folders(load(file)) if not folder.is_dir()]
-    for folder in made:
-        folder.mkdir(parents=True)
+    made = {folder: mode for folder, mode in _folders(load(file)).items() if not os.path.isdir(folder)}
+    for folder, mode in made.items():
+        folder.mkdir(parents=True, mode=mode)
         click.echo(f"made {folder}")
     if not made:
         click.echo("Every folder is there. Look with `h2h check`.")
@@ -47,15 +60,24 @@ def _write_examples(file: Path) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(root("config") / name, target)
         click.echo(f"wrote {target}")
+    keys = file.parent / "keys"
+    if not keys.exists():
+        keys.mkdir(mode=PRIVATE)
+        click.echo(f"made {keys}, closed to others")
     click.echo("Fill in what the bank told you, run `h2h init` again for the folders, then `h2h check`.")
 
 
-def _folders(settings: Settings) -> list[Path]:
-    folders = [settings.gateway.data]
+def _folders(settings: Settings) -> dict[Path, int]:
+    """Every folder that the settings name, with the mode in which it is made; what is secret is for us alone."""
+    from h2h.folders import OURS
+
+    private, shared = [settings.gateway.data], []
     for bank in settings.banks:
-        folders += [folder.watch for folder in bank.outbound]
-        folders += [folder.deliver for folder in bank.inbound if folder.deliver]
-    return folders
+        private += [bank.channel.key_file.parent] if bank.channel.kind == "sftp" else []
+        shared += [folder.watch for folder in bank.outbound]
+        private += [folder.watch / OURS for folder in bank.outbound]
+        shared += [folder.deliver for folder in bank.inbound if folder.deliver]
+    return dict.fromkeys(shared, SHARED) | dict.fromkeys(private, PRIVATE)
 
 
 @click.command()
@@ -67,18 +89,15 @@ def check(ctx: click.Context, online: bool, as_json: bool) -> int:
 
     Exit status 2 for wrong settings, 1 if a bank could not be asked.
     """
-    from h2h.cli.work import require_world
     from h2h.errors import SettingsError
 
     try:
-        gateway = open_gateway(ctx)
-        require_world(gateway)
+        banks = ready_settings(ctx).banks
     except SettingsError as error:
         if not as_json:
             raise
         emit(error.problems)
         return 2
-    banks = gateway.settings.banks
     if not as_json:
         click.echo(f"{ctx.obj}: good; {len(banks)} bank(s): {', '.join(b.name for b in banks) or 'none'}.")
     good = True

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from h2h.cli.output import as_json, emit, open_gateway, text, word
+from h2h.cli.output import as_json, emit, ready_gateway, text, word
 
 if TYPE_CHECKING:
     from h2h.config import Bank
@@ -30,8 +30,7 @@ def run(ctx: click.Context) -> None:
     from h2h.daemon import Daemon
     from h2h.logs import start_logging
 
-    gateway = open_gateway(ctx)
-    require_world(gateway)
+    gateway = ready_gateway(ctx)
     start_logging()
     with gateway.running():
         Daemon(gateway).run()
@@ -46,9 +45,8 @@ def send(ctx: click.Context, bank: str | None, as_json: bool) -> int:
 
     Exit status 1 if a file was refused or could not be sent.
     """
-    gateway = open_gateway(ctx)
+    gateway = ready_gateway(ctx)
     banks = chosen(gateway, bank)
-    require_world(gateway)
     seen: dict[str, Transfer] = {}
 
     def told(file: Transfer | Message) -> None:
@@ -56,17 +54,21 @@ def send(ctx: click.Context, bank: str | None, as_json: bool) -> int:
         if not as_json:
             _say(file)
 
+    errors: list[str] = []
     with gateway.running():
         for one in banks:
             desk = gateway.desks[one.name]
-            _take_in(gateway, desk, told)
+            errors += _take_in(gateway, desk, told)
             desk.hand_over(told)
+    for error in errors:
+        click.echo(f"h2h: {error}", err=True)
     final = [gateway.ledger.transfers.get(transfer_id) for transfer_id in seen]
     if as_json:
         emit(final)
     elif not final:
         click.echo("Nothing to send.")
-    return 0 if all(t.state in ("SENT", "READY", "HELD") and not _stuck(t) for t in final) else 1
+    good = not errors and all(t.state in ("SENT", "READY", "HELD") and not _stuck(t) for t in final)
+    return 0 if good else 1
 
 
 def _stuck(transfer: Transfer) -> bool:
@@ -74,14 +76,20 @@ def _stuck(transfer: Transfer) -> bool:
     return transfer.state == "READY" and transfer.attempts > 0
 
 
-def _take_in(gateway: Gateway, desk: Desk, told: Callable[[Transfer | Message], None]) -> None:
-    """Look until every file has settled: one round alone would leave what has just been written."""
+def _take_in(gateway: Gateway, desk: Desk, told: Callable[[Transfer | Message], None]) -> list[str]:
+    """Look until every file has settled: one round alone would leave what has just been written.
+
+    The folders' errors, in words.
+    """
     import threading
 
     settle = max((f.settle.total_seconds() for f in desk.bank.outbound if not f.marker), default=0.0)
     end = gateway.clock.monotonic() + settle + PATIENCE_SECONDS
-    while any(scan.waiting for scan in desk.take_in(told)) and gateway.clock.monotonic() < end:
+    scans = desk.take_in(told)
+    while any(scan.settling for scan in scans) and gateway.clock.monotonic() < end:
         gateway.clock.wait(threading.Event(), 0.2)
+        scans = desk.take_in(told)
+    return [scan.error for scan in scans if scan.error]
 
 
 @click.command()
@@ -95,9 +103,8 @@ def pull(ctx: click.Context, bank: str | None, as_json: bool) -> int:
     """
     from h2h.errors import ChannelError
 
-    gateway = open_gateway(ctx)
+    gateway = ready_gateway(ctx)
     banks = chosen(gateway, bank)
-    require_world(gateway)
     seen: list[Message] = []
     failed = False
 
@@ -123,15 +130,6 @@ def pull(ctx: click.Context, bank: str | None, as_json: bool) -> int:
 
 def chosen(gateway: Gateway, name: str | None) -> list[Bank]:
     return [gateway.bank(name)] if name else list(gateway.settings.banks)
-
-
-def require_world(gateway: Gateway) -> None:
-    """Refuse to move files while folders or keys are missing."""
-    from h2h.config import world_problems
-    from h2h.errors import SettingsError
-
-    if problems := world_problems(gateway.settings):
-        raise SettingsError(problems)
 
 
 def _say(file: Transfer | Message) -> None:

@@ -3,17 +3,23 @@
 transfers  outbound files: received, judged, lease, publishing, sent, …      contacts  the line to each bank
 messages   inbound files: kept, applied, discarded, handed over             slots     once per schedule and slot
 views      what people and programs read                                     journal   the chained events
+troubles   what does not work in a bank's folder
+people     decisions: hold, release, sent by hand, …; `rehearsal`: the same, and nothing stays
+cases      what is known of one transfer, for whoever has to decide about it
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 
+from h2h.ledger.cases import Cases
 from h2h.ledger.contacts import Contacts, Slots
 from h2h.ledger.database import Database
 from h2h.ledger.journal import Journal
 from h2h.ledger.messages import Messages
+from h2h.ledger.people import People
 from h2h.ledger.transfers import Transfers
+from h2h.ledger.troubles import Troubles
 from h2h.ledger.views import Views
 
 
@@ -22,9 +28,13 @@ class Ledger:
         """Open the database, `base` being the folder of a relative SQLite file, and bring it up to date."""
         self._database = Database(url, base)
         self.transfers = Transfers(self._database)
+        self.people = People(self._database.transaction)
+        self.rehearsal = People(self._database.rehearsal)
+        self.cases = Cases(self._database)
         self.messages = Messages(self._database)
         self.contacts = Contacts(self._database)
         self.slots = Slots(self._database)
+        self.troubles = Troubles(self._database)
         self.views = Views(self._database)
         self.journal = Journal(self._database)
 

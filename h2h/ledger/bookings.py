@@ -1,8 +1,9 @@
 """Applying a camt.053: statements, entries and details as rows, and the payment that each debit executes.
 
-A statement that is known already (same account, id, number and page) makes no second set of records, whatever file
-it comes in. A booked debit finds its payment by EndToEndId, amount and account; a batch booking without details by
-the PmtInfId and the sum of what the bank did not refuse. What does not fit exactly is left unmatched.
+A statement that is known already makes no second set of records, whatever file it comes in, and one that contradicts
+a known one makes none at all (statements.py). A booked debit finds its payment by EndToEndId, amount and account; a
+batch booking without details by the PmtInfId and the sum of what the bank did not refuse. What does not fit exactly is
+left unmatched.
 """
 
 from __future__ import annotations
@@ -14,7 +15,9 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, insert, or_, select, update
 
+from h2h.identity import NO_REFERENCE
 from h2h.ledger import tables as t
+from h2h.ledger.statements import CLOSING, OPENING, Standing, account_of, balance, continuity, standing
 from h2h.lifecycle import State
 from h2h.model import Entry, EntryDetail, Finding, InboundId, Record, Severity, Statement, StatementFile
 from h2h.records import plain, plain_entry
@@ -22,9 +25,6 @@ from h2h.rules import balances_add_up
 from h2h.verdicts import REFUSALS
 
 AT_THE_BANK = (State.SENT, State.PUBLISHING, State.UNCERTAIN)
-NO_REFERENCE = frozenset({"NOTPROVIDED", "NOT PROVIDED", "NONREF"})
-OPENING = ("OPBD", "PRCD")
-CLOSING = ("CLBD",)
 
 
 def apply_statements(
@@ -32,10 +32,13 @@ def apply_statements(
 ) -> list[Finding]:
     findings: list[Finding] = []
     for statement, entries in _statements(records):
-        if known := _known(connection, bank, statement):
-            findings.append(_repeated(statement, known))
-        else:
+        known = standing(connection, bank, statement, entries)
+        if known.row is None:
             findings += _apply(connection, message_id, bank, statement, entries)
+        elif known.standing is Standing.CONFLICT:
+            findings.append(_conflict(statement, known.row))
+        else:
+            findings.append(_repeated(statement, known.row))
     return findings
 
 
@@ -57,28 +60,22 @@ def _paged(statement: Statement, head: StatementFile | None) -> Statement:
     return replace(statement, page_number=head.page_number, last_page=head.last_page)
 
 
-def _known(connection: Connection, bank: str, statement: Statement) -> Row[Any] | None:
-    c = t.statement.c
-    if statement.statement_id is None:
-        return None
-    same = {
-        c.bank: bank,
-        c.account: statement.iban or statement.account,
-        c.statement_id: statement.statement_id,
-        c.electronic_sequence_number: statement.electronic_sequence_number,
-        c.legal_sequence_number: statement.legal_sequence_number,
-        c.page_number: statement.page_number,
-    }
-    query = select(t.statement).where(*(column.is_not_distinct_from(value) for column, value in same.items()))
-    return connection.execute(query.limit(1)).first()
-
-
 def _repeated(statement: Statement, known: Row[Any]) -> Finding:
     return Finding(
         code="STATEMENT_REPEATED",
         severity=Severity.WARNING,
         text=f"Statement {statement.statement_id} of {known.account} was read before, from {known.message_id}. "
-        "Its records are not stored twice; where the two differ, ask the bank which one counts.",
+        "Its records are not stored twice.",
+        line=statement.line,
+    )
+
+
+def _conflict(statement: Statement, known: Row[Any]) -> Finding:
+    return Finding(
+        code="STATEMENT_CONFLICT",
+        severity=Severity.ERROR,
+        text=f"Statement {statement.statement_id} of {known.account} came before with another content, in "
+        f"{known.message_id}. That one stays as it is, and nothing of this one is booked. Ask the bank which counts.",
         line=statement.line,
     )
 
@@ -86,20 +83,19 @@ def _repeated(statement: Statement, known: Row[Any]) -> Finding:
 def _apply(
     connection: Connection, message_id: InboundId, bank: str, statement: Statement, entries: Sequence[Entry]
 ) -> list[Finding]:
+    missing = continuity(connection, bank, statement)
     reconciles, finding = balances_add_up(statement, entries)
     row = _statement_row(message_id, bank, statement, entries, reconciles)
     number: int = connection.execute(insert(t.statement).values(**row).returning(t.statement.c.id)).scalar_one()
     matched = sum(_apply_entry(connection, bank, number, row["account"], entry) for entry in entries)
     connection.execute(update(t.statement).where(t.statement.c.id == number).values(matched=matched))
-    return [finding] if finding else []
+    return [*missing, finding] if finding else missing
 
 
 def _statement_row(
     message_id: InboundId, bank: str, statement: Statement, entries: Sequence[Entry], reconciles: bool | None
 ) -> dict[str, Any]:
-    by_type = {b.type: b for b in reversed(statement.balances)}
-    opening = next((by_type[k] for k in OPENING if k in by_type), None)
-    closing = next((by_type[k] for k in CLOSING if k in by_type), None)
+    opening, closing = balance(statement, OPENING), balance(statement, CLOSING)
     columns = (
         "position", "statement_id", "currency", "electronic_sequence_number", "legal_sequence_number",
         "page_number", "last_page", "created_at", "period_from", "period_to",
@@ -108,7 +104,7 @@ def _statement_row(
         **{name: getattr(statement, name) for name in columns},
         "message_id": message_id,
         "bank": bank,
-        "account": statement.iban or statement.account,
+        "account": account_of(statement),
         "opening": opening.signed if opening else None,
         "closing": closing.signed if closing else None,
         "closing_date": closing.date if closing else None,

@@ -39,10 +39,6 @@ class Contacts:
         with self._database.transaction() as connection:
             connection.execute(update(t.contact).values(suspended_until=None))
 
-    def trouble(self, bank: str, error_class: str, text: str, now: datetime) -> None:
-        """The line is up, but something that was asked for does not work."""
-        self._set(bank, now, last_failed_at=now, failures=0, error_class=error_class, text=text, suspended_until=None)
-
     def _set(self, bank: str, now: datetime, **values: Any) -> None:
         c = t.contact.c
         with self._database.transaction() as connection:

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 
 from h2h.errors import Stale, StoreError
 
-HEAD = "0001"  # the newest migration
+HEAD = "0004"  # the newest migration
 BUSY_SECONDS = 30
 CONNECTIONS = 20  # kept open; more are opened when needed
 WRITER = 0x683268  # the advisory lock that makes writers on PostgreSQL take turns, as SQLite has it by itself
@@ -28,15 +28,22 @@ class Database:
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
         """One unit of work: committed as a whole, or nothing of it. The writer's lock is taken at once."""
-        with _translated(), self.engine.begin() as connection:
+        with self._translated(), self.engine.begin() as connection:
             if connection.dialect.name == "postgresql":
                 connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": WRITER})
             yield connection
 
     @contextmanager
+    def rehearsal(self) -> Iterator[Connection]:
+        """As `transaction`, but nothing of it stays: to see what a verb would do."""
+        with self._translated(), self.engine.connect() as connection, connection.begin() as begun:
+            yield connection
+            begun.rollback()
+
+    @contextmanager
     def reading(self) -> Iterator[Connection]:
         """A consistent view that takes no writer's lock."""
-        with _translated(), self.engine.connect().execution_options(h2h_reading=True) as connection:
+        with self._translated(), self.engine.connect().execution_options(h2h_reading=True) as connection:
             yield connection
 
     def close(self) -> None:
@@ -55,26 +62,41 @@ class Database:
             command.upgrade(config, "head")
 
     def _revision(self) -> str | None:
-        with _translated(), self.engine.connect() as connection:
+        with self._translated(), self.engine.connect() as connection:
             if not self.engine.dialect.has_table(connection, "alembic_version"):
                 return None
             return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
 
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except DBAPIError as error:
+            raise StoreError(f"The ledger cannot do its work: {self._sentence(error)}.") from error
+        except SQLAlchemyError as error:
+            raise StoreError(f"The ledger cannot do its work: {error}.") from error
 
-@contextmanager
-def _translated() -> Iterator[None]:
-    try:
-        yield
-    except DBAPIError as error:
-        raise StoreError(f"The ledger cannot do its work: {error.orig}.") from error
-    except SQLAlchemyError as error:
-        raise StoreError(f"The ledger cannot do its work: {error}.") from error
+    def _sentence(self, error: DBAPIError) -> str:
+        """The driver's words on one line, and for a server which one it is and where to look."""
+        said = " ".join(str(error.orig).split()).rstrip(".")
+        if self.engine.dialect.name == "sqlite" or not isinstance(error, OperationalError):
+            return said
+        address = self.engine.url
+        said = said.replace(str(address.password), "***") if address.password else said
+        return (
+            f"{address.render_as_string(hide_password=True)} says: {said}. Look whether the server runs there, whether "
+            "database and user exist, and whether it lets the user in (pg_hba.conf there, ~/.pgpass here); ledger.url "
+            "in the settings names them"
+        )
 
 
 def _engine(url: str, base: Path) -> Engine:
     target = make_url(url)
     if target.get_backend_name() != "sqlite":
-        return create_engine(target, pool_pre_ping=True, pool_size=CONNECTIONS, max_overflow=-1)
+        try:
+            return create_engine(target, pool_pre_ping=True, pool_size=CONNECTIONS, max_overflow=-1)
+        except ImportError as error:
+            raise StoreError(f"The driver for the ledger's database cannot be loaded: {error}.") from error
     file = base / (target.database or "h2h.db")
     engine = create_engine(
         target.set(database=str(file)),

@@ -10,16 +10,30 @@ from h2h.ledger import tables as t
 from h2h.model import Finding, Severity
 
 CODES = {
+    "ALIKE_PAYMENTS": "the payments are alike to those of one earlier file",
     "DUPLICATE_BYTES": "the same bytes were taken before",
-    "DUPLICATE_MESSAGE_ID": "the message id was taken before for this bank",
+    "DUPLICATE_CONTENT": "the same content was taken before, written down in another way",
+    "DUPLICATE_MESSAGE_ID": "the message id was used before by a debtor at this bank",
+    "DUPLICATE_PAYMENTS": "every payment was in earlier files",
+    "FETCH_CUT": "a file that the bank gives only once did not arrive whole",
     "INTERNAL": "the gateway itself failed on the file",
+    "ORIGIN_MANIFEST": "the manifest of a payment file is wrong, or is not for this file",
+    "ORIGIN_NO_MANIFEST": "a payment file came without the manifest that its folder asks for",
+    "ORIGIN_OWNER": "a payment file belongs to a user whom its folder does not name",
+    "ORIGIN_UNKNOWN": "a payment file was gone before its origin could be checked",
     "OUTBOUND_MESSAGE_CAME_IN": "a payment order came in from the bank",
-    "REPORT_AMBIGUOUS": "a status fits several payments",
+    "PAYMENT_REPEATED": "one payment was in an earlier file",
+    "REPEATED_PAYMENTS": "some payments were in earlier files",
+    "REPORT_AMBIGUOUS": "a report fits several files, or a status several payments",
     "REPORT_CONFLICT": "a status contradicts one that was final",
     "REPORT_UNKNOWN": "a report answers a message id that was never sent",
     "REPORT_UNKNOWN_BATCH": "a report names a batch that its file does not have",
     "REPORT_UNKNOWN_PAYMENT": "a report names a payment that its file does not have",
     "REPORT_UNSENT": "a report answers a file that was not handed over",
+    "STATEMENT_CONFLICT": "a statement came before with another content",
+    "STATEMENT_GAP": "numbers were left out before a statement",
+    "STATEMENT_OPENING": "a statement does not open where the one before it closed",
+    "STATEMENT_PAGE": "the page before this one is not there",
     "STATEMENT_REPEATED": "a statement was read before, from another file",
 }
 KEPT = 1000  # findings kept for one file; a file with more is broken as a whole

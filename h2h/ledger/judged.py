@@ -1,61 +1,72 @@
-"""What judging leaves in the ledger: earlier transfers that this one repeats, its batches and its payments."""
+"""What judging leaves in the ledger: the outcome, with what earlier files say of it; batches and payments."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
-from typing import Any, Protocol
+from typing import Any
 
-from sqlalchemy import Connection, insert, or_, select, update
+from sqlalchemy import Connection, insert, select, update
 
 from h2h.errors import NotAllowed
+from h2h.identity import Trace, debtor_keys, traces
 from h2h.ledger import tables as t
-from h2h.lifecycle import FREES_MESSAGE_ID, State
+from h2h.ledger.earlier import give_up_message_id, same_file, same_payments, use_message_id
+from h2h.ledger.rows import Transfer
+from h2h.lifecycle import Trigger
 from h2h.model import Batch, Finding, Judgement, Payment, Severity, TransferId
+from h2h.repeats import Repeats
 from h2h.verdicts import StatusStep, Verdict
 
 
-class Kept(Protocol):
-    """What is asked of a transfer here."""
-
-    @property
-    def id(self) -> TransferId: ...
-    @property
-    def bank(self) -> str: ...
-    @property
-    def sha256(self) -> str: ...
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Earlier:
-    transfer_id: TransferId
-    finding: Finding
+class Outcome:
+    """What becomes of a judged file, and why. `of` is the earlier transfer that it repeats."""
+
+    trigger: Trigger
+    reason: str | None
+    findings: Sequence[Finding]
+    of: TransferId | None = None
 
 
-def find_earlier(connection: Connection, row: Kept, message_id: str | None) -> Earlier | None:
-    """An earlier transfer that has the same bytes (at any bank) or the same message id (at this bank).
+def outcome(
+    connection: Connection, row: Transfer, judgement: Judgement, content: str | None, since: datetime | None
+) -> Outcome:
+    """The judgement together with what earlier files say of it; the file's own payments are stored already.
 
-    One that was cancelled after it had once been announced at the bank counts: the bank may have it after all.
+    `since`: how far back the same payments are looked for; None for not at all.
     """
-    c, name = t.transfer.c, t.remote_name.c
-    announced = select(name.path).where(name.transfer_id == c.id, name.published).exists()
-    live = or_(c.state.not_in([*FREES_MESSAGE_ID, State.RECEIVED]), announced)
-    same_bytes = select(t.transfer).where(c.sha256 == row.sha256, c.id != row.id, live)
-    same_id = select(t.transfer).where(c.bank == row.bank, c.message_id == message_id, c.id != row.id, live)
-    for code, what, query in (
-        ("DUPLICATE_BYTES", "The same bytes were", same_bytes),
-        ("DUPLICATE_MESSAGE_ID", f"The message id {message_id} was", same_id),
-    ):
-        if found := connection.execute(query.order_by(c.received_at).limit(1)).first():
-            text = (
-                f"{what} taken before: {found.name} on {found.received_at:%Y-%m-%d %H:%M} UTC as {found.id}, "
-                f"now {found.state}. Nothing is sent. If these are new payments, give the file a new message id."
-            )
-            finding = Finding(code=code, severity=Severity.ERROR, text=text, path="/Document/CstmrCdtTrfInitn/GrpHdr")
-            return Earlier(transfer_id=TransferId(found.id), finding=finding)
-    return None
+    findings = judgement.findings
+    if not judgement.good or judgement.header is None:
+        return Outcome(trigger=Trigger.JUDGED_INVALID, reason=first_error(findings), findings=findings)
+    repeats = _repeats(connection, row, judgement, content or "", since)
+    if repeats is None:
+        return Outcome(trigger=Trigger.JUDGED_GOOD, reason=None, findings=findings)
+    first = repeats.findings[0]
+    return Outcome(
+        trigger=Trigger.JUDGED_DUPLICATE if repeats.duplicate else Trigger.JUDGED_HOLD,
+        reason=f"{first.code}: {first.text}",
+        findings=[*repeats.findings, *findings],
+        of=repeats.of,
+    )
+
+
+def _repeats(
+    connection: Connection, row: Transfer, judgement: Judgement, content: str, since: datetime | None
+) -> Repeats | None:
+    """Bytes, content, message id, payments: the first that says that the file came before. A duplicate uses no id."""
+    if found := same_file(connection, row, content):
+        return found
+    message_id = judgement.header.message_id if judgement.header else None
+    if message_id and (found := use_message_id(connection, row, message_id, debtor_keys(judgement.batches))):
+        return found
+    found = same_payments(connection, row, judgement, since) if since else None
+    if found and found.duplicate:
+        give_up_message_id(connection, row)
+    return found
 
 
 def first_error(findings: Sequence[Finding]) -> str | None:
@@ -85,7 +96,8 @@ def store_payments(connection: Connection, transfer_id: TransferId, judgement: J
     for payment in judgement.payments:
         members[payment.batch].append(payment)
     batches = [_batch_row(transfer_id, batch, members[batch.position]) for batch in judgement.batches]
-    payments = [_payment_row(transfer_id, payment) for payment in judgement.payments]
+    seen = traces(judgement.batches, judgement.payments)
+    payments = [_payment_row(transfer_id, p, trace) for p, trace in zip(judgement.payments, seen, strict=True)]
     for table, rows in ((t.batch, batches), (t.payment, payments)):
         if rows:
             connection.execute(insert(table), rows)
@@ -108,7 +120,7 @@ def _batch_row(transfer_id: TransferId, batch: Batch, payments: Sequence[Payment
     }
 
 
-def _payment_row(transfer_id: TransferId, payment: Payment) -> dict[str, Any]:
+def _payment_row(transfer_id: TransferId, payment: Payment, trace: Trace | None) -> dict[str, Any]:
     return {
         "transfer_id": transfer_id,
         "position": payment.position,
@@ -123,6 +135,7 @@ def _payment_row(transfer_id: TransferId, payment: Payment) -> dict[str, Any]:
         "creditor_agent": payment.creditor_agent,
         "execution_date": payment.execution_date,
         "remittance": payment.remittance,
+        "fingerprint": trace.traits.fingerprint() if trace else None,
     }
 
 
@@ -136,7 +149,7 @@ def forget_refusal(connection: Connection, transfer_id: str, verdict: Verdict) -
     if verdict is not Verdict.REJECTED:
         raise NotAllowed(f"{transfer_id} is not sent again: the bank's verdict is {verdict}, not REJECTED.")
     if connection.execute(contradicted).first() is not None:
-        text = "the bank's reports contradict each other, and it may have paid. Ask the bank."
+        text = "what came from the bank contradicts itself, and it may have paid. Ask the bank."
         raise NotAllowed(f"{transfer_id} is not sent again: {text}")
     blank = {"status": None, "reasons": None}
     connection.execute(update(t.payment).where(t.payment.c.transfer_id == transfer_id).values(**blank, status_at=None))

@@ -8,19 +8,34 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, Row, delete, insert, select, update
 
-from h2h.errors import UsageError
+from h2h.errors import NotAllowed, UsageError
 from h2h.ledger import tables as t
 from h2h.ledger.bookings import apply_statements
 from h2h.ledger.database import Database
-from h2h.ledger.findings import store_findings
+from h2h.ledger.findings import load_findings, store_findings
 from h2h.ledger.journal import record
+from h2h.ledger.people import in_words
 from h2h.ledger.reports import apply_reports
-from h2h.model import BatchStatus, Finding, InboundId, PaymentStatus, Record, RemoteFile, Severity, StatusReport
+from h2h.model import (
+    BatchStatus,
+    Finding,
+    InboundId,
+    PaymentStatus,
+    Record,
+    RemoteFile,
+    Severity,
+    Statement,
+    StatusReport,
+)
 from h2h.text import printable
 
 GATEWAY = "gateway"
+ALARMS = frozenset(  # not wrong in themselves, but somebody has to see them
+    {"REPORT_UNKNOWN", "STATEMENT_GAP", "STATEMENT_OPENING", "STATEMENT_PAGE", "STATEMENT_SUM"}
+)
+CHUNK = 500  # names asked for in one query
 
 
 class MessageState(StrEnum):
@@ -77,16 +92,40 @@ class Messages:
         What was discarded at the bank cannot be listed again: a file of that name is a new one, to be fetched.
         """
         c = t.message.c
+        by_name = {(file.folder, printable(file.name), file.size, file.modified): file for file in files}
+        names = sorted({(folder, name) for folder, name, _, _ in by_name})
         found: dict[RemoteFile, Message] = {}
         with self._database.reading() as connection:
-            for file in files:
+            for start in range(0, len(names), CHUNK):
+                chunk = names[start : start + CHUNK]
                 query = select(t.message).where(
-                    c.bank == bank, c.folder == file.folder, c.name == printable(file.name),
-                    c.size == file.size, c.modified == file.modified, c.discarded_at.is_(None),
+                    c.bank == bank, c.folder.in_({folder for folder, _ in chunk}), c.name.in_([n for _, n in chunk]),
+                    c.discarded_at.is_(None),
                 )  # fmt: skip
-                if row := connection.execute(query.order_by(c.fetched_at.desc()).limit(1)).first():
-                    found[file] = _message(row)
+                for row in connection.execute(query.order_by(c.fetched_at, c.id)):
+                    if file := by_name.get((row.folder, row.name, row.size, row.modified)):
+                        found[file] = _message(row)
         return found
+
+    def statements(self, message_id: InboundId) -> set[int]:
+        """The positions of those statements of the file that are in the books by it."""
+        with self._database.reading() as connection:
+            return _statements(connection, message_id)
+
+    def reread(self, message_id: InboundId, *, who: str, reason: str, now: datetime) -> Message:
+        """An UNREADABLE file is KEPT again, to be read once more: a new schema, a mended fault."""
+        why = in_words("reason", reason)
+        with self._database.transaction() as connection:
+            row = _get(connection, message_id)
+            if row.state is not MessageState.UNREADABLE:
+                raise NotAllowed(f"{row.id} is {row.state}; only what is UNREADABLE can be read again.")
+            codes = [f.code for f in load_findings(connection, message_id)]
+            connection.execute(delete(t.finding).where(t.finding.c.subject == message_id))
+            values = {"state": MessageState.KEPT, "reason": None, "same_as": None, "handed_over_at": None}
+            connection.execute(update(t.message).where(t.message.c.id == message_id).values(**values))
+            told = {"reason": why, "findings": codes}
+            record(connection, at=now, subject=message_id, kind="read again", actor=who, data=told)
+            return _get(connection, message_id)
 
     def unread(self, bank: str) -> list[Message]:
         """Kept but not read: a crash came between."""
@@ -132,9 +171,10 @@ class Messages:
             if row.state is not MessageState.KEPT:
                 return row
             findings = [*reading.findings, *_apply(connection, row, reading.records, now)]
-            state = MessageState.APPLIED if reading.records else MessageState.UNREADABLE
+            state = _outcome(connection, message_id, reading.records, findings)
             store_findings(connection, message_id, findings)
             worst = next((f for f in findings if f.severity is Severity.ERROR), None)
+            worst = worst or next((f for f in findings if f.code in ALARMS or state is MessageState.REPEATED), None)
             connection.execute(
                 update(t.message).where(t.message.c.id == message_id).values(
                     state=state, message=reading.message, message_id=reading.message_id,
@@ -143,7 +183,25 @@ class Messages:
             )  # fmt: skip
             told = {"message": reading.message, "message_id": reading.message_id, "findings": len(findings)}
             record(connection, at=now, subject=message_id, kind=state, actor=GATEWAY, data=told)
+            if state is not MessageState.UNREADABLE:
+                _repeat_twins(connection, row, now)
             return _get(connection, message_id)
+
+    def cut(
+        self, new_id: InboundId, bank: str, part: RemoteFile, sha256: str, finding: Finding, now: datetime
+    ) -> Message:
+        """What arrived of a file that the bank does not give again: kept, told, and nothing is made of it."""
+        with self._database.transaction() as connection:
+            values = {
+                "id": new_id, "bank": bank, "folder": part.folder, "name": printable(part.name), "size": part.size,
+                "modified": part.modified, "sha256": sha256, "state": MessageState.UNREADABLE, "fetched_at": now,
+                "handed_over_at": now, "reason": f"{finding.code}: {finding.text}",
+            }  # fmt: skip
+            connection.execute(insert(t.message).values(**values))
+            store_findings(connection, new_id, [finding])
+            told = {key: values[key] for key in ("bank", "folder", "name", "size", "sha256", "reason")}
+            record(connection, at=now, subject=new_id, kind=MessageState.UNREADABLE, actor=GATEWAY, data=told)
+            return _get(connection, new_id)
 
     def discarded(self, message_id: InboundId, how: str, now: datetime) -> None:
         self._stamp(message_id, "discarded", {"how": how}, now, discarded_at=now)
@@ -165,6 +223,34 @@ def _apply(connection: Connection, row: Message, records: Sequence[Record], now:
     if isinstance(records[0], StatusReport | BatchStatus | PaymentStatus):
         return apply_reports(connection, row.id, row.bank, records, now)
     return apply_statements(connection, row.id, row.bank, records)
+
+
+def _outcome(
+    connection: Connection, message_id: str, records: Sequence[Record], findings: Sequence[Finding]
+) -> MessageState:
+    """Of a file whose statements are all known nothing is made; one that contradicts what is known waits."""
+    if not records:
+        return MessageState.UNREADABLE
+    if not any(isinstance(r, Statement) for r in records) or _statements(connection, message_id):
+        return MessageState.APPLIED
+    conflict = any(f.code == "STATEMENT_CONFLICT" for f in findings)
+    return MessageState.UNREADABLE if conflict else MessageState.REPEATED
+
+
+def _repeat_twins(connection: Connection, row: Message, now: datetime) -> None:
+    """Other files of the same content, which could not be read until now, make no second records."""
+    c = t.message.c
+    waiting = c.state.in_([MessageState.UNREADABLE, MessageState.KEPT]) & (c.id != row.id)
+    twins = select(c.id).where(c.bank == row.bank, c.sha256 == row.sha256, waiting)
+    for twin in connection.execute(twins).scalars().all():
+        values = {"state": MessageState.REPEATED, "same_as": row.id, "reason": f"the same content as {row.id}"}
+        connection.execute(update(t.message).where(c.id == twin).values(**values))
+        record(connection, at=now, subject=twin, kind=MessageState.REPEATED, actor=GATEWAY, data={"same_as": row.id})
+
+
+def _statements(connection: Connection, message_id: str) -> set[int]:
+    query = select(t.statement.c.position).where(t.statement.c.message_id == message_id)
+    return set(connection.execute(query).scalars())
 
 
 def _get(connection: Connection, message_id: str) -> Message:

@@ -7,6 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, func, insert, or_, select, update
@@ -15,9 +16,20 @@ from h2h.ledger import tables as t
 from h2h.ledger.transfers import change_state, touch_verdict
 from h2h.lifecycle import FREES_MESSAGE_ID, Actor, State, Trigger
 from h2h.model import BatchStatus, Finding, InboundId, PaymentStatus, Reason, Record, Severity, StatusReport
-from h2h.verdicts import REFUSALS, Answer, StatusStep, Verdict, answers, status_step, verdict_of, verdict_over
+from h2h.verdicts import (
+    REFUSALS,
+    Answer,
+    StatusStep,
+    Verdict,
+    answers,
+    hand_step,
+    status_step,
+    verdict_of,
+    verdict_over,
+)
 
 CHUNK = 400  # keys asked for in one query
+SHOWN = 5  # files named in a finding
 AT_THE_BANK = frozenset({State.SENT, State.PUBLISHING, State.UNCERTAIN})
 
 
@@ -57,8 +69,8 @@ class _Application:
         self._rows: list[dict[str, Any]] = []
 
     def apply(self, batches: Sequence[BatchStatus], payments: Sequence[PaymentStatus]) -> list[Finding]:
-        transfer = self._transfer()
         said = answers(self._report, batches, payments)
+        transfer = self._transfer(batches, [a for a in said if a.payment is not None])
         if transfer is None:
             self._rows += [self._row(a, None, "orphan") for a in said]
         else:
@@ -71,33 +83,65 @@ class _Application:
             self._connection.execute(insert(t.report), self._rows)
         return self._findings
 
-    def _transfer(self) -> Row[Any] | None:
-        c = t.transfer.c
+    def _transfer(self, batches: Sequence[BatchStatus], listed: Sequence[Answer]) -> Row[Any] | None:
+        """The transfer that the report answers, if the bank has it and it can be no other one."""
         named = self._report.original_message_id
         if named is None:
             self._find("REPORT_UNKNOWN", "The report does not say which message it answers.")
             return None
-        row = self._connection.execute(
-            select(t.transfer)
-            .where(c.bank == self._bank, c.message_id == named, c.state.not_in(FREES_MESSAGE_ID))
-            .order_by(c.state.in_(AT_THE_BANK).desc(), c.sent_at.desc().nulls_last(), c.received_at.desc())
-            .limit(1)
-        ).first()
-        if row is None:
-            self._find(
-                "REPORT_UNKNOWN", f"The report answers message id {named}, which was never sent to {self._bank}."
-            )
-        elif row.state not in AT_THE_BANK:
-            text = (
-                f"The report answers {row.id}, which is {row.state} and was not handed over. Ask the bank what it has."
-            )
-            self._find("REPORT_UNSENT", text, Severity.ERROR)
-            if row.state in (State.READY, State.FAILED):
-                trigger = Trigger.NAMED_BY_BANK
-                columns = {"due_at": None, "proposed_by": "bank"}
-                change_state(self._connection, row.id, trigger, Actor.BANK, self._now, reason=text, **columns)
+        known = self._named(named)
+        if not known:
+            text = f"The report answers message id {named}, which was never sent to {self._bank}."
+            self._find("REPORT_UNKNOWN", text)
             return None
-        return row
+        fitting = known if len(known) == 1 else [r for r in known if self._fits(r, batches, listed)]
+        there = [row for row in fitting if row.state in AT_THE_BANK]
+        if len(there) == 1:
+            return there[0]
+        if len(there or fitting) != 1:
+            self._several(named, known, there or fitting)
+        if not there:
+            for row in fitting:
+                self._unsent(row)
+        return None
+
+    def _named(self, message_id: str) -> list[Row[Any]]:
+        """Transfers with this message id: several where it is of several debtors, or a duplicate was let go."""
+        c = t.transfer.c
+        query = select(t.transfer).where(
+            c.bank == self._bank, c.message_id == message_id, c.state.not_in(FREES_MESSAGE_ID)
+        )
+        return list(self._connection.execute(query.order_by(c.received_at).limit(CHUNK)))
+
+    def _fits(self, row: Row[Any], batches: Sequence[BatchStatus], listed: Sequence[Answer]) -> bool:
+        """Everything that the report says of the original is so in this one: counts, sums, batches, payments."""
+        report, c = self._report, t.batch.c
+        query = select(c.payment_information_id, c.payments, c.amount).where(c.transfer_id == row.id)
+        known: defaultdict[str | None, list[Any]] = defaultdict(list)
+        for found in self._connection.execute(query):
+            known[found.payment_information_id].append(found)
+        before = self._candidates(row, listed)
+        return (
+            _agree(report.original_number_of_transactions, report.original_control_sum, row.payments, row.control_sum)
+            and all(_has_batch(known, b) for b in batches if b.payment_information_id)
+            and all(_has_payment(before, a.payment) for a in listed if a.payment is not None)
+        )
+
+    def _several(self, named: str, known: Sequence[Row[Any]], fitting: Sequence[Row[Any]]) -> None:
+        which = "; ".join(f"{r.id} ({r.name}, {r.payments} payments, {r.state})" for r in (fitting or known)[:SHOWN])
+        fits = f"{len(fitting)} of them fit what it says" if fitting else "none of them fits all that it says"
+        text = (
+            f"The report answers message id {named}, which several files have, and {fits}: {which}. It changes no "
+            "verdict. Ask the bank which file it means."
+        )
+        self._find("REPORT_AMBIGUOUS", text, Severity.ERROR)
+
+    def _unsent(self, row: Row[Any]) -> None:
+        text = f"The report answers {row.id}, which is {row.state} and was not handed over. Ask the bank what it has."
+        self._find("REPORT_UNSENT", text, Severity.ERROR)
+        if row.state in (State.READY, State.FAILED):
+            columns = {"due_at": None, "proposed_by": "bank"}
+            change_state(self._connection, row.id, Trigger.NAMED_BY_BANK, Actor.BANK, self._now, reason=text, **columns)
 
     def _find(self, code: str, text: str, severity: Severity = Severity.WARNING, line: int | None = None) -> None:
         self._findings.append(Finding(code=code, severity=severity, text=text, line=line or self._report.line))
@@ -231,7 +275,27 @@ class _Application:
                 reason=named, sent_at=self._now, due_at=None,
             )  # fmt: skip
         reason = self._refused(transfer)
-        touch_verdict(self._connection, transfer.id, whole, reason=reason, by=self._message_id, now=self._now)
+        noted_by = None
+        if transfer.verdict_by and self._hand_step(transfer, whole) is StatusStep.LATE:
+            whole, reason, noted_by = Verdict(transfer.verdict), transfer.reason, transfer.verdict_by
+        touch_verdict(
+            self._connection, transfer.id, whole,
+            reason=reason, by=self._message_id, now=self._now, noted_by=noted_by,
+        )  # fmt: skip
+
+    def _hand_step(self, transfer: Row[Any], said: Verdict) -> StatusStep:
+        """Against what a person had noted by hand. A contradiction marks all that the report says: nothing is sent
+        again on the strength of either word."""
+        step = hand_step(Verdict(transfer.verdict), said)
+        if step is StatusStep.CONFLICT:
+            text = (
+                f"The report says {said} for {transfer.id}, but {transfer.verdict_by} had noted {transfer.verdict} by "
+                "hand. The report counts. Ask the bank."
+            )
+            self._find("REPORT_CONFLICT", text, Severity.ERROR)
+            for row in self._rows:
+                row["effect"] = StatusStep.CONFLICT
+        return step
 
     def _refused(self, transfer: Row[Any]) -> str | None:
         """How many payments the bank refused and why, in a line."""
@@ -304,6 +368,26 @@ def _narrow(status: PaymentStatus, candidates: Mapping[str, list[Row[Any]]]) -> 
         if len(found) > 1 and value is not None:
             found = [row for row in found if getattr(row, column) == value] or found
     return found
+
+
+def _agree(count: str | None, total: Decimal | None, known_count: int | None, known_total: Decimal | None) -> bool:
+    """A count and a sum that are told are those that we know."""
+    counted = count is None or not count.isdecimal() or int(count) == known_count
+    return counted and (total is None or total == known_total)
+
+
+def _has_batch(known: Mapping[str | None, list[Any]], said: BatchStatus) -> bool:
+    return any(
+        _agree(said.number_of_transactions, said.control_sum, row.payments, row.amount)
+        for row in known.get(said.payment_information_id, ())
+    )
+
+
+def _has_payment(before: Mapping[str, list[Row[Any]]], said: PaymentStatus) -> bool:
+    """One with a reference of those that are told and, where it is told, the amount."""
+    references = [r for r in (said.end_to_end_id, said.instruction_id, said.uetr) if r]
+    rows = [row for reference in references for row in before.get(reference, ())]
+    return not references or any(said.amount in (None, row.amount) for row in rows)
 
 
 def _reasons(reasons: Sequence[Reason]) -> list[dict[str, str]] | None:

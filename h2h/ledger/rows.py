@@ -23,9 +23,11 @@ class Transfer:
     watch: str
     name: str
     sha256: str
+    content_sha256: str | None
     size: int
     state: State
     verdict: Verdict
+    verdict_by: str | None
     reason: str | None
     received_at: datetime
     message: str | None

@@ -106,9 +106,11 @@ transfer = Table(
     Column("watch", Text, nullable=False),
     Column("name", Text, nullable=False),
     Column("sha256", String(64), nullable=False),
+    Column("content_sha256", String(64)),
     Column("size", BigInteger, nullable=False),
     Column("state", String(16), nullable=False),
     Column("verdict", String(16), nullable=False),
+    Column("verdict_by", String(128)),  # the person who noted the bank's word by hand; empty where a report said it
     Column("reason", Text),
     Column("received_at", Instant, nullable=False),
     Column("message", Text),
@@ -135,14 +137,18 @@ transfer = Table(
     Index("ix_transfer_sha256", "sha256"),
     Index("ix_transfer_received_at", "received_at"),
     Index("ix_transfer_state", "state"),
-    Index(
-        "uq_transfer_message_id",
-        "bank",
-        "message_id",
-        unique=True,
-        sqlite_where=text("state NOT IN ('INVALID','DUPLICATE','CANCELLED') AND duplicate_of IS NULL"),
-        postgresql_where=text("state NOT IN ('INVALID','DUPLICATE','CANCELLED') AND duplicate_of IS NULL"),
-    ),
+    Index("ix_transfer_content_sha256", "content_sha256"),
+    Index("ix_transfer_message_id", "bank", "message_id"),
+)
+
+used_message_id = Table(  # the key decides: one transfer for each debtor account, as long as the id is in use
+    "used_message_id",
+    metadata,
+    Column("bank", String(40), primary_key=True),
+    Column("debtor", Text, primary_key=True),
+    Column("message_id", Text, primary_key=True),
+    Column("transfer_id", ForeignKey("transfer.id"), nullable=False),
+    Index("ix_used_message_id_transfer_id", "transfer_id"),
 )
 
 remote_name = Table(  # every final name that was ever announced at a bank; never used for another transfer
@@ -216,12 +222,14 @@ payment = Table(
     Column("reasons", Json),
     Column("status_at", Instant),
     Column("booked_by", ForeignKey("entry.id")),
+    Column("fingerprint", BigInteger),  # identity.Traits, for the radar
     ForeignKeyConstraint(["transfer_id", "batch"], ["batch.transfer_id", "batch.position"], name="fk_payment_batch"),
     Index("ix_payment_end_to_end_id", "end_to_end_id"),
     Index("ix_payment_batch", "transfer_id", "batch"),
     Index("ix_payment_uetr", "uetr"),
     Index("ix_payment_instruction_id", "instruction_id"),
     Index("ix_payment_booked_by", "booked_by"),
+    Index("ix_payment_fingerprint", "fingerprint", "transfer_id"),
 )
 
 message = Table(
@@ -364,6 +372,19 @@ contact = Table(  # what is known of the line to each bank
     Column("error_class", String(20)),
     Column("text", Text),
     Column("suspended_until", Instant),
+)
+
+trouble = Table(  # what does not work in a bank's folder although the line is up
+    "trouble",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("bank", String(40), nullable=False),
+    Column("place", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("text", Text, nullable=False),
+    Column("since", Instant, nullable=False),
+    Index("ix_trouble_bank", "bank"),
 )
 
 slot = Table(  # once for each schedule and local slot, whoever fires

@@ -13,12 +13,13 @@ from typing import Any
 from sqlalchemy import Connection, and_, func, insert, or_, select, update
 
 from h2h.errors import Stale, UsageError
+from h2h.identity import content_hash
 from h2h.ledger import tables as t
 from h2h.ledger.attempts import announce, begin, complete, taken
 from h2h.ledger.database import Database, changed_one
 from h2h.ledger.findings import store_findings
 from h2h.ledger.journal import record
-from h2h.ledger.judged import Earlier, find_earlier, first_error, forget_refusal, store_payments, summarise
+from h2h.ledger.judged import outcome, store_payments, summarise
 from h2h.ledger.rows import Received as Received
 from h2h.ledger.rows import Transfer as Transfer
 from h2h.ledger.rows import transfer_of
@@ -78,6 +79,19 @@ class Transfers:
         with self._database.transaction() as connection:
             connection.execute(update(t.transfer).where(waiting, c.due_at > now).values(due_at=now))
 
+    def announced(self, transfer: Transfer) -> bool:
+        """Whether the bank may have seen the transfer under the final name of its last attempt."""
+        c = t.remote_name.c
+        query = select(c.published).where(c.bank == transfer.bank, c.path == transfer.remote)
+        with self._database.reading() as connection:
+            return bool(connection.execute(query).scalar())
+
+    def taken_from(self, watch: str) -> bool:
+        """Whether any transfer came from this folder."""
+        query = select(t.transfer.c.id).where(t.transfer.c.watch == watch).limit(1)
+        with self._database.reading() as connection:
+            return connection.execute(query).first() is not None
+
     def refusal_codes(self, transfer_id: str) -> set[str]:
         """The reason codes with which the bank refused the transfer or payments of it."""
         c = t.report.c
@@ -109,23 +123,34 @@ class Transfers:
             record(connection, at=now, subject=new.id, kind=State.RECEIVED, actor=GATEWAY, data=values)
         return True
 
-    def judged(self, transfer_id: TransferId, judgement: Judgement, due_at: datetime, now: datetime) -> Transfer:
-        """INVALID, DUPLICATE or READY, with payments and findings. Bytes and message id are checked in here."""
+    def judged(
+        self,
+        transfer_id: TransferId,
+        judgement: Judgement,
+        due_at: datetime,
+        now: datetime,
+        *,
+        same_payments_within: timedelta = timedelta(),
+    ) -> Transfer:
+        """INVALID, DUPLICATE, HELD or READY, with payments and findings. What came before is looked for in here."""
+        good = judgement.good and judgement.header is not None
+        content = content_hash(judgement) if good else None
+        summary = summarise(judgement)
+        since = now - same_payments_within if same_payments_within else None
         with self._database.transaction() as connection:
             row = _get(connection, transfer_id)
-            summary = summarise(judgement)
-            earlier = find_earlier(connection, row, summary["message_id"]) if judgement.good else None
-            findings = [*judgement.findings, *([earlier.finding] if earlier else [])]
-            trigger = _judged_trigger(judgement, earlier)
-            if judgement.header and trigger is not Trigger.JUDGED_INVALID:
+            if good:
                 store_payments(connection, transfer_id, judgement)
-            store_findings(connection, transfer_id, findings)
+            found = outcome(connection, row, judgement, content, since)
+            store_findings(connection, transfer_id, found.findings)
+            told = {"findings": len(found.findings), "duplicate_of": found.of, "reason": found.reason}
             return _move(
-                connection, row, trigger, Actor.GATEWAY, now,
-                reason=first_error(findings),
-                data={"findings": len(findings), **{k: summary[k] for k in ("message", "message_id", "payments")}},
-                due_at=due_at if trigger is Trigger.JUDGED_GOOD else None,
-                duplicate_of=earlier.transfer_id if earlier else None,
+                connection, row, found.trigger, Actor.GATEWAY, now,
+                reason=found.reason,
+                data=told | {k: summary[k] for k in ("message", "message_id", "payments")},
+                due_at=due_at if found.trigger is Trigger.JUDGED_GOOD else None,
+                duplicate_of=found.of,
+                content_sha256=content,
                 **summary,
             )  # fmt: skip
 
@@ -275,46 +300,6 @@ class Transfers:
             data = {"reason": reason, "next": due_at}
             return _change(connection, row, now, "postponed", GATEWAY, data, due_at=due_at, reason=reason)
 
-    # What people do.
-
-    def decide(
-        self,
-        transfer_id: str,
-        trigger: Trigger,
-        actor: Actor,
-        *,
-        who: str,
-        reason: str,
-        now: datetime,
-        late_allowed: str | None = None,
-    ) -> Transfer:
-        """A person's decision, recorded with name and reason; NotAllowed where the state forbids it.
-
-        `late_allowed` is what may happen after the cut-off: "next" window, "now", or the folder's rule (None).
-        """
-        with self._database.transaction() as connection:
-            row = _get(connection, transfer_id)
-            to = move(row.state, trigger, actor)
-            proposed_by = who if trigger is Trigger.OVERRIDE else None  # somebody else has to release it
-            extra: dict[str, Any] = {"due_at": now if to is State.READY else None, "proposed_by": proposed_by}
-            if to is State.READY:
-                extra |= {"failures": 0, "verdict": Verdict.NONE, "sent_at": None, "late_allowed": late_allowed}
-            if to is State.SENT:
-                extra |= {"sent_at": now}
-            data = {"decision": trigger, "reason": reason, "late_allowed": late_allowed}
-            if trigger is Trigger.RESEND_REJECTED:
-                forget_refusal(connection, row.id, row.verdict)
-            return _move(connection, row, trigger, actor, now, reason=reason, data=data, who=who, **extra)
-
-    def propose(self, transfer_id: str, who: str, reason: str, now: datetime) -> Transfer:
-        """The first of two people says that it is to go (again); another one has to say so too."""
-        with self._database.transaction() as connection:
-            row = _get(connection, transfer_id)
-            if row.state is not State.HELD:
-                move(row.state, Trigger.SEND_AGAIN, Actor.SECOND_PERSON)
-            data = {"reason": reason}
-            return _change(connection, row, now, "send again proposed", who, data, proposed_by=who)
-
 
 _NO_LEASE = {"owner": None, "lease_until": None}
 
@@ -404,17 +389,21 @@ def _take_back(connection: Connection, row: Transfer, now: datetime) -> None:
         _change(connection, row, now, "lease taken back", GATEWAY, {"reason": text}, **_NO_LEASE)
 
 
-def _judged_trigger(judgement: Judgement, earlier: Earlier | None) -> Trigger:
-    if not judgement.good:
-        return Trigger.JUDGED_INVALID
-    return Trigger.JUDGED_DUPLICATE if earlier else Trigger.JUDGED_GOOD
-
-
 def touch_verdict(
-    connection: Connection, transfer_id: str, verdict: Verdict, *, reason: str | None, by: str, now: datetime
+    connection: Connection,
+    transfer_id: str,
+    verdict: Verdict,
+    *,
+    reason: str | None,
+    by: str,
+    now: datetime,
+    noted_by: str | None = None,
 ) -> None:
-    """The bank's word on the whole file, as a pain.002 has just changed it."""
+    """The bank's word on the whole file, as a pain.002 has just changed it. `noted_by`: who stands for it instead."""
     row = _get(connection, transfer_id)
     data = {"verdict": verdict, "was": row.verdict, "by": by, "reason": reason}
-    kind = f"verdict {verdict}"
-    _change(connection, row, now, kind, "bank", data, verdict=verdict, answered_at=now, reason=reason)
+    words = {"verdict": verdict, "verdict_by": noted_by, "answered_at": now, "reason": reason}
+    _change(connection, row, now, f"verdict {verdict}", "bank", data, **words)
+
+
+get_row, move_row, change_row = _get, _move, _change  # for what people decide, in people.py

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -19,11 +19,14 @@ from h2h.ledger import tables as t
 from h2h.ledger.database import Database
 from h2h.ledger.findings import load_findings
 from h2h.ledger.messages import MessageState
+from h2h.ledger.troubles import TroubleRow, troubles_now
 from h2h.lifecycle import State
 from h2h.model import Finding
 from h2h.verdicts import Verdict
 
 LIMIT = 100
+SHORTEST = 4  # characters of an id's end by which a file is found
+CANDIDATES = 8  # files that are named where several fit
 WAITING_FOR_SOMEBODY = (State.DUPLICATE, State.HELD, State.UNCERTAIN, State.FAILED)
 NEWS = timedelta(days=3)  # how long something that cannot be mended any more stays on the board
 
@@ -46,6 +49,7 @@ class FileRow:
     control_sum: Decimal | None
     currencies: Sequence[str] | None
     reason: str | None
+    duplicate_of: str | None
     attempts: int | None
     due_at: datetime | None
     at: datetime
@@ -70,6 +74,7 @@ class History:
     attempts: list[dict[str, Any]]
     batches: list[dict[str, Any]]
     reports: list[dict[str, Any]]
+    statements: list[StatementRow]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,13 +118,17 @@ class StatementRow:
     entries: int
     matched: int
     reconciles: bool | None
+    page: str | None
+    last_page: bool | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BankRow:
     bank: str
     states: dict[str, int]
-    verdicts: dict[str, int]
+    sent_today: int
+    verdicts_today: dict[str, int]
+    unanswered: int
     oldest_ready: datetime | None
     last_good_at: datetime | None
     failures: int
@@ -135,6 +144,7 @@ class Board:
     """What somebody wants to see first in the morning."""
 
     banks: list[BankRow]
+    troubles: list[TroubleRow]
     attention: list[FileRow]
 
 
@@ -152,21 +162,31 @@ class Views:
         return sorted(rows, key=lambda row: (row.at, row.id), reverse=True)[:limit]
 
     def find(self, name: str) -> str:
-        """The whole id of a file from the id, or from the end of it where that is unique."""
+        """The whole id of a file from the id, or from its last four or more characters where they are unique."""
         with self._database.reading() as connection:
-            found = [
-                row.id
-                for table in (t.transfer, t.message)
-                for row in connection.execute(
-                    select(table.c.id)
-                    .where(or_(table.c.id == name, table.c.id.endswith(name, autoescape=True)))
-                    .limit(3)
-                )
-            ]
+            found = {row.id: row.name for table in (t.transfer, t.message) for row in _named(connection, table, name)}
         if len(found) == 1 or name in found:
-            return name if name in found else str(found[0])
-        what = f"{len(found)} files end in {name}: {', '.join(found)}" if found else f"There is no file {name}"
-        raise UsageError(f"{what}; `h2h files` lists them.")
+            return name if name in found else next(iter(found))
+        if found:
+            several = "; ".join(f"{file_id} ({file})" for file_id, file in list(found.items())[:CANDIDATES])
+            more = "; …" if len(found) > CANDIDATES else ""
+            raise UsageError(f"{len(found)} or more files end in {name}: {several}{more}. Give more of the id.")
+        if len(name) < SHORTEST:
+            raise UsageError(f"{name!r} is too short: give the whole id, or its last {SHORTEST} or more characters.")
+        raise UsageError(f"There is no file {name}; `h2h files` lists them.")
+
+    def find_transfer(self, name: str) -> str:
+        """As `find`, for what can be decided about: files that go out."""
+        found = self.find(name)
+        with self._database.reading() as connection:
+            c = t.message.c
+            inbound = connection.execute(select(c.bank, c.name).where(c.id == found)).first()
+        if inbound:
+            raise UsageError(
+                f"{found} is a file that came in from {inbound.bank} ({inbound.name}); nothing is decided about it. "
+                f"Look with `h2h show {found}`; decisions are for files that go out."
+            )
+        return found
 
     def history(self, file_id: str) -> History:
         with self._database.reading() as connection:
@@ -184,6 +204,7 @@ class Views:
                 reports=_dicts(
                     connection, select(t.report).where(reports == file_id).order_by(t.report.c.id).limit(LIMIT)
                 ),
+                statements=[_statement_row(r) for r in connection.execute(_statements_of(file_id))],
             )
 
     def payments(
@@ -247,11 +268,22 @@ class Views:
             ]
 
     def board(self, banks: Sequence[str], now: datetime) -> Board:
+        """`today` begins at midnight on this machine."""
+        today = datetime.combine(now.astimezone().date(), time()).astimezone()
         with self._database.reading() as connection:
             files = [_transfer_row(row) for row in connection.execute(_troubled_transfers(now))]
             files += [_message_row(row) for row in connection.execute(_troubled_messages(now))]
             attention = sorted(files, key=lambda file: file.at, reverse=True)
-            return Board(banks=[_bank_row(connection, bank) for bank in banks], attention=attention)
+            troubles = troubles_now(connection, banks, now)
+            rows = [_bank_row(connection, bank, today) for bank in banks]
+            return Board(banks=rows, troubles=troubles, attention=attention)
+
+
+def _named(connection: Connection, table: Any, name: str) -> Sequence[Row[Any]]:
+    c = table.c
+    ends = c.id.endswith(name.upper(), autoescape=True) if len(name) >= SHORTEST else c.id == name
+    query = select(c.id, c.name).where(or_(c.id == name, ends)).order_by(c.id.desc()).limit(CANDIDATES + 1)
+    return connection.execute(query).all()
 
 
 def _troubled_transfers(now: datetime) -> Select[Any]:
@@ -290,7 +322,8 @@ def _transfer_row(r: Row[Any]) -> FileRow:
     return FileRow(
         id=r.id, direction="out", bank=r.bank, name=r.name, state=r.state, verdict=r.verdict, message=r.message,
         message_id=r.message_id, sha256=r.sha256, size=r.size, payments=r.payments, control_sum=r.control_sum,
-        currencies=r.currencies, reason=r.reason, attempts=r.attempts, due_at=r.due_at, at=r.received_at,
+        currencies=r.currencies, reason=r.reason, duplicate_of=r.duplicate_of, attempts=r.attempts, due_at=r.due_at,
+        at=r.received_at,
     )  # fmt: skip
 
 
@@ -298,7 +331,7 @@ def _message_row(r: Row[Any]) -> FileRow:
     return FileRow(
         id=r.id, direction="in", bank=r.bank, name=r.name, state=r.state, verdict=None, message=r.message,
         message_id=r.message_id, sha256=r.sha256, size=r.size, payments=None, control_sum=None, currencies=None,
-        reason=r.reason, attempts=None, due_at=None, at=r.fetched_at,
+        reason=r.reason, duplicate_of=r.same_as, attempts=None, due_at=None, at=r.fetched_at,
     )  # fmt: skip
 
 
@@ -360,8 +393,13 @@ def _statement_row(r: Row[Any]) -> StatementRow:
         message=r.message_id, bank=r.bank, account=r.account, statement_id=r.statement_id,
         sequence_number=r.electronic_sequence_number or r.legal_sequence_number, currency=r.currency,
         opening=r.opening, closing=r.closing, closing_date=r.closing_date, entries=r.entries, matched=r.matched,
-        reconciles=r.reconciles,
+        reconciles=r.reconciles, page=r.page_number, last_page=r.last_page,
     )  # fmt: skip
+
+
+def _statements_of(message_id: str) -> Select[Any]:
+    c = t.statement.c
+    return select(t.statement).where(c.message_id == message_id).order_by(c.position).limit(LIMIT)
 
 
 def _details(connection: Connection, entry: int) -> list[dict[str, Any]]:
@@ -372,10 +410,13 @@ def _details(connection: Connection, entry: int) -> list[dict[str, Any]]:
     ]
 
 
-def _bank_row(connection: Connection, bank: str) -> BankRow:
+def _bank_row(connection: Connection, bank: str, today: datetime) -> BankRow:
     c, m, s = t.transfer.c, t.message.c, t.statement.c
     by_state = select(c.state, func.count()).where(c.bank == bank).group_by(c.state)
-    by_verdict = select(c.verdict, func.count()).where(c.bank == bank, c.state == State.SENT).group_by(c.verdict)
+    sent = (c.bank == bank) & (c.state == State.SENT)
+    by_verdict = select(c.verdict, func.count()).where(sent, c.sent_at >= today).group_by(c.verdict)
+    verdicts = {row[0]: row[1] for row in connection.execute(by_verdict)}
+    unanswered = select(func.count()).where(sent, c.verdict == Verdict.NONE)
     oldest = select(func.min(c.received_at)).where(c.bank == bank, c.state == State.READY)
     unreadable = select(func.count()).where(m.bank == bank, m.state == MessageState.UNREADABLE)
     last = select(func.max(s.closing_date)).where(s.bank == bank)
@@ -383,7 +424,9 @@ def _bank_row(connection: Connection, bank: str) -> BankRow:
     return BankRow(
         bank=bank,
         states={row[0]: row[1] for row in connection.execute(by_state)},
-        verdicts={row[0]: row[1] for row in connection.execute(by_verdict) if row[0] != Verdict.NONE},
+        sent_today=sum(verdicts.values()),
+        verdicts_today={verdict: n for verdict, n in verdicts.items() if verdict != Verdict.NONE},
+        unanswered=connection.execute(unanswered).scalar_one(),
         oldest_ready=connection.execute(oldest).scalar(),
         last_good_at=contact.last_good_at if contact else None,
         failures=contact.failures if contact else 0,

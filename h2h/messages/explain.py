@@ -10,12 +10,13 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 from lxml import etree
-from xmlschema import XsdElement
+from xmlschema import XMLSchemaException, XMLSchemaValidationError, XsdElement
 
 from h2h.messages.wording import Fault, in_lxml_words, in_plain_words
 from h2h.messages.xml import forget, line_of, local, mind_memory, path_of, stream, tree
@@ -78,10 +79,16 @@ def _explained(unit: etree._Element, errors: Sequence[Located], case: Case) -> I
     if declaration is None:
         return
     possible = {element: _possible(error.message) for element, error in errors}
-    for error in islice(declaration.iter_errors(cast("Element", unit)), MAX_FAULTS + 1):
+    for error in islice(_tolerant(declaration.iter_errors(cast("Element", unit))), MAX_FAULTS + 1):
         fault, element = in_plain_words(error, possible)
         path = _numbered_path(element, case.repeated) + fault.path
         yield replace(fault, path=path, line=fault.line or line_of(element))
+
+
+def _tolerant(errors: Iterator[XMLSchemaValidationError]) -> Iterator[XMLSchemaValidationError]:
+    """Ends where xmlschema itself stumbles, as over an xsi:type that it does not know; lxml's words tell the rest."""
+    with suppress(XMLSchemaException):
+        yield from errors
 
 
 def _in_lxml_words(element: etree._Element, error: etree._LogEntry, case: Case) -> Fault:

@@ -25,6 +25,9 @@ from xmlschema.validators import (
 from h2h.messages.xml import BLANKS, line_of, local, namespace_of, shown, text_of
 
 MAX_LISTED = 12
+NIL = "{http://www.w3.org/2001/XMLSchema-instance}nil"
+NIL_TEXT = "{} has the attribute xsi:nil, which would mark it as empty on purpose; these messages do not know that. \
+Take the attribute out, and give the element a value or leave it out where it is optional."
 
 _FORMS = {
     "decimal": "write digits with a point before the decimals, as in 1234.50: no comma, no thousands separator",
@@ -80,6 +83,8 @@ def in_lxml_words(error: etree._LogEntry, *, line: int | None) -> Fault:
     if code == "XSD_UNEXPECTED" and plain.startswith("Missing"):
         code = "XSD_MISSING"
     text = f"{what}: {plain}" if what else plain
+    if error.type_name == "SCHEMAV_CVC_ELT_3_1":
+        text = NIL_TEXT.format(what)
     return Fault(code=code, text=text, line=line, subject=subject[1] if subject else "")
 
 
@@ -96,6 +101,8 @@ def in_plain_words(
     if isinstance(error.validator, XsdGroup):
         text = f"{name} holds text between its elements; only elements may stand there. Take the text out."
         return Fault(code="XSD_UNEXPECTED", text=text), element
+    if isinstance(error.validator, XsdElement) and element.get(NIL) is not None:
+        return Fault(code="XSD_INVALID", text=NIL_TEXT.format(name)), element
     attribute = _ATTRIBUTE.match(error.reason or "")
     if attribute:
         value = element.get(attribute[1]) or ""

@@ -3,5 +3,6 @@
 intake.py     claim -> keep -> judge -> file away
 judge.py      what is wrong with a payment file, as findings
 handover.py   lease -> stage -> publish -> reconcile
-decisions.py  what people decide: resend, release, hold, cancel, resolve
+decisions.py  what people decide: resend, release, hold, cancel, resolve, sent by hand, confirm
+advice.py     what they should know before: all that speaks against it, and the safe next steps
 """

@@ -4,36 +4,43 @@ from __future__ import annotations
 
 from h2h.clock import Clock
 from h2h.errors import NotAllowed
-from h2h.ledger import Ledger
-from h2h.ledger.transfers import Transfer
+from h2h.ledger.people import People, what_now
+from h2h.ledger.transfers import Transfer, Transfers
 from h2h.lifecycle import Actor, State, Trigger
-from h2h.verdicts import Verdict
-
-DUPLICATE_CODES = frozenset({"AM05", "DU01", "DU02", "DU03", "DU04", "DU05"})  # ISO external status reasons
+from h2h.verdicts import DUPLICATE_CODES, Verdict
 
 
 class Decisions:
-    def __init__(self, ledger: Ledger, clock: Clock) -> None:
-        self._transfers = ledger.transfers
+    def __init__(self, transfers: Transfers, people: People, clock: Clock) -> None:
+        self._transfers = transfers
+        self._people = people
         self._clock = clock
 
     def resend(self, transfer_id: str, *, who: str, reason: str) -> Transfer:
-        """Send the same bytes again, by the same name rules; NotAllowed where the bank may have them."""
+        """Send the same bytes again, by the same name rules; NotAllowed where the bank may have them.
+
+        Where only a person noted that the bank refused it, somebody else has to send it again.
+        """
         transfer = self._transfers.get(transfer_id)
-        trigger = Trigger.RETRY if transfer.state is State.FAILED else Trigger.RESEND_REJECTED
         if why := against_resending(transfer, self._transfers.refusal_codes(transfer.id)):
             raise NotAllowed(f"{transfer.id} is not sent again: {why}")
-        self._refuse_if_booked(transfer)
-        return self._decide(transfer_id, trigger, who, reason)
+        if transfer.state is State.FAILED:
+            return self._decide(transfer_id, Trigger.RETRY, who, reason)
+        actor = Actor.SECOND_PERSON if transfer.verdict_by else Actor.OPERATOR
+        return self._decide(transfer_id, Trigger.RESEND_REJECTED, who, reason, actor=actor)
 
     def release(self, transfer_id: str, *, who: str, reason: str, now: bool) -> Transfer:
-        """HELD -> READY: in the next window, or at once. A DUPLICATE becomes HELD first, then takes another person."""
+        """HELD -> READY: in the next window, or at once. A DUPLICATE becomes HELD first, then takes another person.
+
+        READY, waiting for its window or after a failure, goes at once with `now`.
+        """
         transfer = self._transfers.get(transfer_id)
         if transfer.state is State.DUPLICATE:
             return self._decide(transfer_id, Trigger.OVERRIDE, who, reason)
-        self._refuse_if_booked(transfer)
+        if transfer.state is State.READY and not now:
+            raise NotAllowed(f"{transfer.id} is READY and goes by itself{_when(transfer)}. {what_now(transfer)}")
         if transfer.state is State.HELD and transfer.proposed_by == "bank":  # the bank answered it: two persons
-            return self._transfers.propose(transfer_id, who, reason, self._clock.now())
+            return self._people.propose(transfer_id, who, reason, self._clock.now())
         if transfer.state is State.HELD and transfer.proposed_by == who:
             raise NotAllowed(
                 f"{transfer.id} may have been paid already, and you said that it was not; "
@@ -47,6 +54,16 @@ class Decisions:
     def cancel(self, transfer_id: str, *, who: str, reason: str) -> Transfer:
         return self._decide(transfer_id, Trigger.CANCEL, who, reason)
 
+    def sent_by_hand(self, transfer_id: str, *, who: str, how: str, reason: str) -> Transfer:
+        """READY, HELD or FAILED -> SENT: somebody brought it to the bank by other means; the gateway never sends it."""
+        now = self._clock.now()
+        return self._people.sent_by_hand(transfer_id, who=who, how=how, reason=reason, now=now)
+
+    def confirm(self, transfer_id: str, verdict: Verdict, *, who: str, how: str, reason: str) -> Transfer:
+        """The bank's word on a SENT transfer, as somebody heard it on the telephone or read it in a portal."""
+        now = self._clock.now()
+        return self._people.confirmed(transfer_id, verdict, who=who, how=how, reason=reason, now=now)
+
     def bank_has_it(self, transfer_id: str, *, who: str, reason: str) -> Transfer:
         """UNCERTAIN -> SENT: somebody asked the bank, or saw it there."""
         return self._decide(transfer_id, Trigger.BANK_HAS_IT, who, reason)
@@ -54,22 +71,14 @@ class Decisions:
     def send_again(self, transfer_id: str, *, who: str, reason: str) -> Transfer:
         """UNCERTAIN -> READY, when a second person says so too. The first call records the proposal."""
         transfer = self._transfers.get(transfer_id)
-        self._refuse_if_booked(transfer)
         if transfer.proposed_by is None:
-            return self._transfers.propose(transfer_id, who, reason, self._clock.now())
+            return self._people.propose(transfer_id, who, reason, self._clock.now())
         if transfer.proposed_by == who:
             raise NotAllowed(
                 f"{transfer.id}: you proposed to send it again; somebody else has to confirm it, "
                 "after asking the bank whether it has the file."
             )
         return self._decide(transfer_id, Trigger.SEND_AGAIN, who, reason, actor=Actor.SECOND_PERSON)
-
-    def _refuse_if_booked(self, transfer: Transfer) -> None:
-        if booked := self._transfers.booked(transfer.id):
-            raise NotAllowed(
-                f"{transfer.id} is not sent again: a statement shows {booked} of its payments as debited already. "
-                "The bank has had it."
-            )
 
     def _decide(
         self,
@@ -81,9 +90,13 @@ class Decisions:
         actor: Actor = Actor.OPERATOR,
         late_allowed: str | None = None,
     ) -> Transfer:
-        return self._transfers.decide(
+        return self._people.decide(
             transfer_id, trigger, actor, who=who, reason=reason, now=self._clock.now(), late_allowed=late_allowed
         )
+
+
+def _when(transfer: Transfer) -> str:
+    return f", at {transfer.due_at:%Y-%m-%d %H:%M} UTC" if transfer.due_at else ""
 
 
 def against_resending(transfer: Transfer, refusal_codes: set[str]) -> str | None:

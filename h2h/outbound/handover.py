@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 
-from h2h.archive import Archive
+from h2h.archive import BLOCK, Archive
 from h2h.channels import Channel
 from h2h.clock import Clock
 from h2h.config import Bank, Outbound
@@ -22,7 +22,7 @@ from h2h.ledger import Ledger
 from h2h.ledger.transfers import Transfer
 from h2h.lifecycle import State, Trigger
 from h2h.line import Line
-from h2h.model import Presence, Staged, TransferId
+from h2h.model import Presence, Staged, TransferId, Way
 from h2h.outbound.names import names
 from h2h.outbound.publisher import Publisher
 from h2h.schedule import backoff, closing, missed, next_opening
@@ -37,12 +37,13 @@ class Handover:
 
     def __init__(self, bank: Bank, *, line: Line, ledger: Ledger, archive: Archive, clock: Clock, owner: str) -> None:
         self.bank = bank
+        self._way = bank.channel.way
         self._line = line
         self._ledger = ledger
         self._archive = archive
         self._clock = clock
         self._owner = owner
-        self._publisher = Publisher(bank, line=line, ledger=ledger, clock=clock)
+        self._publisher = Publisher(bank, line=line, ledger=ledger, archive=archive, clock=clock)
 
     def round(self, progress: Callable[[Transfer], None] = lambda _: None, *, stop: Callable[[], bool]) -> None:
         """Look once at everything that is due; ends early where the bank cannot be reached."""
@@ -78,7 +79,7 @@ class Handover:
         if opening == now:
             return None
         if opening is None:
-            return self._ledger.transfers.late(transfer, _late(folder), now)
+            return self._ledger.transfers.late(transfer, _late(folder, self.bank.timezone), now)
         reason = f"the window opens at {opening:%Y-%m-%d %H:%M} UTC"
         return self._ledger.transfers.postpone(transfer, opening, reason, now)
 
@@ -102,7 +103,7 @@ class Handover:
         return self._ledger.transfers.lease(transfer, self._owner, plan, now, LEASE)
 
     def _send(self, transfer: Transfer, folder: Outbound) -> Transfer:
-        earlier = transfer.temporary
+        leftover = self._leftover(transfer)
         leased = self._lease(transfer, folder)
         if leased is None:
             return transfer
@@ -110,12 +111,14 @@ class Handover:
         try:
             with self._line.session() as session:
                 step = "stage"
-                if earlier:
+                if leftover:
                     with suppress(ChannelError):
-                        session.discard(earlier)
+                        session.discard(leftover)
+                if self._way is Way.MARKER and (clash := self._clash(session, leased)):
+                    return clash  # a marker that is there already would have the file taken while it is staged
                 with self._kept(leased):
                     staged = self._stage(session, leased)
-                return self._publish(session, leased, staged, folder)
+                    return self._publish(session, leased, staged, folder)
         except (NotDelivered, Refused) as error:
             return self._not_delivered(leased, step, error)
         except Damaged as error:
@@ -125,9 +128,20 @@ class Handover:
             self._line.close()
             raise
 
-    def _stage(self, session: Channel, transfer: Transfer) -> Staged:
+    def _leftover(self, transfer: Transfer) -> str | None:
+        """The temporary file of an earlier attempt. One that was announced under its own name is the bank's now."""
+        if self._way is Way.RENAME or (self._way is Way.MARKER and not self._ledger.transfers.announced(transfer)):
+            return transfer.temporary
+        return None
+
+    def _stage(self, session: Channel, transfer: Transfer) -> Staged | None:
+        """The whole file under its temporary name; None where it goes straight to its final one later."""
         assert transfer.temporary
         with self._archive.open(transfer.sha256) as source:
+            if self._way is Way.DIRECT:  # there is no turning back from a damaged file once it is begun
+                while source.read(BLOCK):
+                    pass
+                return None
             staged = session.stage(transfer.temporary, source)
         if staged.size != transfer.size:
             raise NotDelivered(f"{staged.size} of {transfer.size} bytes arrived at {staged.path}.")
@@ -168,34 +182,41 @@ class Handover:
 
     # Publish: the one moment that counts.
 
-    def _publish(self, session: Channel, transfer: Transfer, staged: Staged, folder: Outbound) -> Transfer:
-        assert transfer.remote
+    def _publish(self, session: Channel, transfer: Transfer, staged: Staged | None, folder: Outbound) -> Transfer:
         now = self._clock.now()
         opening = self._opening(transfer, folder, now)
         if opening != now:
-            return self._too_late(session, transfer, staged, folder, opening)
-        if session.look(transfer.remote).presence is Presence.THERE:
-            with suppress(ChannelError):
-                session.discard(staged.path)
-            reason = f"{transfer.remote} is there at the bank already; it is never overwritten. Look what it is."
-            return self._ledger.transfers.stop_staging(transfer, Trigger.CLASH, reason, now)
+            self._clear_away(session, staged)
+            return self._too_late(transfer, folder, opening)
+        if clash := self._clash(session, transfer):
+            self._clear_away(session, staged)
+            return clash
         publishing = self._ledger.transfers.publishing(transfer, now)
         return self._publisher.publish(session, publishing)
 
-    def _too_late(
-        self, session: Channel, transfer: Transfer, staged: Staged, folder: Outbound, opening: datetime | None
-    ) -> Transfer:
-        with suppress(ChannelError):
-            session.discard(staged.path)
+    def _clash(self, session: Channel, transfer: Transfer) -> Transfer | None:
+        """The transfer, held, where somebody's file has its final name."""
+        assert transfer.remote
+        if session.look(transfer.remote).presence is not Presence.THERE:
+            return None
+        reason = f"{transfer.remote} is there at the bank already; it is never overwritten. Look what it is."
+        return self._ledger.transfers.stop_staging(transfer, Trigger.CLASH, reason, self._clock.now())
+
+    def _clear_away(self, session: Channel, staged: Staged | None) -> None:
+        if staged is not None:
+            with suppress(ChannelError):
+                session.discard(staged.path)
+
+    def _too_late(self, transfer: Transfer, folder: Outbound, opening: datetime | None) -> Transfer:
         now = self._clock.now()
         if opening is None:
-            return self._ledger.transfers.stop_staging(transfer, Trigger.LATE, _late(folder), now)
+            return self._ledger.transfers.stop_staging(transfer, Trigger.LATE, _late(folder, self.bank.timezone), now)
         text = "the window closed during the upload; nothing was published"
         return self._ledger.transfers.not_delivered(
             transfer, step="stage", outcome="STOPPED", text=text, failures=transfer.failures, due_at=opening, now=now
         )
 
 
-def _late(folder: Outbound) -> str:
+def _late(folder: Outbound, zone: str) -> str:
     assert folder.cut_off
-    return f"the cut-off at {folder.cut_off:%H:%M} has passed; release it for the next window, or with --now"
+    return f"the cut-off at {folder.cut_off:%H:%M} ({zone}) has passed; release it for the next window, or with --now"

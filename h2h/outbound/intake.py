@@ -7,7 +7,9 @@ hasten a round; the round's own look at the folder is the truth. One bad file ne
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import timedelta
 from typing import BinaryIO
 
 from h2h.archive import Archive
@@ -15,13 +17,15 @@ from h2h.clock import Clock
 from h2h.config import Bank, Outbound
 from h2h.confined import ConfinedReader
 from h2h.errors import FolderError, H2hError, Stale, StillChanging
-from h2h.folders import Claimed, Scan, WatchedFolder
+from h2h.folders import Claimed, Scan, WatchedFolder, owner_of
 from h2h.ledger import Ledger
 from h2h.ledger.transfers import Received, Transfer
 from h2h.lifecycle import State
 from h2h.model import Finding, Judgement, Severity, TransferId
 from h2h.outbound.judge import judge
+from h2h.outbound.origin import Origin
 from h2h.outbound.report import json_report, report, text_report
+from h2h.text import printable
 
 log = logging.getLogger(__name__)
 
@@ -36,43 +40,59 @@ class Intake:
         archive: Archive,
         reader: ConfinedReader,
         clock: Clock,
+        same_payments_within: timedelta,
         new_id: Callable[[], TransferId],
     ) -> None:
         self.bank = bank
         self.folder = folder
-        self._watched = WatchedFolder(folder)
+        self._watched = WatchedFolder(folder, lambda: ledger.transfers.taken_from(str(folder.watch)))
         self._ledger = ledger
         self._archive = archive
         self._reader = reader
         self._clock = clock
+        self._same_payments_within = same_payments_within
         self._new_id = new_id
 
     def round(self, progress: Callable[[Transfer], None] = lambda _: None) -> Scan:
-        """Take in everything that is complete now; what is not yet is in the answer's `waiting`."""
+        """Take in everything that is complete now; what is not yet is in the answer's `waiting`.
+
+        What an earlier round left over comes first: its markers must not complete the next file of a name.
+        """
         try:
-            scan = self._watched.scan(self._clock.monotonic())
+            origin = Origin(self.folder)
+            self._finish_started(origin, progress)
+            scan = self._watched.scan(self._clock.monotonic(), self._clock.now())
         except FolderError as error:
             log.error("watched folder cannot be used", extra={"event": "scan_failed", "text": str(error)})
-            return Scan(ready=(), waiting=(), ignored=())
+            return Scan(error=str(error))
         for name in scan.ready:
-            if claimed := self._watched.claim(name, self._new_id()):
-                self._take(claimed, progress)
-        self._finish_started(progress)
+            if claimed := self._claim(name):
+                self._take(claimed, origin, progress)
         return scan
 
-    def _finish_started(self, progress: Callable[[Transfer], None]) -> None:
-        """What a crash, or a file that was still changing, left over."""
-        for claimed in self._watched.claims():
-            self._take(claimed, progress)
-        for transfer in self._ledger.transfers.in_state(State.RECEIVED):
-            if transfer.watch == str(self.folder.watch):
-                progress(self._judge(transfer))
-
-    def _take(self, claimed: Claimed, progress: Callable[[Transfer], None]) -> None:
+    def _claim(self, name: str) -> Claimed | None:
         try:
-            transfer = self._keep(claimed)
+            return self._watched.claim(name, self._new_id())
+        except FolderError as error:
+            told = {"event": "claim_failed", "file": printable(name), "text": str(error)}
+            log.error("file cannot be claimed", extra=told)
+            return None
+
+    def _finish_started(self, origin: Origin, progress: Callable[[Transfer], None]) -> None:
+        """What a crash, or a file that was still changing, left over."""
+        claims = self._watched.claims()
+        for claimed in claims:
+            self._take(claimed, origin, progress)
+        standing = {claimed.id for claimed in claims}
+        for transfer in self._ledger.transfers.in_state(State.RECEIVED):
+            if transfer.watch == str(self.folder.watch) and not (origin.asked and transfer.id in standing):
+                progress(self._judge(transfer, [*origin.unknown()]))
+
+    def _take(self, claimed: Claimed, origin: Origin, progress: Callable[[Transfer], None]) -> None:
+        try:
+            transfer, doubts = self._keep(claimed, origin)
             if transfer.state is State.RECEIVED:
-                transfer = self._judge(transfer)
+                transfer = self._judge(transfer, doubts)
             self._file_away(claimed, transfer)
         except StillChanging:
             return
@@ -81,12 +101,13 @@ class Intake:
             return
         progress(transfer)
 
-    def _keep(self, claimed: Claimed) -> Transfer:
-        """Bytes into the archive first, then the row that names them."""
+    def _keep(self, claimed: Claimed, origin: Origin) -> tuple[Transfer, list[Finding]]:
+        """Bytes into the archive first, then the row that names them; and what speaks against the file's origin."""
         with self._archive.incoming() as incoming:
             with self._watched.open(claimed) as source:
+                owner = owner_of(source)
                 if not incoming.copy(source, self.folder.max_size):
-                    raise FolderError(f"{claimed.path} grew beyond {self.folder.max_size} bytes; remove it.")
+                    raise FolderError(f"{claimed.name} grew beyond {self.folder.max_size} bytes after it was claimed.")
             sha256 = incoming.keep()
         received = Received(
             id=claimed.id,
@@ -97,13 +118,17 @@ class Intake:
             size=incoming.size,
         )
         self._ledger.transfers.received(received, self._clock.now())
-        return self._ledger.transfers.get(claimed.id)
+        doubts = origin.findings(owner, self._watched.manifest(claimed), sha256) if origin.asked else ()
+        return self._ledger.transfers.get(claimed.id), [*doubts]
 
-    def _judge(self, transfer: Transfer) -> Transfer:
+    def _judge(self, transfer: Transfer, doubts: Sequence[Finding]) -> Transfer:
         with self._archive.open(transfer.sha256) as source:
             judgement = self._judgement(transfer, source)
+        judgement = replace(judgement, findings=[*doubts, *judgement.findings])
         now = self._clock.now()
-        return self._ledger.transfers.judged(transfer.id, judgement, due_at=now, now=now)
+        return self._ledger.transfers.judged(
+            transfer.id, judgement, due_at=now, now=now, same_payments_within=self._same_payments_within
+        )
 
     def _judgement(self, transfer: Transfer, source: BinaryIO) -> Judgement:
         """A fault of our own while judging refuses the file: nothing is sent that was not judged to its end."""

@@ -6,19 +6,36 @@ import posixpath
 from collections.abc import Callable
 from datetime import datetime
 from itertools import count
+from typing import assert_never
 from zoneinfo import ZoneInfo
 
 from h2h.config import Bank, Outbound
+from h2h.folders import NAME_BYTES
 from h2h.ledger.transfers import Transfer
+from h2h.model import Way
 from h2h.text import harmless
 
 
 def names(
     bank: Bank, folder: Outbound, transfer: Transfer, number: int, now: datetime, taken: Callable[[str], bool]
 ) -> tuple[str, str]:
-    """The temporary and the final path of the n-th attempt."""
-    temporary = f"{folder.staging_folder.rstrip('/')}/.{transfer.id}-{number}.part"
-    return temporary, _free(f"{folder.remote.rstrip('/')}/{final_name(bank, folder, transfer, now)}", taken)
+    """The temporary and the final path of the n-th attempt.
+
+    Where a marker is the way, they are those of the file, new for every attempt, and of its marker; where the file goes
+    straight to its final name, both are that.
+    """
+    path = f"{folder.remote.rstrip('/')}/{final_name(bank, folder, transfer, now)}"
+    match bank.channel.way:
+        case Way.RENAME:
+            return f"{folder.staging_folder.rstrip('/')}/.{transfer.id}-{number}.part", _free(path, taken)
+        case Way.MARKER:
+            marker = bank.channel.publish_marker
+            data = _free(path, lambda candidate: taken(candidate + marker), start=number)
+            return data, data + marker
+        case Way.DIRECT:
+            return (free := _free(path, taken)), free
+        case _:
+            assert_never(bank.channel.way)
 
 
 def final_name(bank: Bank, folder: Outbound, transfer: Transfer, now: datetime) -> str:
@@ -27,13 +44,13 @@ def final_name(bank: Bank, folder: Outbound, transfer: Transfer, now: datetime) 
         bank=bank.name,
         msg_id=harmless(transfer.message_id or transfer.id),
         id=transfer.id,
-        name=harmless(transfer.name),
+        name=harmless(transfer.name)[-NAME_BYTES:],
         date=now.astimezone(ZoneInfo(bank.timezone)),
     )
 
 
-def _free(path: str, taken: Callable[[str], bool]) -> str:
+def _free(path: str, taken: Callable[[str], bool], *, start: int = 1) -> str:
     """The path, or with -2, -3, … before its ending where it was used before."""
     stem, ending = posixpath.splitext(path)
-    candidates = (path if n == 1 else f"{stem}-{n}{ending}" for n in count(1))
+    candidates = (path if n == 1 else f"{stem}-{n}{ending}" for n in count(start))
     return next(candidate for candidate in candidates if not taken(candidate))

@@ -1,29 +1,32 @@
 """Publishing, and finding out what became of it: from the commit of PUBLISHING on nothing is ever uploaded again.
 
-We rename the temporary file, look whether it is gone, and on any doubt look at both names and ask the reconcile
-table. At most the same temporary file is renamed once more, which can succeed only once, whoever asks.
+We rename the temporary file (or put its marker beside it, or write the file where the bank knows neither), and on any
+doubt look at both names and ask the reconcile table. At most the same temporary file is published once more, which can
+succeed only once, whoever asks.
 """
 
 from __future__ import annotations
 
+import io
 import random
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any
+from typing import Any, assert_never
 
+from h2h.archive import Archive
 from h2h.channels import Channel
 from h2h.clock import Clock
 from h2h.config import Bank
-from h2h.errors import ChannelError, TemporaryGone, Unknown
+from h2h.errors import ChannelError, Damaged, TemporaryGone, Unknown
 from h2h.ledger import Ledger
 from h2h.ledger.transfers import Transfer
 from h2h.lifecycle import Case, Decision, reconcile
 from h2h.line import Line
-from h2h.model import Look, Presence, Staged
+from h2h.model import Look, Presence, Receipt, Staged, Way
 from h2h.schedule import backoff
 
-RENAMES = 3  # in one visit; then again later, by back-off
+TRIES = 3  # in one visit; then again later, by back-off
 
 
 class _Outcome(Enum):
@@ -33,27 +36,29 @@ class _Outcome(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class _Renamed:
+class _Asked:
     outcome: _Outcome
     answer: str
 
 
 class Publisher:
-    def __init__(self, bank: Bank, *, line: Line, ledger: Ledger, clock: Clock) -> None:
+    def __init__(self, bank: Bank, *, line: Line, ledger: Ledger, archive: Archive, clock: Clock) -> None:
         self._bank = bank
+        self._way = bank.channel.way
         self._line = line
         self._ledger = ledger
+        self._archive = archive
         self._clock = clock
 
     def publish(self, session: Channel, transfer: Transfer) -> Transfer:
-        """Rename for the first time, right after PUBLISHING was committed."""
-        renamed = self._rename(session, transfer)
-        if renamed.outcome is _Outcome.DONE:
-            return self._sent(transfer, {"answer": renamed.answer, "final": transfer.remote})
+        """Ask for the first time, right after PUBLISHING was committed."""
+        asked = self._ask(session, transfer)
+        if asked.outcome is _Outcome.DONE:
+            return self._sent(transfer, {"answer": asked.answer, "final": transfer.remote})
         if not session.alive():
-            return self._later(transfer, renamed.answer)
+            return self._later(transfer, asked.answer)
         try:
-            return self._settle(session, transfer, renamed.answer)
+            return self._settle(session, transfer, asked.answer)
         except ChannelError as error:
             return self._later(transfer, str(error))
 
@@ -65,55 +70,69 @@ class Publisher:
         except ChannelError as error:
             return self._later(transfer, str(error))
 
-    def _rename(self, session: Channel, transfer: Transfer) -> _Renamed:
-        """Rename, then see that the temporary name is gone: a server that says "done" may be wrong."""
+    def _ask(self, session: Channel, transfer: Transfer) -> _Asked:
+        """Publish, then see that the temporary name is gone: a server that says "done" may be wrong."""
         assert transfer.temporary
-        assert transfer.remote
         try:
-            receipt = session.publish(Staged(path=transfer.temporary, size=transfer.size), transfer.remote)
+            receipt = self._published(session, transfer, transfer.temporary)
         except TemporaryGone as error:
-            return _Renamed(_Outcome.GONE, str(error))
-        except Unknown as error:
-            return _Renamed(_Outcome.UNCLEAR, str(error))
+            return _Asked(_Outcome.GONE, str(error))
+        except (Unknown, Damaged) as error:
+            return _Asked(_Outcome.UNCLEAR, str(error))
+        if self._way is Way.RENAME and self._still_there(session, transfer.temporary):
+            return _Asked(_Outcome.UNCLEAR, f"{receipt.answer}, but the temporary file is still there")
+        return _Asked(_Outcome.DONE, receipt.answer)
+
+    def _published(self, session: Channel, transfer: Transfer, temporary: str) -> Receipt:
+        assert transfer.remote
+        match self._way:
+            case Way.RENAME:
+                return session.publish(Staged(path=temporary, size=transfer.size), transfer.remote)
+            case Way.MARKER:
+                return session.place(transfer.remote, io.BytesIO())
+            case Way.DIRECT:
+                with self._archive.open(transfer.sha256) as source:
+                    return session.place(transfer.remote, source)
+            case _:
+                assert_never(self._way)
+
+    def _still_there(self, session: Channel, temporary: str) -> bool:
         try:
-            left = session.look(transfer.temporary).presence
+            return session.look(temporary).presence is Presence.THERE
         except ChannelError:
-            left = Presence.HIDDEN  # the answer was clear; the line broke after it
-        if left is Presence.THERE:
-            return _Renamed(_Outcome.UNCLEAR, f"{receipt.answer}, but the temporary file is still there")
-        return _Renamed(_Outcome.DONE, receipt.answer)
+            return False  # the answer was clear; the line broke after it
 
     def _settle(self, session: Channel, transfer: Transfer, answer: str) -> Transfer:
         """Look, ask the table, do what it says."""
-        assert transfer.temporary
         assert transfer.remote
-        for _ in range(RENAMES):
-            temporary, final = session.look(transfer.temporary), session.look(transfer.remote)
+        for _ in range(TRIES):
+            temporary, final = self._look_at_temporary(session, transfer), session.look(transfer.remote)
             case = self._case(transfer, temporary, final)
             evidence = _evidence(temporary, final, answer, case)
-            if case.decision is not Decision.RENAME_AGAIN:
+            if case.decision is not Decision.PUBLISH_AGAIN:
                 return self._conclude(session, transfer, case, evidence)
-            renamed = self._rename(session, transfer)
-            answer = renamed.answer
-            if renamed.outcome is _Outcome.DONE:
+            asked = self._ask(session, transfer)
+            answer = asked.answer
+            if asked.outcome is _Outcome.DONE:
                 return self._sent(transfer, {**evidence, "answer": answer})
             if not session.alive():
                 return self._later(transfer, answer)
             if temporary.presence is Presence.HIDDEN:
-                return self._conclude_unseen(session, transfer, final, renamed)
+                return self._conclude_unseen(session, transfer, final, asked)
         if transfer.failures >= self._bank.retry.give_up_after:
-            return self._in_doubt(transfer, "the bank's server does not rename the file", evidence)
+            return self._in_doubt(transfer, "the bank's server does not publish the file", evidence)
         return self._later(transfer, answer)
+
+    def _look_at_temporary(self, session: Channel, transfer: Transfer) -> Look:
+        assert transfer.temporary
+        if self._way is Way.DIRECT:
+            return Look(presence=Presence.GONE)  # there never was one
+        return session.look(transfer.temporary)
 
     def _case(self, transfer: Transfer, temporary: Look, final: Look) -> Case:
         facts = self._bank.channel
-        return reconcile(
-            temporary,
-            final,
-            transfer.size,
-            atomic_rename=facts.atomic_rename,
-            staging_is_ours=facts.staging_is_ours,
-        )
+        size = 0 if self._way is Way.MARKER else transfer.size
+        return reconcile(self._way, temporary, final, size, repeatable=facts.repeatable, ours=facts.staging_is_ours)
 
     def _conclude(self, session: Channel, transfer: Transfer, case: Case, evidence: dict[str, Any]) -> Transfer:
         assert transfer.temporary
@@ -124,13 +143,13 @@ class Publisher:
                 session.discard(transfer.temporary)
         return self._sent(transfer, evidence)
 
-    def _conclude_unseen(self, session: Channel, transfer: Transfer, final: Look, renamed: _Renamed) -> Transfer:
+    def _conclude_unseen(self, session: Channel, transfer: Transfer, final: Look, asked: _Asked) -> Transfer:
         """The bank lets nobody look: "no such file" means gone, anything else but "done" means nothing."""
         gone = Look(presence=Presence.GONE)
         case = self._case(transfer, gone, final)
-        if renamed.outcome is _Outcome.GONE:
-            return self._conclude(session, transfer, case, _evidence(gone, final, renamed.answer, case))
-        evidence = {"answer": renamed.answer, "temporary": Presence.HIDDEN, "final": final.presence}
+        if asked.outcome is _Outcome.GONE:
+            return self._conclude(session, transfer, case, _evidence(gone, final, asked.answer, case))
+        evidence = {"answer": asked.answer, "temporary": Presence.HIDDEN, "final": final.presence}
         return self._in_doubt(transfer, "the bank lets nobody look, and its answer is not clear", evidence)
 
     def _sent(self, transfer: Transfer, evidence: dict[str, Any]) -> Transfer:

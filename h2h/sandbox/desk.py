@@ -72,6 +72,7 @@ class Desk:
 
     def arrived(self, path: Path) -> None:
         """Something got the name `path`, or was closed under it. Called on the server's thread, before its reply."""
+        path = self.folders.announced(path)
         if not self.folders.is_arrival(path):
             return
         if self.scenario.take is Take.AFTER:
@@ -96,7 +97,7 @@ class Desk:
     def _take(self, path: Path) -> Sequence[str]:
         taken = self.folders.take(path, keep=self.scenario.take is Take.KEEP)
         if taken is not None:
-            log.info("event=taken number=%d name=%s", taken.number, taken.name)
+            log.info("taken", extra={"event": "taken", "number": taken.number, "file": taken.name})
             self._expect(taken.number)
         return ()
 
@@ -128,7 +129,7 @@ class Desk:
     def _finish(self, papers: Sequence[Paper]) -> Sequence[str]:
         for paper in papers:
             self.folders.put(paper.name, paper.data)
-            log.info("event=put_out name=%s", paper.name)
+            log.info("put out", extra={"event": "put_out", "file": paper.name})
         self.folders.save_state(dump_state(self._bank.state))
         return [paper.name for paper in papers]
 
@@ -145,7 +146,7 @@ class Desk:
             try:
                 job.names.set_result(job.run())
             except Exception as error:  # the next file must still be served; settle() raises it
-                log.exception("event=desk_failed")
+                log.exception("the desk failed", extra={"event": "desk_failed"})
                 job.names.set_exception(error)
                 self._failure = error
             with self._changed:

@@ -45,8 +45,9 @@ def is_final(name: str) -> bool:
 
 
 class Folders:
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, marker: str | None = None) -> None:
         self.root = root.resolve()
+        self.marker = marker
         self.client = self.root / "client"
         self.inbox = self.client / "in"
         self.outbox = self.client / "out"
@@ -71,12 +72,20 @@ class Folders:
             yield
 
     def is_arrival(self, path: Path) -> bool:
-        """A regular file, directly in /in, under a final name."""
+        """A regular file, directly in /in, under a final name; where there are markers, with its marker beside it."""
         try:
             regular = stat.S_ISREG(path.lstat().st_mode)
         except OSError:
             return False
-        return regular and path.parent == self.inbox and is_final(path.name)
+        whole = self.marker is None or (path.suffix != self.marker and self._marker_of(path).exists())
+        return regular and path.parent == self.inbox and is_final(path.name) and whole
+
+    def announced(self, path: Path) -> Path:
+        """The file that a marker tells of; any other file tells of itself."""
+        return path.with_name(path.name.removesuffix(self.marker)) if self.marker else path
+
+    def _marker_of(self, path: Path) -> Path:
+        return path.with_name(f"{path.name}{self.marker}")
 
     def take(self, path: Path, *, keep: bool) -> Taken | None:
         """Move (or, with `keep`, copy) a file out of /in; None where it is no longer there."""
@@ -90,6 +99,8 @@ class Folders:
                     path.rename(target)
             except FileNotFoundError:
                 return None
+            if self.marker and not keep:
+                self._marker_of(path).unlink(missing_ok=True)
             self._known[number] = Taken(number=number, name=name, path=target)
             return self._known[number]
 

@@ -20,6 +20,7 @@ from h2h.errors import Problem, SettingsError
 
 NEVER: Literal["never"] = "never"
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)] | Literal["never"]
+Marker = Annotated[str, StringConstraints(pattern=r"^\.[A-Za-z0-9._-]+$")]
 ReasonCode = Annotated[str, StringConstraints(pattern=r"^[A-Z0-9]{4}$")]
 CurrencyCode = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
 Money = Annotated[Decimal, Field(allow_inf_nan=False, max_digits=18, decimal_places=5)]
@@ -81,6 +82,7 @@ class Scenario:
 
     take: Take = Take.AT_ONCE
     after_seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0
+    marker: Marker | None = None
     received_seconds: Seconds = 0
     answer_seconds: Seconds = 0
     statement_seconds: Seconds = NEVER

@@ -124,8 +124,8 @@ class BankServer:
         clock: Callable[[], datetime] = _now,
         server_class: ServerFactory = BankSftp,
     ) -> None:
-        self.folders = Folders(root)
         self.scenario = scenario or Scenario()
+        self.folders = Folders(root, self.scenario.marker)
         self.host = HOST
         self.port = port
         self._host_key = keys.host_key(self.folders.host_key_file)
@@ -213,7 +213,7 @@ class BankServer:
         try:
             asyncio.run(self._serve())
         except (OSError, asyncssh.Error) as error:
-            log.error("event=server_failed reason=%s", error)
+            log.error("the server failed", extra={"event": "server_failed", "text": str(error)})
             self._failure = error
         finally:
             self._ready.set()

@@ -4,40 +4,15 @@ from __future__ import annotations
 
 import os
 import socket
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from h2h import folders
-from h2h.config import Outbound
 from h2h.errors import FolderError, StillChanging
-from h2h.folders import WatchedFolder, atomic_writer, local_name
-from h2h.model import TransferId
-
-ID = TransferId("T261120-00000001")
-
-
-def watch(folder: Path, **changes: Any) -> WatchedFolder:
-    values: dict[str, Any] = {"watch": str(folder), "messages": ["pain.001.001.09"], "remote": "/in"}
-    settle = changes.pop("settle", 5)
-    settings = Outbound.model_validate(values | changes)
-    return WatchedFolder(settings.model_copy(update={"settle": timedelta(seconds=settle)}))
-
-
-@pytest.fixture
-def drop(tmp_path: Path) -> Path:
-    folder = tmp_path / "out"
-    folder.mkdir()
-    return folder
-
-
-def write(drop: Path, name: str = "run.xml", content: bytes = b"<x/>") -> Path:
-    path = drop / name
-    path.write_bytes(content)
-    return path
-
+from h2h.folders import SETTLING, atomic_writer, local_name
+from tests.drops import ID, take, watch, write
 
 # When is a file complete?
 
@@ -45,8 +20,8 @@ def write(drop: Path, name: str = "run.xml", content: bytes = b"<x/>") -> Path:
 def test_a_file_is_complete_when_it_stood_unchanged_long_enough(drop: Path) -> None:
     folder = watch(drop, settle=5)
     write(drop)
-    assert folder.scan(100.0).waiting == ("run.xml",)
-    assert folder.scan(104.9).waiting == ("run.xml",)
+    assert folder.scan(100.0).waiting == (("run.xml", SETTLING),)
+    assert folder.scan(104.9).waiting == (("run.xml", SETTLING),)
     assert folder.scan(105.0).ready == ("run.xml",)
 
 
@@ -65,7 +40,7 @@ def test_a_file_that_changes_begins_to_settle_anew(drop: Path, change: str) -> N
         other = write(drop, "other")
         os.utime(other, ns=(before.st_atime_ns, before.st_mtime_ns))
         os.rename(other, path)
-    assert folder.scan(106.0).waiting == ("run.xml",)
+    assert folder.scan(106.0).settling
     assert folder.scan(111.0).ready == ("run.xml",)
 
 
@@ -90,7 +65,7 @@ def test_a_file_that_goes_and_comes_back_settles_anew(drop: Path) -> None:
 def test_with_a_marker_a_file_is_complete_when_the_marker_is_there(drop: Path, marker: str) -> None:
     folder = watch(drop, marker=".done")
     write(drop)
-    assert folder.scan(0.0).waiting == ("run.xml",)
+    assert folder.scan(0.0).waiting == (("run.xml", "its marker is not there"),)
     write(drop, marker, b"")
     scan = folder.scan(0.0)
     assert (scan.ready, scan.ignored) == (("run.xml",), ((marker, "marker"),))
@@ -227,7 +202,7 @@ def test_a_folder_that_is_missing_is_an_error(tmp_path: Path) -> None:
 
 def test_a_claimed_file_has_left_the_folder_and_is_found_again_after_a_restart(drop: Path) -> None:
     write(drop, content=b"payments")
-    claimed = watch(drop, settle=0).claim("run.xml", ID)
+    claimed = take(watch(drop, settle=0))
     assert claimed is not None
     later = watch(drop, settle=0)
     assert later.scan(0.0).ready == ()
@@ -247,9 +222,9 @@ def test_a_new_file_of_the_same_name_is_another_one(drop: Path) -> None:
     folder = watch(drop, settle=5)
     write(drop)
     folder.scan(0.0)
-    folder.claim("run.xml", ID)
+    take(folder)
     write(drop, content=b"<y/>")
-    assert folder.scan(9.0).waiting == ("run.xml",)
+    assert folder.scan(9.0).settling
     assert [c.id for c in folder.claims()] == [ID]
 
 
@@ -264,21 +239,21 @@ def test_a_crash_before_the_rename_leaves_an_empty_claim_which_is_dropped(drop: 
 
 
 def test_a_file_still_being_written_is_noticed_while_it_is_read(drop: Path) -> None:
-    write(drop, content=b"<x>")
+    write(drop, content=b"<x/>")
     folder = watch(drop, settle=0)
     with (drop / "run.xml").open("ab") as writer:
-        claimed = folder.claim("run.xml", ID)
+        claimed = take(folder)
         assert claimed is not None
         with pytest.raises(StillChanging), folder.open(claimed):
-            os.write(writer.fileno(), b"</x>")
+            os.write(writer.fileno(), b"<!-- -->")
     with folder.open(claimed) as file:
-        assert file.read() == b"<x></x>"
+        assert file.read() == b"<x/><!-- -->"
 
 
 @pytest.mark.parametrize("kind", ["link", "folder", "pipe"])
 def test_what_was_swapped_for_something_else_is_not_read(drop: Path, kind: str) -> None:
     folder = watch(drop, settle=0)
-    claimed = folder.claim(write(drop).name, ID)
+    claimed = take(folder, write(drop).name)
     assert claimed is not None
     claimed.path.unlink()
     if kind == "link":
@@ -296,7 +271,7 @@ def test_what_was_swapped_for_something_else_is_not_read(drop: Path, kind: str) 
 
 def test_a_taken_file_is_filed_under_its_id_and_the_claim_is_gone(drop: Path) -> None:
     folder = watch(drop, settle=0)
-    claimed = folder.claim(write(drop, content=b"payments").name, ID)
+    claimed = take(folder, write(drop, content=b"payments").name)
     assert claimed is not None
     target = folder.file_away(claimed, rejected=False, reports={})
     assert target == drop / "processed" / f"{ID}-run.xml"
@@ -307,7 +282,7 @@ def test_a_taken_file_is_filed_under_its_id_and_the_claim_is_gone(drop: Path) ->
 
 def test_reports_lie_beside_a_refused_file_before_it_does(drop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = watch(drop, settle=0)
-    claimed = folder.claim(write(drop).name, ID)
+    claimed = take(folder, write(drop).name)
     assert claimed is not None
     monkeypatch.setattr(folders.os, "rename", _crash)
     with pytest.raises(FolderError):
@@ -319,14 +294,14 @@ def test_reports_lie_beside_a_refused_file_before_it_does(drop: Path, monkeypatc
     assert folder.claims() == []
 
 
-def _crash(*_: object) -> None:
+def _crash(*_: object, **__: object) -> None:
     raise OSError(28, "No space left on device")
 
 
 def test_a_filed_file_is_not_taken_again(drop: Path) -> None:
     folder = watch(drop, settle=0)
     for number, rejected in enumerate((True, False)):
-        claimed = folder.claim(write(drop).name, TransferId(f"T{number}"))
+        claimed = take(folder, write(drop).name, f"T{number}")
         assert claimed is not None
         folder.file_away(claimed, rejected=rejected, reports={".report.json": b"{}"})
     assert folder.scan(0.0).ready == ()
@@ -337,7 +312,7 @@ def test_whoever_writes_the_drop_folder_cannot_lead_us_elsewhere(drop: Path) -> 
     elsewhere.mkdir()
     (drop / "rejected").symlink_to(elsewhere)
     folder = watch(drop, settle=0)
-    claimed = folder.claim(write(drop).name, ID)
+    claimed = take(folder, write(drop).name)
     assert claimed is not None
     with pytest.raises(FolderError):
         folder.file_away(claimed, rejected=True, reports={".report.txt": b"no"})

@@ -221,3 +221,24 @@ def test_paths_are_the_same_with_and_without_prefixes(prefix: str) -> None:
     if prefix:
         content = re.sub(r"<(/?)([A-Z])", rf"<\1{prefix}\2", content)
     assert [(each.code, each.path) for each in findings(content)] == [("XSD_VALUE", f"{FILE}/PmtInf[1]/PmtMtd")]
+
+
+SCHEMA_INSTANCE = 'xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"'
+
+
+@pytest.mark.parametrize("large", [False, True])
+def test_an_element_marked_as_empty_on_purpose_is_told_in_plain_words(
+    large: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if large:
+        monkeypatch.setattr(explain, "MAX_TREE_BYTES", 10)
+    found = faults(("<PmtMtd>", f'<PmtMtd {SCHEMA_INSTANCE} xsi:nil="true">'))
+    assert [(code, path.replace("[1]", "")) for code, path, _, _ in found] == [("XSD_INVALID", f"{FILE}/PmtInf/PmtMtd")]
+    assert found[0][3].startswith("PmtMtd has the attribute xsi:nil")
+    assert "nillable" not in found[0][3]
+
+
+def test_a_type_that_nobody_knows_is_a_finding_and_no_failure_of_ours() -> None:
+    found = faults(("<PmtMtd>", f'<PmtMtd {SCHEMA_INSTANCE} xsi:type="Foo">'))
+    assert found
+    assert all(code.startswith("XSD_") for code, *_ in found)

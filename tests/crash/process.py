@@ -18,8 +18,7 @@ import h2h.messages.camt053
 import h2h.messages.pain001
 import h2h.messages.pain002  # noqa: F401
 from h2h.cli import main
-
-from .effects import Effects
+from h2h.drill.effects import Effects
 
 SECONDS = 30
 

@@ -1,42 +1,88 @@
-"""The plug pulled at every effect, in one process, over banks that differ in habits, in facts and in how they answer.
+"""The plug pulled at every effect, once and twice, in one process, over kinds of bank that differ in habits, in how
+they answer, in how they learn of a file, and in what their profile promises.
 
-A bank that is reached by a folder makes this fast; `kill -9` and SFTP are in test_kill.py. What is asked of every case:
-never twice; SENT and once wherever the bank has the file; and UNCERTAIN only where the profile promises too little.
+A bank that is reached by a folder makes this fast; `kill -9` and SFTP are in test_kill.py and in `h2h drill`. What is
+asked of every case: never twice; SENT and once wherever the bank has the file; UNCERTAIN only where the profile
+promises too little.
 """
 
 from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from h2h.channels.folder import FolderChannel
 from h2h.clock import Clock
 from h2h.confined import ConfinedReader
+from h2h.drill.effects import Effects
 from h2h.errors import Unknown
 from h2h.gateway import Gateway
 from h2h.ledger.transfers import Transfer
 from h2h.lifecycle import State
 from h2h.messages import Catalog
-from h2h.model import Receipt, Staged
+from h2h.model import Look, Presence, Receipt, Way
 from h2h.resources import root
 from h2h.verdicts import Verdict
 from tests.flows.world import World, answer, only, payments, put, transfers, until
-
-from .effects import Effects
 
 LONG = bool(os.environ.get("H2H_LONG"))
 READER = ConfinedReader(Catalog.load(root("schemas")))  # one for all the gateways of the sweep
 FILE = payments("MSG-1")
 HABITS = ("takes", "keeps")
 ANSWERS = ("clear", "lost", "lost and not done", "refused although done")
-FACTS = tuple(product((True, False), (True, False)))  # atomic_rename, staging_is_ours
+FACTS = tuple(product((True, False), (True, False)))  # repeatable, ours
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kind:
+    """A kind of bank. `answers`: what becomes of the first publishing; later ones are clear. `sees`: we may look."""
+
+    habit: str = "takes"
+    answers: str = "clear"
+    way: Way = Way.RENAME
+    repeatable: bool = True
+    ours: bool = True
+    sees: bool = True
+
+    @property
+    def certain(self) -> bool:
+        """Its profile promises enough to leave nothing for a person."""
+        clear = self.sees or self.way is Way.RENAME  # "exists" is no clear word about a marker that nobody may look at
+        return self.way is not Way.DIRECT and self.repeatable and self.ours and clear
+
+    def __str__(self) -> str:
+        facts = [word for word in ("repeatable", "ours", "sees") if not getattr(self, word)]
+        return ", ".join([self.way, self.habit, self.answers, *(f"not {word}" for word in facts)])
+
+
+KINDS = (  # each with the plug pulled at every point
+    Kind(),
+    Kind(habit="keeps", answers="lost"),
+    Kind(answers="lost and not done"),
+    Kind(answers="refused although done"),
+    Kind(sees=False),
+    Kind(repeatable=False, answers="lost"),
+    Kind(ours=False),
+    Kind(way=Way.MARKER),
+    Kind(way=Way.MARKER, habit="keeps", answers="lost"),
+    Kind(way=Way.MARKER, repeatable=False, answers="lost and not done"),
+    Kind(way=Way.DIRECT, habit="keeps"),
+    Kind(way=Way.DIRECT, answers="lost"),
+)
+OTHERS = tuple(  # and near what counts in every other combination
+    kind
+    for way, habit, answers, (repeatable, ours), sees in product(Way, HABITS, ANSWERS, FACTS, (True, False))
+    if (kind := Kind(way=way, habit=habit, answers=answers, repeatable=repeatable, ours=ours, sees=sees)) not in KINDS
+)
+LEAST = 30  # points and pairs for each of them; about 600 in all
 
 
 class Plug(BaseException):
@@ -45,61 +91,73 @@ class Plug(BaseException):
 
 @dataclass
 class Bank:
-    """A bank behind a folder. `answers`: what becomes of the first rename; later ones are clear."""
+    """A bank behind a folder."""
 
     root: Path
-    habit: str
-    answers: str
-    renames: int = 0
-    answered: list[str] = field(default_factory=list)
+    kind: Kind
+    asked: int = 0
+    taken: list[bytes] = field(default_factory=list)
+    answered: bool = False
 
-    def publish(self, channel: FolderChannel, staged: Staged, path: str) -> Receipt:
-        self.renames += 1
-        fault = self.answers if self.renames == 1 else "clear"
+    def ask(self, do: Callable[..., Receipt], channel: FolderChannel, *arguments: Any) -> Receipt:
+        """Publish, with the fault of this kind of bank."""
+        self.asked += 1
+        fault = self.kind.answers if self.asked == 1 else "clear"
         if fault != "lost and not done":
-            receipt = ORIGINAL_PUBLISH(channel, staged, path)
+            receipt = do(channel, *arguments)
             self._take()
         if fault == "clear":
             return receipt
         if fault != "refused although done":
             channel.__exit__()
-        raise Unknown(f"the answer to the rename was {fault}")
+        raise Unknown(f"the answer to the publishing was {fault}")
+
+    def look(self, channel: FolderChannel, path: str) -> Look:
+        if self.kind.sees or not path.startswith("/in"):
+            return LOOK(channel, path)
+        return Look(presence=Presence.HIDDEN)
 
     def _take(self) -> None:
-        for arrived in self._arrived() if self.habit == "takes" else ():
-            os.rename(arrived, self.root / "taken" / f"{len(self.copies())}-{arrived.name}")
+        if self.kind.habit == "takes":
+            for file, marker in self._whole():
+                self.taken.append(file.read_bytes())
+                for path in (file, marker):
+                    path.unlink(missing_ok=True)
 
-    def _arrived(self) -> list[Path]:
-        return [path for path in (self.root / "in").iterdir() if not path.name.startswith(".")]
+    def _whole(self) -> list[tuple[Path, Path]]:
+        """The files that the bank may take, each with its marker where that is the way."""
+        files = [path for path in (self.root / "in").iterdir() if not path.name.startswith(".")]
+        pairs = [(path, path.with_name(f"{path.name}.done")) for path in files if path.suffix != ".done"]
+        return [(path, marker) for path, marker in pairs if self.kind.way is not Way.MARKER or marker.exists()]
 
     def copies(self) -> list[bytes]:
-        return [path.read_bytes() for path in (*self._arrived(), *(self.root / "taken").iterdir())]
+        return [*self.taken, *(path.read_bytes() for path, _ in self._whole())]
 
     def answer(self) -> None:
         """Accepts what it has, once."""
         if self.copies() and not self.answered:
-            self.answered.append("MSG-1")
+            self.answered = True
             put(self.root / "out", "answer.xml", answer("MSG-1"))
 
 
-ORIGINAL_PUBLISH = FolderChannel.publish
+PUBLISH, PLACE, LOOK = FolderChannel.publish, FolderChannel.place, FolderChannel.look
 
 
 class Sweep:
     """One kind of bank, and a plug that can be pulled at any point."""
 
-    def __init__(
-        self, folder: Path, patch: pytest.MonkeyPatch, habit: str, answers: str, facts: tuple[bool, bool]
-    ) -> None:
+    def __init__(self, folder: Path, patch: pytest.MonkeyPatch, kind: Kind) -> None:
         self._folder = folder
-        self._habit, self._answers, self._facts = habit, answers, facts
+        self._kind = kind
         self._patch = patch
         self._bank: Bank | None = None
         self._kill_at: str | None = None
         self._off = False
         self.points: list[str] = []
         patch.setattr(Gateway, "reader", READER)
-        patch.setattr(FolderChannel, "publish", lambda *arguments: self.bank.publish(*arguments))
+        patch.setattr(FolderChannel, "publish", lambda *arguments: self.bank.ask(PUBLISH, *arguments))
+        patch.setattr(FolderChannel, "place", lambda *arguments: self.bank.ask(PLACE, *arguments))
+        patch.setattr(FolderChannel, "look", lambda *arguments: self.bank.look(*arguments))
         self._template = self._world("template")
         self._template.gateway().ledger.close()
 
@@ -114,7 +172,7 @@ class Sweep:
         shutil.copytree(self._template.folder / "data", erp.folder / "data")
         erp.write_settings()
         erp.drop_file(FILE)
-        self._bank = Bank(erp.folder / "bank", self._habit, self._answers)
+        self._bank = Bank(erp.folder / "bank", self._kind)
         for point in kills:
             self._kill_at, self._off = point, False
             with self._watched(), pytest.raises(Plug):
@@ -161,48 +219,61 @@ class Sweep:
         folder = self._folder / name
         for part in ("in", "out", "taken"):
             (folder / "bank" / part).mkdir(parents=True)
-        atomic, ours = (str(fact).lower() for fact in self._facts)
+        repeatable = "takes_file_before_marker" if self._kind.way is Way.MARKER else "atomic_rename"
         return World(
             folder=folder,
             port=0,
             fingerprint="",
-            channel={"kind": '"folder"', "path": f'"{folder}/bank"'},
-            facts={"atomic_rename": atomic, "staging_is_ours": ours},
+            channel={"kind": '"folder"', "path": f'"{folder}/bank"', "publish": f'"{self._kind.way}"'},
+            facts={repeatable: _toml(self._kind.repeatable), "staging_is_ours": _toml(self._kind.ours)},
             retry={"first": '"1ms"', "most": '"2ms"'},
         )
 
 
-def near_the_rename(points: list[str]) -> list[str]:
-    names = ("Transfers.publishing", "Channel.publish", "Transfers.look_again", "Transfers.sent", "Transfers.in_doubt")
-    return [point for point in points if any(name in point for name in names)]
+def _toml(fact: bool) -> str:
+    return str(fact).lower()
 
 
-def right(facts: tuple[bool, bool], transfer: Transfer, copies: list[bytes]) -> bool:
+def near_what_counts(points: list[str]) -> list[str]:
+    names = ("Transfers.publishing", "Channel.publish", "Channel.place", "Transfers.sent", "Transfers.in_doubt")
+    return list(dict.fromkeys(point for point in points if any(name in point for name in names)))
+
+
+def right(kind: Kind, transfer: Transfer, copies: list[bytes]) -> bool:
     """Once at the bank and known to be so; or not there, and a person is asked because too little is promised."""
     if copies:
         return copies == [FILE] and transfer.state is State.SENT and transfer.verdict is Verdict.ACCEPTED
-    return transfer.state is State.UNCERTAIN and facts != (True, True)
+    return transfer.state is State.UNCERTAIN and not kind.certain
 
 
-@pytest.mark.parametrize("facts", FACTS, ids=lambda f: f"atomic={f[0]},ours={f[1]}")
-@pytest.mark.parametrize("answers", ANSWERS)
-@pytest.mark.parametrize("habit", HABITS)
-def test_wherever_the_plug_is_pulled_the_bank_gets_the_file_once_or_a_person_is_asked(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, habit: str, answers: str, facts: tuple[bool, bool]
+def swept(sweep: Sweep, kind: Kind) -> tuple[list[str], list[tuple[str, ...]]]:
+    """Every point of an undisturbed way, and the pairs: one near what counts, then every one of the way back."""
+    assert right(kind, *sweep.play())
+    singles = list(dict.fromkeys(sweep.points))
+    pairs = []
+    for first in near_what_counts(singles):
+        sweep.play(first)
+        back = sweep.points if LONG else near_what_counts(sweep.points)
+        pairs += [(first, second) for second in dict.fromkeys(back)]
+    return singles, pairs
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=str)
+def test_wherever_the_plug_is_pulled_once_or_twice_the_bank_gets_the_file_once_or_a_person_is_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: Kind
 ) -> None:
-    sweep = Sweep(tmp_path, monkeypatch, habit, answers, facts)
-    assert right(facts, *sweep.play())
-    everything = LONG or (habit, answers, facts) == ("takes", "clear", (True, True))
-    points = sweep.points if everything else near_the_rename(sweep.points)
-    assert [p for p in dict.fromkeys(points) if not right(facts, *sweep.play(p))] == []
+    sweep = Sweep(tmp_path, monkeypatch, kind)
+    singles, pairs = swept(sweep, kind)
+    kills = [*((point,) for point in singles), *pairs]
+    assert len(kills) >= LEAST
+    assert [kill for kill in kills if not right(kind, *sweep.play(*kill))] == []
 
 
-@pytest.mark.parametrize("habit", HABITS)
-@pytest.mark.parametrize("first", ["after Transfers.publishing 1", "after Channel.publish 1"])
-def test_the_plug_may_be_pulled_once_more_while_it_is_found_out_what_became_of_the_first_time(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, habit: str, first: str
+@pytest.mark.parametrize("kind", OTHERS if LONG else OTHERS[::6], ids=str)
+def test_near_what_counts_every_combination_of_habit_answer_and_fact_keeps_the_promise(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: Kind
 ) -> None:
-    sweep = Sweep(tmp_path, monkeypatch, habit, "clear", (True, True))
-    sweep.play(first)
-    again = sweep.points if LONG else [p for p in sweep.points if "Transfers" in p or "publish" in p]
-    assert [p for p in dict.fromkeys(again) if not right((True, True), *sweep.play(first, p))] == []
+    sweep = Sweep(tmp_path, monkeypatch, kind)
+    assert right(kind, *sweep.play())
+    points = near_what_counts(sweep.points)
+    assert [point for point in points if not right(kind, *sweep.play(point))] == []

@@ -16,7 +16,7 @@ from h2h.sandbox.server import BankServer
 from h2h.verdicts import Verdict
 
 from .test_bad_world import FILE, SILENT, at_the_bank, cutting, failing, failure, pull
-from .world import World, answer, only, opened, put, send, settled, transfers, world
+from .world import MovableClock, World, answer, only, opened, put, send, settled, transfers, world
 
 WHO = {"who": "ann", "reason": "the treasurer asked for it"}
 
@@ -147,3 +147,45 @@ def test_what_the_bank_answered_while_it_waited_takes_two_persons_to_release(tmp
             with pytest.raises(NotAllowed, match="somebody else"):
                 gateway.decisions.release(held.id, who="ann", reason="no", now=True)
             assert gateway.decisions.release(held.id, who="bob", reason="no", now=True).state is State.READY
+
+
+def test_a_file_that_a_person_brought_to_the_bank_is_never_handed_over_by_the_gateway(tmp_path: Path) -> None:
+    with world(tmp_path, SILENT) as (erp, bank):
+        erp.write_settings()
+        erp.drop_file(FILE)
+        with opened(erp) as gateway:
+            gateway.desks["box"].take_in()
+            waiting = only(transfers(gateway))
+            gateway.decisions.sent_by_hand(waiting.id, how="portal", **WHO)
+            assert [t.state for t in send(gateway)] == [State.SENT]
+            assert bank.taken == []
+            assert says(bank, gateway, "ACSC", 1).verdict is Verdict.ACCEPTED
+            with pytest.raises(NotAllowed):
+                gateway.decisions.resend(waiting.id, **WHO)
+
+
+def test_a_refusal_by_telephone_lets_a_second_person_send_again_until_the_bank_says_otherwise(tmp_path: Path) -> None:
+    with world(tmp_path, SILENT) as (erp, bank), started(erp) as gateway:
+        sent = only(transfers(gateway))
+        gateway.decisions.confirm(sent.id, Verdict.REJECTED, how="telephone", **WHO)
+        with pytest.raises(NotAllowed, match="Somebody else"):
+            gateway.decisions.resend(sent.id, **WHO)
+        assert says(bank, gateway, "ACSP", 1).verdict is Verdict.ACCEPTED
+        with pytest.raises(NotAllowed):
+            gateway.decisions.resend(sent.id, who="bob", reason="asked again")
+        assert len(bank.taken) == 1
+
+
+def test_a_file_that_waits_for_its_window_is_released_to_go_at_once(tmp_path: Path) -> None:
+    closed = {"opens": '"08:00"', "cut_off": '"15:30"', "after_cut_off": '"next-window"'}
+    with world(tmp_path, SILENT, outbound=closed) as (erp, bank):
+        erp.write_settings()
+        erp.drop_file(FILE)
+        with opened(erp, MovableClock("2026-11-20T22:00:00+01:00")) as gateway:
+            waiting = only(send(gateway))
+            assert (waiting.state, bank.taken) == (State.READY, [])
+            with pytest.raises(NotAllowed, match="goes by itself, at 2026-11-23 07:00 UTC"):
+                gateway.decisions.release(waiting.id, now=False, **WHO)
+            gateway.decisions.release(waiting.id, now=True, **WHO)
+            assert only(send(gateway)).state is State.SENT
+        assert len(bank.taken) == 1

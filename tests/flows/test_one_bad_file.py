@@ -35,6 +35,7 @@ remote = "/out"
 claim = "/mine"
 messages = ["pain.002.001.10", "camt.053.001.08"]
 every = "1m"
+settle = "0s"
 after = "delete"
 deliver = "../erp"
 """
@@ -85,15 +86,15 @@ def test_half_a_statement_does_not_keep_the_whole_one_out(gateway: Gateway, out:
     assert gateway.ledger.views.statements()[0].entries > 0
 
 
-def test_a_file_whose_name_is_taken_among_the_claimed_ones_waits_and_the_others_come(
+def test_a_file_whose_name_is_taken_among_the_claimed_ones_is_claimed_under_a_number(
     gateway: Gateway, out: Path
 ) -> None:
     put(out, "a.xml", b"what is this?")
     pull(gateway)
     put(out, "a.xml", STATEMENT)
     put(out, "b.xml", answer("MSG-1"))
-    assert pull(gateway) == {"a.xml": "UNREADABLE", "b.xml": "APPLIED"}
-    assert (out / "a.xml").read_bytes() == STATEMENT
+    assert pull(gateway) == {"a.xml": "UNREADABLE", "a~2.xml": "APPLIED", "b.xml": "APPLIED"}
+    assert [path.name for path in (out.parent / "mine").iterdir()] == ["a.xml"]
 
 
 def test_a_file_that_was_damaged_here_does_not_keep_the_others_out(

@@ -47,6 +47,7 @@ class World:
     inbound: dict[str, str] = field(default_factory=dict)
     remote: str = ""
     others: list[World] = field(default_factory=list)
+    duplicates_days: int = 0  # off: most stories send the same payments again and again
 
     @property
     def drop(self) -> Path:
@@ -66,7 +67,8 @@ class World:
 
     def write_settings(self) -> None:
         self.make_folders()
-        self.config.write_text('[gateway]\ndata = "data"\nenvironment = "test"\n')
+        gateway = _table("[gateway]", {"data": '"data"', "environment": '"test"'})
+        self.config.write_text(gateway + _table("[duplicates]", {"days": str(self.duplicates_days)}))
         for bank in (self, *self.others):
             bank.make_folders()
             (self.folder / "banks" / f"{bank.name}.toml").write_text(bank.profile())
@@ -99,6 +101,8 @@ class World:
             "match": '"*.xml"',
             "messages": '["pain.002.001.03", "pain.002.001.10", "camt.053.001.02", "camt.053.001.08"]',
             "every": '"1s"',
+            "settle": '"0s"',  # the bank in a box renames whole files into place
+            "names_are_unique": "true",
             "after": '"delete"',
             "deliver": f'"{self.deliver}"',
             **self.inbound,

@@ -15,8 +15,8 @@ from pydantic.fields import FieldInfo
 from h2h import config
 from h2h.cli import COMMANDS, SECTIONS, cli
 from h2h.config import load
-from h2h.lifecycle import MOVES, RECONCILE, Decision, Seen, State
-from h2h.model import Presence
+from h2h.lifecycle import MOVES, RECONCILE, Seen, State
+from h2h.model import Presence, Way
 from h2h.resources import root
 
 HERE = Path(__file__).parents[2]
@@ -27,7 +27,7 @@ ARCHITECTURE = (HERE / "ARCHITECTURE.md").read_text(encoding="utf-8")
 def rows(text: str, heading: str) -> list[list[str]]:
     """The cells of the first table below a heading."""
     section = text.split(f"\n{heading}\n", 1)[1]
-    lines = [line for line in section.split("\n## ")[0].splitlines() if line.startswith("|")]
+    lines = [line for line in re.split(r"\n##+ ", section)[0].splitlines() if line.startswith("|")]
     return [[cell.strip() for cell in re.split(r"(?<!\\)\|", line.strip("|"))] for line in lines[2:]]
 
 
@@ -37,14 +37,17 @@ def test_the_state_table_is_the_one_in_the_code() -> None:
     assert [row[0] for row in rows(ARCHITECTURE, "## States")] == [s.value for s in State]
 
 
-def test_the_reconcile_table_is_the_one_in_the_code() -> None:
+HEADINGS = {Way.RENAME: "### By rename", Way.MARKER: "### By marker", Way.DIRECT: "### Directly"}
+
+
+@pytest.mark.parametrize("way", Way)
+def test_the_reconcile_tables_are_those_in_the_code(way: Way) -> None:
     words = {None: "any", True: "yes", False: "no", **{p: str(p) for p in Presence}, **{s: str(s) for s in Seen}}
     coded = [
-        [words[c.temporary], words[c.final], words[c.atomic_rename], words[c.staging_is_ours], str(c.decision)]
-        for c in RECONCILE
+        [words[c.temporary], words[c.final], words[c.repeatable], words[c.ours], str(c.decision)]
+        for c in RECONCILE[way]
     ]
-    assert rows(ARCHITECTURE, "## Reconcile table") == coded
-    assert {row[-1] for row in coded} == {str(d) for d in Decision}
+    assert rows(ARCHITECTURE, HEADINGS[way]) == coded
 
 
 def test_the_readme_tells_what_to_do_about_every_state() -> None:
@@ -58,7 +61,7 @@ def test_every_command_stands_in_the_readme_and_in_one_section_of_the_help() -> 
 
 
 def test_every_command_and_option_that_the_readme_shows_exists() -> None:
-    shown = re.findall(r"(?:^\s*\$ |`)h2h ([a-z]+)([^`\n]*)", README, re.MULTILINE)
+    shown = re.findall(r"(?:^\s*\$ |`)h2h ([a-z-]+)([^`\n]*)", README, re.MULTILINE)
     assert len(shown) > 20
     for name, rest in shown:
         command = cli.get_command(click.Context(cli), name)
@@ -93,6 +96,7 @@ def sections(annotation: object) -> list[type[BaseModel]]:
 SETTINGS = {
     **keys(config.GatewaySettings, "gateway"),
     **keys(config.LedgerSettings, "ledger"),
+    **keys(config.DuplicateSettings, "duplicates"),
     **keys(config.Bank, "bank"),
 }
 

@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 from multiprocessing.context import ForkServerContext
 from pathlib import Path
 
@@ -43,6 +44,7 @@ def _child(command: list[str], variables: dict[str, str], folder: str) -> None:
     for name in [name for name in os.environ if name.startswith(("H2H_", "SUDO_")) or name == "COLUMNS"]:
         del os.environ[name]
     os.environ.update(variables)
+    time.tzset()
     sys.argv = command
     with contextlib.suppress(BrokenPipeError):
         main()

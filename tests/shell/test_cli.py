@@ -332,7 +332,8 @@ def test_release_hold_and_cancel_move_what_waits_and_nothing_else(office: Office
     assert office.json("cancel", held, "--reason", "wrong account")[0]["state"] == "CANCELLED"
     for command in ("release", "hold", "cancel"):
         assert "not possible" in office.refused(command, sent)
-        assert "nothing can be done" in office.refused(command, held)
+        assert "Nothing can be done" in office.refused(command, held)
+    assert f"Possible now: `h2h resend {office.ids['F']}`, `h2h cancel" in office.refused("hold", office.ids["F"])
 
 
 def test_a_duplicate_takes_two_decisions_of_two_persons(office: Office) -> None:
@@ -340,6 +341,19 @@ def test_a_duplicate_takes_two_decisions_of_two_persons(office: Office) -> None:
     assert office.json("release", repeated, "--reason", "new payments")[0]["state"] == "HELD"
     assert "somebody else has to release it" in office.refused("release", repeated)
     assert office.json("release", repeated, "--reason", "really", SUDO_USER="bob")[0]["state"] == "READY"
+
+
+def test_release_tells_what_speaks_against_it_and_a_dry_run_does_no_more(office: Office) -> None:
+    repeated = office.ids["D"]
+    asked = office.run("release", repeated, "--reason", "new payments", "--dry-run")
+    assert "DUPLICATE_BYTES" in asked.stderr
+    assert office.json("show", repeated)[0]["file"]["state"] == "DUPLICATE"
+    [row] = [file for file in office.json("files") if file["id"] == repeated]
+    assert row["duplicate_of"] == office.ids["A"]
+    assert row["reason"].startswith("DUPLICATE_BYTES")
+    assert "DUPLICATE_BYTES" in office.run("release", repeated, "--reason", "new payments").stderr
+    held = office.run("release", office.ids["H"], "--reason", "asked", "--dry-run")
+    assert "the treasurer is asked" in held.stderr
 
 
 def test_what_the_bank_has_is_closed_by_one_person(office: Office) -> None:

@@ -43,6 +43,7 @@ from h2h.model import (
 NOW = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
 LATER = NOW + timedelta(minutes=5)
 LEASE = timedelta(minutes=2)
+RADAR = timedelta(days=5)
 ACCOUNT = "DE02120300000000202051"
 
 
@@ -55,6 +56,9 @@ class Pay:
     batch: int = 1
     instruction: str | None = None
     uetr: str | None = None
+    to: str | None = None  # creditor account
+    text: str | None = None
+    debtor: str | None = ACCOUNT  # that of its batch
 
 
 def pay(reference: str | None, amount: str = "10.00", batch: int = 1, **more: Any) -> Pay:
@@ -67,7 +71,14 @@ def judgement(message_id: str | None, *pays: Pay, wrong: str | None = None) -> J
     fault = Finding(code=wrong, severity=Severity.ERROR, text="Mend it.") if wrong else None
     return Judgement(
         header=PaymentFile(message="pain.001.001.09", message_id=message_id),
-        batches=[Batch(position=n, payment_information_id=f"{message_id}-{n}", debtor_iban=ACCOUNT) for n in numbers],
+        batches=[
+            Batch(
+                position=n,
+                payment_information_id=f"{message_id}-{n}",
+                debtor_iban=next(p.debtor for p in pays if p.batch == n),
+            )
+            for n in numbers
+        ],
         payments=[
             Payment(
                 position=at,
@@ -78,6 +89,8 @@ def judgement(message_id: str | None, *pays: Pay, wrong: str | None = None) -> J
                 uetr=p.uetr,
                 amount=Decimal(p.amount),
                 currency="EUR",
+                creditor_iban=p.to,
+                remittance=p.text,
             )
             for at, p in enumerate(pays, start=1)
         ],
@@ -172,18 +185,22 @@ class Book:
         self.transfers = ledger.transfers
         self._messages = 0
 
-    def received(self, transfer_id: str, content: str | None = None, bank: str | None = None) -> Transfer:
+    def received(
+        self, transfer_id: str, content: str | None = None, bank: str | None = None, now: datetime = NOW
+    ) -> Transfer:
         """RECEIVED; content of its own, unless it is given."""
         sha256 = hashlib.sha256((content or transfer_id).encode()).hexdigest()
         new = Received(
             id=TransferId(transfer_id), bank=bank or self.bank, watch="/out", name="run.xml", sha256=sha256, size=100
         )
-        assert self.transfers.received(new, NOW)
+        assert self.transfers.received(new, now)
         return self.transfers.get(transfer_id)
 
-    def judged(self, transfer_id: str, message_id: str, *pays: Pay, wrong: str | None = None) -> Transfer:
+    def judged(
+        self, transfer_id: str, message_id: str, *pays: Pay, wrong: str | None = None, now: datetime = NOW
+    ) -> Transfer:
         said = judgement(message_id, *(pays or (pay("E2E"),)), wrong=wrong)
-        return self.transfers.judged(TransferId(transfer_id), said, NOW, NOW)
+        return self.transfers.judged(TransferId(transfer_id), said, now, now, same_payments_within=RADAR)
 
     def ready(self, transfer_id: str, message_id: str, *pays: Pay, content: str | None = None) -> Transfer:
         self.received(transfer_id, content)
@@ -207,7 +224,7 @@ class Book:
         return self.transfers.in_doubt(self.publishing(transfer_id, message_id, *pays), "both names are gone", {}, NOW)
 
     def decide(self, transfer_id: str, trigger: Trigger, actor: Actor = Actor.OPERATOR, who: str = "anna") -> Transfer:
-        return self.transfers.decide(transfer_id, trigger, actor, who=who, reason="as agreed", now=LATER)
+        return self.ledger.people.decide(transfer_id, trigger, actor, who=who, reason="as agreed", now=LATER)
 
     def report(self, records: Sequence[Record], *, bank: str | None = None) -> tuple[Message, list[Finding]]:
         """An inbound file with these records comes in and is applied; the message and its findings."""

@@ -90,7 +90,7 @@ def test_before_publish_nothing_stands_under_the_final_name_and_after_it_nothing
     assert bank.channel.look(bank.at("/in/f")) == GONE
     receipt = bank.channel.publish(staged, bank.at("/in/f"))
     assert bank.channel.look(bank.at("/in/.t")) == GONE
-    assert bank.channel.look(bank.at("/in/f")) == Look(presence=Presence.THERE, size=3)
+    assert bank.channel.look(bank.at("/in/f")).size == 3
     assert receipt.path == bank.at("/in/f")
     assert receipt.answer
     assert receipt.at.utcoffset() == timedelta(0)
@@ -127,6 +127,23 @@ def test_a_publish_without_a_clear_done_is_unknown(bank: Bank) -> None:
         bank.channel.publish(Staged(path=bank.at("/in/.gone"), size=3), bank.at("/in/f"))
     with pytest.raises(Unknown):
         bank.channel.publish(Staged(path=bank.at("/nowhere/.t"), size=3), bank.at("/in/f"))
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_the_bytes_placed_are_the_bytes_given_and_a_marker_is_made_once(bank: Bank, size: int) -> None:
+    receipt = bank.channel.place(bank.at("/in/f.xml"), io.BytesIO(some_bytes(size)))
+    assert (receipt.path, receipt.facts) == (bank.at("/in/f.xml"), ("direct",))
+    assert bank.there("/in/f.xml") == some_bytes(size)
+    with pytest.raises(Unknown, match="look"):
+        bank.channel.place(bank.at("/in/f.xml"), io.BytesIO())
+    assert bank.there("/in/f.xml") == some_bytes(size)
+
+
+def test_what_was_begun_under_its_final_name_is_never_removed(bank: Bank) -> None:
+    """The bank may be reading it already; a part is for a person to see."""
+    with pytest.raises(OSError, match="our own disk"):
+        bank.channel.place(bank.at("/in/f"), Failing(after=300_000))
+    assert [path.name for path in (bank.root / "in").iterdir()] == ["f"]
 
 
 def test_a_file_is_not_called_gone_where_its_whole_folder_is_gone(bank: Bank) -> None:

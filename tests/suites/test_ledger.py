@@ -65,18 +65,19 @@ def test_a_bad_file_is_invalid_and_says_why(book: Book) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "message_id", "code"),
+    ("content", "message_id", "amount", "code"),
     [
-        ("same", "MSG-1", "DUPLICATE_BYTES"),
-        ("same", "MSG-2", "DUPLICATE_BYTES"),
-        ("new", "MSG-1", "DUPLICATE_MESSAGE_ID"),
+        ("same", "MSG-1", "10.00", "DUPLICATE_BYTES"),
+        ("same", "MSG-2", "10.00", "DUPLICATE_BYTES"),
+        ("new", "MSG-1", "10.00", "DUPLICATE_CONTENT"),
+        ("new", "MSG-1", "10.01", "DUPLICATE_MESSAGE_ID"),
     ],
 )
-def test_the_same_bytes_or_the_same_message_id_are_a_duplicate(
-    book: Book, content: str, message_id: str, code: str
+def test_the_same_bytes_content_or_message_id_are_a_duplicate(
+    book: Book, content: str, message_id: str, amount: str, code: str
 ) -> None:
-    book.ready("T1", "MSG-1", content="same")
-    second = book.ready("T2", message_id, content=content)
+    book.ready("T1", "MSG-1", pay("A"), content="same")
+    second = book.ready("T2", message_id, pay("A", amount), content=content)
     [finding] = book.ledger.views.history("T2").findings
     assert (second.state, second.duplicate_of) == (State.DUPLICATE, "T1")
     assert finding.code == code
@@ -89,7 +90,7 @@ def test_the_same_bytes_at_another_bank_are_a_duplicate_but_the_same_message_id_
     book.received("T2", "same", bank="other")
     book.received("T3", "new", bank="other")
     assert book.judged("T2", "MSG-1").state is State.DUPLICATE
-    assert book.judged("T3", "MSG-1").state is State.READY
+    assert book.judged("T3", "MSG-1", pay("OTHER")).state is State.READY
 
 
 @pytest.mark.parametrize("state", ["READY", "STAGING", "PUBLISHING", "UNCERTAIN", "SENT"])
@@ -389,14 +390,14 @@ def test_a_release_says_what_may_happen_after_the_cut_off(book: Book) -> None:
     book.ready("T1", "MSG-1")
     book.decide("T1", Trigger.HOLD)
     said = {"who": "anna", "reason": "call", "now": LATER, "late_allowed": "next"}
-    ready = book.transfers.decide("T1", Trigger.RELEASE, Actor.OPERATOR, **said)  # type: ignore[arg-type]
+    ready = book.ledger.people.decide("T1", Trigger.RELEASE, Actor.OPERATOR, **said)  # type: ignore[arg-type]
     assert (ready.state, ready.late_allowed, ready.due_at) == (State.READY, "next", LATER)
 
 
 def test_a_duplicate_that_is_none_goes_by_way_of_held(book: Book) -> None:
     book.sent("T1", "MSG-1")
     book.ready("T2", "MSG-1")
-    with pytest.raises(NotAllowed, match="override"):
+    with pytest.raises(NotAllowed, match="`h2h release T2`, `h2h cancel T2`"):
         book.decide("T2", Trigger.RELEASE)
     assert book.decide("T2", Trigger.OVERRIDE).state is State.HELD
     assert book.decide("T2", Trigger.RELEASE).state is State.READY
@@ -406,7 +407,7 @@ def test_sending_an_uncertain_file_again_takes_the_second_person(book: Book) -> 
     book.uncertain("T1", "MSG-1")
     with pytest.raises(NotAllowed):
         book.decide("T1", Trigger.SEND_AGAIN, Actor.OPERATOR)
-    proposed = book.transfers.propose("T1", "anna", "bank says no", NOW)
+    proposed = book.ledger.people.propose("T1", "anna", "bank says no", NOW)
     assert (proposed.state, proposed.proposed_by) == (State.UNCERTAIN, "anna")
     again = book.decide("T1", Trigger.SEND_AGAIN, Actor.SECOND_PERSON, who="ben")
     assert (again.state, again.proposed_by, again.due_at) == (State.READY, None, LATER)
@@ -415,7 +416,7 @@ def test_sending_an_uncertain_file_again_takes_the_second_person(book: Book) -> 
 def test_a_proposal_to_send_again_needs_an_uncertain_file(book: Book) -> None:
     book.sent("T1", "MSG-1")
     with pytest.raises(NotAllowed):
-        book.transfers.propose("T1", "anna", "so", NOW)
+        book.ledger.people.propose("T1", "anna", "so", NOW)
 
 
 def test_a_file_that_the_bank_has_is_sent_by_a_persons_word(book: Book) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -16,7 +17,7 @@ from h2h.errors import NotAllowed
 from h2h.ledger.messages import Message, MessageState, Reading
 from h2h.ledger.transfers import Transfer
 from h2h.lifecycle import Actor, State, Trigger
-from h2h.model import Finding, InboundId, Reason, RemoteFile, Severity
+from h2h.model import Finding, InboundId, Reason, Record, RemoteFile, Severity, Statement
 from h2h.outbound.decisions import Decisions
 from tests.suites.books import ACCOUNT, LATER, NOW, Book, batch, debit, loose, pay, says, statement, tx
 
@@ -220,7 +221,7 @@ def test_a_bank_that_refuses_a_copy_as_a_duplicate_has_not_refused_the_payments(
     book.report(says("MSG-1", "ACSP"))
     book.report(says("MSG-1", "RJCT", reason="AM05"))
     with pytest.raises(NotAllowed, match="duplicate"):
-        Decisions(book.ledger, Clock(LATER)).resend("T1", who="anna", reason="it was refused")
+        Decisions(book.transfers, book.ledger.people, Clock(LATER)).resend("T1", who="anna", reason="it was refused")
 
 
 def test_payments_of_a_blocked_transaction_are_never_sent_again(book: Book) -> None:
@@ -329,11 +330,95 @@ def test_a_reversal_leaves_the_payment_as_it_is(book: Book) -> None:
 def test_a_statement_that_was_read_before_makes_no_second_records_whatever_file_it_comes_in(book: Book) -> None:
     book.report(statement("S1", debit("10.00", "A"), electronic_sequence_number="7"))
     message, findings = book.report(
-        statement("S1", debit("10.00", "A"), debit("1.00", "B"), electronic_sequence_number="7")
+        statement("S1", debit("10.00", "A"), electronic_sequence_number="7", created_at="2026-11-21T08:00:00")
     )
     assert [f.code for f in findings] == ["STATEMENT_REPEATED"]
+    assert message.state is MessageState.REPEATED
     assert book.ledger.views.entries(message.id) == []
     assert len(book.ledger.views.statements()) == 1
+
+
+def test_a_known_statement_with_another_content_changes_nothing_and_waits_for_a_person(book: Book) -> None:
+    book.report(statement("S1", debit("10.00", "A"), electronic_sequence_number="7"))
+    other = statement("S1", debit("10.00", "A"), debit("1.00", "B"), electronic_sequence_number="7")
+    message, findings = book.report(other)
+    assert [f.code for f in findings] == ["STATEMENT_CONFLICT"]
+    assert (message.state, message.handed_over_at) == (MessageState.UNREADABLE, None)
+    assert book.ledger.views.entries(message.id) == []
+    assert [s.entries for s in book.ledger.views.statements()] == [1]
+    assert message.id in [file.id for file in book.ledger.views.board(["acme"], LATER).attention]
+
+
+@pytest.mark.parametrize(("first", "second"), [("2025-11-20", "2026-11-20"), ("2026-11-20", "2026-11-21")])
+def test_a_bank_that_begins_its_numbers_again_has_its_new_statement_booked(book: Book, first: str, second: str) -> None:
+    book.report(on(first, statement("S1", debit("10.00", "A"), electronic_sequence_number="1")))
+    assert book.codes(on(second, statement("S1", debit("10.00", "A"), electronic_sequence_number="1"))) in (
+        ["STATEMENT_OPENING"],
+        [],
+    )
+    assert len(book.ledger.views.statements()) == 2
+
+
+def test_without_any_day_the_year_of_creation_tells_two_statements_apart(book: Book) -> None:
+    for year in ("2025", "2026"):
+        assert book.codes(statement("S1", debit("10.00", "A"), created_at=f"{year}-01-02T08:00:00")) == []
+    assert len(book.ledger.views.statements()) == 2
+
+
+@pytest.mark.parametrize(("flag", "booked"), [("DUPL", 1), ("CODU", 1), ("COPY", 2), (None, 2)])
+def test_what_is_flagged_as_a_duplicate_is_one_under_another_id_too(book: Book, flag: str | None, booked: int) -> None:
+    book.report(on("2026-11-20", statement("S1", debit("10.00", "A"))))
+    book.report(on("2026-11-20", statement("S2", debit("10.00", "A"), copy_duplicate=flag)))
+    book.report(on("2026-11-21", statement("S3", debit("10.00", "A"), copy_duplicate="DUPL")))  # of one that never came
+    assert len(book.ledger.views.statements()) == booked + 1
+
+
+def on(day: str, records: list[Record]) -> list[Record]:
+    """The same statement, with this day on its balances."""
+    head, said, *entries = records
+    assert isinstance(said, Statement)
+    return [head, replace(said, balances=tuple(replace(b, date=day) for b in said.balances)), *entries]
+
+
+def numbered(day: int, number: int, opening: str = "1000.00", **more: Any) -> list[Record]:
+    entry = debit("10.00", f"E{number}")
+    values = {"opening": opening, "electronic_sequence_number": str(number), **more}
+    return on(f"2026-11-{day:02d}", statement(f"S{number}", entry, **values))
+
+
+def test_numbers_that_were_left_out_are_listed_and_told(book: Book) -> None:
+    assert book.codes(numbered(1, 7)) == []
+    message, findings = book.report(numbered(5, 11))
+    assert [f.code for f in findings] == ["STATEMENT_GAP"]
+    assert "8, 9, 10 did not come" in findings[0].text
+    assert message.id in [file.id for file in book.ledger.views.board(["acme"], LATER).attention]
+    assert book.codes(numbered(2, 8, opening="990.00")) == []
+
+
+def test_the_first_number_of_a_new_year_follows_no_other(book: Book) -> None:
+    book.report(numbered(1, 250))
+    assert book.codes(on("2027-01-02", statement("S1", opening="990.00", electronic_sequence_number="1"))) == []
+
+
+def test_an_opening_that_is_not_the_last_closing_is_told(book: Book) -> None:
+    book.report(numbered(1, 7))
+    assert book.codes(numbered(2, 8, opening="990.00")) == []
+    assert book.codes(numbered(3, 9, opening="990.00")) == ["STATEMENT_OPENING"]
+
+
+def test_half_a_statement_is_told_as_incomplete_until_its_next_page_has_come(book: Book) -> None:
+    def pending() -> list[str]:
+        return [x.kind for x in book.ledger.views.board(["acme"], LATER).troubles]
+
+    book.report(statement("S1", debit("10.00", "A"), page_number="1", last_page=False))
+    assert pending() == ["incomplete"]
+    assert [s.reconciles for s in book.ledger.views.statements()] == [None]
+    book.report(statement("S1", debit("20.00", "B"), page_number="2", last_page=True))
+    assert pending() == []
+
+
+def test_a_page_whose_page_before_is_not_there_is_told(book: Book) -> None:
+    assert book.codes(statement("S1", debit("20.00", "B"), page_number="2", last_page=True)) == ["STATEMENT_PAGE"]
 
 
 @pytest.mark.parametrize(

@@ -201,7 +201,7 @@ def test_a_rename_done_without_a_clear_yes_is_unknown_and_a_look_shows_it(
         published_on(channel)
     with open_sftp(bank.settings(), passphrase=None) as channel:
         assert channel.look("/in/.t") == Look(presence=Presence.GONE)
-        assert channel.look("/in/f") == Look(presence=Presence.THERE, size=len(PAY))
+        assert channel.look("/in/f").size == len(PAY)
 
 
 class ForbidsRename(Server):
@@ -350,10 +350,15 @@ def listing(*names: bytes, size: int | None = 3) -> type[Server]:
     return Lists
 
 
-def test_names_that_lead_elsewhere_are_left_out_of_a_listing(bank_that: Misbehaving) -> None:
-    bank = bank_that(listing(b".", b"..", b"", b"../up", b"/etc/passwd", b"a/b", b"nul\0l", b"good", b"\xff\n"))
+def test_a_listed_name_that_is_none_is_told_and_never_opened(bank_that: Misbehaving) -> None:
+    odd = [b"../up", b"/etc/passwd", b"a/b", b"nul\0l", b"x" * 301]
+    bank = bank_that(listing(b".", b"..", b"", *odd, b"good", b"\xff\n"))
     with open_sftp(bank.settings(), passphrase=None) as channel:
-        assert [file.name for file in channel.list("/out")] == ["good", "\uf7ff\n"]
+        listed = {file.name: file for file in channel.list("/out")}
+        assert set(listed) == {*map(bytes.decode, odd), "good", "\uf7ff\n"}
+        for name in odd:
+            with pytest.raises(Refused, match="no name of a file"):
+                channel.fetch(listed[name.decode()], io.BytesIO())
 
 
 def test_a_bank_that_tells_no_sizes_is_refused(bank_that: Misbehaving) -> None:

@@ -6,8 +6,10 @@ import io
 import random
 import socket
 import threading
+import tracemalloc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -199,6 +201,28 @@ def test_a_flood_of_login_banners_is_cut_off(bank_that: Misbehaving) -> None:
         open_sftp(bank_that(connection=Talks).settings(), passphrase=None)
 
 
+def test_a_greeting_without_an_end_takes_little_memory(tmp_path: Path) -> None:
+    piece = b"x" * 65_536
+
+    def flood(line: socket.socket) -> None:
+        for _ in range(320):  # 20 MB, if we took them
+            line.sendall(piece)
+
+    with answering(tmp_path, flood, connect_timeout=5) as settings:
+        assert peak_while(lambda: open_sftp(settings, passphrase=None)) < 1_200_000
+
+
+def peak_while(refused: Callable[[], object]) -> int:
+    """The most bytes that were in use at a time while the channel did not come to be."""
+    tracemalloc.start()
+    try:
+        with pytest.raises(NotDelivered):
+            refused()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
 def test_a_server_that_hangs_up_is_not_delivered(tmp_path: Path) -> None:
     with answering(tmp_path, lambda line: line.close()) as settings, pytest.raises(NotDelivered):
         open_sftp(settings, passphrase=None)
@@ -219,6 +243,48 @@ def test_a_name_that_cannot_be_resolved_is_not_delivered(tmp_path: Path, monkeyp
     settings = BankServer(tmp_path).settings(host="sftp.bank.invalid", port=22)
     with pytest.raises(NotDelivered, match=r"sftp\.bank\.invalid cannot be resolved"):
         open_sftp(settings, passphrase=None)
+
+
+@pytest.mark.parametrize("allowed", [["127.0.0.0/8"], ["203.0.113.0/24", "127.0.0.1"], None])
+def test_a_name_that_stands_for_an_allowed_address_is_connected_to(
+    bank_that: Misbehaving, allowed: list[str] | None
+) -> None:
+    open_and_close(bank_that().settings(host="localhost", addresses=allowed))
+
+
+@pytest.mark.parametrize("allowed", [["203.0.113.0/24"], ["127.0.0.2", "2001:db8::/32"]])
+def test_a_name_that_stands_for_another_address_is_refused_before_anything_is_sent(
+    bank_that: Misbehaving, allowed: list[str]
+) -> None:
+    bank = bank_that()
+    with pytest.raises(Refused, match=r"stands for .*127\.0\.0\.1") as raised:
+        open_sftp(bank.settings(host="localhost", addresses=allowed), passphrase=None)
+    assert allowed[0] in str(raised.value)
+    assert bank.connections == []
+
+
+def test_of_several_addresses_only_the_allowed_are_connected_to(
+    bank_that: Misbehaving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody may answer at the first one; and an IPv4 address may come dressed as one of IPv6."""
+    bank = bank_that()
+    listed = ["127.0.0.9", "::ffff:127.0.0.1", "127.0.0.1"]
+    lookup = socket.getaddrinfo
+
+    def several(host: str, port: int, *args: Any, **options: Any) -> Any:
+        if host != "sftp.bank.example":
+            return lookup(host, port, *args, **options)
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)) for address in listed]
+
+    monkeypatch.setattr(socket, "getaddrinfo", several)
+    open_and_close(bank.settings(host="sftp.bank.example"))  # the first one refuses, the next one takes us
+    open_and_close(bank.settings(host="sftp.bank.example", addresses=["127.0.0.1"]))
+
+
+def test_the_libraries_are_those_without_the_known_holes() -> None:
+    """Terrapin, rogue sessions, SHA-1: see the bounds in pyproject.toml."""
+    assert tuple(map(int, metadata.version("paramiko").split(".")[:1])) >= (5,)
+    assert tuple(map(int, metadata.version("asyncssh").split(".")[:2])) >= (2, 23)
 
 
 def test_a_server_that_never_starts_sftp_is_not_waited_for(bank_that: Misbehaving) -> None:

@@ -1,7 +1,9 @@
-"""Every effect of a round trip, with a place to stop before it and after it. The doors are wrapped; they know nothing.
+"""Every effect of the gateway, with a place to stop before it and after it. The doors are wrapped; they know nothing.
 
 A point is written as "before Transfers.publishing 1": the first call of that verb, before it begins. The points
-"in Transfers.publishing" lie within its transaction: its rows are written, and nothing is committed.
+"in Transfers.publishing 1" lie within its transaction: its rows are written, and nothing is committed. With `requests`
+each request to the bank's server is two points instead of the channel's verbs: "before RENAME 1", when it has not left,
+and "sent RENAME 1", when it has, and its answer is not read.
 """
 
 from __future__ import annotations
@@ -19,19 +21,19 @@ import h2h.ledger.transfers
 from h2h.archive import Incoming
 from h2h.channels.folder import FolderChannel
 from h2h.channels.sftp import SftpChannel
-from h2h.folders import WatchedFolder
+from h2h.channels.sftp_wire import Kind, Wire
+from h2h.folders import WatchedFolder, atomic_writer
 from h2h.ledger.messages import Messages
 from h2h.ledger.transfers import Transfers
 
-CHANNEL = ("stage", "publish", "look", "discard", "list", "fetch")
+CHANNEL = ("stage", "publish", "place", "look", "discard", "move", "list", "fetch")
 DOORS: tuple[tuple[type, tuple[str, ...]], ...] = (
     (WatchedFolder, ("claim", "file_away")),
     (Incoming, ("keep",)),
     (Transfers, ("received", "judged", "lease", "publishing", "sent", "in_doubt", "look_again", "not_delivered")),
     (Messages, ("kept", "applied", "discarded", "handed_over")),
-    (SftpChannel, CHANNEL),
-    (FolderChannel, CHANNEL),
 )
+CHANNELS = (SftpChannel, FolderChannel)
 JOURNALS = (h2h.ledger.transfers, h2h.ledger.messages)
 
 Reached = Callable[[str], None]
@@ -41,8 +43,9 @@ Replace = Callable[[Any, str, Any], None]
 class Effects:
     """Counts the effects and tells `reached` of every point, in the order in which they come."""
 
-    def __init__(self, reached: Reached) -> None:
+    def __init__(self, reached: Reached, *, requests: bool = False) -> None:
         self._reached = reached
+        self._requests = requests
         self._counts: Counter[str] = Counter()
         self._lock = threading.Lock()
         self._verb = threading.local()
@@ -51,11 +54,16 @@ class Effects:
         """Wrap the doors, by setattr or by something that undoes it later."""
         for door, names in DOORS:
             for name in names:
-                kind = "Channel" if door in (SftpChannel, FolderChannel) else door.__name__
-                replace(door, name, self._wrapped(getattr(door, name), f"{kind}.{name}"))
+                replace(door, name, self._wrapped(getattr(door, name), f"{door.__name__}.{name}"))
         for module in JOURNALS:
-            replace(module, "record", self._recorded(module.record))  # type: ignore[attr-defined]
-        replace(h2h.inbound, "atomic_writer", self._written(h2h.inbound.atomic_writer))
+            replace(module, "record", self._recorded(module.record))
+        replace(h2h.inbound, "atomic_writer", self._written(atomic_writer))
+        if self._requests:
+            replace(Wire, "send", self._asked(Wire.send))
+        else:
+            for channel in CHANNELS:
+                for name in CHANNEL:
+                    replace(channel, name, self._wrapped(getattr(channel, name), f"Channel.{name}"))
 
     def _wrapped(self, original: Callable[..., Any], name: str) -> Callable[..., Any]:
         @functools.wraps(original)
@@ -77,6 +85,18 @@ class Effects:
 
         return wrapped
 
+    def _asked(self, original: Callable[..., int]) -> Callable[..., int]:
+        @functools.wraps(original)
+        def wrapped(wire: Wire, kind: Kind, *fields: bytes) -> int:
+            name = _request(kind, *fields)
+            number = self._next(name)
+            self._reached(f"before {name} {number}")
+            asked = original(wire, kind, *fields)
+            self._reached(f"sent {name} {number}")
+            return asked
+
+        return wrapped
+
     def _written(self, original: Callable[..., Any]) -> Callable[..., Any]:
         @contextmanager
         def wrapped(*arguments: Any) -> Iterator[Any]:
@@ -92,3 +112,10 @@ class Effects:
         with self._lock:
             self._counts[name] += 1
             return self._counts[name]
+
+
+def _request(kind: Kind, *fields: bytes) -> str:
+    """The name of a request; an extended one is called by what it asks for, as in POSIX-RENAME."""
+    if kind is Kind.EXTENDED:
+        return fields[0][4:].partition(b"@")[0].decode("ascii", "replace").upper()
+    return kind.name

@@ -1,0 +1,149 @@
+"""What makes two files, two debtors or two payments the same: pure functions from records to keys.
+
+content_hash   what a file orders, however it is written down
+debtor_keys    the accounts that a file debits: a message id is used once for each
+Trace          a payment as its debtor sees it: the fingerprint's values, and what tells it from others like it
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import unicodedata
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+from h2h.model import Batch, Judgement, Payment, PaymentFile
+
+NO_REFERENCE = frozenset({"NOTPROVIDED", "NOT PROVIDED", "NONREF"})
+
+# Not part of the content: where a thing stands in the file, the version of the message and when it was written down,
+# and what follows from the rest (the business rules hold the sums against the payments).
+NOT_CONTENT: dict[type, frozenset[str]] = {
+    PaymentFile: frozenset({"message", "created_at", "number_of_transactions", "control_sum", "line"}),
+    Batch: frozenset({"position", "number_of_transactions", "control_sum", "line"}),
+    Payment: frozenset({"position", "payment_information_id", "execution_date", "line"}),
+}
+
+
+def content_hash(judgement: Judgement) -> str:
+    """SHA-256 over every value that was read, in document order; blanks, prefixes, encoding and the like are no value.
+
+    The message id is one of the values: the same payments under a new one are for the radar, which forgets. What is
+    empty leaves no mark, so that a value that is read some day changes no hash of a file that lacks it.
+    """
+    digest = hashlib.sha256()
+    for record in (judgement.header, *judgement.batches, *judgement.payments):
+        if record is not None:
+            digest.update(json.dumps(dict(_content(record)), ensure_ascii=False, separators=(",", ":")).encode())
+            digest.update(b"\n")
+    return digest.hexdigest()
+
+
+def _content(record: PaymentFile | Batch | Payment) -> Iterator[tuple[str, Any]]:
+    for name in CONTENT[type(record)]:
+        value = getattr(record, name)
+        if value is not None:
+            yield name, _plain(value)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, str):
+        return " ".join(unicodedata.normalize("NFC", value).split())
+    return amount_key(value) if isinstance(value, Decimal) else value
+
+
+CONTENT = {kind: sorted({f.name for f in fields(kind)} - left_out) for kind, left_out in NOT_CONTENT.items()}
+
+
+def amount_key(amount: Decimal) -> str:
+    """A number in its shortest form: 10.50 and 10.5 are one amount."""
+    text = format(amount, "f")
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def account_key(account: str) -> str:
+    """An account without blanks, in capitals: IBANs are written in both ways."""
+    return "".join(account.split()).upper()
+
+
+def debtor_keys(batches: Sequence[Batch]) -> set[str]:
+    """The debtor accounts of a file; one that names none counts as a debtor of its own."""
+    return {account_key(b.debtor_iban or b.debtor_account or "") for b in batches}
+
+
+class Traits(NamedTuple):
+    """What two alike payments have in common. `creditor` is an account, or a name where there is none."""
+
+    debtor: str
+    creditor: str
+    amount: str
+    currency: str
+
+    def fingerprint(self) -> int:
+        """64 bits with sign, for a column of the ledger; two different payments may have the same one."""
+        digest = hashlib.sha256("\0".join(self).encode()).digest()
+        return int.from_bytes(digest[:8], "big", signed=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trace:
+    """A payment in normal form. `reference` is its EndToEndId where one was provided, `words` its remittance text."""
+
+    position: int
+    traits: Traits
+    reference: str | None
+    words: str | None
+
+
+def trace(
+    *,
+    position: int,
+    debtor_account: str | None,
+    creditor_account: str | None,
+    creditor_name: str | None,
+    amount: Decimal | None,
+    currency: str | None,
+    end_to_end_id: str | None,
+    remittance: str | None,
+) -> Trace | None:
+    """None where debtor, creditor, amount or currency is unknown: nothing can be said of such a payment."""
+    creditor = f"account {account_key(creditor_account)}" if creditor_account else _name_key(creditor_name)
+    if not debtor_account or not creditor or amount is None or not currency:
+        return None
+    traits = Traits(account_key(debtor_account), creditor, amount_key(amount), currency)
+    return Trace(position=position, traits=traits, reference=_reference(end_to_end_id), words=_words(remittance))
+
+
+def traces(batches: Sequence[Batch], payments: Sequence[Payment]) -> list[Trace | None]:
+    """The trace of each payment, in their order."""
+    debtors = {b.position: b.debtor_iban or b.debtor_account for b in batches}
+    return [
+        trace(
+            position=p.position,
+            debtor_account=debtors.get(p.batch),
+            creditor_account=p.creditor_iban or p.creditor_account,
+            creditor_name=p.creditor_name,
+            amount=p.amount,
+            currency=p.currency,
+            end_to_end_id=p.end_to_end_id,
+            remittance=p.remittance,
+        )
+        for p in payments
+    ]
+
+
+def _name_key(name: str | None) -> str | None:
+    words = _words(name)
+    return f"name {words}" if words else None
+
+
+def _words(text: str | None) -> str | None:
+    return " ".join(text.casefold().split()) or None if text else None
+
+
+def _reference(end_to_end_id: str | None) -> str | None:
+    named = (end_to_end_id or "").strip()
+    return None if not named or named.upper() in NO_REFERENCE else named

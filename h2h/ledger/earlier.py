@@ -1,0 +1,225 @@
+"""Earlier files that a new one repeats: the same bytes, the same content, the same message id of a debtor, the same
+payments. All of it is asked inside the transaction that judges the new file, so that of two files one is the first.
+
+A message id is in use as a row of its own for each debtor: the primary key of that table decides, whoever asks first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from datetime import datetime
+from typing import Any, Protocol
+
+from sqlalchemy import ColumnElement, Connection, Row, and_, delete, or_, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from h2h.identity import Trace, account_key, trace
+from h2h.ledger import tables as t
+from h2h.ledger.rows import Transfer
+from h2h.lifecycle import FREES_MESSAGE_ID, State
+from h2h.model import Finding, Judgement, Severity, TransferId
+from h2h.repeats import Earlier, EarlierFile, Repeats, find_repeats, same_pairs
+from h2h.verdicts import DUPLICATE_CODES, REFUSALS, StatusStep
+
+INSERT: dict[str, Callable[..., Any]] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
+GROUP = "/Document/CstmrCdtTrfInitn/GrpHdr"
+
+
+class Kept(Protocol):
+    """What is asked of a transfer here."""
+
+    @property
+    def id(self) -> TransferId: ...
+    @property
+    def bank(self) -> str: ...
+    @property
+    def sha256(self) -> str: ...
+
+
+def live() -> ColumnElement[bool]:
+    """Transfers whose payments were, are or may yet be at the bank.
+
+    One that was cancelled after it had once been announced there counts: the bank may have it after all.
+    """
+    c, name = t.transfer.c, t.remote_name.c
+    announced = select(name.path).where(name.transfer_id == c.id, name.published).exists()
+    return or_(c.state.not_in([*FREES_MESSAGE_ID, State.RECEIVED]), announced)
+
+
+def same_file(connection: Connection, row: Kept, content: str) -> Repeats | None:
+    """The same bytes, or the same content written down in another way, at any bank."""
+    c = t.transfer.c
+    for code, what, same in (
+        ("DUPLICATE_BYTES", "The same bytes were", c.sha256 == row.sha256),
+        ("DUPLICATE_CONTENT", "The same content, only written down in another way, was", c.content_sha256 == content),
+    ):
+        query = select(t.transfer).where(same, c.id != row.id, live()).order_by(c.received_at).limit(1)
+        if found := connection.execute(query).first():
+            return _duplicate(found, what, code=code)
+    return None
+
+
+def _duplicate(earlier: Row[Any], what: str, *, code: str) -> Repeats:
+    text = (
+        f"{what} taken before: {earlier.name} on {earlier.received_at:%Y-%m-%d %H:%M} UTC as {earlier.id} for "
+        f"{earlier.bank}, now {earlier.state}. Nothing is sent. If these are new payments, give the file a new "
+        "message id."
+    )
+    finding = Finding(code=code, severity=Severity.ERROR, text=text, path=GROUP)
+    return Repeats(duplicate=True, of=TransferId(earlier.id), findings=[finding])
+
+
+# Message ids.
+
+
+def use_message_id(connection: Connection, row: Kept, message_id: str, debtors: Collection[str]) -> Repeats | None:
+    """Take the message id for every debtor of the file, or for none: then another transfer has it for one of them."""
+    c = t.used_message_id.c
+    _take(connection, row, message_id, debtors)
+    ours = connection.execute(select(c.debtor).where(c.transfer_id == row.id)).scalars()
+    if not (others := sorted(set(debtors).difference(ours))):
+        return None
+    give_up_message_id(connection, row)
+    used = (c.bank == row.bank, c.debtor == others[0], c.message_id == message_id.strip())
+    query = select(t.transfer).join(t.used_message_id, c.transfer_id == t.transfer.c.id).where(*used)
+    what = f"The message id {message_id} of the debtor {others[0] or 'without an account'} was"
+    return _duplicate(connection.execute(query).one(), what, code="DUPLICATE_MESSAGE_ID")
+
+
+def give_up_message_id(connection: Connection, row: Kept) -> None:
+    connection.execute(delete(t.used_message_id).where(t.used_message_id.c.transfer_id == row.id))
+
+
+def keep_message_id(connection: Connection, row: Kept, message_id: str | None) -> None:
+    """Take the message id for those debtors for whom it is free: a duplicate may be sent after all."""
+    if message_id is not None:
+        _take(connection, row, message_id, _debtors(connection, row.id))
+
+
+def free_message_id(connection: Connection, row: Kept, message_id: str | None) -> None:
+    """A cancelled file no longer uses its message id, unless it was once announced at the bank.
+
+    Another transfer that was let go with the same one, although it had been a duplicate, uses it from now on.
+    """
+    f = t.transfer.c
+    if message_id is None or connection.execute(select(f.id).where(f.id == row.id, live())).first():
+        return
+    give_up_message_id(connection, row)
+    others = select(t.transfer).where(f.bank == row.bank, f.message_id == message_id, live())
+    for heir in connection.execute(others.order_by(f.received_at)).all():
+        keep_message_id(connection, heir, heir.message_id)
+
+
+def _take(connection: Connection, row: Kept, message_id: str, debtors: Collection[str]) -> None:
+    rows = [
+        {"bank": row.bank, "debtor": debtor, "message_id": message_id.strip(), "transfer_id": row.id}
+        for debtor in sorted(debtors)
+    ]
+    if rows:
+        insert = INSERT[connection.dialect.name]
+        connection.execute(insert(t.used_message_id).on_conflict_do_nothing(), rows)
+
+
+def _debtors(connection: Connection, transfer_id: str) -> set[str]:
+    c = t.batch.c
+    query = select(c.debtor_account).where(c.transfer_id == transfer_id).distinct()
+    return {account_key(account or "") for account in connection.execute(query).scalars()}
+
+
+# Payments.
+
+
+def same_payments(connection: Connection, row: Kept, judgement: Judgement, since: datetime) -> Repeats | None:
+    """What the radar finds, the file's own payments being stored already. `since`: how far back it looks."""
+    files = _files(connection, row, since)
+    earlier = _sightings(connection, row, since, files) if files else []
+    return find_repeats(judgement, earlier)
+
+
+def repeated_since(connection: Connection, row: Transfer) -> list[EarlierFile]:
+    """Live files taken or sent after this one, or still to be sent, that hold a payment of it once more."""
+    p, b = t.payment.c, t.batch.c
+    own = (
+        select(t.payment, b.debtor_account)
+        .join(t.batch, (b.transfer_id == p.transfer_id) & (b.position == p.batch))
+        .where(p.transfer_id == row.id)
+    )
+    files = _files(connection, row, row.received_at)
+    later = _sightings(connection, row, row.received_at, files) if files else []
+    ours = [seen for payment in connection.execute(own) if later and (seen := _trace(payment)) is not None]
+    found = {pair.earlier.file.id: pair.earlier.file for pair in same_pairs(ours, later) if pair.certain}
+    return sorted(found.values(), key=lambda file: (file.received_at, file.id))
+
+
+def _looked_at(row: Kept, since: datetime) -> ColumnElement[bool]:
+    """Live transfers taken or sent since then, and those that are still to be sent, however old."""
+    c = t.transfer.c
+    lately = or_(c.received_at > since, c.sent_at > since, c.state.not_in([State.SENT, State.CANCELLED]))
+    return and_(c.id != row.id, lately, live())
+
+
+def _files(connection: Connection, row: Kept, since: datetime) -> dict[str, tuple[EarlierFile, bool]]:
+    """By id; with each, whether the bank's reports on it contradict each other."""
+    c, r = t.transfer.c, t.report.c
+    contradicted = select(r.id).where(r.transfer_id == c.id, r.effect == StatusStep.CONFLICT).exists()
+    query = select(c.id, c.bank, c.name, c.state, c.received_at, c.payments, contradicted.label("contradicted"))
+    return {
+        found.id: (
+            EarlierFile(
+                id=TransferId(found.id), bank=found.bank, name=found.name, state=found.state,
+                received_at=found.received_at, payments=found.payments or 0,
+            ),
+            found.contradicted,
+        )
+        for found in connection.execute(query.where(_looked_at(row, since)))
+    }  # fmt: skip
+
+
+def _sightings(
+    connection: Connection, row: Kept, since: datetime, files: dict[str, tuple[EarlierFile, bool]]
+) -> list[Earlier]:
+    """Payments of these files that may have been paid and have the fingerprint of one of ours; oldest first."""
+    found: list[Earlier] = []
+    for payment in connection.execute(_same_fingerprints(row, since)):
+        file, contradicted = files[payment.transfer_id]
+        seen = _trace(payment)
+        if seen is not None and (contradicted or not _refused(payment)):
+            found.append(Earlier(file, seen))
+    return sorted(found, key=lambda one: (one.file.received_at, one.file.id, one.trace.position))
+
+
+def _same_fingerprints(row: Kept, since: datetime) -> Any:
+    """One query, whatever the numbers: each of our fingerprints is looked up in the index once.
+
+    The join of "" keeps SQLite from looking it up once more for every earlier file.
+    """
+    p, b = t.payment.c, t.batch.c
+    own = t.payment.alias("own")
+    ours = select(own.c.fingerprint).where(own.c.transfer_id == row.id, own.c.fingerprint.is_not(None))
+    theirs = select(t.transfer.c.id).where(_looked_at(row, since))
+    return (
+        select(p.transfer_id, p.position, p.creditor_account, p.creditor_name, p.amount, p.currency, p.end_to_end_id,
+               p.remittance, p.status, p.reasons, p.booked_by, b.debtor_account)
+        .join(t.batch, (b.transfer_id == p.transfer_id) & (b.position == p.batch))
+        .where(p.fingerprint.in_(ours), (p.transfer_id + "").in_(theirs))
+    )  # fmt: skip
+
+
+def _refused(payment: Row[Any]) -> bool:
+    """The bank will not pay it. What it refused as a duplicate it has had before, and what is booked was paid."""
+    if payment.status not in REFUSALS or payment.booked_by is not None:
+        return False
+    return DUPLICATE_CODES.isdisjoint(reason.get("code") for reason in payment.reasons or ())
+
+
+def _trace(payment: Row[Any]) -> Trace | None:
+    return trace(
+        position=payment.position,
+        debtor_account=payment.debtor_account,
+        creditor_account=payment.creditor_account,
+        creditor_name=payment.creditor_name,
+        amount=payment.amount,
+        currency=payment.currency,
+        end_to_end_id=payment.end_to_end_id,
+        remittance=payment.remittance,
+    )

@@ -1,0 +1,163 @@
+"""Whether all is ready to move files: the settings are good, and the machine has what they need.
+
+Everything that is wrong is told in one run: mistakes in the files, values that are not filled in yet, keys that do not
+open, folders that are missing or in each other's way. What moves files asks here first; `h2h check` is no stricter.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from h2h.channels.references import secret
+from h2h.clashes import clashes
+from h2h.config import FolderSettings, Profile, Reading, Settings, SftpSettings, read
+from h2h.errors import Problem, Refused
+from h2h.outbound import origin
+from h2h.schedule import is_calendar
+from h2h.toml_file import Place, about
+
+RESERVED = (".example", ".invalid", ".test")  # RFC 2606 and RFC 6761, as are
+EXAMPLES = (".example.com", ".example.net", ".example.org")
+NETWORK = ("nfs", "cifs", "smb", "9p", "afs", "ceph", "glusterfs", "lustre", "fuse.sshfs", "fuse.ceph", "fuse.gluster")
+MOUNTS = Path("/proc/mounts")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Readiness:
+    """`problems` forbid to move files; `warnings` are told."""
+
+    reading: Reading
+    problems: tuple[Problem, ...]
+    warnings: tuple[Problem, ...]
+
+    def settings(self) -> Settings:
+        """Raises SettingsError with every problem, those of the files included."""
+        return self.reading.settings(*self.problems)
+
+
+def look(file: Path, environ: Mapping[str, str] = os.environ) -> Readiness:
+    """Everything about the settings in `file` and this machine."""
+    reading = read(file)
+    return Readiness(
+        reading=reading,
+        problems=tuple(world_problems(reading, environ)),
+        warnings=tuple(_warnings(reading, environ)),
+    )
+
+
+def world_problems(reading: Reading, environ: Mapping[str, str] = os.environ) -> Iterator[Problem]:
+    """What the settings need and the machine lacks, and folders that are in each other's way."""
+    if reading.source.lines and not reading.bank_files:
+        yield from about("no bank file is there; h2h init makes one", reading.source.at("gateway", "banks"))
+    if reading.gateway:
+        yield from _data_problems(reading.gateway.data, reading.source.at("gateway", "data"))
+    for profile in reading.profiles:
+        yield from _channel_problems(profile, environ)
+        yield from _folder_problems(profile)
+        if not is_calendar(profile.bank.calendar):
+            text = f"there is no calendar {profile.bank.calendar}"
+            yield from about(text, profile.source.at("bank", "calendar"))
+    yield from clashes(reading)
+
+
+def _data_problems(data: Path, place: Place) -> Iterator[Problem]:
+    there = next(p for p in (data, *data.parents) if os.path.lexists(p))
+    if not os.path.isdir(there):
+        yield from about(f"{there} is not a folder", place)
+    elif fault := _closed(there):
+        yield from about(fault, place)
+
+
+def _folder_problems(profile: Profile) -> Iterator[Problem]:
+    bank, at = profile.bank, profile.source.at
+    folders = [(o.watch, at("bank", "outbound", n, "watch")) for n, o in enumerate(bank.outbound)]
+    folders += [(i.deliver, at("bank", "inbound", n, "deliver")) for n, i in enumerate(bank.inbound) if i.deliver]
+    for folder, place in folders:
+        if not os.path.isdir(folder):
+            yield from about(f"there is no folder {folder}; make it, or run h2h init", place)
+        elif fault := _closed(folder):
+            yield from about(fault, place)
+    for n, outbound in enumerate(bank.outbound):
+        if wrong := origin.problem(outbound):
+            yield from about(wrong, at("bank", "outbound", n, "manifest_key" if outbound.manifest_key else "owners"))
+
+
+def _closed(folder: Path) -> str | None:
+    how = os.access in os.supports_effective_ids
+    if os.access(folder, os.R_OK | os.W_OK | os.X_OK, effective_ids=how):
+        return None
+    return f"{folder} is closed to the user that runs h2h: it has to read and write there"
+
+
+def _channel_problems(profile: Profile, environ: Mapping[str, str]) -> Iterator[Problem]:
+    channel, source = profile.bank.channel, profile.source
+    match channel:
+        case FolderSettings(path=path) if not os.path.isdir(path):
+            yield from about(f"there is no folder {path}", source.at("bank", "channel", "path"))
+        case SftpSettings():
+            yield from _placeholders(channel, profile)
+            yield from _key_problems(channel, profile, environ)
+
+
+def _placeholders(channel: SftpSettings, profile: Profile) -> Iterator[Problem]:
+    at = profile.source.at
+    host = channel.host.lower().rstrip(".")
+    if host.endswith(RESERVED) or f".{host}".endswith(EXAMPLES):
+        text = f"{channel.host} is a name for examples; write the server that the bank told you"
+        yield from about(text, at("bank", "channel", "host"))
+    for number, pin in enumerate(channel.host_keys):
+        if len(set(pin.removeprefix("SHA256:"))) == 1:
+            text = f"{pin} is a placeholder; write the fingerprint that the bank told you"
+            yield from about(text, at("bank", "channel", "host_keys", number))
+
+
+def _key_problems(channel: SftpSettings, profile: Profile, environ: Mapping[str, str]) -> Iterator[Problem]:
+    """Whether the key opens, exactly as it will be opened for the bank."""
+    from h2h.channels.ssh import load_key
+
+    key_file, passphrase = (profile.source.at("bank", "channel", key) for key in ("key_file", "key_passphrase"))
+    reference, opened = channel.key_passphrase, None
+    if _not_from_here(reference, environ):
+        return
+    try:
+        opened = secret(reference, environ=environ) if reference else None
+    except Refused as error:
+        yield from about(str(error).rstrip("."), passphrase)
+        return
+    try:
+        load_key(channel.key_file, passphrase=opened)
+    except Refused as error:
+        yield from about(str(error).rstrip("."), key_file, passphrase)
+
+
+def _not_from_here(reference: str | None, environ: Mapping[str, str]) -> bool:
+    """Credentials of systemd are there for its unit alone, and not for who tries the settings by hand."""
+    return bool(reference and reference.startswith("cred:")) and "CREDENTIALS_DIRECTORY" not in environ
+
+
+def _warnings(reading: Reading, environ: Mapping[str, str]) -> Iterator[Problem]:
+    if reading.gateway and reading.ledger.url.startswith("sqlite"):
+        mounts = MOUNTS.read_text(encoding="utf-8", errors="replace") if MOUNTS.exists() else ""
+        kind = file_system(Path(os.path.realpath(reading.gateway.data)), mounts)
+        if kind.startswith(NETWORK):
+            text = f"stands on a network file system ({kind}), on which SQLite can lose what it wrote; use a local disk"
+            yield from about(text, reading.source.at("gateway", "data"))
+    for profile in reading.profiles:
+        channel = profile.bank.channel
+        if isinstance(channel, SftpSettings) and _not_from_here(channel.key_passphrase, environ):
+            text = f"the key was not tried: {channel.key_passphrase} is there for the systemd unit only"
+            yield from about(text, profile.source.at("bank", "channel", "key_passphrase"))
+
+
+def file_system(folder: Path, mounts: str) -> str:
+    """The kind of the file system that a folder is on, by the lines of /proc/mounts; of two, the later covers."""
+    best, kind = Path("/"), ""
+    for line in mounts.splitlines():
+        _, point, found, *_ = line.split(" ")
+        at = Path(point.replace("\\040", " "))
+        if folder.is_relative_to(at) and len(at.parts) >= len(best.parts):
+            best, kind = at, found
+    return kind

@@ -1,0 +1,167 @@
+"""How single values are written in the settings: what is read from them, and what is said of a wrong one."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+from datetime import UTC, datetime, time, timedelta
+from ipaddress import ip_network
+from pathlib import Path
+from string import Formatter
+from typing import Annotated
+from zoneinfo import ZoneInfo
+
+from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, ValidationInfo
+
+from h2h.messages.catalog import Catalog
+from h2h.schedule import CALENDARS, COUNTRY, parse_days
+
+NAME_FIELDS = ("bank", "msg_id", "id", "name", "date")
+UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
+DATABASES = ("sqlite", "postgresql", "postgresql+psycopg")
+GOES_OUT = ("pain001",)  # readers of messages to the bank; the others come from it
+
+
+def _duration(value: object) -> object:
+    if isinstance(value, str) and (match := re.fullmatch(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)", value)):
+        return timedelta(seconds=float(match[1]) * UNITS[match[2]])
+    raise ValueError("write a number and a unit, as in 500ms, 30s, 10m, 2h or 1d")
+
+
+def _clock_time(value: object) -> object:
+    if isinstance(value, str) and re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d", value):
+        return time.fromisoformat(value)
+    raise ValueError("write hours and minutes, as in 15:30")
+
+
+def _path(value: object, info: ValidationInfo) -> object:
+    if not isinstance(value, str) or not value:
+        raise ValueError("write a path")
+    base: Path = (info.context or {}).get("base", Path())
+    return Path(os.path.abspath(base / Path(value).expanduser()))
+
+
+def _zone(value: str) -> str:
+    try:
+        ZoneInfo(value)
+    except (KeyError, ValueError, OSError):
+        raise ValueError(f"{value!r} is not a time zone; write one such as Europe/Berlin") from None
+    return value
+
+
+def _calendar(value: str) -> str:
+    if value not in CALENDARS and not COUNTRY.fullmatch(value):
+        known = ", ".join(sorted(CALENDARS))
+        raise ValueError(f"{value!r} is not a calendar; write {known}, or a country as in DE, DE-BY or CH-ZH")
+    return value
+
+
+def _template(value: str) -> str:
+    try:
+        fields = [field for _, field, _, _ in Formatter().parse(value) if field is not None]
+    except ValueError as error:
+        raise ValueError(f"{value!r} is not a template: {error}") from None
+    if unknown := [f for f in fields if f not in NAME_FIELDS]:
+        raise ValueError(f"{{{unknown[0]}}} is not known; write {', '.join(f'{{{f}}}' for f in NAME_FIELDS)}")
+    try:
+        name = value.format(**dict.fromkeys(NAME_FIELDS, "x") | {"date": datetime(2026, 12, 31, tzinfo=UTC)})
+    except (ValueError, KeyError, IndexError, AttributeError) as error:
+        raise ValueError(f"{value!r} is not a template: {error}") from None
+    if "/" in value + name:
+        raise ValueError("is a name, not a path; the folder stands in remote")
+    return value
+
+
+def _cron(value: str) -> str:
+    from apscheduler.triggers.cron import CronTrigger
+
+    try:
+        CronTrigger.from_crontab(value)
+    except ValueError as error:
+        raise ValueError(f"{value!r} is not a time of crontab, such as */10 7-20 * * mon-fri: {error}") from None
+    return value
+
+
+def _remote(value: str) -> str:
+    if not value.startswith("/") and value != ".":
+        raise ValueError("write an absolute path at the bank, as in /in")
+    return value.rstrip("/") or "/"
+
+
+def _network(value: str) -> str:
+    try:
+        ip_network(value)
+    except ValueError:
+        text = f"{value!r} is no address or network; write 203.0.113.7, 203.0.113.0/24 or 2001:db8::/32"
+        raise ValueError(text) from None
+    return value
+
+
+def _pattern(value: str) -> str:
+    try:
+        next(Path().glob(value), None)
+    except (ValueError, NotImplementedError):
+        text = f"{value!r} is not a pattern of files below the folder of this one, as in banks/*.toml"
+        raise ValueError(text) from None
+    return value
+
+
+def _database(value: str) -> str:
+    """No word of the value is repeated: a password may stand in it."""
+    scheme, separator, _ = value.partition("://")
+    if not separator or scheme not in DATABASES:
+        raise ValueError("write sqlite:///h2h.db, or postgresql+psycopg://USER@HOST/DATABASE")
+    if scheme != "sqlite":
+        if importlib.util.find_spec("psycopg") is None:
+            raise ValueError("PostgreSQL needs a driver that is not installed; do: pip install 'h2h[cluster]'")
+        from sqlalchemy import make_url
+        from sqlalchemy.exc import ArgumentError
+
+        try:
+            make_url(value)
+        except (ArgumentError, ValueError):
+            raise ValueError(
+                "is no address of a database; write postgresql+psycopg://USER@HOST:PORT/DATABASE"
+            ) from None
+    return value
+
+
+def _outgoing(value: str, info: ValidationInfo) -> str:
+    return _message(value, info, out=True)
+
+
+def _incoming(value: str, info: ValidationInfo) -> str:
+    return _message(value, info, out=False)
+
+
+def _message(value: str, info: ValidationInfo, *, out: bool) -> str:
+    """A message of the catalog that goes this way; without a catalog there is nothing to compare it with."""
+    catalog: Catalog | None = (info.context or {}).get("catalog")
+    if catalog is None:
+        return value
+    known = ", ".join(row.name for row in catalog.rows if (row.reader in GOES_OUT) == out)
+    row = catalog.by_name(value)
+    if row is None:
+        raise ValueError(f"{value!r} is not a message that h2h knows; here it takes {known}")
+    if (row.reader in GOES_OUT) != out:
+        way = "comes from the bank; an outbound folder" if out else "goes to the bank; an inbound folder"
+        raise ValueError(f"{value} {way} takes {known}")
+    return value
+
+
+Duration = Annotated[timedelta, BeforeValidator(_duration), PlainSerializer(lambda d: f"{d.total_seconds():g}s")]
+ClockTime = Annotated[time, BeforeValidator(_clock_time)]
+LocalPath = Annotated[Path, BeforeValidator(_path)]
+RemotePath = Annotated[str, AfterValidator(_remote)]
+Days = Annotated[frozenset[int], BeforeValidator(parse_days)]
+HostKey = Annotated[str, Field(pattern=r"^SHA256:[A-Za-z0-9+/]{43}$")]
+OutgoingMessage = Annotated[str, AfterValidator(_outgoing)]
+IncomingMessage = Annotated[str, AfterValidator(_incoming)]
+Network = Annotated[str, AfterValidator(_network)]
+Zone = Annotated[str, AfterValidator(_zone)]
+Calendar = Annotated[str, AfterValidator(_calendar)]
+NameTemplate = Annotated[str, AfterValidator(_template)]
+Cron = Annotated[str, AfterValidator(_cron)]
+FilePattern = Annotated[str, AfterValidator(_pattern)]
+DatabaseUrl = Annotated[str, AfterValidator(_database)]
