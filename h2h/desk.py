@@ -9,13 +9,13 @@ from h2h.archive import Archive
 from h2h.channels import Channel
 from h2h.clock import Clock
 from h2h.config import Bank, Inbound
+from h2h.confined import ConfinedReader
 from h2h.folders import Scan
 from h2h.inbound import Collector
 from h2h.ledger import Ledger
 from h2h.ledger.messages import Message
 from h2h.ledger.transfers import Transfer
 from h2h.line import Line
-from h2h.messages import Catalog
 from h2h.model import InboundId, TransferId
 from h2h.outbound.handover import Handover
 from h2h.outbound.intake import Intake
@@ -34,7 +34,7 @@ class Desk:
         *,
         ledger: Ledger,
         archive: Archive,
-        catalog: Catalog,
+        reader: ConfinedReader,
         clock: Clock,
         owner: str,
         connect: Callable[[Bank], Channel],
@@ -51,7 +51,7 @@ class Desk:
                 folder,
                 ledger=ledger,
                 archive=archive,
-                catalog=catalog,
+                reader=reader,
                 clock=clock,
                 same_payments_within=same_payments_within,
                 new_id=lambda: TransferId(new_id("T")),
@@ -64,7 +64,7 @@ class Desk:
             line=self._line,
             ledger=ledger,
             archive=archive,
-            catalog=catalog,
+            reader=reader,
             clock=clock,
             new_id=lambda: InboundId(new_id("M")),
         )

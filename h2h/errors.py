@@ -8,6 +8,7 @@
     ├── StoreError           ledger or archive cannot do its duty: disk full, damaged, unreachable
     │   ├── Damaged          what is stored is not what was stored
     │   └── Stale            the row was changed by somebody else in between; look again
+    ├── ReaderError          the processes that read files from outside cannot be started
     ├── FolderError          a watched or delivery folder cannot be used
     │   └── StillChanging    a claimed file is still being written to; it is looked at again later
     └── ChannelError         the bank's side; says what the bank may have:
@@ -70,6 +71,10 @@ class Damaged(StoreError):
 
 
 class Stale(StoreError):
+    pass
+
+
+class ReaderError(H2hError):
     pass
 
 

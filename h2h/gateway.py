@@ -30,6 +30,7 @@ from h2h.resources import root
 from h2h.witness import Head, Witness
 
 if TYPE_CHECKING:
+    from h2h.confined import ConfinedReader
     from h2h.desk import Desk
     from h2h.stamp import TimeStamps
 
@@ -215,7 +216,7 @@ class Gateway:
                 bank,
                 ledger=self.ledger,
                 archive=self.archive,
-                catalog=self.catalog,
+                reader=self.reader,
                 clock=self.clock,
                 owner=self.owner,
                 connect=self._connect,
@@ -279,6 +280,13 @@ class Gateway:
         return Catalog.load(root("schemas"))
 
     @cached_property
+    def reader(self) -> ConfinedReader:
+        """Reads what comes from outside, in processes of its own."""
+        from h2h.confined import ConfinedReader
+
+        return ConfinedReader(self.catalog)
+
+    @cached_property
     def decisions(self) -> Decisions:
         return Decisions(self.ledger.transfers, self.ledger.people, self.clock)
 
@@ -296,5 +304,7 @@ class Gateway:
         if "desks" in self.__dict__:
             for desk in self.desks.values():
                 desk.close()
+        if "reader" in self.__dict__:
+            self.reader.close()
         if "ledger" in self.__dict__:
             self.ledger.close()

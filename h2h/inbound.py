@@ -18,14 +18,14 @@ from typing import Any
 from h2h.archive import Archive, Incoming
 from h2h.clock import Clock
 from h2h.config import Bank, Inbound
-from h2h.errors import ChannelError, Damaged, FolderError, H2hError, NotDelivered
+from h2h.confined import ConfinedReader
+from h2h.errors import ChannelError, Damaged, FolderError, H2hError, NotDelivered, ReaderError
 from h2h.folders import atomic_writer, local_name
 from h2h.ledger import Ledger
 from h2h.ledger.messages import Message, MessageState, Reading
 from h2h.ledger.troubles import Kind, Trouble
 from h2h.line import Line
 from h2h.mailbox import Mailbox, unnumbered
-from h2h.messages import Catalog, read
 from h2h.model import (
     Entry,
     Finding,
@@ -43,7 +43,7 @@ from h2h.text import printable
 
 log = logging.getLogger(__name__)
 
-CUT = frozenset({"XML_TRUNCATED", "XML_NOT_WELL_FORMED", "XML_ENCODING", "FINDINGS_CUT"})
+CUT = frozenset({"XML_TRUNCATED", "XML_NOT_WELL_FORMED", "XML_ENCODING", "FINDINGS_CUT", "READER_LIMIT", "READER_DIED"})
 ENDED_WELL = (MessageState.APPLIED, MessageState.REPEATED)
 
 
@@ -57,7 +57,7 @@ class Collector:
         line: Line,
         ledger: Ledger,
         archive: Archive,
-        catalog: Catalog,
+        reader: ConfinedReader,
         clock: Clock,
         new_id: Callable[[], InboundId],
     ) -> None:
@@ -65,7 +65,7 @@ class Collector:
         self._line = line
         self._ledger = ledger
         self._archive = archive
-        self._catalog = catalog
+        self._reader = reader
         self._clock = clock
         self._new_id = new_id
         self._broke_the_line: set[str] = set()  # by being fetched: looked at last, the others come first
@@ -191,7 +191,7 @@ class Collector:
         """Everything the readers make of the file; a fault of our own is a finding, and the next file goes on."""
         try:
             with self._archive.open(message.sha256) as source:
-                return reading_of(read(source, self._catalog, strict=False, expected=expected))
+                return reading_of(self._reader.read(source, strict=False, expected=expected))
         except H2hError:
             raise
         except Exception as error:
@@ -218,7 +218,7 @@ class Collector:
             return
         try:
             names = self._deliver(message, folder.deliver) if folder and folder.deliver else []
-        except FolderError as error:
+        except (FolderError, ReaderError) as error:
             told = {"event": "hand_over_failed", "file_id": message.id, "text": str(error)}
             log.error("file not handed over", extra=told)
             return
@@ -227,8 +227,11 @@ class Collector:
     def _deliver(self, message: Message, folder: Path) -> list[str]:
         name = local_name(message.id, message.name)
         if message.state is MessageState.APPLIED:
+            records = self._read(message, None).records
+            if not records:
+                raise ReaderError(f"{message.id} was read once, and could not be read again to hand its records over.")
             booked = self._ledger.messages.statements(message.id)
-            lines = records_as_lines(message.id, _booked(self._read(message, None).records, booked))
+            lines = records_as_lines(message.id, _booked(records, booked))
             with atomic_writer(folder / f"{name}.jsonl") as file:
                 file.writelines(lines)
         with self._archive.open(message.sha256) as source, atomic_writer(folder / name) as file:

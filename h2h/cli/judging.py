@@ -12,16 +12,20 @@ import click
 from h2h.cli.output import as_json, console, emit, text, with_bar, word
 
 if TYPE_CHECKING:
-    from h2h.messages import Catalog
+    from h2h.confined import ConfinedReader
 
 FILES = click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 
 
-def _catalog() -> Catalog:
+def _reader(ctx: click.Context) -> ConfinedReader:
+    """Closed when the command ends."""
+    from h2h.confined import ConfinedReader
     from h2h.messages import Catalog
     from h2h.resources import root
 
-    return Catalog.load(root("schemas"))
+    reader = ConfinedReader(Catalog.load(root("schemas")))
+    ctx.call_on_close(reader.close)
+    return reader
 
 
 @click.command()
@@ -35,10 +39,10 @@ def validate(ctx: click.Context, files: tuple[Path, ...], bank: str | None, as_j
     Exit status 1 if one of them is INVALID.
     """
     expected = _expected(ctx, bank) if bank else None
-    catalog = _catalog()
+    reader = _reader(ctx)
     bad = False
     for file in files:
-        found = _judged(file, catalog, expected)
+        found = _judged(file, reader, expected)
         bad |= found["verdict"] != "VALID"
         if as_json:
             emit([found])
@@ -57,14 +61,14 @@ def _expected(ctx: click.Context, bank: str) -> list[str]:
     return sorted({name for folder in settings.outbound for name in folder.messages})
 
 
-def _judged(file: Path, catalog: Catalog, expected: list[str] | None) -> dict[str, Any]:
+def _judged(file: Path, reader: ConfinedReader, expected: list[str] | None) -> dict[str, Any]:
     from decimal import Decimal
 
     from h2h.outbound.judge import judge
     from h2h.outbound.report import report
 
     with _opened(file) as source:
-        judgement = judge(source, catalog, expected)
+        judgement = judge(reader.read(source, strict=True, expected=expected))
     header = judgement.header
     return report(
         file=str(file),
@@ -105,14 +109,15 @@ def _print_judgement(found: dict[str, Any]) -> None:
 @click.command()
 @FILES
 @as_json
-def inspect(files: tuple[Path, ...], as_json: bool) -> int:
+@click.pass_context
+def inspect(ctx: click.Context, files: tuple[Path, ...], as_json: bool) -> int:
     """Show everything that the readers make of ISO 20022 files: records and findings.
 
     With --json one object per file: {"file", "message", "message_id", "records": [{"record": kind, …}], "findings"}.
     Exit status 1 if one of them could not be read.
     """
-    catalog = _catalog()
-    found = [_inspected(file, catalog) for file in files]
+    reader = _reader(ctx)
+    found = [_inspected(file, reader) for file in files]
     if as_json:
         emit(found)
     else:
@@ -121,14 +126,13 @@ def inspect(files: tuple[Path, ...], as_json: bool) -> int:
     return int(any(not one["records"] for one in found))
 
 
-def _inspected(file: Path, catalog: Catalog) -> dict[str, Any]:
-    from h2h.messages import read
+def _inspected(file: Path, reader: ConfinedReader) -> dict[str, Any]:
     from h2h.model import Finding
     from h2h.outbound.report import finding_record
     from h2h.records import plain
 
     with _opened(file) as source:
-        items = list(read(source, catalog, strict=False))
+        items = list(reader.read(source, strict=False))
     records = [{"record": type(r).__name__, **plain(r)} for r in items if not isinstance(r, Finding)]
     head = records[0] if records else {}
     return {

@@ -1,7 +1,8 @@
 """Which messages are known: the rows of schemas/catalog.toml, and their compiled schemas.
 
 A new version of a known structure is a row here, not code. Compiled schemas are kept for as long as the catalog
-lives; they are safe to share between threads. lxml is imported with the first schema that is asked for.
+lives; they are safe to share between threads. After all of them were asked for once, no file is opened any more.
+lxml is imported with the first schema that is asked for.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import threading
 import tomllib
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +19,8 @@ from h2h.errors import UsageError
 if TYPE_CHECKING:
     import xmlschema
     from lxml import etree
+
+    from h2h.messages.schema_files import SchemaFiles
 
 MAX_OWN_SCHEMAS = 100
 
@@ -43,9 +47,15 @@ class Catalog:
 
     def __init__(self, rows: tuple[MessageType, ...]) -> None:
         self.rows = rows
-        self._schemas: dict[tuple[Path, str], etree.XMLSchema] = {}
+        self._schemas: dict[Path, etree.XMLSchema] = {}
         self._models: dict[Path, xmlschema.XMLSchema] = {}
         self._lock = threading.Lock()
+
+    @cached_property
+    def _files(self) -> SchemaFiles:
+        from h2h.messages.schema_files import SchemaFiles
+
+        return SchemaFiles()
 
     @classmethod
     def load(cls, folder: Path) -> Catalog:
@@ -81,31 +91,31 @@ class Catalog:
 
     def schema(self, row: MessageType, envelope: str = "") -> etree.XMLSchema:
         """The compiled schema; for an `envelope` (tag of the root element, as lxml writes it) one that looks inside."""
+        if envelope:  # a tag from outside: never kept
+            return self._compiled(row, _envelope_schema(row, envelope), "envelope:")
         with self._lock:
-            key = (row.file, envelope)
-            if key not in self._schemas:
-                self._schemas[key] = compiled(row, envelope)
-            return self._schemas[key]
+            if row.file not in self._schemas:
+                self._schemas[row.file] = self._compiled(row, self._files.content(_address(row)), _address(row))
+            return self._schemas[row.file]
 
     def model(self, row: MessageType) -> xmlschema.XMLSchema:
         """The schema as a model that can tell what is expected where; slow to build and to ask."""
-        import xmlschema
-
         with self._lock:
             if row.file not in self._models:
-                self._models[row.file] = xmlschema.XMLSchema(str(row.file), allow="local")
+                self._models[row.file] = self._files.model(_address(row))
             return self._models[row.file]
 
+    def _compiled(self, row: MessageType, text: bytes, address: str) -> etree.XMLSchema:
+        from lxml import etree
 
-def compiled(row: MessageType, envelope: str = "") -> etree.XMLSchema:
-    from lxml import etree
+        try:
+            return self._files.compiled(text, address)
+        except etree.LxmlError as error:
+            raise UsageError(f"the schema of {row.name} in {row.file} cannot be used: {error}") from error
 
-    try:
-        if envelope:
-            return etree.XMLSchema(etree.fromstring(_envelope_schema(row, envelope)))
-        return etree.XMLSchema(file=str(row.file))
-    except etree.LxmlError as error:
-        raise UsageError(f"the schema of {row.name} in {row.file} cannot be used: {error}") from error
+
+def _address(row: MessageType) -> str:
+    return row.file.resolve().as_uri()
 
 
 def _envelope_schema(row: MessageType, envelope: str) -> bytes:
@@ -117,7 +127,7 @@ def _envelope_schema(row: MessageType, envelope: str) -> bytes:
     how = "include" if namespace == row.namespace else f"import namespace={quoteattr(row.namespace)}"
     return (
         f'<xs:schema xmlns:xs="http://www.w3.org/2001/XMLSchema" {target}>'
-        f"<xs:{how} schemaLocation={quoteattr(row.file.resolve().as_uri())}/>"
+        f"<xs:{how} schemaLocation={quoteattr(_address(row))}/>"
         f'<xs:element name={quoteattr(name)} type="xs:anyType"/></xs:schema>'
     ).encode()
 

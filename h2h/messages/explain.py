@@ -18,9 +18,8 @@ from typing import TYPE_CHECKING, BinaryIO, cast
 from lxml import etree
 from xmlschema import XMLSchemaException, XMLSchemaValidationError, XsdElement
 
-from h2h.messages.catalog import compiled
 from h2h.messages.wording import Fault, in_lxml_words, in_plain_words
-from h2h.messages.xml import forget, line_of, local, path_of, stream, tree
+from h2h.messages.xml import forget, line_of, local, mind_memory, path_of, stream, tree
 from h2h.model import Finding, Severity
 
 if TYPE_CHECKING:
@@ -37,10 +36,10 @@ _STEP = re.compile(r"/(?:(?P<prefix>[^/:\[]+):)?(?P<name>[^/:\[]+)(?:\[(?P<numbe
 Located = tuple[etree._Element, etree._LogEntry]
 
 
-def explain(refused: etree.LxmlError, source: BinaryIO, case: Case, *, count: int) -> Iterator[Finding]:
-    """What the schema has against the well-formed file that begins where `source` stands, and that lxml `refused`.
+def explain(refused: str, source: BinaryIO, case: Case, *, count: int) -> Iterator[Finding]:
+    """What the schema has against the well-formed file that begins where `source` stands.
 
-    `count`: how many faults lxml found.
+    `refused`: the first fault in lxml's words; `count`: how many it found.
     """
     start = source.tell()
     size = source.seek(0, io.SEEK_END) - start
@@ -61,7 +60,7 @@ def explain(refused: etree.LxmlError, source: BinaryIO, case: Case, *, count: in
 
 def _faults_in_tree(source: BinaryIO, case: Case) -> Iterator[Fault]:
     document = tree(source, case.opening.encoding)
-    schema = compiled(case.row, case.opening.envelope)
+    schema = case.catalog.schema(case.row, case.opening.envelope)
     schema.validate(document)
     errors = list(islice(_at_elements(document, cast("Iterable[etree._LogEntry]", schema.error_log)), MAX_FAULTS + 1))
     budget = MAX_EXPLAINED_ELEMENTS
@@ -171,7 +170,7 @@ class _Lines:
 def _faults_in_stream(source: BinaryIO, case: Case) -> Iterator[Fault]:
     """For large files lxml's words, in flat memory; where in a stream a fault is, it tells by when it is found."""
     lines = _Lines(source)
-    schema = compiled(case.row, case.opening.envelope)
+    schema = case.catalog.schema(case.row, case.opening.envelope)
     events = stream(lines, case.opening.encoding, schema=schema)
     told = 0
     pending: list[Fault] = []
@@ -185,6 +184,6 @@ def _faults_in_stream(source: BinaryIO, case: Case) -> Iterator[Fault]:
                 yield replace(fault, path=path_of(element) if fault.subject == element.tag else "")
             if event == "end" and local(element.tag) in case.repeated:
                 forget(element)
-    except etree.LxmlError:  # the first breach again, which lxml raises at the end
-        pass
+    except etree.LxmlError as error:  # the first breach again, which lxml raises at the end
+        mind_memory(error)
     yield from pending

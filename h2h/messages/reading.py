@@ -2,7 +2,8 @@
 
 A bad file never raises: what is wrong with it is a Finding. Records come in document order; an ERROR that comes after
 them holds for the whole file, so nobody may act on a record before the end has come. What the schema has against the
-file is told last, because it takes a second look at the file (explain.py).
+file is told last, because it takes a second look at the file (explain.py); `unexplained` leaves that to `explained`,
+which may be called elsewhere and later.
 
     strict    for what we send: anything but one valid Document of a known namespace is an ERROR
     tolerant  for what a bank sends: whatever can be read with certainty is read; breaches of the schema are WARNINGs
@@ -18,13 +19,13 @@ from typing import BinaryIO
 
 from lxml import etree
 
+from h2h.messages.bounds import bounded, clipped
 from h2h.messages.catalog import Catalog, MessageType
 from h2h.messages.elements import Shape
+from h2h.messages.refusal import Refusal, severity_of
 from h2h.messages.walk import Walk
-from h2h.messages.xml import Opening, check_well_formed, local, namespace_of, open_checked, stream
+from h2h.messages.xml import Opening, check_well_formed, local, mind_memory, namespace_of, open_checked, stream
 from h2h.model import Finding, Record, Severity
-
-MAX_FINDINGS = 1_000
 
 _NAME = re.compile(r"[a-z]{4}\.\d{3}\.\d{3}\.\d{2}")
 
@@ -36,15 +37,19 @@ def read(
 
     `expected`: the names of the messages that may stand here, as in pain.001.001.09; None for any.
     """
-    count = 0
-    for item in _read(source, catalog, strict, expected):
-        if isinstance(item, Finding):
-            count += 1
-            if count > MAX_FINDINGS:
-                text = f"There are more than {MAX_FINDINGS} findings; what is listed is enough to begin with."
-                yield Finding(code="FINDINGS_CUT", severity=Severity.ERROR, text=text)
-                return
-        yield item
+    return bounded(_whole(source, catalog, strict, expected))
+
+
+def _whole(
+    source: BinaryIO, catalog: Catalog, strict: bool, expected: Sequence[str] | None
+) -> Iterator[Record | Finding]:
+    start = source.tell()
+    for item in unexplained(source, catalog, strict=strict, expected=expected):
+        if isinstance(item, Refusal):
+            source.seek(start)
+            yield from explained(item, source, catalog)
+        else:
+            yield item
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,23 +75,46 @@ class Case:
     repeated: Sequence[str]
 
 
-def _read(
-    source: BinaryIO, catalog: Catalog, strict: bool, expected: Sequence[str] | None
-) -> Iterator[Record | Finding]:
+def unexplained(
+    source: BinaryIO, catalog: Catalog, *, strict: bool, expected: Sequence[str] | None
+) -> Iterator[Record | Finding | Refusal]:
+    """As `read`, but for what the schema has against the file: that it has something is told last, as a Refusal."""
     opening = open_checked(source, strict=strict)
     if isinstance(opening, Finding):
         yield opening
         return
-    severity = Severity.ERROR if strict else Severity.WARNING
     identity = _identify(opening, catalog)
-    yield from _identity_findings(opening, identity, catalog, severity, expected)
+    yield from _identity_findings(opening, identity, catalog, severity_of(strict), expected)
     if identity is not None:
-        shape: Shape = import_module(f"h2h.messages.{identity.row.reader}").SHAPE
-        case = Case(opening=opening, row=identity.row, catalog=catalog, severity=severity, repeated=shape.repeated)
-        yield from _content(source, case, Walk(shape, identity.name, severity), validated=identity.validated)
+        case = _case(opening, identity.row, catalog, strict)
+        walk = Walk(_shape(identity.row), identity.name, case.severity)
+        yield from _content(source, case, walk, validated=identity.validated, strict=strict)
 
 
-def _content(source: BinaryIO, case: Case, walk: Walk, *, validated: bool) -> Iterator[Record | Finding]:
+def explained(refusal: Refusal, source: BinaryIO, catalog: Catalog) -> Iterator[Finding]:
+    """Why the schema refuses the file that begins where `source` stands."""
+    from h2h.messages.explain import explain  # here, as it takes a while and few files need it
+
+    row, opening = catalog.by_namespace(refusal.namespace), open_checked(source, strict=refusal.strict)
+    assert row is not None
+    assert isinstance(opening, Opening)
+    case = _case(opening, row, catalog, refusal.strict)
+    faults = explain(refusal.words, source, case, count=refusal.faults)
+    yield from (fault for fault in faults if fault.path not in refusal.told)
+
+
+def _case(opening: Opening, row: MessageType, catalog: Catalog, strict: bool) -> Case:
+    return Case(opening=opening, row=row, catalog=catalog, severity=severity_of(strict), repeated=_shape(row).repeated)
+
+
+def _shape(row: MessageType) -> Shape:
+    shape: Shape = import_module(f"h2h.messages.{row.reader}").SHAPE
+    return shape
+
+
+def _content(
+    source: BinaryIO, case: Case, walk: Walk, *, validated: bool, strict: bool
+) -> Iterator[Record | Finding | Refusal]:
     start = source.tell()
     schema = case.catalog.schema(case.row, case.opening.envelope) if validated else None
     refused: etree.LxmlError | None = None
@@ -95,21 +123,24 @@ def _content(source: BinaryIO, case: Case, walk: Walk, *, validated: bool) -> It
         for event, element in events:
             yield from walk.start(element) if event == "start" else walk.end(element)
     except etree.LxmlError as error:  # not well-formed or not valid: with a schema, lxml mixes the two up
+        mind_memory(error)
         refused = error
         source.seek(start)
         if broken := check_well_formed(source, case.opening.encoding, case.repeated):
             yield broken
             return
-    if refused:
-        from h2h.messages.explain import explain  # here, as it takes a while and few files need it
-
-        source.seek(start)
-        faults = explain(refused, source, case, count=len(events.error_log))
-        yield from (fault for fault in faults if fault.path not in walk.unreadable)
     if not walk.found:
         text = f"The Document holds no {case.row.root}, so there is nothing to read in it."
         yield Finding(
             code="MSG_EMPTY", severity=Severity.ERROR, text=text, path=case.opening.path, line=case.opening.line
+        )
+    if refused:
+        yield Refusal(
+            namespace=case.row.namespace,
+            strict=strict,
+            words=clipped(str(refused)),
+            faults=len(events.error_log),
+            told=tuple(walk.unreadable),
         )
 
 

@@ -281,7 +281,14 @@ def check_well_formed(source: BinaryIO, encoding: str, forgettable: Sequence[str
     return None
 
 
+def mind_memory(error: etree.LxmlError) -> None:
+    """Raises MemoryError where that is what libxml2 means: it calls it an unknown error in the XML."""
+    if getattr(error, "code", None) == etree.ErrorTypes.ERR_NO_MEMORY:
+        raise MemoryError from error
+
+
 def _not_well_formed(error: etree.LxmlError, source: BinaryIO) -> Finding:
+    mind_memory(error)
     words = _NOISE.sub("", str(getattr(error, "msg", "") or error))
     if "Premature end" in words or ("Extra content" not in words and _ends_within_a_tag(source)):
         code, text = "XML_TRUNCATED", f"The file ends in the middle ({words}). Have it written and sent again, whole."

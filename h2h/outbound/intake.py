@@ -16,13 +16,13 @@ from typing import BinaryIO
 from h2h.archive import Archive
 from h2h.clock import Clock
 from h2h.config import Bank, Outbound
+from h2h.confined import ConfinedReader
 from h2h.errors import FolderError, H2hError, Stale, StillChanging, StoreError
 from h2h.folders import Claimed, Scan, WatchedFolder, owner_of
 from h2h.foothold import Filed, Foothold
 from h2h.ledger import Ledger
 from h2h.ledger.transfers import Received, Transfer, received_of
 from h2h.lifecycle import State
-from h2h.messages import Catalog
 from h2h.model import Finding, Judgement, Severity, TransferId
 from h2h.outbound.judge import judge
 from h2h.outbound.origin import Origin
@@ -40,7 +40,7 @@ class Intake:
         *,
         ledger: Ledger,
         archive: Archive,
-        catalog: Catalog,
+        reader: ConfinedReader,
         clock: Clock,
         same_payments_within: timedelta,
         new_id: Callable[[], TransferId],
@@ -51,7 +51,7 @@ class Intake:
         self._foothold = Foothold(folder)
         self._ledger = ledger
         self._archive = archive
-        self._catalog = catalog
+        self._reader = reader
         self._clock = clock
         self._same_payments_within = same_payments_within
         self._new_id = new_id
@@ -183,7 +183,7 @@ class Intake:
     def _judgement(self, transfer_id: TransferId, source: BinaryIO) -> Judgement:
         """A fault of our own while judging refuses the file: nothing is sent that was not judged to its end."""
         try:
-            return judge(source, self._catalog, self.folder.messages)
+            return judge(self._reader.read(source, strict=True, expected=self.folder.messages))
         except H2hError:
             raise
         except Exception as error:

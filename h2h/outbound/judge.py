@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import BinaryIO
+from collections.abc import Iterable
 
-from h2h.messages import Catalog, read
-from h2h.model import Batch, Finding, Judgement, Payment, PaymentFile, Severity
+from h2h.model import Batch, Finding, Judgement, Payment, PaymentFile, Record, Severity
 from h2h.rules import payment_file_findings
 
-UNFINISHED = frozenset({"XML_NOT_WELL_FORMED", "XML_TRUNCATED", "XML_ENCODING", "MSG_SEVERAL", "FINDINGS_CUT"})
+UNFINISHED = frozenset(
+    {
+        "XML_NOT_WELL_FORMED", "XML_TRUNCATED", "XML_ENCODING", "MSG_SEVERAL", "FINDINGS_CUT",
+        "READER_LIMIT", "READER_DIED",
+    }
+)  # fmt: skip
 
 
-def judge(source: BinaryIO, catalog: Catalog, expected: Sequence[str] | None = None) -> Judgement:
-    """Read the file once: schema first, then the business rules on what could be read."""
+def judge(items: Iterable[Record | Finding]) -> Judgement:
+    """What a strict reader made of the file comes first; then the business rules on what could be read."""
     header: PaymentFile | None = None
     batches: list[Batch] = []
     payments: list[Payment] = []
     findings: list[Finding] = []
-    for item in read(source, catalog, strict=True, expected=expected):
+    for item in items:
         match item:
             case Finding():
                 findings.append(item)

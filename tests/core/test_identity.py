@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from lxml import etree
 
 from h2h.identity import CONTENT, NOT_CONTENT, Traits, account_key, content_hash, debtor_keys, trace
-from h2h.messages import Catalog
+from h2h.messages import Catalog, read
 from h2h.model import Batch, Judgement, Payment, PaymentFile
 from h2h.outbound.judge import judge
 from h2h.resources import root
@@ -28,7 +28,7 @@ def sample(name: str) -> bytes:
 
 
 def judged(content: bytes) -> Judgement:
-    found = judge(BytesIO(content), CATALOG)
+    found = judge(read(BytesIO(content), CATALOG, strict=True))
     assert found.good, found.findings
     return found
 

@@ -21,6 +21,7 @@ from typing import Any
 import pytest
 
 from h2h.channels.folder import FolderChannel
+from h2h.confined import ConfinedReader
 from h2h.drill.effects import Effects
 from h2h.errors import ChannelError, NotAllowed, NotDelivered, Unknown
 from h2h.gateway import Gateway
@@ -34,7 +35,7 @@ from tests.flows.world import MovableClock, World, answer, payments, put, transf
 
 DAYS = 1000 if os.environ.get("H2H_LONG") else 40
 SEEDS = [int(os.environ["H2H_SEED"])] if "H2H_SEED" in os.environ else list(range(1, DAYS + 1))
-CATALOG = Catalog.load(root("schemas"))
+READER = ConfinedReader(Catalog.load(root("schemas")))  # one for all the gateways of all the days
 START = "2026-11-20T09:00:00+01:00"
 ROUNDS = 40
 SETTLED = (*ENDS, State.SENT, State.HELD, State.UNCERTAIN, State.FAILED, State.DUPLICATE)
@@ -135,7 +136,7 @@ class Day:
         self._number = 0
         self._left: int | None = None  # effects until the plug is pulled
         self._off = False
-        patch.setattr(Gateway, "catalog", CATALOG)
+        patch.setattr(Gateway, "reader", READER)
         for name in ORIGINAL:
             patch.setattr(FolderChannel, name, self._acting(name))
 

@@ -21,6 +21,7 @@ import pytest
 
 from h2h.channels.folder import FolderChannel
 from h2h.clock import Clock
+from h2h.confined import ConfinedReader
 from h2h.drill.effects import Effects
 from h2h.errors import Unknown
 from h2h.gateway import Gateway
@@ -33,7 +34,7 @@ from h2h.verdicts import Verdict
 from tests.flows.world import World, answer, only, payments, put, transfers, until
 
 LONG = bool(os.environ.get("H2H_LONG"))
-CATALOG = Catalog.load(root("schemas"))
+READER = ConfinedReader(Catalog.load(root("schemas")))  # one for all the gateways of the sweep
 FILE = payments("MSG-1")
 HABITS = ("takes", "keeps")
 ANSWERS = ("clear", "lost", "lost and not done", "refused although done")
@@ -153,7 +154,7 @@ class Sweep:
         self._kill_at: str | None = None
         self._off = False
         self.points: list[str] = []
-        patch.setattr(Gateway, "catalog", CATALOG)
+        patch.setattr(Gateway, "reader", READER)
         patch.setattr(FolderChannel, "publish", lambda *arguments: self.bank.ask(PUBLISH, *arguments))
         patch.setattr(FolderChannel, "place", lambda *arguments: self.bank.ask(PLACE, *arguments))
         patch.setattr(FolderChannel, "look", lambda *arguments: self.bank.look(*arguments))

@@ -1,0 +1,108 @@
+"""ConfinedReader: `h2h.messages.read` in a process that can do nothing else."""
+
+from __future__ import annotations
+
+import io
+import logging
+import os
+from collections.abc import Iterator, Sequence
+from typing import BinaryIO
+
+from h2h.confined.deaths import Death, Untouched, cause_of, finding_of
+from h2h.confined.limits import Limits
+from h2h.confined.pool import Pool
+from h2h.confined.process import ReaderProcess
+from h2h.confined.wire import Job, Setup
+from h2h.errors import ReaderError
+from h2h.messages.bounds import bounded
+from h2h.messages.catalog import Catalog
+from h2h.messages.refusal import Refusal
+from h2h.model import Finding, Record
+
+log = logging.getLogger(__name__)
+
+LEAST_PROCESSES = 2
+STARTS = 3
+
+
+class ConfinedReader:
+    """Reads the messages of one catalog. Any number of threads may use it; `close` ends its processes."""
+
+    def __init__(self, catalog: Catalog, limits: Limits | None = None) -> None:
+        self._catalog = catalog
+        self._limits = limits or Limits()
+        size = max(LEAST_PROCESSES, os.cpu_count() or 1)
+        self._pool = Pool(self._started, size=size, idle_seconds=self._limits.idle_seconds)
+
+    @property
+    def pids(self) -> tuple[int, ...]:
+        """The reader processes that are there now."""
+        return self._pool.pids
+
+    def read(
+        self, source: BinaryIO, *, strict: bool, expected: Sequence[str] | None = None
+    ) -> Iterator[Record | Finding]:
+        """Records and findings of the file in `source`, as `h2h.messages.read` gives them.
+
+        A file whose reading does not come to its end has an ERROR at the end that says so. Raises ReaderError where
+        no process can be started, and what the source raises.
+        """
+        return bounded(self._whole(source, strict, tuple(expected) if expected is not None else None))
+
+    def close(self) -> None:
+        self._pool.close()
+
+    def _started(self, explains: str | None) -> ReaderProcess:
+        return ReaderProcess(Setup(rows=self._catalog.rows, limits=self._limits, explains=explains))
+
+    def _whole(self, source: BinaryIO, strict: bool, expected: tuple[str, ...] | None) -> Iterator[Record | Finding]:
+        start = source.tell()
+        size = source.seek(0, io.SEEK_END) - start
+        source.seek(start)
+        refusal: Refusal | None = None
+        job = Job(size=size, strict=strict, expected=expected)
+        try:
+            for item in self._said(job, source, start):
+                if isinstance(item, Refusal):
+                    refusal = item
+                else:
+                    yield item
+        except Death as death:
+            self._log(death)
+            yield finding_of(death, self._limits)
+            return
+        if refusal:
+            yield from self._why(refusal, source, start, size)
+
+    def _why(self, refusal: Refusal, source: BinaryIO, start: int, size: int) -> Iterator[Record | Finding]:
+        """The explanation; that the schema refuses the file is certain, whatever becomes of it."""
+        source.seek(start)
+        job = Job(size=size, strict=refusal.strict, expected=None, refusal=refusal)
+        told = False
+        try:
+            for item in self._said(job, source, start):
+                if isinstance(item, Finding):
+                    told = True
+                    yield item
+        except Death as death:
+            self._log(death)
+            cut = "what is told of it is not all" if told else "it could not be told where and why"
+            text = f"The schema refuses the file ({refusal.words}), and {cut}: {cause_of(death, self._limits)}."
+            yield Finding(code="XSD_INVALID", severity=refusal.severity, text=text)
+
+    def _said(self, job: Job, source: BinaryIO, start: int) -> Iterator[Record | Finding | Refusal]:
+        """What a process says of the file. One that was gone before it saw a byte says nothing against the file."""
+        explains = job.refusal.namespace if job.refusal else None
+        for _ in range(STARTS):
+            with self._pool.taken(explains) as process:
+                try:
+                    yield from process.read(job, source, start)
+                except Untouched:
+                    continue
+                return
+        raise ReaderError("The processes that read files end before they are handed one; look what ends them.")
+
+    @staticmethod
+    def _log(death: Death) -> None:
+        told = {"event": "reader_ended", "what": death.what, "limit": death.limit, "place": death.place}
+        log.error("a reader process ended", extra=told)

@@ -1,0 +1,178 @@
+"""The words between the gateway and a reader process: frames, each a batch of records of one type, as MessagePack.
+
+A frame is the number of its type, its length, and a list of records of that type: frozen dataclasses of plain values.
+Nothing else can be said, so nothing that comes from a reader process is ever run. What is too long, of no known type,
+or not of its type, is Garbled.
+"""
+
+from __future__ import annotations
+
+import socket
+import struct
+from dataclasses import dataclass, fields, is_dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, get_args
+
+import msgspec
+
+from h2h.confined.limits import Limits
+from h2h.messages.catalog import MessageType
+from h2h.messages.refusal import Refusal
+from h2h.model import Balance, EntryDetail, Finding, Reason, Record
+
+USUAL_FRAME = 1 << 17
+MAX_FRAME = 32 << 20
+MAX_BLOCK = 1 << 18
+ATTENTION = 4_096  # bytes; what a word costs, however short
+MAX_EXPONENT = 64
+_HEADER = struct.Struct("!BI")
+_COUNT = struct.Struct("!BI")
+_ARRAY = 0xDD  # MessagePack: an array whose length follows in 32 bits
+
+
+class Garbled(Exception):
+    """The other side said something that cannot be said."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setup:
+    """The gateway's first word. `explains`: the namespace to explain refusals of, beside others; None for a reader."""
+
+    rows: tuple[MessageType, ...]
+    limits: Limits
+    explains: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ready:
+    """Everything is loaded, and the limits are set."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """A file of so many bytes is to be read, or its refusal to be explained."""
+
+    size: int
+    strict: bool
+    expected: tuple[str, ...] | None
+    refusal: Refusal | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Want:
+    """So many bytes of the file, from there on. The answer is a block of them; an empty one is the end of the file."""
+
+    offset: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Done:
+    """All is said; or not, and the reader process ends: `limit` is what it came to, `fault` what it failed by."""
+
+    limit: str | None = None
+    fault: str | None = None
+    place: str = ""
+
+
+TYPES: tuple[type, ...] = (Setup, Ready, Job, Want, bytes, Refusal, Done, Finding, *get_args(Record))
+
+
+class Batch:
+    """Records of one type on their way into a frame, each encoded as it is added: a large one is noticed at once."""
+
+    def __init__(self) -> None:
+        self.kind: type | None = None
+        self.count = 0
+        self.body = bytearray()
+
+    @property
+    def size(self) -> int:
+        return len(self.body)
+
+    def fits(self, item: object) -> bool:
+        return self.kind is None or (self.kind is type(item) and self.size < USUAL_FRAME)
+
+    def add(self, item: object) -> None:
+        self.kind = type(item)
+        self.count += 1
+        _ENCODER.encode_into(item, self.body, -1)
+
+
+class Wire:
+    """One end of the line. Raises EOFError where the other end is gone, OSError, TimeoutError and Garbled."""
+
+    def __init__(self, line: socket.socket) -> None:
+        self._line = line
+        self.received = 0  # bytes
+
+    def send(self, item: object) -> None:
+        batch = Batch()
+        batch.add(item)
+        self.send_batch(batch)
+
+    def send_batch(self, batch: Batch) -> None:
+        assert batch.kind is not None
+        head = _HEADER.pack(TYPES.index(batch.kind), _COUNT.size + batch.size) + _COUNT.pack(_ARRAY, batch.count)
+        self._line.sendall(head + batch.body)
+
+    def receive(self) -> list[Any]:
+        """One frame."""
+        number, length = _HEADER.unpack(self._exactly(_HEADER.size))
+        if length > MAX_FRAME or number >= len(TYPES):
+            raise Garbled
+        try:
+            items: list[Any] = _DECODERS[number].decode(self._exactly(length))
+        except (msgspec.MsgspecError, ValueError, ArithmeticError, RecursionError) as error:
+            raise Garbled from error
+        if not items or not all(map(_sound, items)):
+            raise Garbled
+        return items
+
+    def _exactly(self, size: int) -> bytearray:
+        block = bytearray(size)
+        view, filled = memoryview(block), 0
+        while filled < size:
+            came = self._line.recv_into(view[filled:])
+            if not came:
+                raise EOFError
+            filled += came
+        self.received += size
+        return block
+
+    def drain(self) -> None:
+        """Take what comes until the other end is gone: it may be in the middle of a word, and must be heard out."""
+        while self._line.recv(ATTENTION):
+            pass
+
+    def close(self) -> None:
+        self._line.close()
+
+
+def _path(kind: type, value: object) -> Any:
+    if kind is Path and isinstance(value, str):
+        return Path(value)
+    raise NotImplementedError
+
+
+def _amounts(kind: type) -> tuple[str, ...]:
+    """The fields in which amounts are, or records that have some."""
+    described = fields(kind) if is_dataclass(kind) else ()
+    return tuple(field.name for field in described if "Decimal" in str(field.type) or "tuple[" in str(field.type))
+
+
+def _sound(item: Any) -> bool:
+    """Whether every amount can be reckoned with and shown: as text, Decimal takes NaN and 1E+999999, too."""
+    for name in _AMOUNTS[type(item)]:
+        value = getattr(item, name)
+        if isinstance(value, Decimal) and not (value.is_finite() and abs(value.adjusted()) <= MAX_EXPONENT):
+            return False
+        if isinstance(value, tuple) and not all(_sound(each) for each in value if type(each) in _AMOUNTS):
+            return False
+    return True
+
+
+_ENCODER = msgspec.msgpack.Encoder(enc_hook=str)
+_DECODERS = [msgspec.msgpack.Decoder(list[kind], dec_hook=_path) for kind in TYPES]  # type: ignore[valid-type]
+_AMOUNTS = {kind: _amounts(kind) for kind in (*TYPES, Balance, EntryDetail, Reason)}

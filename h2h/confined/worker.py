@@ -1,0 +1,168 @@
+"""What runs in a reader process: `python -m h2h.confined.worker`, with one end of a Wire as its standard input.
+
+It loads the schemas, confines itself, and then reads one file after the other until the wire ends.
+"""
+
+from __future__ import annotations
+
+import io
+import mmap
+import socket
+import sys
+import traceback
+from collections.abc import Iterable
+from contextlib import suppress
+from importlib import import_module
+from typing import BinaryIO, cast
+
+from h2h.confined.limits import Limits, allow_cpu, confine, used_cpu
+from h2h.confined.wire import MAX_BLOCK, Batch, Done, Job, Ready, Setup, Want, Wire
+from h2h.messages.bounds import bounded
+from h2h.messages.catalog import Catalog
+from h2h.messages.reading import explained, unexplained
+from h2h.messages.refusal import Refusal
+from h2h.messages.xml import TOLERATED_ENCODINGS
+from h2h.model import Finding, Record
+
+MAX_FAULT = 4_000  # characters
+RESERVE = 8 << 20  # bytes to say in that there is no memory left
+
+
+def main() -> None:
+    wire = Wire(socket.socket(fileno=sys.stdin.fileno()))
+    try:
+        [setup] = wire.receive()
+        catalog = _prepared(setup)
+        confine(setup.limits)
+        wire.send(Ready())
+        while _served(wire, catalog, setup.limits):
+            pass
+    except (EOFError, ConnectionError):  # the gateway is gone, or has had enough
+        return
+    except Exception as error:
+        wire.send(_fault(error))
+    with suppress(OSError):
+        wire.drain()
+
+
+def _prepared(setup: Setup) -> Catalog:
+    """Everything that is loaded when it is first needed is needed now: later no file can be opened."""
+    catalog = Catalog(setup.rows)
+    for row in catalog.rows:
+        catalog.schema(row)
+        catalog.schema(row, "{any}Envelope")
+        import_module(f"h2h.messages.{row.reader}")
+    for encoding in TOLERATED_ENCODINGS:
+        document = f'<?xml version="1.0" encoding="{encoding}"?><Document/>'.encode(encoding)
+        list(unexplained(io.BytesIO(document), catalog, strict=False, expected=None))
+    if setup.explains is not None:
+        import_module("h2h.messages.explain")
+        explained_row = catalog.by_namespace(setup.explains)
+        assert explained_row is not None
+        catalog.model(explained_row)
+    return catalog
+
+
+def _served(wire: Wire, catalog: Catalog, limits: Limits) -> bool:
+    """One file. False where this process must not read another one."""
+    [job] = wire.receive()
+    handed = _Handed(wire, job.size, limits)
+    said = _Said(wire, handed, limits)
+    done = Done()
+    reserve = mmap.mmap(-1, RESERVE)
+    try:
+        source = cast(BinaryIO, io.BufferedReader(handed, MAX_BLOCK))
+        for item in _items(job, source, catalog):
+            said.add(item)
+        said.flush()
+    except MemoryError:
+        reserve.close()
+        done = Done(limit="memory")
+    except _TooMuch:
+        done = Done(limit="words")
+    except (EOFError, ConnectionError):
+        raise
+    except Exception as error:
+        done = _fault(error)
+    wire.send(done)
+    return done == Done()
+
+
+def _items(job: Job, source: BinaryIO, catalog: Catalog) -> Iterable[Record | Finding | Refusal]:
+    if job.refusal is None:
+        return bounded(unexplained(source, catalog, strict=job.strict, expected=job.expected))
+    return bounded(explained(job.refusal, source, catalog))
+
+
+def _fault(error: Exception) -> Done:
+    """A fault of our own, with the place in our code. What it says may hold words of the file, so it is left out."""
+    frames = traceback.extract_tb(error.__traceback__)
+    place = "; ".join(f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames)
+    return Done(fault=type(error).__name__, place=place[-MAX_FAULT:])
+
+
+class _Handed(io.RawIOBase):
+    """The file, block by block from the gateway; each block is good for some more processor time."""
+
+    def __init__(self, wire: Wire, size: int, limits: Limits) -> None:
+        self._wire, self._size, self._limits = wire, size, limits
+        self._at = 0
+        self._since = used_cpu()
+        self.bytes = 0
+        self._renew()
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._at
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        self._at = offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence]
+        return self._at
+
+    def readinto(self, buffer: bytearray) -> int:  # type: ignore[override]  # the stubs want any buffer
+        size = min(len(buffer), MAX_BLOCK)
+        self._wire.send(Want(offset=self._at, size=size))
+        [block] = self._wire.receive()
+        buffer[: len(block)] = block
+        self._at += len(block)
+        self.bytes += len(block)
+        self._renew()
+        return len(block)
+
+    def _renew(self) -> None:
+        allow_cpu(self._since + self._limits.cpu(self.bytes))
+
+
+class _TooMuch(Exception):
+    """More is to be said about a file than may be said about any of its size."""
+
+
+class _Said:
+    """What is said about the file, in batches of one type."""
+
+    def __init__(self, wire: Wire, handed: _Handed, limits: Limits) -> None:
+        self._wire, self._handed, self._limits = wire, handed, limits
+        self._batch = Batch()
+        self._bytes = 0
+
+    def add(self, item: object) -> None:
+        if not self._batch.fits(item):
+            self.flush()
+        self._batch.add(item)
+        if self._bytes + self._batch.size > self._limits.told(self._handed.bytes):
+            raise _TooMuch
+
+    def flush(self) -> None:
+        if self._batch.kind is not None:
+            self._bytes += self._batch.size
+            self._wire.send_batch(self._batch)
+            self._batch = Batch()
+
+
+if __name__ == "__main__":
+    main()

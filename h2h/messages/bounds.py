@@ -1,0 +1,39 @@
+"""How much may be said about one file: so many findings, of so many characters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from typing import TypeVar
+
+from h2h.model import Finding, Severity
+
+T = TypeVar("T")
+
+MAX_FINDINGS = 1_000
+MAX_CHARACTERS = 2_000  # of a finding's text, and of its path: names and namespaces from outside stand in both
+
+
+def bounded(items: Iterable[T | Finding]) -> Iterator[T | Finding]:
+    """What was read, up to the finding that is one too many: it says so, and it is the last."""
+    count = 0
+    for item in items:
+        if isinstance(item, Finding):
+            count += 1
+            if count > MAX_FINDINGS:
+                text = f"There are more than {MAX_FINDINGS} findings; what is listed is enough to begin with."
+                yield Finding(code="FINDINGS_CUT", severity=Severity.ERROR, text=text)
+                return
+            yield _short(item)
+        else:
+            yield item
+
+
+def _short(finding: Finding) -> Finding:
+    if len(finding.text) <= MAX_CHARACTERS and len(finding.path) <= MAX_CHARACTERS:
+        return finding
+    return replace(finding, text=clipped(finding.text), path=clipped(finding.path))
+
+
+def clipped(text: str) -> str:
+    return text if len(text) <= MAX_CHARACTERS else text[: MAX_CHARACTERS - 1] + "…"

@@ -1,0 +1,82 @@
+"""The schema files of a catalog, each read once and kept: what is compiled or asked later opens no file any more.
+
+A schema includes and imports files of this machine alone, never anything from a network.
+"""
+
+from __future__ import annotations
+
+import io
+import urllib.request
+from email.message import Message
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+from urllib.response import addinfourl
+
+from lxml import etree
+
+from h2h.errors import UsageError
+
+if TYPE_CHECKING:
+    import xmlschema
+
+MAX_SCHEMA_BYTES = 20_000_000
+
+
+class SchemaFiles:
+    def __init__(self) -> None:
+        self._kept: dict[str, bytes] = {}
+        self._parser = etree.XMLParser(no_network=True, load_dtd=False, resolve_entities=False)
+        self._parser.resolvers.add(_Included(self))
+
+    def content(self, address: str) -> bytes:
+        """The bytes at a file: address."""
+        if address not in self._kept:
+            self._kept[address] = _read(address)
+        return self._kept[address]
+
+    def compiled(self, text: bytes, address: str) -> etree.XMLSchema:
+        """The schema of this text, which stands (or would stand) at `address`. Raises LxmlError or UsageError."""
+        return etree.XMLSchema(etree.fromstring(text, self._parser, base_url=address))
+
+    def model(self, address: str) -> xmlschema.XMLSchema:
+        import xmlschema
+
+        opener = urllib.request.OpenerDirector()
+        opener.add_handler(_Opened(self))
+        return xmlschema.XMLSchema(address, allow="local", opener=opener)
+
+
+def _read(address: str) -> bytes:
+    parts = urlsplit(address)
+    if parts.scheme != "file":
+        raise UsageError(f"A schema wants {address}; schemas may include files of this machine alone.")
+    path = Path(urllib.request.url2pathname(parts.path))
+    try:
+        with path.open("rb") as file:
+            content = file.read(MAX_SCHEMA_BYTES + 1)
+    except OSError as error:
+        raise UsageError(f"The schema {path} cannot be read: {error.strerror}.") from error
+    if len(content) > MAX_SCHEMA_BYTES:
+        raise UsageError(f"The schema {path} is larger than {MAX_SCHEMA_BYTES} bytes.")
+    return content
+
+
+class _Included(etree.Resolver):
+    """Gives libxml2 what a schema includes."""
+
+    def __init__(self, files: SchemaFiles) -> None:
+        self._files = files
+
+    def resolve(self, system_url: str, _public_id: str, context: Any) -> Any:  # type: ignore[override]  # so the stubs
+        return self.resolve_string(self._files.content(system_url), context, base_url=system_url)
+
+
+class _Opened(urllib.request.BaseHandler):
+    """Gives xmlschema what it asks for."""
+
+    def __init__(self, files: SchemaFiles) -> None:
+        self._files = files
+
+    def file_open(self, request: urllib.request.Request) -> addinfourl:
+        return addinfourl(io.BytesIO(self._files.content(request.full_url)), Message(), request.full_url)
