@@ -31,11 +31,14 @@ from pydantic import (
 )
 
 from h2h.errors import Problem, SettingsError
+from h2h.model import Severity
+from h2h.rules import Terms, iban_fault
 from h2h.schedule import CALENDARS, COUNTRY, Window, is_calendar, parse_days
 from h2h.toml_lines import lines_of, nearest
 
 T = TypeVar("T", bound=BaseModel)
 NAME_FIELDS = ("bank", "msg_id", "id", "name", "date")
+MOST_DAYS = 100_000
 SHORTEST = timedelta(milliseconds=100)  # between two looks at a bank's folder
 UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
@@ -106,11 +109,27 @@ def _remote(value: str) -> str:
     return value.rstrip("/") or "/"
 
 
+def _account(value: str) -> str:
+    account = re.sub(r"\s", "", value)
+    if re.match(r"[A-Z]{2}[0-9]{2}", account) and (wrong := iban_fault(account)):
+        raise ValueError(f"{value!r} is not a valid IBAN: {wrong}")
+    return account
+
+
+def _span(value: object) -> object:
+    match value:
+        case [int(first), int(last)] if -MOST_DAYS <= first <= last <= MOST_DAYS:
+            return first, last
+    raise ValueError(f"write two numbers of days from today, the earlier first, as in [-10, 90]; at most {MOST_DAYS}")
+
+
 Duration = Annotated[timedelta, BeforeValidator(_duration), PlainSerializer(lambda d: f"{d.total_seconds():g}s")]
 ClockTime = Annotated[time, BeforeValidator(_clock_time)]
 LocalPath = Annotated[Path, BeforeValidator(_path)]
 RemotePath = Annotated[str, AfterValidator(_remote)]
 Days = Annotated[frozenset[int], BeforeValidator(parse_days)]
+Account = Annotated[str, AfterValidator(_account)]
+Span = Annotated[tuple[int, int], BeforeValidator(_span)]
 HostKey = Annotated[str, Field(pattern=r"^SHA256:[A-Za-z0-9+/]{43}$")]
 
 
@@ -180,6 +199,11 @@ class Outbound(Section):
     days: Days = frozenset(range(7))
     after_cut_off: Literal["hold", "next-window"] = "hold"
     max_size: Annotated[int, Field(ge=1)] = 2_000_000_000
+    accounts: Annotated[list[Account], Field(min_length=1)] | None = None
+    execution_days: Span = (-10, 90)
+    creation_days: Span = (-30, 1)
+    unusual_dates: Literal["warn", "hold"] = "warn"
+    supplementary_data: list[str] = []
 
     @model_validator(mode="after")
     def _some_time_left(self) -> Outbound:
@@ -242,6 +266,18 @@ class Bank(Section):
             opens=folder.opens,
             cut_off=folder.cut_off,
             lead=folder.lead,
+        )
+
+    def terms(self, folder: Outbound, now: datetime) -> Terms:
+        """What a file that is dropped into the folder now is judged by."""
+        return Terms(
+            messages=folder.messages,
+            accounts=folder.accounts,
+            supplementary_data=folder.supplementary_data,
+            today=now.astimezone(ZoneInfo(self.timezone)).date(),
+            execution_days=folder.execution_days,
+            creation_days=folder.creation_days,
+            unusual_dates=Severity.HOLD if folder.unusual_dates == "hold" else Severity.WARNING,
         )
 
     def outbound_for(self, watch: str) -> Outbound | None:

@@ -31,7 +31,7 @@ from h2h.text import printable
 
 log = logging.getLogger(__name__)
 
-CUT = frozenset({"XML_TRUNCATED", "XML_NOT_WELL_FORMED", "XML_ENCODING", "FINDINGS_CUT"})
+CUT = frozenset({"XML_TRUNCATED", "XML_NOT_WELL_FORMED", "XML_LIMIT", "XML_ENCODING", "FINDINGS_CUT"})
 ENDED_WELL = (MessageState.APPLIED, MessageState.REPEATED)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any, Protocol
 
 from sqlalchemy import Connection, insert, or_, select, update
@@ -13,7 +12,7 @@ from sqlalchemy import Connection, insert, or_, select, update
 from h2h.errors import NotAllowed
 from h2h.ledger import tables as t
 from h2h.lifecycle import FREES_MESSAGE_ID, State
-from h2h.model import Batch, Finding, Judgement, Payment, Severity, TransferId
+from h2h.model import Batch, Finding, Judgement, Payment, Severity, TransferId, total
 from h2h.verdicts import StatusStep, Verdict
 
 
@@ -59,8 +58,9 @@ def find_earlier(connection: Connection, row: Kept, message_id: str | None) -> E
 
 
 def first_error(findings: Sequence[Finding]) -> str | None:
-    """The reason that a list of findings comes down to; None where nothing is wrong."""
+    """The reason that a list of findings comes down to; None where nothing is wrong and nobody must look."""
     errors = [f for f in findings if f.severity is Severity.ERROR]
+    errors = errors or [f for f in findings if f.severity is Severity.HOLD]
     if not errors:
         return None
     more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
@@ -74,7 +74,7 @@ def summarise(judgement: Judgement) -> dict[str, Any]:
         "message": header.message if header else None,
         "message_id": header.message_id if header else None,
         "payments": len(payments) if header else None,
-        "control_sum": sum((p.amount for p in payments if p.amount is not None), Decimal()) if header else None,
+        "control_sum": total(p.amount for p in payments) if header else None,
         "currencies": sorted({p.currency for p in payments if p.currency}) if header else None,
         "execution_date": min(dates, default=None),
     }
@@ -99,7 +99,7 @@ def _batch_row(transfer_id: TransferId, batch: Batch, payments: Sequence[Payment
         "payment_method": batch.payment_method,
         "batch_booking": batch.batch_booking,
         "payments": len(payments),
-        "amount": sum((p.amount for p in payments if p.amount is not None), Decimal()),
+        "amount": total(p.amount for p in payments),
         "execution_date": batch.requested_execution_date,
         "debtor_name": batch.debtor_name,
         "debtor_account": batch.debtor_iban or batch.debtor_account,

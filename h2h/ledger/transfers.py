@@ -110,7 +110,7 @@ class Transfers:
         return True
 
     def judged(self, transfer_id: TransferId, judgement: Judgement, due_at: datetime, now: datetime) -> Transfer:
-        """INVALID, DUPLICATE or READY, with payments and findings. Bytes and message id are checked in here."""
+        """INVALID, DUPLICATE, HELD or READY, with payments and findings. Bytes and message id are checked in here."""
         with self._database.transaction() as connection:
             row = _get(connection, transfer_id)
             summary = summarise(judgement)
@@ -407,7 +407,9 @@ def _take_back(connection: Connection, row: Transfer, now: datetime) -> None:
 def _judged_trigger(judgement: Judgement, earlier: Earlier | None) -> Trigger:
     if not judgement.good:
         return Trigger.JUDGED_INVALID
-    return Trigger.JUDGED_DUPLICATE if earlier else Trigger.JUDGED_GOOD
+    if earlier:
+        return Trigger.JUDGED_DUPLICATE
+    return Trigger.JUDGED_HOLD if judgement.held else Trigger.JUDGED_GOOD
 
 
 def touch_verdict(

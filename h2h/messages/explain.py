@@ -19,7 +19,7 @@ from xmlschema import XsdElement
 
 from h2h.messages.catalog import compiled
 from h2h.messages.wording import Fault, in_lxml_words, in_plain_words
-from h2h.messages.xml import forget, line_of, local, path_of, stream, tree
+from h2h.messages.xml import Bounded, forget, line_of, local, path_of, stream, tree
 from h2h.model import Finding, Severity
 
 if TYPE_CHECKING:
@@ -164,8 +164,9 @@ class _Lines:
 def _faults_in_stream(source: BinaryIO, case: Case) -> Iterator[Fault]:
     """For large files lxml's words, in flat memory; where in a stream a fault is, it tells by when it is found."""
     lines = _Lines(source)
+    bounded = Bounded(lines)
     schema = compiled(case.row, case.opening.envelope)
-    events = stream(lines, case.opening.encoding, schema=schema)
+    events = stream(bounded, case.opening.encoding, schema=schema)
     told = 0
     pending: list[Fault] = []
     try:
@@ -178,6 +179,7 @@ def _faults_in_stream(source: BinaryIO, case: Case) -> Iterator[Fault]:
                 yield replace(fault, path=path_of(element) if fault.subject == element.tag else "")
             if event == "end" and local(element.tag) in case.repeated:
                 forget(element)
+                bounded.settle()
     except etree.LxmlError:  # the first breach again, which lxml raises at the end
         pass
     yield from pending

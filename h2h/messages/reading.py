@@ -21,7 +21,16 @@ from lxml import etree
 from h2h.messages.catalog import Catalog, MessageType
 from h2h.messages.elements import Shape
 from h2h.messages.walk import Walk
-from h2h.messages.xml import Opening, check_well_formed, local, namespace_of, open_checked, stream
+from h2h.messages.xml import (
+    Bounded,
+    Opening,
+    TooMuch,
+    check_well_formed,
+    local,
+    namespace_of,
+    open_checked,
+    stream,
+)
 from h2h.model import Finding, Record, Severity
 
 MAX_FINDINGS = 1_000
@@ -30,14 +39,20 @@ _NAME = re.compile(r"[a-z]{4}\.\d{3}\.\d{3}\.\d{2}")
 
 
 def read(
-    source: BinaryIO, catalog: Catalog, *, strict: bool, expected: Sequence[str] | None = None
+    source: BinaryIO,
+    catalog: Catalog,
+    *,
+    strict: bool,
+    expected: Sequence[str] | None = None,
+    supplementary: Sequence[str] = (),
 ) -> Iterator[Record | Finding]:
     """Records and findings of the file in `source`, which must be seekable and stands where the file begins.
 
-    `expected`: the names of the messages that may stand here, as in pain.001.001.09; None for any.
+    `expected`: the names of the messages that may stand here, as in pain.001.001.09; None for any. `supplementary`:
+    the namespaces of supplementary data that what we send may hold.
     """
     count = 0
-    for item in _read(source, catalog, strict, expected):
+    for item in _within_limits(_read(source, catalog, strict, expected, supplementary)):
         if isinstance(item, Finding):
             count += 1
             if count > MAX_FINDINGS:
@@ -45,6 +60,13 @@ def read(
                 yield Finding(code="FINDINGS_CUT", severity=Severity.ERROR, text=text)
                 return
         yield item
+
+
+def _within_limits(items: Iterator[Record | Finding]) -> Iterator[Record | Finding]:
+    try:
+        yield from items
+    except TooMuch as passed:
+        yield passed.finding
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +93,7 @@ class Case:
 
 
 def _read(
-    source: BinaryIO, catalog: Catalog, strict: bool, expected: Sequence[str] | None
+    source: BinaryIO, catalog: Catalog, strict: bool, expected: Sequence[str] | None, supplementary: Sequence[str]
 ) -> Iterator[Record | Finding]:
     opening = open_checked(source, strict=strict)
     if isinstance(opening, Finding):
@@ -83,14 +105,21 @@ def _read(
     if identity is not None:
         shape: Shape = import_module(f"h2h.messages.{identity.row.reader}").SHAPE
         case = Case(opening=opening, row=identity.row, catalog=catalog, severity=severity, repeated=shape.repeated)
-        yield from _content(source, case, Walk(shape, identity.name, severity), validated=identity.validated)
+        bounded = Bounded(source)
+        walk = Walk(shape, identity.name, severity, supplementary=supplementary, settle=bounded.settle)
+        yield from _content(source, bounded, case, walk, validated=identity.validated)
+        if bounded.cdata_line and strict:
+            text = "The file has a CDATA section; write & and < in a value as &amp; and &lt; instead."
+            yield Finding(code="XML_CDATA", severity=severity, text=text, line=bounded.cdata_line)
 
 
-def _content(source: BinaryIO, case: Case, walk: Walk, *, validated: bool) -> Iterator[Record | Finding]:
+def _content(
+    source: BinaryIO, bounded: Bounded, case: Case, walk: Walk, *, validated: bool
+) -> Iterator[Record | Finding]:
     start = source.tell()
     schema = case.catalog.schema(case.row, case.opening.envelope) if validated else None
     refused: etree.LxmlError | None = None
-    events = stream(source, case.opening.encoding, tags=walk.tags, schema=schema)
+    events = stream(bounded, case.opening.encoding, tags=walk.tags, schema=schema)
     try:
         for event, element in events:
             yield from walk.start(element) if event == "start" else walk.end(element)

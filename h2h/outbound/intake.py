@@ -108,7 +108,7 @@ class Intake:
     def _judgement(self, transfer: Transfer, source: BinaryIO) -> Judgement:
         """A fault of our own while judging refuses the file: nothing is sent that was not judged to its end."""
         try:
-            return judge(source, self._catalog, self.folder.messages)
+            return judge(source, self._catalog, self.bank.terms(self.folder, self._clock.now()))
         except H2hError:
             raise
         except Exception as error:

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator
+from itertools import chain, islice
 from typing import BinaryIO
 
 from h2h.messages import Catalog, read
 from h2h.model import Batch, Finding, Judgement, Payment, PaymentFile, Severity
-from h2h.rules import payment_file_findings
+from h2h.rules import Terms, blank_identifications, payment_file_findings
 
-UNFINISHED = frozenset({"XML_NOT_WELL_FORMED", "XML_TRUNCATED", "XML_ENCODING", "MSG_SEVERAL", "FINDINGS_CUT"})
+UNFINISHED = frozenset(
+    {"XML_NOT_WELL_FORMED", "XML_LIMIT", "XML_TRUNCATED", "XML_ENCODING", "MSG_SEVERAL", "FINDINGS_CUT"}
+)
+MAX_RULE_FINDINGS = 500
+ANY = Terms()
 
 
-def judge(source: BinaryIO, catalog: Catalog, expected: Sequence[str] | None = None) -> Judgement:
+def judge(source: BinaryIO, catalog: Catalog, terms: Terms = ANY) -> Judgement:
     """Read the file once: schema first, then the business rules on what could be read."""
     header: PaymentFile | None = None
     batches: list[Batch] = []
     payments: list[Payment] = []
     findings: list[Finding] = []
-    for item in read(source, catalog, strict=True, expected=expected):
+    taken = terms.supplementary_data
+    for item in read(source, catalog, strict=True, expected=terms.messages, supplementary=taken):
         match item:
             case Finding():
                 findings.append(item)
@@ -29,11 +35,23 @@ def judge(source: BinaryIO, catalog: Catalog, expected: Sequence[str] | None = N
             case Payment():
                 payments.append(item)
     if header is not None and not any(_cut_short(f) for f in findings):
-        findings += payment_file_findings(header, batches, payments)
+        valid = all(f.severity is not Severity.ERROR for f in findings)
+        blank = blank_identifications(header, batches, payments) if valid else ()
+        findings += _at_most(MAX_RULE_FINDINGS, chain(payment_file_findings(header, batches, payments, terms), blank))
     if header is None and not findings:
         text = "The file holds no payment message; only pain.001 files go out."
         findings.append(Finding(code="NO_PAYMENTS", severity=Severity.ERROR, text=text))
     return Judgement(header=header, batches=batches, payments=payments, findings=findings)
+
+
+def _at_most(count: int, found: Iterable[Finding]) -> Iterator[Finding]:
+    """The first of them, and one that stands for the rest and is as bad as the worst of it."""
+    rest = iter(found)
+    yield from islice(rest, count)
+    if left := {finding.severity for finding in rest}:
+        worst = next(severity for severity in Severity if severity in left)
+        text = f"The rules find more than {count} faults; what is listed is enough to begin with."
+        yield Finding(code="FINDINGS_CUT", severity=worst, text=text)
 
 
 def _cut_short(finding: Finding) -> bool:
