@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from lxml import etree
 
 MAX_OWN_SCHEMAS = 100
+MAX_ENVELOPES = 20  # for which schemas are kept; how a bank wraps its files does not change much
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +44,8 @@ class Catalog:
 
     def __init__(self, rows: tuple[MessageType, ...]) -> None:
         self.rows = rows
-        self._schemas: dict[tuple[Path, str], etree.XMLSchema] = {}
+        self._schemas: dict[Path, etree.XMLSchema] = {}
+        self._wrapped: dict[tuple[Path, str], etree.XMLSchema | None] = {}
         self._models: dict[Path, xmlschema.XMLSchema] = {}
         self._lock = threading.Lock()
 
@@ -79,13 +81,29 @@ class Catalog:
         """The newest message whose element below Document has this local name."""
         return max((row for row in self.rows if row.root == root), key=lambda row: row.name, default=None)
 
-    def schema(self, row: MessageType, envelope: str = "") -> etree.XMLSchema:
-        """The compiled schema; for an `envelope` (tag of the root element, as lxml writes it) one that looks inside."""
+    def schema(self, row: MessageType) -> etree.XMLSchema:
+        """The compiled schema."""
+        with self._lock:
+            if row.file not in self._schemas:
+                self._schemas[row.file] = compiled(row)
+            return self._schemas[row.file]
+
+    def schema_within(self, row: MessageType, envelope: str) -> etree.XMLSchema | None:
+        """One that looks inside an envelope (tag of the root element, as lxml writes it).
+
+        None where the tag is such that there can be none: its name or namespace is reserved, or no name at all.
+        """
+        self.schema(row)  # raises where that is at fault
         with self._lock:
             key = (row.file, envelope)
-            if key not in self._schemas:
-                self._schemas[key] = compiled(row, envelope)
-            return self._schemas[key]
+            if key not in self._wrapped:
+                while len(self._wrapped) >= MAX_ENVELOPES:
+                    del self._wrapped[next(iter(self._wrapped))]
+                try:
+                    self._wrapped[key] = compiled(row, envelope)
+                except UsageError:
+                    self._wrapped[key] = None
+            return self._wrapped[key]
 
     def model(self, row: MessageType) -> xmlschema.XMLSchema:
         """The schema as a model that can tell what is expected where; slow to build and to ask."""

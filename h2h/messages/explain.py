@@ -10,12 +10,13 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 from lxml import etree
-from xmlschema import XsdElement
+from xmlschema import XMLSchemaValidationError, XsdElement
 
 from h2h.messages.catalog import compiled
 from h2h.messages.wording import Fault, in_lxml_words, in_plain_words
@@ -79,10 +80,17 @@ def _explained(unit: etree._Element, errors: Sequence[Located], case: Case) -> I
     if declaration is None:
         return
     possible = {element: _possible(error.message) for element, error in errors}
-    for error in islice(declaration.iter_errors(cast("Element", unit)), MAX_FAULTS + 1):
+    for error in islice(_errors(declaration, unit), MAX_FAULTS + 1):
         fault, element = in_plain_words(error, possible)
         path = _numbered_path(element, case.repeated) + fault.path
         yield replace(fault, path=path, line=fault.line or line_of(element))
+
+
+def _errors(declaration: XsdElement, unit: etree._Element) -> Iterator[XMLSchemaValidationError]:
+    """What xmlschema cannot put into words (an unknown xsi:type, a year of 20 digits) it raises, in words of its own and
+    of what it stands on. It only explains: what it said until then stands, and else what lxml says."""
+    with suppress(Exception):
+        yield from declaration.iter_errors(cast("Element", unit))
 
 
 def _in_lxml_words(element: etree._Element, error: etree._LogEntry, case: Case) -> Fault:

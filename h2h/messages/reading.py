@@ -116,8 +116,14 @@ def _read(
 def _content(
     source: BinaryIO, bounded: Bounded, case: Case, walk: Walk, *, validated: bool
 ) -> Iterator[Record | Finding]:
-    start = source.tell()
-    schema = case.catalog.schema(case.row, case.opening.envelope) if validated else None
+    start, envelope = source.tell(), case.opening.envelope
+    schema = _schema(case) if validated else None
+    if validated and schema is None:
+        text = (
+            f"The Document is wrapped in <{local(envelope)}>, within which nothing can be validated. Send it without."
+        )
+        yield Finding(code="MSG_ENVELOPE", severity=Severity.ERROR, text=text, path=case.opening.path)
+        return
     refused: etree.LxmlError | None = None
     events = stream(bounded, case.opening.encoding, tags=walk.tags, schema=schema)
     try:
@@ -140,6 +146,11 @@ def _content(
         yield Finding(
             code="MSG_EMPTY", severity=Severity.ERROR, text=text, path=case.opening.path, line=case.opening.line
         )
+
+
+def _schema(case: Case) -> etree.XMLSchema | None:
+    envelope = case.opening.envelope
+    return case.catalog.schema_within(case.row, envelope) if envelope else case.catalog.schema(case.row)
 
 
 def _identify(opening: Opening, catalog: Catalog) -> _Identity | None:
