@@ -87,8 +87,8 @@ def _explained(unit: etree._Element, errors: Sequence[Located], case: Case) -> I
 
 
 def _errors(declaration: XsdElement, unit: etree._Element) -> Iterator[XMLSchemaValidationError]:
-    """What xmlschema cannot put into words (an unknown xsi:type, a year of 20 digits) it raises, in words of its own and
-    of what it stands on. It only explains: what it said until then stands, and else what lxml says."""
+    """What xmlschema cannot cope with (an unknown xsi:type, a year of 20 digits) it raises, as errors of its own and of
+    what it stands on. It only explains: what it said until then stands, and else what lxml says."""
     with suppress(Exception):
         yield from declaration.iter_errors(cast("Element", unit))
 

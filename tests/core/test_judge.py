@@ -88,6 +88,14 @@ def test_an_error_outweighs_what_a_person_must_look_at() -> None:
     assert (judged(both).good, judged(both).held) == (False, False)
 
 
+def test_after_a_limit_counts_and_sums_mean_nothing() -> None:
+    text = sample("pain.001.001.09").decode()
+    last = text.rindex("<PmtId>")
+    attributes = " ".join(f'a{n}=""' for n in range(21))
+    found = judged(f"{text[:last]}<PmtId {attributes}>{text[last + 7 :]}".encode()).findings
+    assert [f.code for f in found] == ["XML_LIMIT"]
+
+
 def test_a_missing_identification_is_the_schemas_affair_alone() -> None:
     assert [f.code for f in judged(sample("IBAN_INVALID", ("<MsgId>BAD-IBAN_INVALID</MsgId>", ""))).findings] == [
         "XSD_MISSING",

@@ -195,17 +195,22 @@ def test_comments_between_elements_are_harmless() -> None:
     assert len(reading(content)) == len(reading(SMALL))
 
 
-@pytest.mark.parametrize("place", [b"", b"\n" * 32_760, b"\n" * 32_763, b"\n" * 32_767])
-def test_cdata_in_what_we_send_is_refused_wherever_a_piece_of_the_file_ends(place: bytes) -> None:
-    """lxml reads 32,768 bytes at a time."""
-    content = SMALL.replace(b"<CdtTrfTxInf>", place + b"<CdtTrfTxInf>", 1)
-    content = content.replace(b"<Nm>Ateliers Ravel SARL<", b"<Nm><![CDATA[Ateliers]]> &amp; Ravel<", 1)
+def test_cdata_in_what_we_send_is_refused_and_what_a_bank_sends_is_read_whole() -> None:
+    content = SMALL.replace(b"<Nm>Ateliers Ravel SARL<", b"<Nm><![CDATA[Ateliers]]> &amp; Ravel<", 1)
     (finding,) = (item for item in reading(content) if isinstance(item, Finding))
-    assert (finding.code, finding.severity) == ("XML_CDATA", Severity.ERROR)
-    assert finding.line == content[: content.index(b"<![CDATA[")].count(b"\n") + 1
+    assert (finding.code, finding.severity, finding.line) == ("XML_CDATA", Severity.ERROR, 41)
     assert codes(content, strict=False) == []
     names = [item.creditor_name for item in reading(content, strict=False) if isinstance(item, Payment)]
     assert names == ["Ateliers & Ravel"]
+
+
+@pytest.mark.parametrize("size", [1, 2, 8, 9, 10, 1_000])
+def test_cdata_is_found_wherever_a_piece_of_the_file_ends(size: int) -> None:
+    for before in range(12):
+        bounded = Bounded(io.BytesIO(b"<a>\n" + b"\n" * before + b"<![CDATA[\n\n]]></a>"))
+        while bounded.read(size):
+            pass
+        assert bounded.cdata_line == 2 + before
 
 
 @pytest.mark.parametrize("amount", [b"+214.50", b" 214.50", b"214.50\n", b"214.", b".5", b"-0"])

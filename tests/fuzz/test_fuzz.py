@@ -351,6 +351,16 @@ def test_what_once_failed_ends_with_findings(case: str, tmp_path: Path) -> None:
     book.close()
 
 
+def test_nothing_of_a_file_that_passes_a_limit_is_applied(tmp_path: Path) -> None:
+    """Half a statement would keep the whole one out."""
+    book = Book(tmp_path)
+    text = SAMPLES["camt.053.001.08"].decode()
+    last = text.rindex("<AddtlNtryInf>") if "<AddtlNtryInf>" in text else text.rindex("<Ntry>")
+    assert book.apply(f"{text[:last]}<!--{'x' * 100_100}-->{text[last:]}".encode()) is MessageState.UNREADABLE
+    assert book.apply(text.encode()) is MessageState.APPLIED
+    book.close()
+
+
 def test_schemas_for_envelopes_are_not_kept_without_end() -> None:
     catalog = Catalog.load(PROJECT / "schemas")
     text = SAMPLES["pain.002.001.10"].decode().partition("?>")[2]
