@@ -377,6 +377,16 @@ def test_balances(balances: list[Balance], entries: list[Entry], adds_up: bool |
     assert (finding.code if finding else None) == ("STATEMENT_SUM" if adds_up is False else None)
 
 
+def test_a_balance_of_many_digits_keeps_them_all_and_adds_up() -> None:
+    many = "1" * 40 + ".01"
+    assert str(balance("CLBD", many, "DBIT").signed) == f"-{many}"
+    statement = Statement(
+        position=1, statement_id="S", balances=(balance("OPBD", "0.01"), balance("CLBD", "1" * 40 + ".02"))
+    )
+    assert balances_add_up(statement, [entry(many)])[0] is True
+    assert balances_add_up(statement, [entry("1" * 40 + ".02")])[0] is False
+
+
 def test_a_page_that_is_not_the_last_is_not_added_up() -> None:
     page = Statement(position=1, statement_id="S", balances=(OPEN, CLOSE), last_page=False)
     assert balances_add_up(page, []) == (None, None)
