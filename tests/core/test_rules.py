@@ -78,6 +78,8 @@ TWO = (payment("10.00"), payment("20.50"))
         ("3", ["COUNT_MISMATCH"]),
         ("1", ["COUNT_MISMATCH"]),
         ("0", ["COUNT_MISMATCH"]),
+        ("000", ["COUNT_MISMATCH"]),
+        ("9" * 5_000, ["COUNT_MISMATCH"]),
     ],
 )
 def test_number_of_transactions(count: str | None, found: list[str]) -> None:

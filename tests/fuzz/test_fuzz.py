@@ -325,6 +325,7 @@ XSI = 'xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"'
 REGRESSIONS: dict[str, tuple[str, list[tuple[str, str]]]] = {
     "a type that nobody declared": ("pain.001.001.09", [("<GrpHdr>", f'<GrpHdr {XSI} xsi:type="2026">')]),
     "a year of 20 digits": ("pain.001.001.09", [("<Dt>2026-11-18", "<Dt>99999999999999999999-01-01")]),
+    "a count of 5,000 digits": ("pain.001.001.03", [("<NbOfTxs>7", f"<NbOfTxs>{'9' * 5_000}")]),
     "an envelope with a prefix that is bound to nothing": (
         "pain.002.001.03",
         [("<Document", "<p:E><Document"), ("</Document>", "</Document></p:E>")],
