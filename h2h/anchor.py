@@ -6,6 +6,7 @@ machine (a mounted folder that only appends, say) that holds earlier heads shows
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 from datetime import UTC, datetime
@@ -19,11 +20,20 @@ class AnchorFile:
     def __init__(self, path: Path) -> None:
         self.path = path
 
+    def lacks(self, head: Anchor, *, stamp: bool = False) -> bool:
+        """Whether the last head noted is another one; or, where a stamp is wanted, has none."""
+        known = self.read()
+        same = bool(known) and (known[-1].seq, known[-1].hash) == (head.seq, head.hash)
+        return not same or (stamp and known[-1].stamp is None)
+
     def note(self, head: Anchor) -> bool:
         """Append the head, durably; False where it is the last one noted already."""
-        if (known := self.read()) and known[-1].seq == head.seq and known[-1].hash == head.hash:
+        if not self.lacks(head, stamp=head.stamp is not None):
             return False
-        line = json.dumps({"at": head.at.astimezone(UTC).isoformat(), "seq": head.seq, "hash": head.hash})
+        noted: dict[str, object] = {"at": head.at.astimezone(UTC).isoformat(), "seq": head.seq, "hash": head.hash}
+        if head.stamp is not None:
+            noted["stamp"] = base64.b64encode(head.stamp).decode()
+        line = json.dumps(noted)
         try:
             with self.path.open("ab") as file:
                 file.write(line.encode() + b"\n")
@@ -46,4 +56,6 @@ class AnchorFile:
 
 def _anchor(line: str) -> Anchor:
     found = json.loads(line)
-    return Anchor(seq=int(found["seq"]), hash=str(found["hash"]), at=datetime.fromisoformat(found["at"]))
+    stamp = base64.b64decode(found["stamp"], validate=True) if "stamp" in found else None
+    at = datetime.fromisoformat(found["at"])
+    return Anchor(seq=int(found["seq"]), hash=str(found["hash"]), at=at, stamp=stamp)

@@ -10,11 +10,11 @@ import hashlib
 import io
 import os
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from h2h.errors import Damaged, StoreError
+from h2h.errors import Damaged, FolderError, StoreError
 
 BLOCK = 1 << 20
 Observe = Callable[[BinaryIO, int], AbstractContextManager[BinaryIO]]
@@ -22,10 +22,28 @@ Observe = Callable[[BinaryIO, int], AbstractContextManager[BinaryIO]]
 
 
 class Archive:
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, min_free: int = 0) -> None:
+        """`min_free`: bytes that stay free on its disk, so that what is under way can be finished."""
         self._folder = folder
         self._incoming = folder / "incoming"
+        self._min_free = min_free
         self.observe: Observe = _as_it_is
+
+    def shortage(self, size: int = 0) -> str | None:
+        """Why nothing new of this size is begun now; None where there is room."""
+        place = self._folder.parent
+        try:
+            found = os.statvfs(place)
+        except OSError as error:
+            return f"The disk of {place} cannot be asked for its room: {error.strerror}."
+        if found.f_bavail * found.f_frsize >= self._min_free + size:
+            return None
+        least = f"{self._min_free} bytes (gateway.min_free)"
+        return f"The disk of {place} is nearly full: {least} have to stay free. Nothing new is taken, sent or fetched."
+
+    def require_room(self, size: int = 0) -> None:
+        if why := self.shortage(size):
+            raise StoreError(why)
 
     def prepare(self) -> None:
         """Make the folders; drop what an earlier crash left half written. Only while no other process writes."""
@@ -44,8 +62,10 @@ class Archive:
         try:
             yield Incoming(file, part, self._folder)
         finally:
-            file.close()
-            part.unlink(missing_ok=True)
+            with suppress(OSError):  # what could not be written out is thrown away with the file
+                file.close()
+            with _translated(self._folder):
+                part.unlink(missing_ok=True)
 
     @contextmanager
     def open(self, sha256: str) -> Iterator[BinaryIO]:
@@ -125,7 +145,7 @@ class Incoming:
 
     def copy(self, source: BinaryIO, limit: int) -> bool:
         """Copy the source to its end; False as soon as it has more than `limit` bytes."""
-        while block := source.read(BLOCK):
+        while block := _read(source):
             if self.size + len(block) > limit:
                 return False
             self.write(block)
@@ -143,6 +163,14 @@ class Incoming:
             for folder in (place.parent, place.parent.parent, self._folder):
                 sync_folder(folder)
         return sha256
+
+
+def _read(source: BinaryIO) -> bytes:
+    try:
+        return source.read(BLOCK)
+    except OSError as error:
+        name = getattr(source, "name", "The file")
+        raise FolderError(f"{name} cannot be read: {error.strerror}.") from error
 
 
 def _place(folder: Path, sha256: str) -> Path:

@@ -69,6 +69,14 @@ class GatewaySettings(Section):
     banks: FilePattern = "banks/*.toml"
     anchor: LocalPath | None = None
     anchor_every: Duration = timedelta(minutes=10)
+    time_stamp: str | None = Field(default=None, pattern=r"^https?://")
+    time_stamp_ca: LocalPath | None = None
+    min_free: Annotated[int, Field(ge=0)] = 200_000_000
+
+    def contradictions(self) -> Iterator[Contradiction]:
+        if self.time_stamp and (self.anchor is None or self.time_stamp_ca is None):
+            text = "time_stamp goes with anchor, where the stamps are noted, and time_stamp_ca"
+            yield Contradiction(text=text, keys=(("time_stamp",),))
 
 
 class LedgerSettings(Section):

@@ -21,10 +21,11 @@ from apscheduler.triggers.interval import IntervalTrigger
 from h2h.config import Bank, Inbound
 from h2h.desk import Desk
 from h2h.engine.local import LocalEngine
-from h2h.errors import ChannelError, StoreError
+from h2h.errors import ChannelError, ReaderError, StoreError
 from h2h.gateway import Gateway
 from h2h.ledger.messages import Message
 from h2h.ledger.transfers import Transfer
+from h2h.trouble import Troubles
 from h2h.watcher import Watcher
 
 log = logging.getLogger(__name__)
@@ -43,7 +44,8 @@ class Daemon:
         self._due: dict[str, set[int]] = {b.name: set(range(len(b.inbound))) for b in gateway.settings.banks}
         workers = {f"intake {name}": self._intake_round(desk) for name, desk in gateway.desks.items()}
         workers |= {f"line {name}": self._line_round(desk) for name, desk in gateway.desks.items()}
-        self._engine = LocalEngine(workers)
+        self._troubles = Troubles(gateway.trouble_file, gateway.clock)
+        self._engine = LocalEngine(workers, self._troubles.note)
         self._watcher = Watcher(self._wakes())
         self._scheduler = BackgroundScheduler(timezone="UTC")
 
@@ -51,6 +53,7 @@ class Daemon:
         """Until SIGTERM or SIGINT, or `stop`. The caller holds the data folder (`Gateway.running`)."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: self.stop())
+        self._troubles.clear()
         self._plan_pulls()
         self._plan_anchors()
         self._scheduler.start()
@@ -73,6 +76,7 @@ class Daemon:
         if not self._engine.stop(STOP_SECONDS):
             log.warning("cut off what was under way", extra={"event": "stop_forced"})
         self._anchor()
+        self._troubles.clear()
         log.info("stopped", extra={"event": "stopped"})
 
     def _wakes(self) -> dict[Path, Callable[[], None]]:
@@ -129,6 +133,9 @@ class Daemon:
                 log.warning("pull failed", extra=told)
                 if desk.suspended_until():
                     due.add(index)  # the folder's own trouble, else, is looked at again at its next time
+            except (StoreError, ReaderError):
+                due.add(index)  # nothing of it is the bank's fault: as soon as ledger, archive and readers do their duty
+                raise
 
     def _sending_goes_first(self, desk: Desk) -> bool:
         next_due = desk.next_due()
@@ -152,8 +159,10 @@ class Daemon:
     def _anchor(self) -> None:
         try:
             self._gateway.anchor()
+            self._troubles.note("anchor", None)
         except StoreError as error:
             log.error("journal not anchored", extra={"event": "anchor_failed", "text": str(error)})
+            self._troubles.note("anchor", str(error))
 
     # When to pull.
 
@@ -170,13 +179,19 @@ class Daemon:
 
     def _pull_time(self, bank: Bank, index: int) -> None:
         """Once for each local slot: a time that comes twice when the clocks go back is one slot."""
-        now = self._gateway.clock.now()
-        folder = bank.inbound[index]
-        if self._gateway.ledger.slots.take(
-            f"pull {bank.name} {folder.remote} {folder.match}", _slot(folder, bank, now), now
-        ):
+        if self._is_first(bank, bank.inbound[index]):
             self._due[bank.name].add(index)
             self._engine.wake(f"line {bank.name}")
+
+    def _is_first(self, bank: Bank, folder: Inbound) -> bool:
+        """A ledger that cannot note the slot is no reason to leave it out: to pull twice does no harm."""
+        now = self._gateway.clock.now()
+        schedule = f"pull {bank.name} {folder.remote} {folder.match}"
+        try:
+            return self._gateway.ledger.slots.take(schedule, _slot(folder, bank, now), now)
+        except StoreError as error:
+            log.error("slot not noted", extra={"event": "slot_failed", "bank": bank.name, "text": str(error)})
+            return True
 
 
 def trigger_of(folder: Inbound, timezone: str) -> CronTrigger | IntervalTrigger:

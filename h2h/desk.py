@@ -69,6 +69,15 @@ class Desk:
             new_id=lambda: InboundId(new_id("M")),
         )
 
+    def strangers(self) -> list[str]:
+        """Files in the bank's watched folders that this gateway took, and of which the ledger knows nothing."""
+        return [f"{i.folder.watch}/{file.folder}/{file.entry}" for i in self._intakes for file in i.strangers()]
+
+    def take_stock(self, told: Told = _nobody) -> None:
+        """After the ledger was put back from an older copy: enter what it does not know."""
+        for intake in self._intakes:
+            intake.take_stock(told)
+
     def take_in(self, told: Told = _nobody) -> list[Scan]:
         """One look at each of the bank's watched folders; everything complete is claimed, kept and judged."""
         return [intake.round(told) for intake in self._intakes]

@@ -1,7 +1,8 @@
 """Evidence: what became of one file, as a bundle that can be checked without the gateway.
 
-A zip of the file's bytes and those of every answer and statement that speaks of it, its history as JSON, the journal
-from its first event to the head, the heads noted outside, and a script that verifies all of it.
+A zip of the file's bytes and those of every answer and statement that speaks of it, its history with every attempt,
+its payments with their answers and statement lines, the journal from its first event to the head, the heads noted
+outside with their time stamps, and a script that verifies all of it.
 """
 
 from __future__ import annotations
@@ -18,10 +19,19 @@ from h2h.archive import Archive
 from h2h.errors import H2hError, StoreError
 from h2h.folders import local_name
 from h2h.ledger import Ledger
-from h2h.ledger.journal import Anchor
+from h2h.ledger.journal import Anchor, words_of
 from h2h.records import json_value
 
-README = "Evidence on {id}. Unpack it and run: python3 verify.py\n"
+README = """\
+Evidence on {id}. Unpack it and run: python3 verify.py
+
+files/              the bytes: of the payment file, and of every answer and statement that speaks of it
+history.json        what became of it: events, findings, attempts, reports
+payments.jsonl      its payments, each with the bank's answers and the statement line that books it
+chain.jsonl         the journal from the file's first event on
+stamps/             time stamps (RFC 3161) on heads of the journal, each for the line SEQ HASH:
+                    openssl ts -verify -in stamps/SEQ.tsr -data stamps/SEQ.txt -CAfile YOUR-TSA.pem
+"""
 
 
 def write_bundle(file_id: str, target: Path, *, ledger: Ledger, archive: Archive, anchors: Sequence[Anchor]) -> None:
@@ -56,6 +66,10 @@ class _Bundle:
         self._add("payments.jsonl", b"".join(json.dumps(json_value(p)).encode() + b"\n" for p in payments))
         events = list(self._ledger.journal.since_first_of(list(kept)))
         self._add("chain.jsonl", b"".join(json.dumps(e, ensure_ascii=False).encode() + b"\n" for e in events))
+        for anchor in anchors:
+            if anchor.stamp is not None and anchor.seq >= events[0]["seq"]:
+                self._add(f"stamps/{anchor.seq}.tsr", anchor.stamp)
+                self._add(f"stamps/{anchor.seq}.txt", words_of(anchor))
         self._add("verify.py", Path(verify_bundle.__file__).read_bytes())
         self._add("README.txt", README.format(id=file_id).encode())
         self._manifest(file_id, kept, events, anchors)
@@ -72,7 +86,9 @@ class _Bundle:
             "files": dict(self._digests),
             "anchors": noted,
         }
-        self._bundle.writestr("manifest.json", json.dumps(manifest, indent=2))
+        text = json.dumps(manifest, indent=2).encode()
+        self._bundle.writestr("manifest.json", text)
+        self._bundle.writestr("manifest.sha256", f"{hashlib.sha256(text).hexdigest()}  manifest.json\n")
 
     def _bytes(self, file_id: str, name: str, sha256: str) -> str:
         """Copy a file out of the archive, checked as it is read."""

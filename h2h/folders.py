@@ -143,7 +143,7 @@ class WatchedFolder:
         ready: list[str] = []
         waiting: dict[str, str] = {}
         ignored: dict[str, str] = {}
-        with _translated(self.path), self._opened() as folder, os.scandir(folder.handle) as found:
+        with translated(self.path), self._opened() as folder, os.scandir(folder.handle) as found:
             for entry in found:
                 if entry.name in (self._settings.processed, self._settings.rejected, OURS):
                     continue
@@ -242,7 +242,7 @@ class WatchedFolder:
     def claim(self, name: str, transfer_id: TransferId) -> Claimed | None:
         """Take a file that a scan found complete; None where it is gone, or is not that file any more."""
         seen = self._sightings.pop(name, None)
-        with _translated(self.path), self._opened() as folder:
+        with translated(self.path), self._opened() as folder:
             if seen is None or not _stands(folder, name, seen):
                 return None
             with folder.made(OURS, 0o700) as ours, ours.made(CLAIMS, 0o700) as claims:
@@ -274,7 +274,7 @@ class WatchedFolder:
         return self._standing(mend=True)
 
     def _standing(self, *, mend: bool) -> list[Claimed]:
-        with _translated(self.path), self._opened() as folder, suppress(FileNotFoundError):
+        with translated(self.path), self._opened() as folder, suppress(FileNotFoundError):
             with self._claims(folder) as claims:
                 found = [self._claim_in(folder, claims, name, mend=mend) for name in claims.names()]
             return [claimed for claimed in found if claimed is not None]
@@ -320,7 +320,7 @@ class WatchedFolder:
         """The claimed file's bytes, opened once and without following links; StillChanging if it changed meanwhile."""
         if claimed.fault:
             raise FolderError(f"{printable(str(claimed.path))}: {claimed.fault}")
-        with _translated(claimed.path), self._place(claimed) as place, place.open(claimed.path.name) as file:
+        with translated(claimed.path), self._place(claimed) as place, place.open(claimed.path.name) as file:
             before = os.fstat(file.fileno())
             if before.st_nlink > 1:
                 raise OSError(None, "it has a second name (a hard link), under which it may be changed. Remove that")
@@ -333,7 +333,7 @@ class WatchedFolder:
 
     def manifest(self, claimed: Claimed) -> bytes | None:
         """What stands in the claimed file's manifest, up to a byte more than may; None where it has none."""
-        with _translated(claimed.path), self._place(claimed) as place:
+        with translated(claimed.path), self._place(claimed) as place:
             there = _is_file(place, claimed.path.name + manifest.SUFFIX)
             return _manifest(place, claimed.path.name) if there else None
 
@@ -342,7 +342,7 @@ class WatchedFolder:
         where = self._settings.rejected if rejected else self._settings.processed
         name, target = claimed.path.name, local_name(claimed.id, claimed.path.name)
         with (
-            _translated(self.path), self._opened() as folder, folder.made(where) as filed,
+            translated(self.path), self._opened() as folder, folder.made(where) as filed,
             self._claims(folder) as claims, claims.inside(claimed.id) as place,
         ):  # fmt: skip
             for suffix, content in reports.items():
@@ -367,7 +367,7 @@ def atomic_writer(target: Path) -> Iterator[BinaryIO]:
 
     Nothing appears under `target` if the block raises.
     """
-    with _translated(target.parent), OpenFolder.at(target.parent) as folder, folder.create(target.name) as file:
+    with translated(target.parent), OpenFolder.at(target.parent) as folder, folder.create(target.name) as file:
         yield file
 
 
@@ -440,7 +440,7 @@ def _words(error: OSError) -> str:
 
 
 @contextmanager
-def _translated(path: Path) -> Iterator[None]:
+def translated(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:

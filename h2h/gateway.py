@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import fcntl
+import logging
 import os
 import secrets
 import socket
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 from h2h.anchor import AnchorFile
 from h2h.archive import Archive
@@ -20,22 +21,42 @@ from h2h.channels import Channel
 from h2h.clock import Clock
 from h2h.config import Bank, Settings
 from h2h.errors import AlreadyRunning, StoreError, UsageError
+from h2h.foothold import Foothold
 from h2h.ledger import Ledger
-from h2h.ledger.journal import Chain
+from h2h.ledger.journal import Anchor, Chain
 from h2h.messages.catalog import Catalog
 from h2h.outbound.decisions import Decisions
 from h2h.resources import root
+from h2h.witness import Head, Witness
 
 if TYPE_CHECKING:
     from h2h.confined import ConfinedReader
     from h2h.desk import Desk
+    from h2h.stamp import TimeStamps
 
+log = logging.getLogger(__name__)
+
+SHOWN = 5
 ID_LETTERS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # no I, L, O, U: read aloud and typed without mistakes
 
 
 def new_id(letter: str, now: datetime) -> str:
     """An id that sorts by day and can be read over the telephone: T261121-4F7K9QXM."""
     return f"{letter}{now:%y%m%d}-{''.join(secrets.choice(ID_LETTERS) for _ in range(8))}"
+
+
+def _write_pid(file: TextIO) -> None:
+    try:
+        file.truncate(0)
+        file.write(f"{os.getpid()}\n")
+        file.flush()
+    except OSError as error:
+        raise StoreError(f"The process id cannot be written to {file.name}: {error.strerror}.") from error
+
+
+def _some(paths: list[str]) -> str:
+    """A few of them, so that a person finds the rest."""
+    return ", ".join(paths[:SHOWN]) + (", …" if len(paths) > SHOWN else "")
 
 
 class Gateway:
@@ -46,18 +67,21 @@ class Gateway:
         self.clock = clock
         self.data = settings.gateway.data
         self._connect = connect or self._open_channel
-        one_process = settings.ledger.url.startswith("sqlite")  # it alone has the data folder, whatever its host's name
-        self.node = "local" if one_process else socket.gethostname()
+        # It alone has the data folder, whatever its host's name.
+        self._one_process = settings.ledger.url.startswith("sqlite")
+        self.node = "local" if self._one_process else socket.gethostname()
         self.owner = f"{self.node}/{os.getpid()}-{secrets.token_hex(4)}"
         try:
             self.data.mkdir(parents=True, exist_ok=True, mode=0o700)
         except OSError as error:
             raise StoreError(f"The data folder {self.data} cannot be used: {error.strerror}.") from error
-        self.archive = Archive(self.data / "archive")
+        self.trouble_file = self.data / "h2h.trouble"
+        self.archive = Archive(self.data / "archive", settings.gateway.min_free)
 
     @cached_property
     def ledger(self) -> Ledger:
-        return Ledger(self.settings.ledger.url, self.data)
+        witness = Witness(self.data / "h2h.head")
+        return Ledger(self.settings.ledger.url, self.data, witness, joining=not self._one_process)
 
     def bank(self, name: str) -> Bank:
         if found := self.settings.bank(name):
@@ -67,32 +91,109 @@ class Gateway:
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """Hold the data folder alone, take over what an earlier run left behind, and let go at the end.
+        """Hold data folder and watched folders alone, take over what an earlier run left, and let go at the end.
 
         Whoever starts it wants it to try now: waits after earlier failures end.
         """
-        lock = self.data / "h2h.pid"
-        with lock.open("a+") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                raise AlreadyRunning(self._who_runs(lock)) from None
-            file.truncate(0)
-            file.write(f"{os.getpid()}\n")
-            file.flush()
+        with ExitStack() as held:
+            held.enter_context(self._data_held())
+            for folder in self._footholds():
+                held.enter_context(folder.held(f"process {os.getpid()} on {socket.gethostname()}, data in {self.data}"))
+            held.enter_context(self.ledger.held(self.node))
             self.archive.prepare()
+            self._look_for_signs()
             now = self.clock.now()
             self.ledger.transfers.release_leases(self.node, self.owner, now)
             self.ledger.transfers.hurry(now)
             self.ledger.contacts.hurry()
+            yield
+
+    @contextmanager
+    def _data_held(self) -> Iterator[None]:
+        lock = self.data / "h2h.pid"
+        try:
+            file = lock.open("a+")
+        except OSError as error:
+            raise StoreError(f"The data folder {self.data} cannot be written: {error.strerror}.") from error
+        with file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                raise AlreadyRunning(self._who_runs(lock)) from None
+            _write_pid(file)
             try:
                 yield
             finally:
                 file.truncate(0)
 
+    def _footholds(self) -> list[Foothold]:
+        """Of every watched folder."""
+        used = self.ledger.transfers.taken_from
+        folders = [folder for bank in self.settings.banks for folder in bank.outbound]
+        return [Foothold(folder, lambda watch=str(folder.watch): used(watch)) for folder in folders]  # type: ignore[misc]
+
     def _who_runs(self, lock: Path) -> str:
         pid = lock.read_text().strip() or "unknown"
         return f"A gateway is running on {self.data} already (process {pid}); it sends and pulls by itself."
+
+    # Whether the ledger is what it was.
+
+    def _look_for_signs(self) -> None:
+        """A ledger that is older than what was done leads to safe mode; so does one that does not know our files."""
+        restored = self.ledger.restored
+        if signs := self.signs():
+            for sign in signs:
+                log.error("the ledger is older than what happened", extra={"event": "safe_mode", "text": sign})
+            restored.begin(signs, self.clock.now())
+            for folder in self._footholds():
+                self._note_again(folder)
+        mode = restored.safe_mode()
+        if mode and not mode.stock_taken:
+            entered: list[str] = []
+            for desk in self.desks.values():
+                desk.take_stock(lambda file: entered.append(file.id))
+            restored.stock_taken(entered, self.clock.now())
+
+    def signs(self) -> list[str]:
+        """What shows that more happened than the ledger knows; empty where nothing does."""
+        found = [self.ledger.restored.sign]
+        found += [self._contradiction(folder) for folder in self._footholds()]
+        found += [self._anchored_otherwise()]
+        strangers = [path for desk in self.desks.values() for path in desk.strangers()]
+        if strangers:
+            found.append(f"{len(strangers)} file(s) were filed away that the ledger does not know: {_some(strangers)}")
+        return [sign for sign in found if sign]
+
+    def _contradiction(self, folder: Foothold) -> str | None:
+        try:
+            head = folder.witness.read()
+        except StoreError as error:
+            log.warning("no head to compare with", extra={"event": "witness_failed", "text": str(error)})
+            return None
+        found = self.ledger.journal.contradicted_by(head) if head else None
+        return f"{folder.witness.path} says otherwise: {found}" if found else None
+
+    def _anchored_otherwise(self) -> str | None:
+        """The last head noted outside; `journal verify` looks at all of them."""
+        try:
+            anchors = self.anchors.read() if self.anchors else []
+        except StoreError as error:
+            log.error("no anchor to compare with", extra={"event": "anchor_failed", "text": str(error)})
+            return None
+        if not anchors or self.ledger.restored.explains(anchors[-1]):
+            return None
+        found = self.ledger.journal.contradicted_by(Head(seq=anchors[-1].seq, hash=anchors[-1].hash))
+        return f"{self.anchors.path} says otherwise: {found}" if found and self.anchors else None
+
+    def _note_again(self, folder: Foothold) -> None:
+        try:
+            folder.witness.note(self.ledger.journal.last(), anew=True)
+        except StoreError as error:
+            log.warning("the journal's head was not noted", extra={"event": "witness_failed", "text": str(error)})
+
+    def accept_restored(self, *, who: str, reason: str) -> None:
+        """End safe mode: somebody compared the ledger with what the banks have."""
+        self.ledger.restored.accept(who=who, reason=reason, now=self.clock.now())
 
     def runs(self) -> int | None:
         """The process that holds the data folder; None where nobody does."""
@@ -130,19 +231,49 @@ class Gateway:
         """Where the journal's head is noted outside; None where the settings name no place."""
         return AnchorFile(self.settings.gateway.anchor) if self.settings.gateway.anchor else None
 
+    @cached_property
+    def stamps(self) -> TimeStamps | None:
+        """Who stamps the heads that are noted outside; None where the settings name no server."""
+        from h2h.stamp import TimeStamps
+
+        named = self.settings.gateway
+        return TimeStamps(named.time_stamp, named.time_stamp_ca) if named.time_stamp and named.time_stamp_ca else None
+
     def anchor(self) -> bool:
-        """Note the journal's head outside now; False where there is nothing new, or no place for it."""
+        """Note the journal's head outside now; False where there is nothing new, or no place for it.
+
+        StoreError where it cannot be noted, or is noted without the stamp that it should have.
+        """
         head = self.ledger.journal.head(self.clock.now())
-        return self.anchors is not None and head is not None and self.anchors.note(head)
+        if self.anchors is None or head is None or not self.anchors.lacks(head, stamp=self.stamps is not None):
+            return False
+        if self.stamps is None:
+            return self.anchors.note(head)
+        try:
+            stamped = replace(head, stamp=self.stamps.stamp(head))
+        except StoreError:
+            self.anchors.note(head)
+            raise
+        return self.anchors.note(stamped)
 
     def verify_journal(self) -> Chain:
-        """Walk the chain, and compare it with the heads that were noted outside."""
+        """Walk the chain, and compare it with the heads that were noted outside, and their stamps."""
         anchors = self.anchors.read() if self.anchors else []
         chain = self.ledger.journal.verify(anchors)
-        if self.anchors and not anchors and chain.events and not chain.fault:
-            fault = f"{self.anchors.path} holds no head to compare it with; `h2h journal anchor` notes one"
-            return replace(chain, fault=fault)
-        return chain
+        if chain.fault or not self.anchors or not chain.events:
+            return chain
+        return replace(chain, fault=self._anchor_fault(self.anchors, anchors))
+
+    def _anchor_fault(self, file: AnchorFile, anchors: Sequence[Anchor]) -> str | None:
+        if not anchors:
+            return f"{file.path} holds no head to compare it with; `h2h journal anchor` notes one"
+        if self.stamps is None:
+            return None
+        stamped = [anchor for anchor in anchors if anchor.stamp is not None]
+        for anchor in stamped:
+            if anchor.stamp and (fault := self.stamps.fault(anchor, anchor.stamp)):
+                return f"the time stamp on event {anchor.seq} in {file.path} does not hold: {fault}"
+        return None if stamped else f"no head in {file.path} carries a time stamp; `h2h journal anchor` gets one"
 
     @cached_property
     def catalog(self) -> Catalog:

@@ -138,6 +138,7 @@ class Collector:
         messages, troubles, bank, place = self._ledger.messages, self._ledger.troubles, self.bank.name, box.folder.place
         if box.folder.one_shot:
             troubles.opening(bank, place, printable(file.name), self._clock.now())
+        self._archive.require_room(file.size)
         with self._archive.incoming() as incoming:
             try:
                 size = box.session.fetch(file, incoming.sink())

@@ -48,6 +48,7 @@ class Trigger(StrEnum):
     DELIVERED = "delivered"
     IN_DOUBT = "in doubt"
     NAMED_BY_BANK = "named by bank"
+    RESTORED = "restored"
     OVERRIDE = "override"
     RELEASE = "release"
     HOLD = "hold"
@@ -73,11 +74,13 @@ MOVES = (
     Move(State.RECEIVED, Trigger.JUDGED_DUPLICATE, Actor.GATEWAY, State.DUPLICATE),
     Move(State.RECEIVED, Trigger.JUDGED_HOLD, Actor.GATEWAY, State.HELD),
     Move(State.RECEIVED, Trigger.JUDGED_GOOD, Actor.GATEWAY, State.READY),
+    Move(State.RECEIVED, Trigger.RESTORED, Actor.GATEWAY, State.UNCERTAIN),
     Move(State.DUPLICATE, Trigger.OVERRIDE, Actor.OPERATOR, State.HELD),
     Move(State.DUPLICATE, Trigger.CANCEL, Actor.OPERATOR, State.CANCELLED),
     Move(State.HELD, Trigger.RELEASE, Actor.OPERATOR, State.READY),
     Move(State.HELD, Trigger.CANCEL, Actor.OPERATOR, State.CANCELLED),
     Move(State.HELD, Trigger.SENT_BY_HAND, Actor.OPERATOR, State.SENT),
+    Move(State.HELD, Trigger.RESTORED, Actor.GATEWAY, State.UNCERTAIN),
     Move(State.READY, Trigger.LEASE, Actor.GATEWAY, State.STAGING),
     Move(State.READY, Trigger.LATE, Actor.GATEWAY, State.HELD),
     Move(State.READY, Trigger.RELEASE, Actor.OPERATOR, State.READY),
@@ -85,14 +88,17 @@ MOVES = (
     Move(State.READY, Trigger.CANCEL, Actor.OPERATOR, State.CANCELLED),
     Move(State.READY, Trigger.SENT_BY_HAND, Actor.OPERATOR, State.SENT),
     Move(State.READY, Trigger.NAMED_BY_BANK, Actor.BANK, State.HELD),
+    Move(State.READY, Trigger.RESTORED, Actor.GATEWAY, State.UNCERTAIN),
     Move(State.STAGING, Trigger.NOT_DELIVERED, Actor.GATEWAY, State.READY),
     Move(State.STAGING, Trigger.GIVEN_UP, Actor.GATEWAY, State.FAILED),
     Move(State.STAGING, Trigger.LATE, Actor.GATEWAY, State.HELD),
     Move(State.STAGING, Trigger.CLASH, Actor.GATEWAY, State.HELD),
     Move(State.STAGING, Trigger.STAGED, Actor.GATEWAY, State.PUBLISHING),
+    Move(State.STAGING, Trigger.RESTORED, Actor.GATEWAY, State.UNCERTAIN),
     Move(State.PUBLISHING, Trigger.DELIVERED, Actor.GATEWAY, State.SENT),
     Move(State.PUBLISHING, Trigger.IN_DOUBT, Actor.GATEWAY, State.UNCERTAIN),
     Move(State.PUBLISHING, Trigger.NAMED_BY_BANK, Actor.BANK, State.SENT),
+    Move(State.PUBLISHING, Trigger.RESTORED, Actor.GATEWAY, State.UNCERTAIN),
     Move(State.UNCERTAIN, Trigger.DELIVERED, Actor.GATEWAY, State.SENT),
     Move(State.UNCERTAIN, Trigger.NAMED_BY_BANK, Actor.BANK, State.SENT),
     Move(State.UNCERTAIN, Trigger.BANK_HAS_IT, Actor.OPERATOR, State.SENT),
@@ -101,6 +107,7 @@ MOVES = (
     Move(State.FAILED, Trigger.CANCEL, Actor.OPERATOR, State.CANCELLED),
     Move(State.FAILED, Trigger.SENT_BY_HAND, Actor.OPERATOR, State.SENT),
     Move(State.FAILED, Trigger.NAMED_BY_BANK, Actor.BANK, State.HELD),
+    Move(State.FAILED, Trigger.RESTORED, Actor.GATEWAY, State.UNCERTAIN),
     Move(State.SENT, Trigger.RESEND_REJECTED, Actor.OPERATOR, State.READY),
     Move(State.SENT, Trigger.RESEND_REJECTED, Actor.SECOND_PERSON, State.READY),
     Move(State.SENT, Trigger.CONFIRM, Actor.OPERATOR, State.SENT),

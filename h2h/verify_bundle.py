@@ -16,8 +16,14 @@ from typing import Any
 
 def faults(folder: Path) -> list[str]:
     """Everything that is wrong with the bundle in this folder; empty where nothing is."""
+    seal = (folder / "manifest.sha256").read_bytes()
+    if seal != f"{_sha256(folder / 'manifest.json')}  manifest.json\n".encode():
+        return ["manifest.json was changed, or manifest.sha256"]
     manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
     found = [f for name, digest in manifest["files"].items() if (f := _file_fault(folder, name, digest))]
+    expected = {*manifest["files"], "manifest.json", "manifest.sha256"}
+    there = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir()}
+    found += [f"{name} was added" for name in sorted(there - expected)]
     if found:
         return found
     events = [json.loads(line) for line in (folder / "chain.jsonl").read_text(encoding="utf-8").splitlines()]
@@ -75,6 +81,9 @@ def _kept_faults(folder: Path, events: list[dict[str, Any]], manifest: dict[str,
 
 
 if __name__ == "__main__":
-    wrong = faults(Path(__file__).resolve().parent)
+    try:
+        wrong = faults(Path(__file__).resolve().parent)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        wrong = [f"the bundle cannot be read: {error!r}"]
     print("\n".join(wrong) or "The bundle is whole: files, events and their order are as they were.")
     sys.exit(1 if wrong else 0)

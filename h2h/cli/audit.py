@@ -30,15 +30,19 @@ def verify(ctx: click.Context, as_json: bool) -> int:
         click.echo(f"The journal is BROKEN after {chain.events} good events: {chain.fault}.")
     else:
         click.echo(f"The journal is whole: {chain.events} events, head {chain.head}.")
+    for loss in () if as_json else chain.restored:
+        click.echo(f"The ledger was {loss}.")
     return 1 if chain.fault else 0
 
 
 @journal.command()
-@click.argument("file", metavar="ID")
+@click.argument("about", metavar="ID|REFERENCE")
 @click.option("--output", type=click.Path(path_type=Path), help="Where to.  [default: ID.zip]")
 @click.pass_context
-def evidence(ctx: click.Context, file: str, output: Path | None) -> None:
-    """Write the evidence on a file as a bundle that can be checked without the gateway.
+def evidence(ctx: click.Context, about: str, output: Path | None) -> None:
+    """Write the evidence on a file or a payment as a bundle that can be checked without the gateway.
+
+    A payment is named by its EndToEndId, instruction id or UETR; the bundle is on the file that carries it.
 
     It holds the bytes of the file and of every answer and statement that speaks of it, its history and payments, the
     journal from its first event on, and verify.py, which needs Python 3 alone.
@@ -46,11 +50,27 @@ def evidence(ctx: click.Context, file: str, output: Path | None) -> None:
     from h2h.evidence import write_bundle
 
     gateway = open_gateway(ctx)
-    found = gateway.ledger.views.find(file)
+    found = gateway.ledger.views.file_of(about)
     target = output or Path(f"{found}.zip")
     anchors = gateway.anchors.read() if gateway.anchors else []
     write_bundle(found, target, ledger=gateway.ledger, archive=gateway.archive, anchors=anchors)
     click.echo(f"wrote {target}; unpack it and run: python3 verify.py")
+
+
+@journal.command()
+@click.option("--reason", required=True, help="What was compared with what; stands in the journal.")
+@click.pass_context
+def accept(ctx: click.Context, reason: str) -> None:
+    """End safe mode, after the ledger was put back from an older copy.
+
+    Before: compare with the banks. `h2h files` lists what is UNCERTAIN; ask the bank about each, then use `resolve`.
+    What is READY goes as soon as safe mode has ended.
+    """
+    from h2h.cli.deciding import person
+
+    gateway = open_gateway(ctx)
+    gateway.accept_restored(who=person(gateway.data), reason=reason)
+    click.echo("Safe mode has ended; what is ready is sent in its window.")
 
 
 @journal.command()

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from h2h.config import Bank
     from h2h.gateway import Gateway
+    from h2h.health import Alarm
     from h2h.ledger.troubles import TroubleRow
     from h2h.ledger.views import BankRow, Board, FileRow
 
@@ -68,6 +69,7 @@ class Status:
     environment: str
     process: int | None
     banks: Sequence[Mapping[str, object]]
+    alarms: Sequence[Alarm]
     troubles: Sequence[TroubleRow]
     attention: Sequence[FileRow]
 
@@ -75,14 +77,36 @@ class Status:
 @click.command()
 @as_json
 @click.pass_context
-def status(ctx: click.Context, as_json: bool) -> None:
-    """The morning board: what waits, what went wrong, what the banks said, and when the cut-offs are."""
+def status(ctx: click.Context, as_json: bool) -> int:
+    """The morning board: what waits, what went wrong, what the banks said, and when the cut-offs are.
+
+    Exit status 1 where something keeps the gateway from its work: no room, a disk that fails, safe mode.
+    """
+    from h2h.health import alarms
+
     gateway = open_gateway(ctx)
+    found = alarms(gateway)
+    if not as_json:
+        _print_alarms(found)
+    if any(alarm.word == "ledger" for alarm in found):
+        if as_json:
+            emit([{"at": gateway.clock.now(), "process": gateway.runs(), "alarms": found}])
+        return 1
+    _board(gateway, found, as_json=as_json)
+    return 1 if found else 0
+
+
+def _print_alarms(found: Sequence[Alarm]) -> None:
+    for alarm in found:
+        console().print(text(f"ALARM  {alarm.text}", STYLES["UNCERTAIN"]))
+
+
+def _board(gateway: Gateway, found: Sequence[Alarm], *, as_json: bool) -> None:
     now = gateway.clock.now()
     board = gateway.ledger.views.board([bank.name for bank in gateway.settings.banks], now)
     folders = {bank.name: _folders(gateway, bank, now) for bank in gateway.settings.banks}
     if as_json:
-        emit([_status(gateway, board, folders, now)])
+        emit([_status(gateway, board, folders, found, now)])
     else:
         _print(gateway, board, folders, now)
 
@@ -121,12 +145,15 @@ def _named(told: Sequence[tuple[str, str]]) -> tuple[Told, ...]:
     return tuple(Told(name=name, why=why) for name, why in told)
 
 
-def _status(gateway: Gateway, board: Board, folders: Mapping[str, list[Folder]], now: datetime) -> Status:
+def _status(
+    gateway: Gateway, board: Board, folders: Mapping[str, list[Folder]], found: Sequence[Alarm], now: datetime
+) -> Status:
     return Status(
         at=now,
         environment=gateway.settings.gateway.environment,
         process=gateway.runs(),
         banks=[{**json_value(bank), "folders": folders[bank.bank]} for bank in board.banks],
+        alarms=found,
         troubles=board.troubles,
         attention=board.attention,
     )

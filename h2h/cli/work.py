@@ -60,6 +60,7 @@ def send(ctx: click.Context, bank: str | None, as_json: bool) -> int:
             desk = gateway.desks[one.name]
             errors += _take_in(gateway, desk, told)
             desk.hand_over(told)
+        safe_mode = gateway.ledger.restored.safe_mode()
     for error in errors:
         click.echo(f"h2h: {error}", err=True)
     final = [gateway.ledger.transfers.get(transfer_id) for transfer_id in seen]
@@ -67,6 +68,9 @@ def send(ctx: click.Context, bank: str | None, as_json: bool) -> int:
         emit(final)
     elif not final:
         click.echo("Nothing to send.")
+    if safe_mode:
+        click.echo("SAFE MODE: nothing was sent; `h2h status` says why and what to do.", err=True)
+        return 1
     good = not errors and all(t.state in ("SENT", "READY", "HELD") and not _stuck(t) for t in final)
     return 0 if good else 1
 

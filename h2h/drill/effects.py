@@ -17,7 +17,7 @@ from typing import Any
 
 import h2h.inbound
 import h2h.ledger.messages
-import h2h.ledger.transfers
+import h2h.ledger.moves
 from h2h.archive import Incoming
 from h2h.channels.folder import FolderChannel
 from h2h.channels.sftp import SftpChannel
@@ -34,7 +34,7 @@ DOORS: tuple[tuple[type, tuple[str, ...]], ...] = (
     (Messages, ("kept", "applied", "discarded", "handed_over")),
 )
 CHANNELS = (SftpChannel, FolderChannel)
-JOURNALS = (h2h.ledger.transfers, h2h.ledger.messages)
+JOURNALS = (h2h.ledger.moves, h2h.ledger.messages)
 
 Reached = Callable[[str], None]
 Replace = Callable[[Any, str, Any], None]

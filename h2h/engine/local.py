@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from h2h.engine import Round
 from h2h.errors import H2hError
@@ -15,8 +15,15 @@ log = logging.getLogger(__name__)
 AFTER_FAILURE_SECONDS = 5.0
 
 
+def _nobody(_worker: str, _trouble: str | None) -> None:
+    pass
+
+
 class LocalEngine:
-    def __init__(self, workers: Mapping[str, Round]) -> None:
+    def __init__(self, workers: Mapping[str, Round], told: Callable[[str, str | None], None] = _nobody) -> None:
+        """`told`: hears after each round what keeps a worker from its work, or None."""
+        self._told = told
+        self._failing: dict[str, str] = {}
         self._stopping = threading.Event()
         self._wakes = {name: threading.Event() for name in workers}
         self._threads = [
@@ -52,9 +59,22 @@ class LocalEngine:
     def _one_round(self, name: str, round_: Round) -> float:
         """A round that fails is told and tried again: a worker never ends before the engine does."""
         try:
-            return round_()
+            seconds = round_()
         except H2hError as error:
-            log.error("round failed", extra={"event": "round_failed", "worker": name, "text": str(error)})
-        except Exception:
+            self._failed(name, str(error))
+            return AFTER_FAILURE_SECONDS
+        except Exception as error:
             log.exception("round failed", extra={"event": "round_failed", "worker": name})
-        return AFTER_FAILURE_SECONDS
+            self._told(name, f"the gateway itself failed ({type(error).__name__}); report it, with the log")
+            return AFTER_FAILURE_SECONDS
+        if self._failing.pop(name, None):
+            log.info("round good again", extra={"event": "round_good_again", "worker": name})
+        self._told(name, None)
+        return seconds
+
+    def _failed(self, name: str, text: str) -> None:
+        """Once for each trouble, however often it is met again."""
+        if self._failing.get(name) != text:
+            log.error("round failed", extra={"event": "round_failed", "worker": name, "text": text})
+        self._failing[name] = text
+        self._told(name, text)

@@ -6,10 +6,13 @@ views      what people and programs read                                     jou
 troubles   what does not work in a bank's folder
 people     decisions: hold, release, sent by hand, …; `rehearsal`: the same, and nothing stays
 cases      what is known of one transfer, for whoever has to decide about it
+restored   safe mode, after the ledger was put back from an older copy
 """
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
 
 from h2h.ledger.cases import Cases
@@ -18,17 +21,23 @@ from h2h.ledger.database import Database
 from h2h.ledger.journal import Journal
 from h2h.ledger.messages import Messages
 from h2h.ledger.people import People
+from h2h.ledger.restored import Restored
 from h2h.ledger.transfers import Transfers
 from h2h.ledger.troubles import Troubles
 from h2h.ledger.views import Views
+from h2h.witness import Witness
 
 
 class Ledger:
-    def __init__(self, url: str, base: Path) -> None:
-        """Open the database, `base` being the folder of a relative SQLite file, and bring it up to date."""
+    def __init__(self, url: str, base: Path, witness: Witness | None = None, *, joining: bool = False) -> None:
+        """Open the database, `base` being the folder of a relative SQLite file, and bring it up to date.
+
+        The witness notes the journal's head from now on, unless it contradicts the journal: `restored` tells.
+        `joining`: the ledger is not in this folder, so that a witness who knows nothing yet is no sign.
+        """
         self._database = Database(url, base)
         self.transfers = Transfers(self._database)
-        self.people = People(self._database.transaction)
+        self.people = People(partial(self._database.transaction, witnessed=True))
         self.rehearsal = People(self._database.rehearsal)
         self.cases = Cases(self._database)
         self.messages = Messages(self._database)
@@ -37,6 +46,11 @@ class Ledger:
         self.troubles = Troubles(self._database)
         self.views = Views(self._database)
         self.journal = Journal(self._database)
+        self.restored = Restored(self._database, self.journal, witness, joining=joining)
+
+    def held(self, node: str) -> AbstractContextManager[None]:
+        """Be the one gateway of this node that works on the ledger; AlreadyRunning beside another."""
+        return self._database.held(node)
 
     def close(self) -> None:
         self._database.close()

@@ -14,8 +14,8 @@ from h2h.ledger import tables as t
 from h2h.ledger.database import Database
 from h2h.ledger.earlier import repeated_since
 from h2h.ledger.findings import load_findings
+from h2h.ledger.moves import get_row
 from h2h.ledger.rows import Transfer
-from h2h.ledger.transfers import get_row
 from h2h.lifecycle import State
 from h2h.model import Finding
 from h2h.repeats import EarlierFile

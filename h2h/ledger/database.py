@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
+import logging
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,9 +13,13 @@ from typing import Any
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 
-from h2h.errors import Stale, StoreError
+from h2h.errors import AlreadyRunning, Stale, StoreError
+from h2h.witness import Head, Witness
+
+log = logging.getLogger(__name__)
 
 HEAD = "0004"  # the newest migration
+NEW_HEAD = "h2h_head"  # the head of the journal as the transaction under way will leave it
 BUSY_SECONDS = 30
 CONNECTIONS = 20  # kept open; more are opened when needed
 WRITER = 0x683268  # the advisory lock that makes writers on PostgreSQL take turns, as SQLite has it by itself
@@ -23,15 +30,31 @@ class Database:
 
     def __init__(self, url: str, base: Path) -> None:
         self.engine = _engine(url, base)
+        self.witness: Witness | None = None
         self._upgrade()
 
     @contextmanager
-    def transaction(self) -> Iterator[Connection]:
-        """One unit of work: committed as a whole, or nothing of it. The writer's lock is taken at once."""
+    def transaction(self, *, witnessed: bool = False) -> Iterator[Connection]:
+        """One unit of work: committed as a whole, or nothing of it. The writer's lock is taken at once.
+
+        Once it is committed the witness notes the journal's new head; `witnessed`: durably.
+        """
         with self._translated(), self.engine.begin() as connection:
+            connection.info.pop(NEW_HEAD, None)  # of a transaction that was rolled back
             if connection.dialect.name == "postgresql":
                 connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": WRITER})
             yield connection
+            head = connection.info.pop(NEW_HEAD, None)
+        self._note(head, durably=witnessed)
+
+    def _note(self, head: Head | None, *, durably: bool) -> None:
+        """A witness that lags behind is no reason to stop: what was committed is committed."""
+        if head is None or self.witness is None:
+            return
+        try:
+            self.witness.note(head, durably=durably)
+        except StoreError as error:
+            log.error("the journal's head was not noted", extra={"event": "witness_failed", "text": str(error)})
 
     @contextmanager
     def rehearsal(self) -> Iterator[Connection]:
@@ -45,6 +68,23 @@ class Database:
         """A consistent view that takes no writer's lock."""
         with self._translated(), self.engine.connect().execution_options(h2h_reading=True) as connection:
             yield connection
+
+    @contextmanager
+    def held(self, node: str) -> Iterator[None]:
+        """Be the one gateway of this node that works on the ledger, from whatever data folder; else AlreadyRunning."""
+        if self.engine.dialect.name == "sqlite":
+            with _file_held(Path(f"{self.engine.url.database}.lock")):
+                yield
+            return
+        with self._translated(), self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            keys = {"key": WRITER, "node": node}
+            query = text("SELECT pg_try_advisory_lock(:key, hashtext(:node))")
+            if not connection.execute(query, keys).scalar():
+                raise AlreadyRunning(f"A gateway of {node} works on this ledger already; it sends and pulls by itself.")
+            try:
+                yield
+            finally:
+                connection.execute(text("SELECT pg_advisory_unlock(:key, hashtext(:node))"), keys)
 
     def close(self) -> None:
         self.engine.dispose()
@@ -88,6 +128,23 @@ class Database:
             "database and user exist, and whether it lets the user in (pg_hba.conf there, ~/.pgpass here); ledger.url "
             "in the settings names them"
         )
+
+
+@contextmanager
+def _file_held(lock: Path) -> Iterator[None]:
+    """A file of its own: SQLite's locks on the database would be lost with any handle on it that is closed."""
+    try:
+        handle = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise StoreError(f"{lock} cannot be written: {error.strerror}.") from error
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise AlreadyRunning(f"A gateway works on the ledger {lock.with_suffix('')} already.") from None
+        yield
+    finally:
+        os.close(handle)
 
 
 def _engine(url: str, base: Path) -> Engine:

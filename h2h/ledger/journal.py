@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,8 +16,10 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, String, desc, insert, select, type_coerce
 
-from h2h.ledger.database import Database
+from h2h.ledger.database import NEW_HEAD, Database
+from h2h.ledger.safety import LEDGER, Safety
 from h2h.ledger.tables import INSTANT_FORMAT, canonical, event
+from h2h.witness import Head
 
 GENESIS = "0" * 64
 PAGE = 5000
@@ -36,20 +39,30 @@ class Event:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chain:
-    """What `verify` found: the number of good events, the head's hash, and the first fault if there is one."""
+    """What `verify` found: the number of good events, the head's hash, and the first fault if there is one.
+
+    `restored`: what a person accepted as lost when the ledger was put back from an older copy. It is never hidden.
+    """
 
     events: int
     head: str
     fault: str | None = None
+    restored: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Anchor:
-    """The head of the chain as it was at some time."""
+    """The head of the chain as it was at some time, and the RFC 3161 answer that stamps it."""
 
     seq: int
     hash: str
     at: datetime
+    stamp: bytes | None = None
+
+
+def words_of(head: Anchor) -> bytes:
+    """What a time stamp is asked on."""
+    return f"{head.seq} {head.hash}\n".encode()
 
 
 def record(
@@ -65,6 +78,7 @@ def record(
             seq=seq, at=at, subject=subject, kind=kind, actor=actor, data=body, previous=previous, hash=digest
         )
     )
+    connection.info[NEW_HEAD] = Head(seq=seq, hash=digest)
 
 
 def _hash(*parts: object) -> str:
@@ -88,25 +102,45 @@ class Journal:
 
     def head(self, now: datetime) -> Anchor | None:
         """The last event's number and hash, to be noted elsewhere; None while nothing has happened."""
+        last = self.last()
+        return Anchor(seq=last.seq, hash=last.hash, at=now) if last.seq else None
+
+    def last(self) -> Head:
+        """The head as it is; number 0 while nothing has happened."""
         with self._database.reading() as connection:
             row = connection.execute(select(event.c.seq, event.c.hash).order_by(desc(event.c.seq)).limit(1)).first()
-        return Anchor(seq=row.seq, hash=row.hash, at=now) if row else None
+        return Head(seq=row.seq, hash=row.hash) if row else Head(seq=0, hash=GENESIS)
+
+    def contradicted_by(self, head: Head) -> str | None:
+        """Why this head, noted elsewhere, cannot be of this journal's past; None where it can."""
+        with self._database.reading() as connection:
+            found = connection.execute(select(event.c.hash).where(event.c.seq == head.seq)).scalar()
+        if head.seq == 0 or found == head.hash:
+            return None
+        if found is None:
+            return f"the journal ends with event {self.last().seq}, and there was an event {head.seq}"
+        return f"event {head.seq} of the journal is not the one that was there"
 
     def verify(self, anchors: Sequence[Anchor] = ()) -> Chain:
         """Walk the whole chain; with heads that were noted elsewhere, a cut or rebuilt chain is found as well."""
-        noted: dict[int, Anchor] = {}
+        noted: defaultdict[int, list[Anchor]] = defaultdict(list)
         for anchor in anchors:
-            noted.setdefault(anchor.seq, anchor)
+            noted[anchor.seq].append(anchor)
         previous, count = GENESIS, 0
+        doubts: list[_Doubt] = []
+        losses = _Losses()
         for row in self._rows():
-            if fault := _fault(row, count + 1, previous) or _rebuilt(row, noted.get(row.seq)):
-                return Chain(events=count, head=previous, fault=fault)
+            if fault := _fault(row, count + 1, previous):
+                return Chain(events=count, head=previous, fault=fault, restored=losses.accepted)
+            doubts += [_Doubt(a, count, previous, _rebuilt(a)) for a in noted.pop(row.seq, ()) if a.hash != row.hash]
+            losses.see(row)
             previous, count = row.hash, count + 1
-        last = max(noted, default=0)
-        if last > count:
-            at = f"{noted[last].at:%Y-%m-%d %H:%M} UTC"
-            return Chain(events=count, head=previous, fault=f"its end was cut off: event {last} was there on {at}")
-        return Chain(events=count, head=previous)
+        for seq in sorted(noted):
+            doubts += [_Doubt(a, count, previous, _cut(a)) for a in noted[seq]]
+        for doubt in doubts:
+            if not losses.explain(doubt.anchor):
+                return Chain(events=doubt.events, head=doubt.head, fault=doubt.fault, restored=losses.accepted)
+        return Chain(events=count, head=previous, restored=losses.accepted)
 
     def since_first_of(self, subjects: Sequence[str]) -> Iterator[dict[str, Any]]:
         """Every event from the first of these subjects' to the head, as stored."""
@@ -135,10 +169,49 @@ def _fault(row: Row[Any], expected: int, previous: str) -> str | None:
     return None if digest == row.hash else f"event {row.seq} was edited"
 
 
-def _rebuilt(row: Row[Any], noted: Anchor | None) -> str | None:
-    if noted is None or noted.hash == row.hash:
-        return None
-    return f"event {row.seq} is not the one that was there on {noted.at:%Y-%m-%d %H:%M} UTC: the chain was rebuilt"
+@dataclass(frozen=True, slots=True)
+class _Doubt:
+    """A head that was noted and does not stand in the chain: after how many good events, and what it looks like."""
+
+    anchor: Anchor
+    events: int
+    head: str
+    fault: str
+
+
+class _Losses:
+    """What was lost when the ledger was put back from an older copy, as far as a person accepted it."""
+
+    def __init__(self) -> None:
+        self.accepted: tuple[str, ...] = ()
+        self._open: list[tuple[int, datetime]] = []
+        self._spans: list[tuple[int, datetime]] = []
+
+    def see(self, row: Row[Any]) -> None:
+        if row.subject != LEDGER:
+            return
+        if row.kind == Safety.BEGAN:
+            self._open.append((row.seq, _instant(row.at)))
+        if row.kind == Safety.ACCEPTED and self._open:
+            self._spans += self._open
+            text = f"put back from a copy that ended with event {self._open[0][0] - 1}; accepted by {row.actor}"
+            self.accepted += (f"{text} on {_instant(row.at):%Y-%m-%d %H:%M} UTC",)
+            self._open = []
+
+    def explain(self, anchor: Anchor) -> bool:
+        return any(anchor.seq >= seq and anchor.at <= at for seq, at in self._spans)
+
+
+def _instant(text: str) -> datetime:
+    return datetime.strptime(text, INSTANT_FORMAT).replace(tzinfo=UTC)
+
+
+def _rebuilt(noted: Anchor) -> str:
+    return f"event {noted.seq} is not the one that was there on {noted.at:%Y-%m-%d %H:%M} UTC: the chain was rebuilt"
+
+
+def _cut(noted: Anchor) -> str:
+    return f"its end was cut off: event {noted.seq} was there on {noted.at:%Y-%m-%d %H:%M} UTC"
 
 
 def _event(row: Row[Any]) -> Event:

@@ -15,8 +15,8 @@ from h2h.errors import NotAllowed, UsageError
 from h2h.ledger import tables as t
 from h2h.ledger.earlier import free_message_id, keep_message_id, repeated_since
 from h2h.ledger.judged import forget_refusal
+from h2h.ledger.moves import change_row, get_row, move_row
 from h2h.ledger.rows import Transfer
-from h2h.ledger.transfers import change_row, get_row, move_row
 from h2h.lifecycle import COMMANDS, Actor, State, Trigger, commands, move
 from h2h.verdicts import Verdict, verdict_of, verdict_over
 

@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, bindparam, func, insert, or_, select, update
 
 from h2h.ledger import tables as t
-from h2h.ledger.transfers import change_state, touch_verdict
+from h2h.ledger.moves import change_state, touch_verdict
 from h2h.lifecycle import FREES_MESSAGE_ID, Actor, State, Trigger
 from h2h.model import BatchStatus, Finding, InboundId, PaymentStatus, Reason, Record, Severity, StatusReport
 from h2h.verdicts import (
@@ -140,7 +140,7 @@ class _Application:
         text = f"The report answers {row.id}, which is {row.state} and was not handed over. Ask the bank what it has."
         self._find("REPORT_UNSENT", text, Severity.ERROR)
         if row.state in (State.READY, State.FAILED):
-            columns = {"due_at": None, "proposed_by": "bank"}
+            columns: dict[str, Any] = {"due_at": None, "proposed_by": "bank"}
             change_state(self._connection, row.id, Trigger.NAMED_BY_BANK, Actor.BANK, self._now, reason=text, **columns)
 
     def _find(self, code: str, text: str, severity: Severity = Severity.WARNING, line: int | None = None) -> None:

@@ -64,6 +64,17 @@ class Received:
     size: int
 
 
+def received_of(transfer: Transfer) -> Received:
+    return Received(
+        id=transfer.id,
+        bank=transfer.bank,
+        watch=transfer.watch,
+        name=transfer.name,
+        sha256=transfer.sha256,
+        size=transfer.size,
+    )
+
+
 def transfer_of(row: Row[Any]) -> Transfer:
     values = dict(row._mapping)
     values["state"], values["verdict"] = State(row.state), Verdict(row.verdict)

@@ -10,26 +10,28 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, and_, func, insert, or_, select, update
+from sqlalchemy import Connection, and_, false, func, or_, select, update
 
-from h2h.errors import Stale, UsageError
-from h2h.identity import content_hash
+from h2h.errors import Stale
 from h2h.ledger import tables as t
 from h2h.ledger.attempts import announce, begin, complete, taken
 from h2h.ledger.database import Database, changed_one
-from h2h.ledger.findings import store_findings
-from h2h.ledger.journal import record
-from h2h.ledger.judged import outcome, store_payments, summarise
+from h2h.ledger.moves import GATEWAY, enter, enter_judgement
+from h2h.ledger.moves import NO_LEASE as _NO_LEASE
+from h2h.ledger.moves import change_row as _change
+from h2h.ledger.moves import get_row as _get
+from h2h.ledger.moves import move_row as _move
 from h2h.ledger.rows import Received as Received
 from h2h.ledger.rows import Transfer as Transfer
+from h2h.ledger.rows import received_of as received_of
 from h2h.ledger.rows import transfer_of
-from h2h.lifecycle import Actor, State, Trigger, move
+from h2h.ledger.safety import in_safe_mode
+from h2h.lifecycle import Actor, State, Trigger
 from h2h.model import Judgement, TransferId
-from h2h.verdicts import REFUSALS, Verdict
+from h2h.verdicts import REFUSALS
 
 DUE_LIMIT = 100
 AT_WORK = (State.STAGING, State.PUBLISHING)
-GATEWAY = "gateway"
 
 
 Names = Callable[[Transfer, int, Callable[[str], bool]], tuple[str, str]]
@@ -52,24 +54,28 @@ class Transfers:
             return [transfer_of(row) for row in connection.execute(query)]
 
     def due(self, bank: str, now: datetime) -> list[Transfer]:
-        """What wants to be looked at now: READY at its time, and STAGING or PUBLISHING that nobody owns."""
+        """What wants to be looked at now: READY at its time, and STAGING or PUBLISHING that nobody owns.
+
+        In safe mode nothing that is READY.
+        """
         c = t.transfer.c
-        query = (
-            select(t.transfer)
-            .where(c.bank == bank, c.due_at <= now)
-            .where(or_(c.state == State.READY, and_(c.state.in_(AT_WORK), _unowned(now))))
-            .order_by(c.due_at, c.received_at)
-            .limit(DUE_LIMIT)
-        )
         with self._database.reading() as connection:
+            new = false() if in_safe_mode(connection) else c.state == State.READY
+            query = (
+                select(t.transfer)
+                .where(c.bank == bank, c.due_at <= now)
+                .where(or_(new, and_(c.state.in_(AT_WORK), _unowned(now))))
+                .order_by(c.due_at, c.received_at)
+                .limit(DUE_LIMIT)
+            )
             return [transfer_of(row) for row in connection.execute(query)]
 
     def next_due(self, bank: str) -> datetime | None:
         """When the next transfer of the bank wants to be looked at."""
         c = t.transfer.c
-        waiting = c.state.in_([State.READY, State.PUBLISHING])
-        query = select(c.due_at).where(c.bank == bank, waiting, c.due_at.is_not(None)).order_by(c.due_at).limit(1)
         with self._database.reading() as connection:
+            waiting = c.state.in_([State.PUBLISHING] if in_safe_mode(connection) else [State.READY, State.PUBLISHING])
+            query = select(c.due_at).where(c.bank == bank, waiting, c.due_at.is_not(None)).order_by(c.due_at).limit(1)
             return connection.execute(query).scalar()
 
     def hurry(self, now: datetime) -> None:
@@ -111,17 +117,7 @@ class Transfers:
     def received(self, new: Received, now: datetime) -> bool:
         """RECEIVED, once for each id; False where it is known already."""
         with self._database.transaction() as connection:
-            known = connection.execute(select(t.transfer.c.sha256).where(t.transfer.c.id == new.id)).scalar()
-            if known is not None:
-                if known != new.sha256:
-                    raise Stale(f"{new.id} was taken with other content before.")
-                return False
-            values = {key: getattr(new, key) for key in ("id", "bank", "watch", "name", "sha256", "size")}
-            fresh: dict[str, Any] = {"state": State.RECEIVED, "verdict": Verdict.NONE, "received_at": now}
-            zeros: dict[str, Any] = {"attempts": 0, "failures": 0, "fence": 0, "version": 1}
-            connection.execute(insert(t.transfer).values(**values, **fresh, **zeros))
-            record(connection, at=now, subject=new.id, kind=State.RECEIVED, actor=GATEWAY, data=values)
-        return True
+            return enter(connection, new, now)
 
     def judged(
         self,
@@ -133,26 +129,10 @@ class Transfers:
         same_payments_within: timedelta = timedelta(),
     ) -> Transfer:
         """INVALID, DUPLICATE, HELD or READY, with payments and findings. What came before is looked for in here."""
-        good = judgement.good and judgement.header is not None
-        content = content_hash(judgement) if good else None
-        summary = summarise(judgement)
-        since = now - same_payments_within if same_payments_within else None
         with self._database.transaction() as connection:
-            row = _get(connection, transfer_id)
-            if good:
-                store_payments(connection, transfer_id, judgement)
-            found = outcome(connection, row, judgement, content, since)
-            store_findings(connection, transfer_id, found.findings)
-            told = {"findings": len(found.findings), "duplicate_of": found.of, "reason": found.reason}
-            return _move(
-                connection, row, found.trigger, Actor.GATEWAY, now,
-                reason=found.reason,
-                data=told | {k: summary[k] for k in ("message", "message_id", "payments")},
-                due_at=due_at if found.trigger is Trigger.JUDGED_GOOD else None,
-                duplicate_of=found.of,
-                content_sha256=content,
-                **summary,
-            )  # fmt: skip
+            return enter_judgement(
+                connection, transfer_id, judgement, Trigger.JUDGED_GOOD, due_at, now, same_payments_within
+            )
 
     # Lease, stage, publish, reconcile.
 
@@ -180,7 +160,7 @@ class Transfers:
     ) -> Transfer | None:
         """Own the transfer for a while: READY becomes STAGING with a new attempt; PUBLISHING stays, to be reconciled.
 
-        None where somebody else was quicker.
+        None where somebody else was quicker, and in safe mode.
         """
         with self._database.transaction() as connection:
             row = _get(connection, transfer.id)
@@ -189,6 +169,8 @@ class Transfers:
             held: dict[str, Any] = {"owner": owner, "lease_until": now + lease_time, "fence": row.fence + 1}
             if row.state is State.PUBLISHING:
                 return _change(connection, row, now, "reconcile", GATEWAY, {"owner": owner}, **held)
+            if in_safe_mode(connection):
+                return None
             number = row.attempts + 1
             temporary, remote = names(row, number, lambda path: taken(connection, row, path))
             begin(connection, row, number, temporary, remote, now)
@@ -212,7 +194,7 @@ class Transfers:
 
     def publishing(self, transfer: Transfer, now: datetime) -> Transfer:
         """The point of no return: from here on the file is never uploaded again. Stale for a fenced-off worker."""
-        with self._database.transaction() as connection:
+        with self._database.transaction(witnessed=True) as connection:
             row = _fenced(connection, transfer)
             announce(connection, row)
             complete(connection, row, step="publish")
@@ -301,62 +283,6 @@ class Transfers:
             return _change(connection, row, now, "postponed", GATEWAY, data, due_at=due_at, reason=reason)
 
 
-_NO_LEASE = {"owner": None, "lease_until": None}
-
-
-def change_state(
-    connection: Connection, transfer_id: str, trigger: Trigger, actor: Actor, now: datetime, **columns: Any
-) -> None:
-    """Move a transfer within somebody else's transaction, as when a pain.002 names it."""
-    row = _get(connection, transfer_id)
-    complete(connection, row, ended_at=now, outcome="DELIVERED", text=columns.get("reason"))
-    reason = columns.pop("reason", None)
-    _move(connection, row, trigger, actor, now, reason=reason, data={"reason": reason}, **columns, **_NO_LEASE)
-
-
-def _move(
-    connection: Connection,
-    row: Transfer,
-    trigger: Trigger,
-    actor: Actor,
-    now: datetime,
-    *,
-    reason: str | None,
-    data: Mapping[str, Any],
-    who: str | None = None,
-    **columns: Any,
-) -> Transfer:
-    to = move(row.state, trigger, actor)
-    told = {"from": row.state, **data}
-    return _change(connection, row, now, to, who or actor.value, told, state=to, reason=reason, **columns)
-
-
-def _change(
-    connection: Connection,
-    row: Transfer,
-    now: datetime,
-    kind: str,
-    who: str,
-    data: Mapping[str, Any],
-    **columns: Any,
-) -> Transfer:
-    """The one place where a transfer's row changes: guarded by its version, together with its event."""
-    c = t.transfer.c
-    done = connection.execute(
-        update(t.transfer).where(c.id == row.id, c.version == row.version).values(version=row.version + 1, **columns)
-    )
-    changed_one(done, row.id)
-    record(connection, at=now, subject=row.id, kind=str(kind), actor=who, data=data)
-    return _get(connection, row.id)
-
-
-def _get(connection: Connection, transfer_id: str) -> Transfer:
-    row = connection.execute(select(t.transfer).where(t.transfer.c.id == transfer_id)).first()
-    if row is None:
-        raise UsageError(f"There is no transfer {transfer_id}; `h2h files` lists them.")
-    return transfer_of(row)
-
-
 def _unowned(now: datetime) -> Any:
     return or_(t.transfer.c.owner.is_(None), t.transfer.c.lease_until < now)
 
@@ -387,23 +313,3 @@ def _take_back(connection: Connection, row: Transfer, now: datetime) -> None:
     else:
         text = "the gateway stopped while it held this transfer"
         _change(connection, row, now, "lease taken back", GATEWAY, {"reason": text}, **_NO_LEASE)
-
-
-def touch_verdict(
-    connection: Connection,
-    transfer_id: str,
-    verdict: Verdict,
-    *,
-    reason: str | None,
-    by: str,
-    now: datetime,
-    noted_by: str | None = None,
-) -> None:
-    """The bank's word on the whole file, as a pain.002 has just changed it. `noted_by`: who stands for it instead."""
-    row = _get(connection, transfer_id)
-    data = {"verdict": verdict, "was": row.verdict, "by": by, "reason": reason}
-    words = {"verdict": verdict, "verdict_by": noted_by, "answered_at": now, "reason": reason}
-    _change(connection, row, now, f"verdict {verdict}", "bank", data, **words)
-
-
-get_row, move_row, change_row = _get, _move, _change  # for what people decide, in people.py

@@ -188,6 +188,14 @@ class Views:
             )
         return found
 
+    def file_of(self, name: str) -> str:
+        """The id of a file by its id or the end of it, or by the reference of a payment that one file alone has."""
+        carriers = sorted({payment.transfer for payment in self.payments(name)})
+        if len(carriers) > 1:
+            text = f"{len(carriers)} files carry a payment {name}: {', '.join(carriers)}; name one of them."
+            raise UsageError(text)
+        return carriers[0] if carriers else self.find(name)
+
     def history(self, file_id: str) -> History:
         with self._database.reading() as connection:
             outbound = connection.execute(select(t.transfer).where(t.transfer.c.id == file_id)).first()

@@ -18,6 +18,7 @@ from h2h.channels import Channel
 from h2h.clock import Clock
 from h2h.config import Bank, Outbound
 from h2h.errors import ChannelError, Damaged, NotDelivered, Refused, Stale, StoreError
+from h2h.foothold import Foothold
 from h2h.ledger import Ledger
 from h2h.ledger.transfers import Transfer
 from h2h.lifecycle import State, Trigger
@@ -46,17 +47,25 @@ class Handover:
         self._publisher = Publisher(bank, line=line, ledger=ledger, archive=archive, clock=clock)
 
     def round(self, progress: Callable[[Transfer], None] = lambda _: None, *, stop: Callable[[], bool]) -> None:
-        """Look once at everything that is due; ends early where the bank cannot be reached."""
+        """Look once at everything that is due; ends early where the bank cannot be reached.
+
+        StoreError where the disk is nearly full: then only what is under way is brought to its end.
+        """
         seen: set[TransferId] = set()
+        short: str | None = None
         while due := [t for t in self._ledger.transfers.due(self.bank.name, self._clock.now()) if t.id not in seen]:
             for transfer in due:
                 if stop() or self._line.suspended_until():
                     return
                 seen.add(transfer.id)
+                if transfer.state is State.READY and (short := self._archive.shortage()):
+                    continue
                 try:
                     progress(self._look_at(transfer))
                 except Stale as error:
                     log.warning("transfer changed hands", extra={"event": "stale", "text": str(error)})
+        if short:
+            raise StoreError(short)
 
     def _look_at(self, transfer: Transfer) -> Transfer:
         folder = self.bank.outbound_for(transfer.watch)
@@ -192,7 +201,15 @@ class Handover:
             self._clear_away(session, staged)
             return clash
         publishing = self._ledger.transfers.publishing(transfer, now)
+        self._witness(folder)
         return self._publisher.publish(session, publishing)
+
+    def _witness(self, folder: Outbound) -> None:
+        """How far the journal has come, noted where the files come from: the data folder may be put back as a whole."""
+        try:
+            Foothold(folder).witness.note(self._ledger.journal.last())
+        except StoreError as error:
+            log.warning("the journal's head was not noted", extra={"event": "witness_failed", "text": str(error)})
 
     def _clash(self, session: Channel, transfer: Transfer) -> Transfer | None:
         """The transfer, held, where somebody's file has its final name."""

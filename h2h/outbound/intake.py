@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import timedelta
 from typing import BinaryIO
@@ -16,10 +17,11 @@ from h2h.archive import Archive
 from h2h.clock import Clock
 from h2h.config import Bank, Outbound
 from h2h.confined import ConfinedReader
-from h2h.errors import FolderError, H2hError, Stale, StillChanging
+from h2h.errors import FolderError, H2hError, Stale, StillChanging, StoreError
 from h2h.folders import Claimed, Scan, WatchedFolder, owner_of
+from h2h.foothold import Filed, Foothold
 from h2h.ledger import Ledger
-from h2h.ledger.transfers import Received, Transfer
+from h2h.ledger.transfers import Received, Transfer, received_of
 from h2h.lifecycle import State
 from h2h.model import Finding, Judgement, Severity, TransferId
 from h2h.outbound.judge import judge
@@ -46,6 +48,7 @@ class Intake:
         self.bank = bank
         self.folder = folder
         self._watched = WatchedFolder(folder, lambda: ledger.transfers.taken_from(str(folder.watch)))
+        self._foothold = Foothold(folder)
         self._ledger = ledger
         self._archive = archive
         self._reader = reader
@@ -65,10 +68,52 @@ class Intake:
         except FolderError as error:
             log.error("watched folder cannot be used", extra={"event": "scan_failed", "text": str(error)})
             return Scan(error=str(error))
-        for name in scan.ready:
-            if claimed := self._claim(name):
-                self._take(claimed, origin, progress)
+        short = [why for name in scan.ready if (why := self._take_new(name, origin, progress))]
+        if short:
+            raise StoreError(short[0])
         return scan
+
+    def _take_new(self, name: str, origin: Origin, progress: Callable[[Transfer], None]) -> str | None:
+        """Claim and take one file; why not, where there is no room for it: it stays where it is."""
+        if short := self._archive.shortage(self._foothold.size(name)):
+            return short
+        if claimed := self._claim(name):
+            self._take(claimed, origin, progress)
+        return None
+
+    # After the ledger was put back from an older copy.
+
+    def strangers(self) -> list[Filed]:
+        """Files that were filed away under an id of ours which the ledger does not know."""
+        filed = self._foothold.filed()
+        unknown = self._ledger.restored.unknown(file.id for file in filed)
+        return [file for file in filed if file.id in unknown]
+
+    def take_stock(self, progress: Callable[[Transfer], None] = lambda _: None) -> None:
+        """Enter every file that was taken, and of which the ledger has no judgement: the bank may have it."""
+        claims = self._watched.claims()
+        unknown = self._ledger.restored.unknown(claim.id for claim in claims)
+        found: list[Filed | Claimed] = [*self.strangers(), *(claim for claim in claims if claim.id in unknown)]
+        for file in found:
+            opened = self._foothold.open(file) if isinstance(file, Filed) else self._watched.open(file)
+            try:
+                received, _ = self._received(file, opened)
+            except StillChanging:
+                raise  # it is not known yet what it is: stock is taken again at the next start
+            except FolderError as error:
+                log.error("file cannot be entered", extra={"event": "stock_failed", "text": str(error)})
+                continue
+            progress(self._enter(received))
+        for transfer in self._ledger.transfers.in_state(State.RECEIVED):
+            if transfer.watch == str(self.folder.watch):
+                progress(self._enter(received_of(transfer)))
+
+    def _enter(self, file: Received) -> Transfer:
+        with self._archive.open(file.sha256) as source:
+            judgement = self._judgement(file.id, source)
+        return self._ledger.restored.found(file, judgement, self._clock.now(), self._same_payments_within)
+
+    # What a round does.
 
     def _claim(self, name: str) -> Claimed | None:
         try:
@@ -103,41 +148,46 @@ class Intake:
 
     def _keep(self, claimed: Claimed, origin: Origin) -> tuple[Transfer, list[Finding]]:
         """Bytes into the archive first, then the row that names them; and what speaks against the file's origin."""
+        received, owner = self._received(claimed, self._watched.open(claimed))
+        self._ledger.transfers.received(received, self._clock.now())
+        doubts = origin.findings(owner, self._watched.manifest(claimed), received.sha256) if origin.asked else ()
+        return self._ledger.transfers.get(claimed.id), [*doubts]
+
+    def _received(self, file: Claimed | Filed, opened: AbstractContextManager[BinaryIO]) -> tuple[Received, int]:
+        """The file's bytes in the archive, and who owns it."""
         with self._archive.incoming() as incoming:
-            with self._watched.open(claimed) as source:
+            with opened as source:
                 owner = owner_of(source)
                 if not incoming.copy(source, self.folder.max_size):
-                    raise FolderError(f"{claimed.name} grew beyond {self.folder.max_size} bytes after it was claimed.")
+                    raise FolderError(f"{file.name} grew beyond {self.folder.max_size} bytes after it was claimed.")
             sha256 = incoming.keep()
         received = Received(
-            id=claimed.id,
+            id=file.id,
             bank=self.bank.name,
             watch=str(self.folder.watch),
-            name=claimed.name,
+            name=file.name,
             sha256=sha256,
             size=incoming.size,
         )
-        self._ledger.transfers.received(received, self._clock.now())
-        doubts = origin.findings(owner, self._watched.manifest(claimed), sha256) if origin.asked else ()
-        return self._ledger.transfers.get(claimed.id), [*doubts]
+        return received, owner
 
     def _judge(self, transfer: Transfer, doubts: Sequence[Finding]) -> Transfer:
         with self._archive.open(transfer.sha256) as source:
-            judgement = self._judgement(transfer, source)
+            judgement = self._judgement(transfer.id, source)
         judgement = replace(judgement, findings=[*doubts, *judgement.findings])
         now = self._clock.now()
         return self._ledger.transfers.judged(
             transfer.id, judgement, due_at=now, now=now, same_payments_within=self._same_payments_within
         )
 
-    def _judgement(self, transfer: Transfer, source: BinaryIO) -> Judgement:
+    def _judgement(self, transfer_id: TransferId, source: BinaryIO) -> Judgement:
         """A fault of our own while judging refuses the file: nothing is sent that was not judged to its end."""
         try:
             return judge(self._reader.read(source, strict=True, expected=self.folder.messages))
         except H2hError:
             raise
         except Exception as error:
-            log.exception("judging failed", extra={"event": "judge_failed", "transfer": transfer.id})
+            log.exception("judging failed", extra={"event": "judge_failed", "transfer": transfer_id})
             text = f"The gateway itself failed on this file ({type(error).__name__}); report it, with the log."
             finding = Finding(code="INTERNAL", severity=Severity.ERROR, text=text)
             return Judgement(header=None, batches=(), payments=(), findings=[finding])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from h2h.errors import StoreError
 from h2h.evidence import write_bundle
 from h2h.lifecycle import State
 from h2h.sandbox.scenario import Scenario
+from h2h.verify_bundle import faults
 
 from .world import sample, world
 
@@ -68,19 +70,43 @@ def test_a_bundle_holds_the_file_its_answers_and_its_statement_and_is_whole(unpa
     payments = [json.loads(line) for line in (unpacked / "payments.jsonl").read_text().splitlines()]
     assert len(payments) == 8
     assert all(payment["answers"] for payment in payments)
+    booked = [payment["booking"] for payment in payments if payment["booking"]]
+    assert len(booked) > 0
+    assert all(line["booking_date"] and line["amount"] and line["account"] and line["message"] for line in booked)
+    history = json.loads((unpacked / "history.json").read_text())
+    assert [attempt["outcome"] for attempt in history["attempts"]] == ["DELIVERED"]
+    assert {"RECEIVED", "READY", "STAGING", "PUBLISHING", "SENT"} <= {line["kind"] for line in history["lines"]}
+
+
+def test_a_byte_changed_anywhere_is_told(unpacked: Path) -> None:
+    """In every file of the bundle, at its start, its middle and its end."""
+    assert faults(unpacked) == []
+    for path in [p for p in sorted(unpacked.rglob("*")) if p.is_file()]:
+        whole = path.read_bytes()
+        for place in {0, len(whole) // 3, len(whole) // 2, len(whole) - 1}:
+            path.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+            assert found(unpacked), (path.name, place)
+        path.write_bytes(whole)
+    (unpacked / "files" / "more.xml").write_text("<more/>")
+    assert faults(unpacked) == ["files/more.xml was added"]
+
+
+def found(folder: Path) -> bool:
+    try:
+        return bool(faults(folder))
+    except (OSError, ValueError, KeyError, TypeError):
+        return True
 
 
 def edit(name: str, change: Callable[[str], str]) -> Callable[[Path], None]:
     """Change a file of the bundle and put its new hash into the manifest, as somebody who knows the format would."""
 
     def act(folder: Path) -> None:
-        import hashlib
-
         path = next(folder.glob(name))
         path.write_text(change(path.read_text()))
         manifest = json.loads((folder / "manifest.json").read_text())
         manifest["files"][str(path.relative_to(folder))] = hashlib.sha256(path.read_bytes()).hexdigest()
-        (folder / "manifest.json").write_text(json.dumps(manifest))
+        write_manifest(folder, manifest)
 
     return act
 
@@ -92,7 +118,13 @@ def without_line(number: int) -> Callable[[str], str]:
 def other_anchor(folder: Path) -> None:
     manifest = json.loads((folder / "manifest.json").read_text())
     manifest["anchors"][0]["hash"] = "0" * 64
-    (folder / "manifest.json").write_text(json.dumps(manifest))
+    write_manifest(folder, manifest)
+
+
+def write_manifest(folder: Path, manifest: object) -> None:
+    text = json.dumps(manifest).encode()
+    (folder / "manifest.json").write_bytes(text)
+    (folder / "manifest.sha256").write_text(f"{hashlib.sha256(text).hexdigest()}  manifest.json\n")
 
 
 @pytest.mark.parametrize(

@@ -137,7 +137,7 @@ def test_settings_data_and_keys_in_a_watched_folder_are_refused(tmp_path: Path) 
         done = h2h(erp.config, "check")
         assert done.returncode == 2
         for what in ("h2h.toml", "box.toml", "data", "client_key"):
-            assert f"{what} lies in the watched folder" in done.stderr
+            assert f"{what} is inside of {tmp_path}, a watched folder" in done.stderr
 
 
 # Half files.

@@ -45,6 +45,7 @@ class World:
     retry: dict[str, str] = field(default_factory=dict)
     outbound: dict[str, str] = field(default_factory=dict)
     inbound: dict[str, str] = field(default_factory=dict)
+    gateway_settings: dict[str, str] = field(default_factory=dict)
     remote: str = ""
     others: list[World] = field(default_factory=list)
     duplicates_days: int = 0  # off: most stories send the same payments again and again
@@ -67,8 +68,9 @@ class World:
 
     def write_settings(self) -> None:
         self.make_folders()
-        gateway = _table("[gateway]", {"data": '"data"', "environment": '"test"'})
-        self.config.write_text(gateway + _table("[duplicates]", {"days": str(self.duplicates_days)}))
+        gateway = {"data": '"data"', "environment": '"test"', **self.gateway_settings}
+        duplicates = {"days": str(self.duplicates_days)}
+        self.config.write_text(_table("[gateway]", gateway) + _table("[duplicates]", duplicates))
         for bank in (self, *self.others):
             bank.make_folders()
             (self.folder / "banks" / f"{bank.name}.toml").write_text(bank.profile())

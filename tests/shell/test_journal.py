@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from h2h.clock import Clock
 from h2h.config import load
 from h2h.gateway import Gateway
+from tests.flows.world import payments, world
 
 from .command import run as h2h
 
@@ -52,3 +54,31 @@ def test_a_ledger_that_was_put_in_place_of_the_anchored_one_is_found(config: Pat
     done = h2h(config, "journal", "verify")
     assert done.returncode == 1
     assert "the chain was rebuilt" in done.stdout
+
+
+def test_safe_mode_is_told_with_what_to_do_and_ends_by_a_persons_word(tmp_path: Path) -> None:
+    with world(tmp_path) as (erp, bank):
+        erp.write_settings()
+        assert h2h(erp.config, "send").returncode == 0
+        happens(erp.config)
+        shutil.copytree(tmp_path / "data", tmp_path / "copy", ignore=shutil.ignore_patterns("h2h.head"))
+        happens(erp.config)
+        for part in (tmp_path / "data").glob("h2h.db*"):
+            part.unlink()
+        for part in (tmp_path / "copy").glob("h2h.db*"):
+            shutil.copy(part, tmp_path / "data")
+        erp.drop_file(payments("MSG-1"))
+        early = h2h(erp.config, "journal", "accept", "--reason", "too soon")
+        assert (early.returncode, "nothing to accept" in early.stderr) == (1, True)
+        sent = h2h(erp.config, "send")
+        assert (sent.returncode, "SAFE MODE" in sent.stderr, bank.taken) == (1, True, [])
+        board = h2h(erp.config, "status")
+        assert board.returncode == 1
+        for said in ("nothing new is sent", "h2h resolve", "h2h journal accept", "event 2"):
+            assert said in board.stdout
+        assert h2h(erp.config, "journal", "accept").returncode == 2
+        assert "has ended" in h2h(erp.config, "journal", "accept", "--reason", "compared with the bank").stdout
+        assert h2h(erp.config, "send").returncode == 0
+        assert [t.data for t in bank.taken] == [payments("MSG-1")]
+        assert h2h(erp.config, "status").returncode == 0
+        assert "accepted by" in h2h(erp.config, "journal", "verify").stdout

@@ -489,6 +489,14 @@ SWAP = (
 )
 
 
+INSERT = (  # a forged event with a good hash of nothing in particular
+    "INSERT INTO event (seq, at, subject, kind, actor, data, previous, hash)"
+    " SELECT 6, at, subject, 'forged', actor, data, previous, 'x' FROM event WHERE seq = 2"
+)
+MAKE_ROOM = "UPDATE event SET seq = -seq - 1 WHERE seq >= 3"
+MOVE_BACK = "UPDATE event SET seq = -seq WHERE seq < 0"
+
+
 @pytest.mark.parametrize(
     ("edits", "fault"),
     [
@@ -506,6 +514,8 @@ SWAP = (
             "event 3 does not follow",
         ),
         (SWAP, "event 2 does not follow"),
+        ([INSERT], "event 6 does not follow"),
+        ([MAKE_ROOM, MOVE_BACK, INSERT.replace("SELECT 6", "SELECT 3")], "event 3 does not follow"),
     ],
 )
 def test_verify_finds_what_was_done_behind_the_databases_back(
@@ -535,6 +545,28 @@ def test_verify_finds_a_chain_that_was_rebuilt_by_a_head_noted_before(book: Book
     book.sent("T2", "MSG-2")
     assert book.ledger.journal.verify().fault is None
     assert "rebuilt" in str(book.ledger.journal.verify([noted]).fault)
+
+
+def test_what_a_person_accepted_as_lost_is_told_and_is_no_fault(book: Book, url: str) -> None:
+    """Heads noted of the lost part are explained by it, and those of any other time are not."""
+    book.sent("T1", "MSG-1")
+    copy_ends = book.ledger.journal.head(NOW)
+    book.sent("T2", "MSG-2")
+    lost = book.ledger.journal.head(NOW)
+    assert copy_ends
+    assert lost
+    sql(url, *drop_triggers(url), f"DELETE FROM event WHERE seq > {copy_ends.seq}")
+    book.ledger.restored.begin(["a sign"], LATER)
+    assert "rebuilt" in str(book.ledger.journal.verify([copy_ends, lost]).fault) or "cut off" in str(
+        book.ledger.journal.verify([copy_ends, lost]).fault
+    )
+    book.ledger.restored.stock_taken([], LATER)
+    book.ledger.restored.accept(who="ann", reason="compared", now=LATER)
+    chain = book.ledger.journal.verify([copy_ends, lost])
+    assert (chain.fault, len(chain.restored)) == (None, 1)
+    assert "event 5; accepted by ann" in chain.restored[0]
+    assert book.ledger.journal.verify([replace(lost, at=LATER + LEASE)]).fault
+    assert book.ledger.journal.verify([replace(copy_ends, hash="x")]).fault
 
 
 def test_verify_is_content_with_the_heads_of_its_own_past(book: Book) -> None:

@@ -1,0 +1,90 @@
+"""What `status` says before all else: why the gateway may be unable to do its work, although the ledger looks good.
+
+It asks the disk itself, since a gateway that cannot write cannot note that either.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from h2h import trouble
+from h2h.config import Bank
+from h2h.errors import StoreError
+from h2h.gateway import Gateway
+
+SAFE_MODE = (
+    "The ledger is older than what happened, so nothing new is sent. Ask each bank about every file that is UNCERTAIN "
+    "and use `h2h resolve`; then `h2h journal accept --reason …` lets the gateway send again. It noticed: {signs}."
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alarm:
+    """A stable word for programs, and a sentence for a person."""
+
+    word: str
+    text: str
+
+
+def alarms(gateway: Gateway) -> list[Alarm]:
+    """Everything that keeps the gateway from its work; empty where nothing does."""
+    found = [_disk(gateway.data), _room(gateway), _safe_mode(gateway)]
+    found += [_folder(folder) for bank in gateway.settings.banks for folder in _written_to(bank)]
+    if gateway.runs():
+        since = trouble.noted(gateway.trouble_file)
+        found += [Alarm(word="trouble", text=f"{t.where}, since {t.since:%Y-%m-%d %H:%M} UTC: {t.text}") for t in since]
+    return [alarm for alarm in found if alarm]
+
+
+def _disk(data: Path) -> Alarm | None:
+    """Write a little and sync it, as the gateway has to; somebody who may not is no sign of anything."""
+    probe = data / f".h2h-probe-{os.getpid()}"
+    try:
+        handle = os.open(probe, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        try:
+            os.write(handle, bytes(4096))
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+            probe.unlink()
+    except OSError as error:
+        if error.errno == errno.EACCES:
+            return None
+        return Alarm(word="data", text=f"The data folder {data} cannot be written: {error.strerror}. Nothing is sent.")
+    return None
+
+
+def _room(gateway: Gateway) -> Alarm | None:
+    short = gateway.archive.shortage()
+    return Alarm(word="room", text=short) if short else None
+
+
+def _safe_mode(gateway: Gateway) -> Alarm | None:
+    try:
+        restored = gateway.ledger.restored
+        mode = restored.safe_mode()
+    except StoreError as error:
+        return Alarm(word="ledger", text=str(error))
+    signs = mode.signs if mode else [restored.sign] if restored.sign else []
+    return Alarm(word="safe_mode", text=SAFE_MODE.format(signs="; ".join(signs))) if signs else None
+
+
+def _written_to(bank: Bank) -> list[Path]:
+    watched = [f for o in bank.outbound for f in (o.watch, o.watch / o.processed, o.watch / o.rejected)]
+    return watched + [i.deliver for i in bank.inbound if i.deliver]
+
+
+def _folder(folder: Path) -> Alarm | None:
+    """One that is there and cannot be written; one that is missing is told elsewhere, or made when needed."""
+    try:
+        found = os.statvfs(folder)
+    except OSError:
+        return None
+    if found.f_flag & os.ST_RDONLY:
+        return Alarm(word="folder", text=f"{folder} is on a disk that can only be read.")
+    if found.f_blocks and not found.f_bavail:
+        return Alarm(word="folder", text=f"The disk of {folder} is full.")
+    return None

@@ -1,0 +1,150 @@
+"""What the verbs on outbound files are made of: a row's change and its event, guarded by the row's version."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, insert, select, update
+
+from h2h.errors import Stale, UsageError
+from h2h.identity import content_hash
+from h2h.ledger import tables as t
+from h2h.ledger.attempts import complete
+from h2h.ledger.database import changed_one
+from h2h.ledger.findings import store_findings
+from h2h.ledger.journal import record
+from h2h.ledger.judged import outcome, store_payments, summarise
+from h2h.ledger.rows import Received, Transfer, transfer_of
+from h2h.lifecycle import Actor, State, Trigger, move
+from h2h.model import Judgement, TransferId
+from h2h.verdicts import Verdict
+
+GATEWAY = "gateway"
+NO_LEASE = {"owner": None, "lease_until": None}
+
+
+def enter(connection: Connection, new: Received, now: datetime) -> bool:
+    known = connection.execute(select(t.transfer.c.sha256).where(t.transfer.c.id == new.id)).scalar()
+    if known is not None:
+        if known != new.sha256:
+            raise Stale(f"{new.id} was taken with other content before.")
+        return False
+    values = {key: getattr(new, key) for key in ("id", "bank", "watch", "name", "sha256", "size")}
+    fresh: dict[str, Any] = {"state": State.RECEIVED, "verdict": Verdict.NONE, "received_at": now}
+    zeros: dict[str, Any] = {"attempts": 0, "failures": 0, "fence": 0, "version": 1}
+    connection.execute(insert(t.transfer).values(**values, **fresh, **zeros))
+    record(connection, at=now, subject=new.id, kind=State.RECEIVED, actor=GATEWAY, data=values)
+    return True
+
+
+def enter_judgement(
+    connection: Connection,
+    transfer_id: TransferId,
+    judgement: Judgement,
+    good: Trigger,
+    due_at: datetime | None,
+    now: datetime,
+    same_payments_within: timedelta,
+    *,
+    reason: str | None = None,
+) -> Transfer:
+    """`good`: what moves a file on in which nothing is wrong, and that repeats no other; `reason`: why it does so."""
+    row, summary = get_row(connection, transfer_id), summarise(judgement)
+    sound = judgement.good and judgement.header is not None
+    content = content_hash(judgement) if sound else None
+    if sound:
+        store_payments(connection, transfer_id, judgement)
+    since = now - same_payments_within if same_payments_within else None
+    found = outcome(connection, row, judgement, content, since)
+    store_findings(connection, transfer_id, found.findings)
+    trigger = good if found.trigger is Trigger.JUDGED_GOOD else found.trigger
+    why = found.reason or reason
+    told = {"findings": len(found.findings), "duplicate_of": found.of, "reason": why}
+    return move_row(
+        connection, row, trigger, Actor.GATEWAY, now,
+        reason=why,
+        data=told | {k: summary[k] for k in ("message", "message_id", "payments")},
+        due_at=due_at if trigger is good else None,
+        duplicate_of=found.of,
+        content_sha256=content,
+        **summary,
+    )  # fmt: skip
+
+
+def change_state(
+    connection: Connection,
+    transfer_id: str,
+    trigger: Trigger,
+    actor: Actor,
+    now: datetime,
+    *,
+    attempt_outcome: str = "DELIVERED",
+    **columns: Any,
+) -> None:
+    """Move a transfer within somebody else's transaction, as when a pain.002 names it."""
+    row = get_row(connection, transfer_id)
+    complete(connection, row, ended_at=now, outcome=attempt_outcome, text=columns.get("reason"))
+    reason = columns.pop("reason", None)
+    move_row(connection, row, trigger, actor, now, reason=reason, data={"reason": reason}, **columns, **NO_LEASE)
+
+
+def move_row(
+    connection: Connection,
+    row: Transfer,
+    trigger: Trigger,
+    actor: Actor,
+    now: datetime,
+    *,
+    reason: str | None,
+    data: Mapping[str, Any],
+    who: str | None = None,
+    **columns: Any,
+) -> Transfer:
+    to = move(row.state, trigger, actor)
+    told = {"from": row.state, **data}
+    return change_row(connection, row, now, to, who or actor.value, told, state=to, reason=reason, **columns)
+
+
+def change_row(
+    connection: Connection,
+    row: Transfer,
+    now: datetime,
+    kind: str,
+    who: str,
+    data: Mapping[str, Any],
+    **columns: Any,
+) -> Transfer:
+    """The one place where a transfer's row changes: guarded by its version, together with its event."""
+    c = t.transfer.c
+    done = connection.execute(
+        update(t.transfer).where(c.id == row.id, c.version == row.version).values(version=row.version + 1, **columns)
+    )
+    changed_one(done, row.id)
+    record(connection, at=now, subject=row.id, kind=str(kind), actor=who, data=data)
+    return get_row(connection, row.id)
+
+
+def get_row(connection: Connection, transfer_id: str) -> Transfer:
+    row = connection.execute(select(t.transfer).where(t.transfer.c.id == transfer_id)).first()
+    if row is None:
+        raise UsageError(f"There is no transfer {transfer_id}; `h2h files` lists them.")
+    return transfer_of(row)
+
+
+def touch_verdict(
+    connection: Connection,
+    transfer_id: str,
+    verdict: Verdict,
+    *,
+    reason: str | None,
+    by: str,
+    now: datetime,
+    noted_by: str | None = None,
+) -> None:
+    """The bank's word on the whole file, as a pain.002 has just changed it. `noted_by`: who stands for it instead."""
+    row = get_row(connection, transfer_id)
+    data = {"verdict": verdict, "was": row.verdict, "by": by, "reason": reason}
+    words = {"verdict": verdict, "verdict_by": noted_by, "answered_at": now, "reason": reason}
+    change_row(connection, row, now, f"verdict {verdict}", "bank", data, **words)

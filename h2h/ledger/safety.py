@@ -1,0 +1,38 @@
+"""Safe mode: nothing new is handed to a bank, since the ledger may not know what it has already.
+
+It begins and ends by events of the journal, so that it outlives every restart:
+safe mode -> stock taken -> restored ledger accepted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from sqlalchemy import Connection, desc, select
+
+from h2h.ledger.tables import event
+
+LEDGER = "ledger"  # the subject of these events
+
+
+class Safety(StrEnum):
+    BEGAN = "safe mode"
+    STOCK_TAKEN = "stock taken"
+    ACCEPTED = "restored ledger accepted"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SafeMode:
+    """Since when, the signs that the ledger is older than what happened, and whether stock was taken since."""
+
+    since: datetime
+    signs: Sequence[str]
+    stock_taken: bool
+
+
+def in_safe_mode(connection: Connection) -> bool:
+    query = select(event.c.kind).where(event.c.subject == LEDGER).order_by(desc(event.c.seq)).limit(1)
+    return connection.execute(query).scalar() in (Safety.BEGAN, Safety.STOCK_TAKEN)

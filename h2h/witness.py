@@ -1,0 +1,82 @@
+"""The witness: how far the journal has come, noted in a small file outside of the ledger.
+
+A ledger that was put back from an older copy is whole in itself; the witness shows that there was more. It may lag
+behind the ledger, as after a crash between a commit and its note, and is never ahead of it. It is overwritten in
+place: that needs no room on a full disk, and one small write is there as a whole or not at all.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from h2h.errors import StoreError
+
+WIDTH = 78  # a number of 12 digits, a blank, a SHA-256 in hex, a line's end
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Head:
+    """The last event of the journal: its number and its hash."""
+
+    seq: int
+    hash: str
+
+
+class Witness:
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def read(self) -> Head | None:
+        """What was noted last; None where there is no file. StoreError where something else stands there."""
+        try:
+            with self._locked(os.O_RDONLY) as handle:
+                return self._found(handle)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise StoreError(f"{self.path} cannot be read: {error.strerror}.") from error
+
+    def begin(self, head: Head) -> None:
+        """Note the head whatever is noted, and make the file itself durable."""
+        self.note(head, durably=True, anew=True)
+        folder = os.open(self.path.parent, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+    def note(self, head: Head, *, durably: bool = False, anew: bool = False) -> None:
+        """Note the head, unless a later one is noted. `anew`: whatever is noted."""
+        try:
+            with self._locked(os.O_RDWR | os.O_CREAT) as handle:
+                known = None if anew else self._found(handle)
+                if known is None or known.seq < head.seq:
+                    os.pwrite(handle, f"{head.seq:012} {head.hash}\n".encode(), 0)
+                if durably:
+                    os.fdatasync(handle)
+        except OSError as error:
+            raise StoreError(f"The journal's head cannot be noted in {self.path}: {error.strerror}.") from error
+
+    def _found(self, handle: int) -> Head | None:
+        text = os.pread(handle, WIDTH + 1, 0).decode("ascii", "replace")
+        seq, _, digest = text.rstrip("\n").partition(" ")
+        if not text:
+            return None  # the file was made, and nothing written yet
+        if len(text) != WIDTH or not seq.isdigit() or len(digest) != 64:
+            raise StoreError(f"{self.path} does not hold the head of a journal.")
+        return Head(seq=int(seq), hash=digest)
+
+    @contextmanager
+    def _locked(self, flags: int) -> Iterator[int]:
+        """Links are not followed: somebody else may write into the folder."""
+        handle = os.open(self.path, flags | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            yield handle
+        finally:
+            os.close(handle)
