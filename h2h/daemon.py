@@ -134,7 +134,7 @@ class Daemon:
                 if desk.suspended_until():
                     due.add(index)  # the folder's own trouble, else, is looked at again at its next time
             except (StoreError, ReaderError):
-                due.add(index)  # nothing of it is the bank's fault: as soon as ledger, archive and readers do their duty
+                due.add(index)  # nothing of it is the bank's fault: as soon as what failed here does its duty
                 raise
 
     def _sending_goes_first(self, desk: Desk) -> bool:
