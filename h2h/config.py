@@ -16,15 +16,18 @@ from datetime import date, datetime, time, timedelta
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
+from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from h2h.errors import Problem, SettingsError
 from h2h.messages.catalog import Catalog
-from h2h.model import Way
+from h2h.model import Severity, Way
 from h2h.resources import root
+from h2h.rules import Terms
 from h2h.schedule import Window
 from h2h.setting_values import (
+    Account,
     Calendar,
     ClockTime,
     Cron,
@@ -39,6 +42,7 @@ from h2h.setting_values import (
     Network,
     OutgoingMessage,
     RemotePath,
+    Span,
     Zone,
 )
 from h2h.toml_file import KeyPath, Read, Source, about, in_order, read_toml
@@ -157,6 +161,11 @@ class Outbound(Section):
     days: Days = frozenset(range(7))
     after_cut_off: Literal["hold", "next-window"] = "hold"
     max_size: Annotated[int, Field(ge=1)] = 2_000_000_000
+    accounts: Annotated[list[Account], Field(min_length=1)] | None = None
+    execution_days: Span = (-10, 90)
+    creation_days: Span = (-30, 1)
+    unusual_dates: Literal["warn", "hold"] = "warn"
+    supplementary_data: list[str] = []
 
     def contradictions(self) -> Iterator[Contradiction]:
         window: tuple[KeyPath, ...] = (("cut_off",), ("opens",), ("lead",))
@@ -261,6 +270,18 @@ class Bank(Section):
             opens=folder.opens,
             cut_off=folder.cut_off,
             lead=folder.lead,
+        )
+
+    def terms(self, folder: Outbound, now: datetime) -> Terms:
+        """What a file that is dropped into the folder now is judged by."""
+        return Terms(
+            messages=folder.messages,
+            accounts=folder.accounts,
+            supplementary_data=folder.supplementary_data,
+            today=now.astimezone(ZoneInfo(self.timezone)).date(),
+            execution_days=folder.execution_days,
+            creation_days=folder.creation_days,
+            unusual_dates=Severity.HOLD if folder.unusual_dates == "hold" else Severity.WARNING,
         )
 
     def outbound_for(self, watch: str) -> Outbound | None:

@@ -21,7 +21,7 @@ from apscheduler.triggers.interval import IntervalTrigger
 from h2h.config import Bank, Inbound
 from h2h.desk import Desk
 from h2h.engine.local import LocalEngine
-from h2h.errors import ChannelError, StoreError
+from h2h.errors import ChannelError, ReaderError, StoreError
 from h2h.gateway import Gateway
 from h2h.ledger.messages import Message
 from h2h.ledger.transfers import Transfer
@@ -133,8 +133,8 @@ class Daemon:
                 log.warning("pull failed", extra=told)
                 if desk.suspended_until():
                     due.add(index)  # the folder's own trouble, else, is looked at again at its next time
-            except StoreError:
-                due.add(index)  # nothing of it is the bank's fault: as soon as ledger and archive do their duty
+            except (StoreError, ReaderError):
+                due.add(index)  # nothing of it is the bank's fault: as soon as what failed here does its duty
                 raise
 
     def _sending_goes_first(self, desk: Desk) -> bool:

@@ -43,7 +43,12 @@ from h2h.text import printable
 
 log = logging.getLogger(__name__)
 
-CUT = frozenset({"XML_TRUNCATED", "XML_NOT_WELL_FORMED", "XML_ENCODING", "FINDINGS_CUT", "READER_LIMIT", "READER_DIED"})
+CUT = frozenset(
+    {
+        "XML_TRUNCATED", "XML_NOT_WELL_FORMED", "XML_LIMIT", "XML_ENCODING", "FINDINGS_CUT",
+        "READER_LIMIT", "READER_DIED",
+    }
+)  # fmt: skip
 ENDED_WELL = (MessageState.APPLIED, MessageState.REPEATED)
 
 

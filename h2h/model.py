@@ -7,32 +7,49 @@ date), times of our own are aware datetimes in UTC. Unknown codes are kept as th
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from decimal import Decimal
+from decimal import Context, Decimal, Inexact, InvalidOperation, localcontext
 from enum import StrEnum
 from typing import NewType
+
+from h2h.text import one_line
 
 TransferId = NewType("TransferId", str)
 InboundId = NewType("InboundId", str)
 
 
+EXACT = Context(prec=200, traps=[Inexact, InvalidOperation])  # amounts that are read have at most 64 digits
+MAX_FINDING_TEXT = 1_000
+MAX_FINDING_PATH = 500
+
+
 class Severity(StrEnum):
+    """HOLD: nothing is wrong for certain, but a person must look before the file is sent."""
+
     ERROR = "ERROR"
+    HOLD = "HOLD"
     WARNING = "WARNING"
     INFO = "INFO"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One thing wrong, or remarkable, about a file. `text` is a sentence that says what to do."""
+    """One thing wrong, or remarkable, about a file. `text` is a sentence that says what to do.
+
+    Whatever stood in the file: `text` and `path` are one visible line each, and bounded.
+    """
 
     code: str
     severity: Severity
     text: str
     path: str = ""
     line: int | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "text", one_line(self.text, MAX_FINDING_TEXT))
+        object.__setattr__(self, "path", one_line(self.path, MAX_FINDING_PATH))
 
 
 # pain.001: what the ERP asks the bank to pay. Document order: PaymentFile, then each Batch followed by its Payments.
@@ -68,6 +85,7 @@ class Batch:
     debtor_iban: str | None = None
     debtor_account: str | None = None  # Othr/Id where there is no IBAN
     debtor_agent: str | None = None  # BIC
+    charges_account: str | None = None  # IBAN, else Othr/Id
     line: int | None = None
 
 
@@ -84,6 +102,7 @@ class Payment:
     amount: Decimal | None
     currency: str | None
     equivalent: bool = False  # EqvtAmt: `amount` is in the debtor's currency, to be converted
+    transfer_currency: str | None = None  # EqvtAmt: into which
     creditor_name: str | None = None
     creditor_iban: str | None = None
     creditor_account: str | None = None  # Othr/Id where there is no IBAN
@@ -105,6 +124,11 @@ class Judgement:
     @property
     def good(self) -> bool:
         return all(f.severity is not Severity.ERROR for f in self.findings)
+
+    @property
+    def held(self) -> bool:
+        """Good, but a person must look before it is sent."""
+        return self.good and any(f.severity is Severity.HOLD for f in self.findings)
 
 
 # pain.002: the bank's word on it. Document order: StatusReport, then each BatchStatus followed by its PaymentStatuses.
@@ -286,7 +310,13 @@ Record = PaymentFile | Batch | Payment | StatusReport | BatchStatus | PaymentSta
 def signed(amount: Decimal | None, direction: str | None) -> Decimal | None:
     if amount is None or direction not in ("CRDT", "DBIT"):
         return None
-    return amount if direction == "CRDT" else -amount
+    return amount if direction == "CRDT" else amount.copy_negate()
+
+
+def total(amounts: Iterable[Decimal | None]) -> Decimal:
+    """The sum of those that are there, to the last digit: the usual context of Decimal rounds to 28."""
+    with localcontext(EXACT):
+        return sum((amount for amount in amounts if amount is not None), Decimal())
 
 
 # The bank's server, as a channel sees it.

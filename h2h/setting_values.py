@@ -15,9 +15,11 @@ from zoneinfo import ZoneInfo
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, ValidationInfo
 
 from h2h.messages.catalog import Catalog
+from h2h.rules import iban_fault
 from h2h.schedule import CALENDARS, COUNTRY, parse_days
 
 NAME_FIELDS = ("bank", "msg_id", "id", "name", "date")
+MOST_DAYS = 100_000
 UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
 DATABASES = ("sqlite", "postgresql", "postgresql+psycopg")
 GOES_OUT = ("pain001",)  # readers of messages to the bank; the others come from it
@@ -89,6 +91,20 @@ def _remote(value: str) -> str:
     return value.rstrip("/") or "/"
 
 
+def _account(value: str) -> str:
+    account = re.sub(r"\s", "", value)
+    if re.match(r"[A-Z]{2}[0-9]{2}", account) and (wrong := iban_fault(account)):
+        raise ValueError(f"{value!r} is not a valid IBAN: {wrong}")
+    return account
+
+
+def _span(value: object) -> object:
+    match value:
+        case [int(first), int(last)] if -MOST_DAYS <= first <= last <= MOST_DAYS:
+            return first, last
+    raise ValueError(f"write two numbers of days from today, the earlier first, as in [-10, 90]; at most {MOST_DAYS}")
+
+
 def _network(value: str) -> str:
     try:
         ip_network(value)
@@ -158,6 +174,8 @@ Days = Annotated[frozenset[int], BeforeValidator(parse_days)]
 HostKey = Annotated[str, Field(pattern=r"^SHA256:[A-Za-z0-9+/]{43}$")]
 OutgoingMessage = Annotated[str, AfterValidator(_outgoing)]
 IncomingMessage = Annotated[str, AfterValidator(_incoming)]
+Account = Annotated[str, AfterValidator(_account)]
+Span = Annotated[tuple[int, int], BeforeValidator(_span)]
 Network = Annotated[str, AfterValidator(_network)]
 Zone = Annotated[str, AfterValidator(_zone)]
 Calendar = Annotated[str, AfterValidator(_calendar)]

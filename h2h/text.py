@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import os
+import unicodedata
+
+MAX_SHOWN = 60
+UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})  # control, format (bidi, zero-width), without a shape
+BLANK_LETTERS = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")  # of other categories, shown as nothing
 
 
 def printable(name: str) -> str:
@@ -13,6 +18,31 @@ def printable(name: str) -> str:
 def escaped(text: str) -> str:
     """Any text, on one line, with what cannot be shown escaped."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def one_line(text: str, longest: int) -> str:
+    """Text that was put together with parts from outside: on one line, all of it visible, and not longer."""
+    if len(text) <= longest and text.isprintable():
+        return text
+    seen = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text[: longest + 1])
+    return seen if len(seen) <= longest else seen[: longest - 1] + "…"
+
+
+def shown(value: str) -> str:
+    """A value as it may stand in a sentence: quoted, its invisible characters visible, and not too long."""
+    return repr(value if len(value) <= MAX_SHOWN else value[:MAX_SHOWN] + "…")
+
+
+def unseen(value: str) -> str | None:
+    """The first character that nobody sees, or that changes how others are shown; None where there is none."""
+    if value.isascii() and value.isprintable():
+        return None
+    return next((c for c in value if unicodedata.category(c) in UNSEEN or c in BLANK_LETTERS), None)
+
+
+def character(char: str) -> str:
+    """How a character is named in a sentence."""
+    return f"U+{ord(char):04X} {unicodedata.name(char, 'a control character').lower()}"
 
 
 def harmless(name: str) -> str:

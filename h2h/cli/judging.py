@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +14,8 @@ from h2h.cli.output import as_json, console, emit, text, with_bar, word
 
 if TYPE_CHECKING:
     from h2h.confined import ConfinedReader
+    from h2h.model import Judgement
+    from h2h.rules import Terms
 
 FILES = click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 
@@ -36,14 +39,14 @@ def _reader(ctx: click.Context) -> ConfinedReader:
 def validate(ctx: click.Context, files: tuple[Path, ...], bank: str | None, as_json: bool) -> int:
     """Say what judge would say of pain.001 files; nothing is sent or stored.
 
-    Exit status 1 if one of them is INVALID.
+    VALID, HELD (a person would have to look) or INVALID. Exit status 1 if one of them is INVALID.
     """
-    expected = _expected(ctx, bank) if bank else None
+    terms = _terms(ctx, bank)
     reader = _reader(ctx)
     bad = False
     for file in files:
-        found = _judged(file, reader, expected)
-        bad |= found["verdict"] != "VALID"
+        found = _judged(file, reader, terms)
+        bad |= found["verdict"] == "INVALID"
         if as_json:
             emit([found])
         else:
@@ -51,34 +54,48 @@ def validate(ctx: click.Context, files: tuple[Path, ...], bank: str | None, as_j
     return int(bad)
 
 
-def _expected(ctx: click.Context, bank: str) -> list[str]:
+def _terms(ctx: click.Context, name: str | None) -> list[Terms]:
+    """Those of each outbound folder of the bank; without a bank, the usual ones."""
+    from h2h.clock import clock_for
     from h2h.config import load
     from h2h.errors import UsageError
+    from h2h.rules import Terms
 
-    settings = load(ctx.obj).bank(bank)
-    if settings is None:
-        raise UsageError(f"There is no bank {bank!r} in {ctx.obj}.")
-    return sorted({name for folder in settings.outbound for name in folder.messages})
+    stated = os.environ.get("H2H_NOW")
+    if name is None:
+        return [Terms(today=clock_for("test", stated).now().date())]
+    settings = load(ctx.obj)
+    bank = settings.bank(name)
+    if bank is None:
+        raise UsageError(f"There is no bank {name!r} in {ctx.obj}.")
+    now = clock_for(settings.gateway.environment, stated).now()
+    return [bank.terms(folder, now) for folder in bank.outbound] or [Terms(messages=())]
 
 
-def _judged(file: Path, reader: ConfinedReader, expected: list[str] | None) -> dict[str, Any]:
-    from decimal import Decimal
-
-    from h2h.outbound.judge import judge
+def _judged(file: Path, reader: ConfinedReader, terms: list[Terms]) -> dict[str, Any]:
+    """The judgement of the folder that takes the file best."""
+    from h2h.model import total
     from h2h.outbound.report import report
 
-    with _opened(file) as source:
-        judgement = judge(reader.read(source, strict=True, expected=expected))
+    judgement = min((_judgement(file, reader, each) for each in terms), key=lambda j: (not j.good, j.held))
     header = judgement.header
     return report(
         file=str(file),
-        verdict="VALID" if judgement.good else "INVALID",
+        verdict="INVALID" if not judgement.good else "HELD" if judgement.held else "VALID",
         message=header.message if header else None,
         message_id=header.message_id if header else None,
         payments=len(judgement.payments) if header else None,
-        control_sum=sum((p.amount for p in judgement.payments if p.amount is not None), Decimal()) if header else None,
+        control_sum=total(p.amount for p in judgement.payments) if header else None,
         findings=judgement.findings,
     )
+
+
+def _judgement(file: Path, reader: ConfinedReader, terms: Terms) -> Judgement:
+    from h2h.outbound.judge import judge
+
+    with _opened(file) as source:
+        items = reader.read(source, strict=True, expected=terms.messages, supplementary=terms.supplementary_data)
+        return judge(items, terms)
 
 
 @contextmanager

@@ -28,7 +28,7 @@ STYLES = {
     "READY": "cyan", "STAGING": "cyan", "PUBLISHING": "cyan", "RECEIVED": "cyan", "KEPT": "cyan", "PENDING": "cyan",
     "HELD": "yellow", "DUPLICATE": "yellow", "PARTIAL": "yellow", "REPEATED": "dim",
     "INVALID": "red", "FAILED": "red", "UNCERTAIN": "bold red", "REJECTED": "red", "UNREADABLE": "red",
-    "CANCELLED": "dim", "ERROR": "red", "WARNING": "yellow", "INFO": "dim",
+    "CANCELLED": "dim", "ERROR": "red", "HOLD": "yellow", "WARNING": "yellow", "INFO": "dim",
 }  # fmt: skip
 
 LARGE_BYTES = 3_000_000  # what takes more than a moment to read

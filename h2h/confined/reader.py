@@ -40,14 +40,20 @@ class ConfinedReader:
         return self._pool.pids
 
     def read(
-        self, source: BinaryIO, *, strict: bool, expected: Sequence[str] | None = None
+        self,
+        source: BinaryIO,
+        *,
+        strict: bool,
+        expected: Sequence[str] | None = None,
+        supplementary: Sequence[str] = (),
     ) -> Iterator[Record | Finding]:
         """Records and findings of the file in `source`, as `h2h.messages.read` gives them.
 
         A file whose reading does not come to its end has an ERROR at the end that says so. Raises ReaderError where
         no process can be started, and what the source raises.
         """
-        return bounded(self._whole(source, strict, tuple(expected) if expected is not None else None))
+        wanted = tuple(expected) if expected is not None else None
+        return bounded(self._whole(source, strict, wanted, tuple(supplementary)))
 
     def close(self) -> None:
         self._pool.close()
@@ -55,12 +61,14 @@ class ConfinedReader:
     def _started(self, explains: str | None) -> ReaderProcess:
         return ReaderProcess(Setup(rows=self._catalog.rows, limits=self._limits, explains=explains))
 
-    def _whole(self, source: BinaryIO, strict: bool, expected: tuple[str, ...] | None) -> Iterator[Record | Finding]:
+    def _whole(
+        self, source: BinaryIO, strict: bool, expected: tuple[str, ...] | None, supplementary: tuple[str, ...]
+    ) -> Iterator[Record | Finding]:
         start = source.tell()
         size = source.seek(0, io.SEEK_END) - start
         source.seek(start)
         refusal: Refusal | None = None
-        job = Job(size=size, strict=strict, expected=expected)
+        job = Job(size=size, strict=strict, expected=expected, supplementary=supplementary)
         try:
             for item in self._said(job, source, start):
                 if isinstance(item, Refusal):

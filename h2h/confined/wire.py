@@ -56,6 +56,7 @@ class Job:
     size: int
     strict: bool
     expected: tuple[str, ...] | None
+    supplementary: tuple[str, ...] = ()
     refusal: Refusal | None = None
 
 

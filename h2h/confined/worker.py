@@ -50,7 +50,7 @@ def _prepared(setup: Setup) -> Catalog:
     catalog = Catalog(setup.rows)
     for row in catalog.rows:
         catalog.schema(row)
-        catalog.schema(row, "{any}Envelope")
+        catalog.schema_within(row, "{any}Envelope")
         import_module(f"h2h.messages.{row.reader}")
     for encoding in TOLERATED_ENCODINGS:
         document = f'<?xml version="1.0" encoding="{encoding}"?><Document/>'.encode(encoding)
@@ -90,7 +90,8 @@ def _served(wire: Wire, catalog: Catalog, limits: Limits) -> bool:
 
 def _items(job: Job, source: BinaryIO, catalog: Catalog) -> Iterable[Record | Finding | Refusal]:
     if job.refusal is None:
-        return bounded(unexplained(source, catalog, strict=job.strict, expected=job.expected))
+        kept = job.supplementary
+        return bounded(unexplained(source, catalog, strict=job.strict, expected=job.expected, supplementary=kept))
     return bounded(explained(job.refusal, source, catalog))
 
 

@@ -19,7 +19,7 @@ from h2h.identity import NO_REFERENCE
 from h2h.ledger import tables as t
 from h2h.ledger.statements import CLOSING, OPENING, Standing, account_of, balance, continuity, standing
 from h2h.lifecycle import State
-from h2h.model import Entry, EntryDetail, Finding, InboundId, Record, Severity, Statement, StatementFile
+from h2h.model import Entry, EntryDetail, Finding, InboundId, Record, Severity, Statement, StatementFile, total
 from h2h.records import plain, plain_entry
 from h2h.rules import balances_add_up
 from h2h.verdicts import REFUSALS
@@ -203,7 +203,7 @@ def _match_batch(connection: Connection, bank: str, account: str | None, number:
 
 
 def _total(payments: Sequence[Row[Any]]) -> Decimal:
-    return sum((r.amount for r in payments if r.amount is not None), Decimal())
+    return total(r.amount for r in payments)
 
 
 def _at_the_bank(bank: str, account: str | None) -> Any:

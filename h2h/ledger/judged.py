@@ -6,7 +6,6 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import Connection, insert, select, update
@@ -17,7 +16,7 @@ from h2h.ledger import tables as t
 from h2h.ledger.earlier import give_up_message_id, same_file, same_payments, use_message_id
 from h2h.ledger.rows import Transfer
 from h2h.lifecycle import Trigger
-from h2h.model import Batch, Finding, Judgement, Payment, Severity, TransferId
+from h2h.model import Batch, Finding, Judgement, Payment, Severity, TransferId, total
 from h2h.repeats import Repeats
 from h2h.verdicts import StatusStep, Verdict
 
@@ -44,7 +43,8 @@ def outcome(
         return Outcome(trigger=Trigger.JUDGED_INVALID, reason=first_error(findings), findings=findings)
     repeats = _repeats(connection, row, judgement, content or "", since)
     if repeats is None:
-        return Outcome(trigger=Trigger.JUDGED_GOOD, reason=None, findings=findings)
+        trigger = Trigger.JUDGED_HOLD if judgement.held else Trigger.JUDGED_GOOD
+        return Outcome(trigger=trigger, reason=first_error(findings), findings=findings)
     first = repeats.findings[0]
     return Outcome(
         trigger=Trigger.JUDGED_DUPLICATE if repeats.duplicate else Trigger.JUDGED_HOLD,
@@ -70,8 +70,9 @@ def _repeats(
 
 
 def first_error(findings: Sequence[Finding]) -> str | None:
-    """The reason that a list of findings comes down to; None where nothing is wrong."""
+    """The reason that a list of findings comes down to; None where nothing is wrong and nobody must look."""
     errors = [f for f in findings if f.severity is Severity.ERROR]
+    errors = errors or [f for f in findings if f.severity is Severity.HOLD]
     if not errors:
         return None
     more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
@@ -85,7 +86,7 @@ def summarise(judgement: Judgement) -> dict[str, Any]:
         "message": header.message if header else None,
         "message_id": header.message_id if header else None,
         "payments": len(payments) if header else None,
-        "control_sum": sum((p.amount for p in payments if p.amount is not None), Decimal()) if header else None,
+        "control_sum": total(p.amount for p in payments) if header else None,
         "currencies": sorted({p.currency for p in payments if p.currency}) if header else None,
         "execution_date": min(dates, default=None),
     }
@@ -111,7 +112,7 @@ def _batch_row(transfer_id: TransferId, batch: Batch, payments: Sequence[Payment
         "payment_method": batch.payment_method,
         "batch_booking": batch.batch_booking,
         "payments": len(payments),
-        "amount": sum((p.amount for p in payments if p.amount is not None), Decimal()),
+        "amount": total(p.amount for p in payments),
         "execution_date": batch.requested_execution_date,
         "debtor_name": batch.debtor_name,
         "debtor_account": batch.debtor_iban or batch.debtor_account,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from typing import TypeVar
 
 from h2h.model import Finding, Severity
@@ -11,7 +10,7 @@ from h2h.model import Finding, Severity
 T = TypeVar("T")
 
 MAX_FINDINGS = 1_000
-MAX_CHARACTERS = 2_000  # of a finding's text, and of its path: names and namespaces from outside stand in both
+MAX_CHARACTERS = 1_000  # of what the schema says; names and namespaces from outside stand in it
 
 
 def bounded(items: Iterable[T | Finding]) -> Iterator[T | Finding]:
@@ -24,15 +23,7 @@ def bounded(items: Iterable[T | Finding]) -> Iterator[T | Finding]:
                 text = f"There are more than {MAX_FINDINGS} findings; what is listed is enough to begin with."
                 yield Finding(code="FINDINGS_CUT", severity=Severity.ERROR, text=text)
                 return
-            yield _short(item)
-        else:
-            yield item
-
-
-def _short(finding: Finding) -> Finding:
-    if len(finding.text) <= MAX_CHARACTERS and len(finding.path) <= MAX_CHARACTERS:
-        return finding
-    return replace(finding, text=clipped(finding.text), path=clipped(finding.path))
+        yield item
 
 
 def clipped(text: str) -> str:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from h2h.messages.schema_files import SchemaFiles
 
 MAX_OWN_SCHEMAS = 100
+MAX_ENVELOPES = 20  # for which schemas are kept; how a bank wraps its files does not change much
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,14 +90,23 @@ class Catalog:
         """The newest message whose element below Document has this local name."""
         return max((row for row in self.rows if row.root == root), key=lambda row: row.name, default=None)
 
-    def schema(self, row: MessageType, envelope: str = "") -> etree.XMLSchema:
-        """The compiled schema; for an `envelope` (tag of the root element, as lxml writes it) one that looks inside."""
-        if envelope:  # a tag from outside: never kept
-            return self._compiled(row, _envelope_schema(row, envelope), "envelope:")
+    def schema(self, row: MessageType) -> etree.XMLSchema:
+        """The compiled schema."""
         with self._lock:
             if row.file not in self._schemas:
                 self._schemas[row.file] = self._compiled(row, self._files.content(_address(row)), _address(row))
             return self._schemas[row.file]
+
+    def schema_within(self, row: MessageType, envelope: str) -> etree.XMLSchema | None:
+        """One that looks inside an envelope (tag of the root element, as lxml writes it: from outside, so never kept).
+
+        None where the tag is such that there can be none: its name or namespace is reserved, or no name at all.
+        """
+        self.schema(row)  # raises where that is at fault
+        try:
+            return self._compiled(row, _envelope_schema(row, envelope), "envelope:")
+        except UsageError:
+            return None
 
     def model(self, row: MessageType) -> xmlschema.XMLSchema:
         """The schema as a model that can tell what is expected where; slow to build and to ask."""

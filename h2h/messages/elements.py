@@ -18,15 +18,17 @@ from h2h.model import Reason, Record
 FULL_PIECE = 105  # characters in which banks cut their words, in mid-word (AddtlInf)
 MAX_DIGITS = 64
 
+_PLAIN = re.compile(r"[0-9]+(?:\.[0-9]+)?")
 _DECIMAL = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)")
 _FLAGS = {"true": True, "1": True, "false": False, "0": False}
 
 
 class Fault(NamedTuple):
-    """A value that cannot be read, and what was wanted there."""
+    """A value that cannot be read, and what was wanted there; or one that can, but is not written plainly."""
 
     leaf: Node
     wanted: str
+    readable: bool = False
 
 
 Faults = list[Fault]
@@ -85,10 +87,10 @@ def amount(leaf: Node | None, faults: Faults) -> Decimal | None:
     if leaf is None:
         return None
     text = leaf.value.strip(BLANKS)
-    if len(text) <= MAX_DIGITS and _DECIMAL.fullmatch(text):
-        return Decimal(text)
-    faults.append(Fault(leaf, "an amount in digits with a point before the decimals, as in 1234.50"))
-    return None
+    readable = len(text) <= MAX_DIGITS and _DECIMAL.fullmatch(text) is not None
+    if not readable or not _PLAIN.fullmatch(leaf.value):
+        faults.append(Fault(leaf, "an amount in digits with a point before the decimals, as in 1234.50", readable))
+    return Decimal(text) if readable else None
 
 
 def flag(leaf: Node | None, faults: Faults) -> bool | None:

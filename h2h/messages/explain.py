@@ -16,10 +16,10 @@ from itertools import islice
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 from lxml import etree
-from xmlschema import XMLSchemaException, XMLSchemaValidationError, XsdElement
+from xmlschema import XMLSchemaValidationError, XsdElement
 
 from h2h.messages.wording import Fault, in_lxml_words, in_plain_words
-from h2h.messages.xml import forget, line_of, local, mind_memory, path_of, stream, tree
+from h2h.messages.xml import Bounded, forget, line_of, local, mind_memory, path_of, stream, tree
 from h2h.model import Finding, Severity
 
 if TYPE_CHECKING:
@@ -60,7 +60,8 @@ def explain(refused: str, source: BinaryIO, case: Case, *, count: int) -> Iterat
 
 def _faults_in_tree(source: BinaryIO, case: Case) -> Iterator[Fault]:
     document = tree(source, case.opening.encoding)
-    schema = case.catalog.schema(case.row, case.opening.envelope)
+    schema = case.schema()
+    assert schema is not None, "what cannot be validated is not refused"
     schema.validate(document)
     errors = list(islice(_at_elements(document, cast("Iterable[etree._LogEntry]", schema.error_log)), MAX_FAULTS + 1))
     budget = MAX_EXPLAINED_ELEMENTS
@@ -79,16 +80,17 @@ def _explained(unit: etree._Element, errors: Sequence[Located], case: Case) -> I
     if declaration is None:
         return
     possible = {element: _possible(error.message) for element, error in errors}
-    for error in islice(_tolerant(declaration.iter_errors(cast("Element", unit))), MAX_FAULTS + 1):
+    for error in islice(_errors(declaration, unit), MAX_FAULTS + 1):
         fault, element = in_plain_words(error, possible)
         path = _numbered_path(element, case.repeated) + fault.path
         yield replace(fault, path=path, line=fault.line or line_of(element))
 
 
-def _tolerant(errors: Iterator[XMLSchemaValidationError]) -> Iterator[XMLSchemaValidationError]:
-    """Ends where xmlschema itself stumbles, as over an xsi:type that it does not know; lxml's words tell the rest."""
-    with suppress(XMLSchemaException):
-        yield from errors
+def _errors(declaration: XsdElement, unit: etree._Element) -> Iterator[XMLSchemaValidationError]:
+    """What xmlschema cannot cope with (an unknown xsi:type, a year of 20 digits) it raises, as errors of its own and of
+    what it stands on. It only explains: what it said until then stands, and else what lxml says."""
+    with suppress(Exception):
+        yield from declaration.iter_errors(cast("Element", unit))
 
 
 def _in_lxml_words(element: etree._Element, error: etree._LogEntry, case: Case) -> Fault:
@@ -170,8 +172,8 @@ class _Lines:
 def _faults_in_stream(source: BinaryIO, case: Case) -> Iterator[Fault]:
     """For large files lxml's words, in flat memory; where in a stream a fault is, it tells by when it is found."""
     lines = _Lines(source)
-    schema = case.catalog.schema(case.row, case.opening.envelope)
-    events = stream(lines, case.opening.encoding, schema=schema)
+    bounded = Bounded(lines)
+    events = stream(bounded, case.opening.encoding, schema=case.schema())
     told = 0
     pending: list[Fault] = []
     try:
@@ -184,6 +186,7 @@ def _faults_in_stream(source: BinaryIO, case: Case) -> Iterator[Fault]:
                 yield replace(fault, path=path_of(element) if fault.subject == element.tag else "")
             if event == "end" and local(element.tag) in case.repeated:
                 forget(element)
+                bounded.settle()
     except etree.LxmlError as error:  # the first breach again, which lxml raises at the end
         mind_memory(error)
     yield from pending

@@ -35,7 +35,7 @@ def payment_file(node: Node, *, message: str, faults: Faults) -> PaymentFile:
 
 
 def batch(node: Node, *, position: int, faults: Faults) -> Batch:
-    account = node.node("DbtrAcct")
+    account, charges = node.node("DbtrAcct"), node.node("ChrgsAcct")
     return Batch(
         position=position,
         payment_information_id=node.text("PmtInfId"),
@@ -50,6 +50,7 @@ def batch(node: Node, *, position: int, faults: Faults) -> Batch:
         debtor_iban=iban(account),
         debtor_account=other_account(account),
         debtor_agent=bic(node.node("DbtrAgt")),
+        charges_account=iban(charges) or other_account(charges),
         line=node.line,
     )
 
@@ -69,6 +70,7 @@ def payment(node: Node, *, place: Place, group: Record | None, faults: Faults) -
         amount=amount(value, faults),
         currency=currency(value),
         equivalent=equivalent is not None,
+        transfer_currency=node.text("Amt", "EqvtAmt", "CcyOfTrf"),
         creditor_name=name(node.node("Cdtr")),
         creditor_iban=iban(account),
         creditor_account=other_account(account),

@@ -15,7 +15,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib import import_module
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 
 from lxml import etree
 
@@ -24,32 +24,57 @@ from h2h.messages.catalog import Catalog, MessageType
 from h2h.messages.elements import Shape
 from h2h.messages.refusal import Refusal, severity_of
 from h2h.messages.walk import Walk
-from h2h.messages.xml import Opening, check_well_formed, local, mind_memory, namespace_of, open_checked, stream
+from h2h.messages.xml import (
+    Bounded,
+    Opening,
+    TooMuch,
+    check_well_formed,
+    local,
+    mind_memory,
+    namespace_of,
+    open_checked,
+    stream,
+)
 from h2h.model import Finding, Record, Severity
+
+T = TypeVar("T")
 
 _NAME = re.compile(r"[a-z]{4}\.\d{3}\.\d{3}\.\d{2}")
 
 
 def read(
-    source: BinaryIO, catalog: Catalog, *, strict: bool, expected: Sequence[str] | None = None
+    source: BinaryIO,
+    catalog: Catalog,
+    *,
+    strict: bool,
+    expected: Sequence[str] | None = None,
+    supplementary: Sequence[str] = (),
 ) -> Iterator[Record | Finding]:
     """Records and findings of the file in `source`, which must be seekable and stands where the file begins.
 
-    `expected`: the names of the messages that may stand here, as in pain.001.001.09; None for any.
+    `expected`: the names of the messages that may stand here, as in pain.001.001.09; None for any. `supplementary`:
+    the namespaces of supplementary data that what we send may hold.
     """
-    return bounded(_whole(source, catalog, strict, expected))
+    return bounded(_whole(source, catalog, strict, expected, supplementary))
 
 
 def _whole(
-    source: BinaryIO, catalog: Catalog, strict: bool, expected: Sequence[str] | None
+    source: BinaryIO, catalog: Catalog, strict: bool, expected: Sequence[str] | None, supplementary: Sequence[str]
 ) -> Iterator[Record | Finding]:
     start = source.tell()
-    for item in unexplained(source, catalog, strict=strict, expected=expected):
+    for item in unexplained(source, catalog, strict=strict, expected=expected, supplementary=supplementary):
         if isinstance(item, Refusal):
             source.seek(start)
             yield from explained(item, source, catalog)
         else:
             yield item
+
+
+def _within_limits(items: Iterator[T]) -> Iterator[T | Finding]:
+    try:
+        yield from items
+    except TooMuch as passed:
+        yield passed.finding
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,11 +99,28 @@ class Case:
     severity: Severity
     repeated: Sequence[str]
 
+    def schema(self) -> etree.XMLSchema | None:
+        """None for an envelope within which nothing can be validated."""
+        if envelope := self.opening.envelope:
+            return self.catalog.schema_within(self.row, envelope)
+        return self.catalog.schema(self.row)
+
 
 def unexplained(
-    source: BinaryIO, catalog: Catalog, *, strict: bool, expected: Sequence[str] | None
+    source: BinaryIO,
+    catalog: Catalog,
+    *,
+    strict: bool,
+    expected: Sequence[str] | None,
+    supplementary: Sequence[str] = (),
 ) -> Iterator[Record | Finding | Refusal]:
     """As `read`, but for what the schema has against the file: that it has something is told last, as a Refusal."""
+    return _within_limits(_read(source, catalog, strict, expected, supplementary))
+
+
+def _read(
+    source: BinaryIO, catalog: Catalog, strict: bool, expected: Sequence[str] | None, supplementary: Sequence[str]
+) -> Iterator[Record | Finding | Refusal]:
     opening = open_checked(source, strict=strict)
     if isinstance(opening, Finding):
         yield opening
@@ -87,8 +129,10 @@ def unexplained(
     yield from _identity_findings(opening, identity, catalog, severity_of(strict), expected)
     if identity is not None:
         case = _case(opening, identity.row, catalog, strict)
-        walk = Walk(_shape(identity.row), identity.name, case.severity)
-        yield from _content(source, case, walk, validated=identity.validated, strict=strict)
+        kept = Bounded(source)
+        shape, severity = _shape(identity.row), case.severity
+        walk = Walk(shape, identity.name, severity, supplementary=supplementary, settle=kept.settle)
+        yield from _content(source, kept, case, walk, validated=identity.validated, strict=strict)
 
 
 def explained(refusal: Refusal, source: BinaryIO, catalog: Catalog) -> Iterator[Finding]:
@@ -99,8 +143,8 @@ def explained(refusal: Refusal, source: BinaryIO, catalog: Catalog) -> Iterator[
     assert row is not None
     assert isinstance(opening, Opening)
     case = _case(opening, row, catalog, refusal.strict)
-    faults = explain(refusal.words, source, case, count=refusal.faults)
-    yield from (fault for fault in faults if fault.path not in refusal.told)
+    faults = _within_limits(explain(refusal.words, source, case, count=refusal.faults))
+    yield from (fault for fault in faults if isinstance(fault, Finding) and fault.path not in refusal.told)
 
 
 def _case(opening: Opening, row: MessageType, catalog: Catalog, strict: bool) -> Case:
@@ -113,12 +157,19 @@ def _shape(row: MessageType) -> Shape:
 
 
 def _content(
-    source: BinaryIO, case: Case, walk: Walk, *, validated: bool, strict: bool
+    source: BinaryIO, kept: Bounded, case: Case, walk: Walk, *, validated: bool, strict: bool
 ) -> Iterator[Record | Finding | Refusal]:
     start = source.tell()
-    schema = case.catalog.schema(case.row, case.opening.envelope) if validated else None
+    schema = case.schema() if validated else None
+    if validated and schema is None:
+        text = (
+            f"The Document is wrapped in <{local(case.opening.envelope)}>, within which nothing can be validated. "
+            "Send it without."
+        )
+        yield Finding(code="MSG_ENVELOPE", severity=Severity.ERROR, text=text, path=case.opening.path)
+        return
     refused: etree.LxmlError | None = None
-    events = stream(source, case.opening.encoding, tags=walk.tags, schema=schema)
+    events = stream(kept, case.opening.encoding, tags=walk.tags, schema=schema)
     try:
         for event, element in events:
             yield from walk.start(element) if event == "start" else walk.end(element)
@@ -134,6 +185,9 @@ def _content(
         yield Finding(
             code="MSG_EMPTY", severity=Severity.ERROR, text=text, path=case.opening.path, line=case.opening.line
         )
+    if kept.cdata_line and strict:
+        text = "The file has a CDATA section; write & and < in a value as &amp; and &lt; instead."
+        yield Finding(code="XML_CDATA", severity=case.severity, text=text, line=kept.cdata_line)
     if refused:
         yield Refusal(
             namespace=case.row.namespace,

@@ -2,12 +2,12 @@
 
 A message is a head and groups; a group is a head and items (elements.Shape). A head is read when the first element
 that is not part of it begins, an item when it ends; then its memory is given back. Where a group's head is incomplete
-at its first item, which no valid file does, its items are kept back until the group has ended.
+at its first item, which no valid file does, its items are kept back until the group has ended (or are too many).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import takewhile
@@ -16,10 +16,13 @@ from typing import Protocol
 from lxml import etree
 
 from h2h.messages.elements import Fault, Faults, Place, Shape
-from h2h.messages.xml import Node, forget, line_of, local, node_of, path_of, path_within, shown
+from h2h.messages.xml import Node, forget, line_of, local, namespace_of, node_of, path_of, path_within
 from h2h.model import Finding, Record, Severity
+from h2h.text import shown
 
 MAX_PATHS = 1_000
+MAX_KEPT_BACK = 100_000
+MAX_NAMED = 3
 
 
 class Reader(Protocol):
@@ -41,13 +44,26 @@ class _Level:
 
 
 class Walk:
-    """Feed it every start and end event of the elements in `tags`. `severity` is that of unclean, readable things."""
+    """Feed it every start and end event of the elements in `tags`.
 
-    def __init__(self, shape: Shape, name: str, severity: Severity) -> None:
+    `severity` is that of unclean, readable things; `supplementary` the namespaces of supplementary data that are taken;
+    `settle` is told when the memory of what was read was given back.
+    """
+
+    def __init__(
+        self,
+        shape: Shape,
+        name: str,
+        severity: Severity,
+        *,
+        supplementary: Sequence[str] = (),
+        settle: Callable[[], None] = lambda: None,
+    ) -> None:
         self.tags = ("Document", shape.message, shape.group, shape.item, "SplmtryData")
         self.found = False
         self.unreadable: set[str] = set()  # paths
         self._shape, self._name, self._severity = shape, name, severity
+        self._supplementary, self._settle = frozenset(supplementary), settle
         self._message: _Level | None = None
         self._group: _Level | None = None
         self._documents = self._groups = self._in_group = self._loose = self._in_file = 0
@@ -62,12 +78,10 @@ class Walk:
             yield from self._begin_group(self._message, element, name)
         elif name in ("Document", self._shape.message):
             yield from self._begin(element, name)
-        if name == "SplmtryData":
-            text = "Supplementary data: no schema here describes it, and nothing in it was read."
-            severity = Severity.ERROR if self._severity is Severity.ERROR else Severity.INFO
-            yield from self._once("MSG_SUPPLEMENTARY", severity, text, element)
 
     def end(self, element: etree._Element) -> Iterator[Record | Finding]:
+        if local(element.tag) == "SplmtryData":
+            yield from self._supplementary_data(element)
         level = self._group or self._message
         if level is None:
             return
@@ -75,6 +89,18 @@ class Walk:
             yield from self._close(level)
         elif local(element.tag) == self._shape.item and element.getparent() is level.element:
             yield from self._item(level, element)
+
+    def _supplementary_data(self, element: etree._Element) -> Iterator[Finding]:
+        """Nobody here reads it; what is sent may hold it only where the profile names every namespace in it."""
+        strict = self._severity is Severity.ERROR
+        within = (each for envelope in element.iterchildren("{*}Envlp") for each in envelope.iterdescendants("{*}*"))
+        used = {namespace_of(each.tag) for each in within}
+        if not strict or not used or used - self._supplementary:
+            strange = ", ".join(shown(each) for each in sorted(used - self._supplementary)[:MAX_NAMED]) or "no schema"
+            text = f"Supplementary data ({strange}): no schema here describes it, and nothing in it was read."
+            text += " Leave it out, or name its namespace in supplementary_data of the folder." if strict else ""
+            severity = Severity.ERROR if strict else Severity.INFO
+            yield from self._once("MSG_SUPPLEMENTARY", severity, text, element)
 
     def _begin(self, element: etree._Element, name: str) -> Iterator[Finding]:
         self._documents += name == "Document"
@@ -115,10 +141,22 @@ class Walk:
         read = partial(self._shape.read_item, place=place, group=level.record if in_group else None)
         record, findings = self._record(element, f"{level.path}/{self._shape.item}[{number}]", read)
         forget(element)
+        self._settle()
         if level.kept_back is None:
             yield from (*findings, record)
         else:
             level.kept_back += (*findings, record)
+            if len(level.kept_back) > MAX_KEPT_BACK:
+                yield from self._give_up_waiting(level)
+
+    def _give_up_waiting(self, level: _Level) -> Iterator[Record | Finding]:
+        """For the rest of a head whose items are too many to be kept back; should it come, it is a finding."""
+        kept, level.kept_back = level.kept_back or [], None
+        item = next(child.tag for child in level.element.iterchildren(f"{{*}}{self._shape.item}"))
+        children = self._head_of(takewhile(lambda child: child.tag != item, level.element))
+        level.record, findings = self._record(level.element, level.path, level.read, children)
+        level.seen = len(children)
+        yield from (*findings, level.record, *kept)
 
     def _close(self, level: _Level) -> Iterator[Record | Finding]:
         children = self._head_of(level.element)
@@ -149,7 +187,8 @@ class Walk:
         record = read(node, faults=faults)
         if not cut and not faults:
             return record, []
-        once = {id(fault.leaf): fault for fault in faults}.values()
+        strict = self._severity is Severity.ERROR
+        once = {id(fault.leaf): fault for fault in faults if strict or not fault.readable}.values()
         return record, [
             *(self._cut(path + path_within(node, leaf), leaf) for leaf in cut),
             *(self._unreadable(path + path_within(node, fault.leaf), fault) for fault in once),
@@ -160,10 +199,13 @@ class Walk:
         return Finding(code="XML_COMMENT_IN_VALUE", severity=self._severity, text=text, path=path, line=leaf.line)
 
     def _unreadable(self, path: str, fault: Fault) -> Finding:
+        line, said = fault.leaf.line, f"{fault.leaf.name} holds {shown(fault.leaf.value)}"
+        if fault.readable:
+            text = f"{said}, which not everybody reads alike; write {fault.wanted}."
+            return Finding(code="VALUE_NOTATION", severity=self._severity, text=text, path=path, line=line)
         if len(self.unreadable) < MAX_PATHS:
             self.unreadable.add(path)
-        text = f"{fault.leaf.name} holds {shown(fault.leaf.value)}, which cannot be read; write {fault.wanted}."
-        line = fault.leaf.line
+        text = f"{said}, which cannot be read; write {fault.wanted}."
         return Finding(code="VALUE_UNREADABLE", severity=Severity.ERROR, text=text, path=path, line=line)
 
     def _order(self, level: _Level) -> Finding:

@@ -22,7 +22,8 @@ from xmlschema.validators import (
     XsdTotalDigitsFacet,
 )
 
-from h2h.messages.xml import BLANKS, line_of, local, namespace_of, shown, text_of
+from h2h.messages.xml import BLANKS, line_of, local, namespace_of, text_of
+from h2h.text import shown
 
 MAX_LISTED = 12
 NIL = "{http://www.w3.org/2001/XMLSchema-instance}nil"

@@ -1,9 +1,10 @@
 """The only place that parses XML. What comes in is hostile until shown otherwise.
 
 Before a parser sees a byte: not empty, not compressed, an allowed encoding (which then is forced on the parser), no
-DOCTYPE. Every option of the parser is set here; nothing is loaded, expanded or fetched, and the limits of libxml2 on
-depth, text and entities stay on. The file is read in one pass and in flat memory: `stream` hands out elements as
-they end, `node_of` copies one of them into a light, immutable Node, and `forget` gives its memory back.
+DOCTYPE. Every option of the parser is set here; nothing is loaded, expanded or fetched. The limits of libxml2 on depth
+(256), text and entities stay on; `Bounded` adds ours on runs of text, tags, and what is held in memory at once. The
+file is read in one pass and in flat memory: `stream` hands out elements as they end, `node_of` copies one of them into
+a light, immutable Node, and `forget` gives its memory back.
 """
 
 from __future__ import annotations
@@ -21,7 +22,10 @@ from h2h.model import Finding, Severity
 
 HEAD_BYTES = 65_536
 MAX_OPENING_ELEMENTS = 10_000
-MAX_SHOWN = 60
+MAX_RUN_BYTES = 100_000  # without a <: a text, a comment, or a tag with all its attributes
+MAX_TAGS = 250_000_000  # that begin or end an element; a payment has about 50
+MAX_HELD_BYTES = 100_000_000  # of one payment or entry with all its details, or of one head
+MAX_ATTRIBUTES = 20
 FIRST_VAGUE_LINE = 65_535
 BLANKS = " \t\r\n"
 STRICT_ENCODINGS = ("utf-8",)
@@ -46,11 +50,12 @@ _HINTS = {
     "invalid element name": "A < inside a value must be written as &lt;.",
     "invalid Char": "Control characters cannot stand in XML. Leave them out.",
     "Invalid char": "Control characters cannot stand in XML. Leave them out.",
-    "Excessive depth": "No message is nested as deeply.",
     "Extra content": "Nothing may follow the message. Send each message in a file of its own.",
     "declaration allowed only": "Nothing may stand before the XML declaration, and it may stand only once.",
     "tag mismatch": "A tag is not closed, or closed under another name.",
 }
+_LIMITS = ("Excessive depth", "too long", "huge text", "lookup", "Resource limit")
+_CDATA = b"<![CDATA["
 _INVISIBLE = b" \t\r\n\x00\xef\xbb\xbf\xff\xfe"
 
 Event = tuple[str, etree._Element]
@@ -58,6 +63,53 @@ Event = tuple[str, etree._Element]
 
 class Source(Protocol):
     def read(self, size: int, /) -> bytes: ...
+
+
+class TooMuch(Exception):
+    """Reading was given up: the file passes a limit. Never leaves this package."""
+
+    def __init__(self, what: str, line: int | None) -> None:
+        text = f"The file passes a limit: {what}. No message needs that; have the program mended that writes it."
+        super().__init__(text)
+        self.finding = Finding(code="XML_LIMIT", severity=Severity.ERROR, text=text, line=line)
+
+
+class Bounded:
+    """A source handed on piece by piece, which raises TooMuch at a limit; and what only the bytes tell."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._tags = self._run = self._held = 0
+        self._line = 1
+        self._tail = b""
+        self.cdata_line: int | None = None  # of the first CDATA section
+
+    def read(self, size: int) -> bytes:
+        piece = self._source.read(min(size, MAX_RUN_BYTES))  # so that no run too long fits inside a piece
+        self._tags += piece.count(b"<")
+        self._held += len(piece)
+        first = piece.find(b"<")
+        run = self._run + (len(piece) if first < 0 else first)
+        if run > MAX_RUN_BYTES:
+            raise TooMuch(f"a text, comment or tag of more than {MAX_RUN_BYTES} bytes", self._line)
+        if self._tags > MAX_TAGS:
+            raise TooMuch(f"more than {MAX_TAGS} tags", self._line)
+        if self._held > MAX_HELD_BYTES:
+            raise TooMuch(f"a part of more than {MAX_HELD_BYTES} bytes", self._line)
+        self._run = run if first < 0 else len(piece) - piece.rfind(b"<")
+        self._look_for_cdata(piece)
+        self._line += piece.count(b"\n")
+        return piece
+
+    def settle(self) -> None:
+        """What was handed on until now is not held any more."""
+        self._held = 0
+
+    def _look_for_cdata(self, piece: bytes) -> None:
+        seen = self._tail + piece
+        if self.cdata_line is None and (at := seen.find(_CDATA)) >= 0:
+            self.cdata_line = self._line + seen.count(b"\n", 0, at) - self._tail.count(b"\n")
+        self._tail = seen[1 - len(_CDATA) :]
 
 
 class Node(NamedTuple):
@@ -148,7 +200,7 @@ def open_checked(source: BinaryIO, *, strict: bool) -> Opening | Finding:
 
 
 def stream(
-    source: Source, encoding: str, *, tags: Sequence[str] = (), schema: etree.XMLSchema | None = None
+    source: Bounded, encoding: str, *, tags: Sequence[str] = (), schema: etree.XMLSchema | None = None
 ) -> etree.iterparse[Event]:
     """Start and end events of the elements with these local names (all, if none), validating on the way.
 
@@ -214,12 +266,19 @@ def node_of(element: etree._Element, cut: list[Node], children: list[etree._Elem
         below = tuple([node_of(child, cut) for child in inner if isinstance(child.tag, str)])
     if not below:
         value = text_of(element) if inner else element.text or ""
-    attributes = dict(element.items()) if element.keys() else {}
+    attributes = _attributes(element) if element.keys() else {}
     # Not Node(…), which takes twice as long.
     node = tuple.__new__(Node, (local(element.tag), value, attributes, below, line_of(element)))
     if inner and not below and value.strip(BLANKS):
         cut.append(node)
     return node
+
+
+def _attributes(element: etree._Element) -> dict[str, str]:
+    attributes = dict(element.items())
+    if len(attributes) > MAX_ATTRIBUTES:
+        raise TooMuch(f"an element with more than {MAX_ATTRIBUTES} attributes", line_of(element))
+    return attributes  # type: ignore[return-value]  # of text only, as read
 
 
 def text_of(element: etree._Element) -> str:
@@ -263,18 +322,15 @@ def forget(element: etree._Element) -> None:
         parent.remove(before)
 
 
-def shown(value: str) -> str:
-    """A value as it may stand in a sentence: quoted, its invisible characters visible, and not too long."""
-    return repr(value if len(value) <= MAX_SHOWN else value[:MAX_SHOWN] + "…")
-
-
 def check_well_formed(source: BinaryIO, encoding: str, forgettable: Sequence[str]) -> Finding | None:
     """What is wrong with the XML of a file that begins where `source` stands, whatever its schema says."""
     start = source.tell()
     try:
-        for event, element in stream(source, encoding, tags=forgettable):
+        bounded = Bounded(source)
+        for event, element in stream(bounded, encoding, tags=forgettable):
             if event == "end":
                 forget(element)
+                bounded.settle()
     except etree.LxmlError as error:
         source.seek(start)
         return _not_well_formed(error, source)
@@ -292,6 +348,9 @@ def _not_well_formed(error: etree.LxmlError, source: BinaryIO) -> Finding:
     words = _NOISE.sub("", str(getattr(error, "msg", "") or error))
     if "Premature end" in words or ("Extra content" not in words and _ends_within_a_tag(source)):
         code, text = "XML_TRUNCATED", f"The file ends in the middle ({words}). Have it written and sent again, whole."
+    elif any(sign in words for sign in _LIMITS):
+        code = "XML_LIMIT"
+        text = f"The file passes a limit of the parser ({words}). Have the program mended that writes it."
     elif "encoding" in words or "UTF-8" in words:
         code = "XML_ENCODING"
         text = f"The characters of this file are not what it says they are ({words}). Write the file in UTF-8."
@@ -344,8 +403,9 @@ def _encoding(head: bytes, *, strict: bool) -> str | Finding:
 def _opening(source: BinaryIO, encoding: str) -> Opening | Finding:
     root = document = message = path = ""
     line: int | None = None
-    for count, (event, element) in enumerate(stream(source, encoding)):
+    for count, (event, element) in enumerate(stream(Bounded(source), encoding)):
         tag = str(element.tag)
+        _attributes(element)
         if count == 0:
             root, path = tag, path_of(element)
             if has_doctype(element):

@@ -183,7 +183,9 @@ class Intake:
     def _judgement(self, transfer_id: TransferId, source: BinaryIO) -> Judgement:
         """A fault of our own while judging refuses the file: nothing is sent that was not judged to its end."""
         try:
-            return judge(self._reader.read(source, strict=True, expected=self.folder.messages))
+            terms = self.bank.terms(self.folder, self._clock.now())
+            taken = terms.supplementary_data
+            return judge(self._reader.read(source, strict=True, expected=terms.messages, supplementary=taken), terms)
         except H2hError:
             raise
         except Exception as error:

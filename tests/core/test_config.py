@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import typing
-from datetime import time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 
 import pytest
@@ -13,6 +13,8 @@ from pydantic import BaseModel
 from h2h import config
 from h2h.config import STAND_INS, FolderSettings, Settings, SftpSettings, load
 from h2h.errors import SettingsError
+from h2h.model import Severity
+from h2h.rules import Terms
 from h2h.toml_lines import lines_of, nearest
 
 PIN = "SHA256:" + "ab" * 21 + "c"
@@ -71,6 +73,24 @@ def problems(folder: Path, main: str = MAIN, **banks: str) -> list[str]:
 
 def good(folder: Path, bank: str = BANK) -> Settings:
     return load(write(folder, acme=bank))
+
+
+def test_terms_are_the_folders_and_the_day_is_the_banks(tmp_path: Path) -> None:
+    asked = 'accounts = ["DE89 3704 0044 0532 0130 00", "47 11"]\nexecution_days = [0, 5]\nunusual_dates = "hold"\n'
+    [bank] = good(tmp_path, BANK.replace('days = "mon-fri"\n', f'days = "mon-fri"\n{asked}')).banks
+    terms = bank.terms(bank.outbound[0], datetime(2026, 11, 20, 23, 30, tzinfo=UTC))
+    assert terms == Terms(
+        messages=["pain.001.001.09"],
+        accounts=["DE89370400440532013000", "4711"],
+        supplementary_data=[],
+        today=date(2026, 11, 21),
+        execution_days=(0, 5),
+        creation_days=(-30, 1),
+        unusual_dates=Severity.HOLD,
+    )
+    [plain] = good(tmp_path).banks
+    usual = plain.terms(plain.outbound[0], datetime(2026, 11, 20, 12, 0, tzinfo=UTC))
+    assert (usual.accounts, usual.unusual_dates, usual.today) == (None, Severity.WARNING, date(2026, 11, 20))
 
 
 def test_a_good_file(tmp_path: Path) -> None:
@@ -149,6 +169,13 @@ MISTAKES = [
     ('lead = "10m"', 'lead = "-1m"', 19, "bank.outbound[1].lead", "number and a unit"),
     ('days = "mon-fri"', 'days = "monday"', 20, "bank.outbound[1].days", "mon-fri"),
     ('days = "mon-fri"', 'days = "sat,sun"', 20, "bank.outbound[1].days", "closes"),
+    ('days = "mon-fri"', "execution_days = [90, -10]", 20, "bank.outbound[1].execution_days", "the earlier first"),
+    ('days = "mon-fri"', "execution_days = [-10]", 20, "bank.outbound[1].execution_days", "the earlier first"),
+    ('days = "mon-fri"', "creation_days = 30", 20, "bank.outbound[1].creation_days", "as in [-10, 90]"),
+    ('days = "mon-fri"', "creation_days = [-200000, 1]", 20, "bank.outbound[1].creation_days", "at most 100000"),
+    ('days = "mon-fri"', 'unusual_dates = "yes"', 20, "bank.outbound[1].unusual_dates", "'warn' or 'hold'"),
+    ('days = "mon-fri"', "accounts = []", 20, "bank.outbound[1].accounts", "at least 1"),
+    ('days = "mon-fri"', 'accounts = ["DE89370400440532013001"]', 20, "bank.outbound[1].accounts[1]", "check digits"),
     ('days = "mon-fri"', 'marker = "done"', 20, "bank.outbound[1].marker", "right form"),
     ('days = "mon-fri"', 'processed = ".."', 20, "bank.outbound[1].processed", "right form"),
     ('days = "mon-fri"', 'rejected = "."', 20, "bank.outbound[1].rejected", "right form"),

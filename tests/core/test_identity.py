@@ -64,10 +64,6 @@ def with_a_mark(content: bytes) -> bytes:
     return b"\xef\xbb\xbf" + content
 
 
-def in_cdata(content: bytes) -> bytes:
-    return re.sub(rb"<Nm>([^<&]*)</Nm>", rb"<Nm><![CDATA[\1]]></Nm>", content)
-
-
 def escaped(content: bytes) -> bytes:
     return content.replace(b"<MsgId>", b"<MsgId>&#32;").replace(b"</Nm>", b"&#x20;</Nm>")
 
@@ -79,7 +75,7 @@ def exported_anew(content: bytes) -> bytes:
 
 
 REFORMATTINGS = [
-    exported_anew, escaped, broken_over_lines, in_references, in_cdata, commented, other_prefix, without_blanks,
+    exported_anew, escaped, broken_over_lines, in_references, commented, other_prefix, without_blanks,
     with_a_mark,
 ]  # fmt: skip
 

@@ -53,6 +53,7 @@ WORDS = ("TRF", "BOOK", "RJCT", "x" * 141, "DE89370400440532013000", "BEISDEFFXX
 LETTERS = st.characters(codec="utf-8", exclude_categories=["Cs", "Cc"], exclude_characters="\ufffe\uffff")
 VALUES = st.one_of(st.sampled_from((*ODD, *DATES, *WORDS)), st.text(LETTERS, max_size=40))
 # libxml2 takes no blank before a date, XML Schema does; here nothing begins with one.
+STRICTER = {"VALUE_NOTATION"}  # of what the schema takes, too
 PLAIN_VALUES = VALUES.filter(lambda text: text == text.strip() or not text.strip())
 
 
@@ -106,7 +107,8 @@ def test_lxml_xmlschema_and_our_verdict_agree_on_damaged_files(row: MessageType)
         document = etree.fromstring(content)
         valid = by_lxml.validate(document)
         assert by_xmlschema.is_valid(document) == valid
-        found = verdict(content)
+        said = verdict(content)
+        found = [finding for finding in said if finding.code not in STRICTER]
         assert (found == []) == valid, found
         assert {finding.code for finding in found} <= set(CODES)
         assert all(finding.line for finding in found if finding.code.startswith(("XSD_", "VALUE_"))), found

@@ -25,8 +25,10 @@ PLACES: dict[str, tuple[str, int | None]] = {
     "XML_ENCODING": ("", 1),
     "XML_DOCTYPE": ("", 3),
     "XML_NOT_WELL_FORMED": ("", 41),
+    "XML_LIMIT": ("", 34),
     "XML_TRUNCATED": ("", 44),
     "XML_COMMENT_IN_VALUE": (f"{PAYMENT}/Amt/InstdAmt", 38),
+    "XML_CDATA": ("", 41),
     "MSG_UNKNOWN": ("/Document", 3),
     "MSG_UNEXPECTED": ("/Document", 3),
     "MSG_ENVELOPE": ("/Envelope/Document", 4),
@@ -40,6 +42,7 @@ PLACES: dict[str, tuple[str, int | None]] = {
     "XSD_TOO_LONG": (f"{PAYMENT}/PmtId/EndToEndId", 35),
     "XSD_VALUE": (f"{FILE}/PmtInf[1]/PmtMtd", 16),
     "XSD_INVALID": (f"{FILE}/PmtInf[1]/PmtMtd", 16),
+    "VALUE_NOTATION": (f"{PAYMENT}/Amt/InstdAmt", 38),
     "VALUE_UNREADABLE": (f"{PAYMENT}/Amt/InstdAmt", 38),
 }
 # What else these samples must have.

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from h2h.messages import Catalog, read
-from h2h.messages.xml import Opening, open_checked
+from h2h.messages import Catalog, read, xml
+from h2h.messages.xml import Bounded, Opening, TooMuch, open_checked
 from h2h.model import Finding, Payment, Record, Severity
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -67,7 +67,7 @@ def test_a_file_cut_at_any_byte_is_an_error(content: bytes) -> None:
         (in_value(b"a&#7;b"), "XML_NOT_WELL_FORMED"),
         (in_value(b"<x:y/>"), "XML_NOT_WELL_FORMED"),
         (in_value(b"<a b='1' b='2'/>"), "XML_NOT_WELL_FORMED"),
-        (in_value(b"<a>" * 300 + b"</a>" * 300), "XML_NOT_WELL_FORMED"),
+        (in_value(b"<a>" * 300 + b"</a>" * 300), "XML_LIMIT"),
         (in_value(b"a\xffb"), "XML_ENCODING"),
         (b"\xff\xfe\x00\x00" + GOOD.decode().encode("utf-32-le"), "XML_NOT_WELL_FORMED"),
         (b'<?xml version="1.0"?><html/>', "MSG_UNKNOWN"),
@@ -75,10 +75,6 @@ def test_a_file_cut_at_any_byte_is_an_error(content: bytes) -> None:
 )
 def test_what_is_no_sound_xml_is_one_error(content: bytes, code: str) -> None:
     assert errors(content) == {code}
-
-
-def test_a_text_beyond_the_limit_of_the_parser_is_refused() -> None:
-    assert errors(in_value(b"x" * 10_100_000)) == {"XML_NOT_WELL_FORMED"}
 
 
 def test_the_line_of_a_fault_in_the_xml_is_told() -> None:
@@ -197,6 +193,140 @@ def test_comments_between_elements_are_harmless() -> None:
     content = SMALL.replace(b"<Amt>", b"<!-- a --><Amt><!-- b -->").replace(b"</PmtInf>", b"<!-- c --></PmtInf>")
     assert codes(content) == []
     assert len(reading(content)) == len(reading(SMALL))
+
+
+def test_cdata_in_what_we_send_is_refused_and_what_a_bank_sends_is_read_whole() -> None:
+    content = SMALL.replace(b"<Nm>Ateliers Ravel SARL<", b"<Nm><![CDATA[Ateliers]]> &amp; Ravel<", 1)
+    (finding,) = (item for item in reading(content) if isinstance(item, Finding))
+    assert (finding.code, finding.severity, finding.line) == ("XML_CDATA", Severity.ERROR, 41)
+    assert codes(content, strict=False) == []
+    names = [item.creditor_name for item in reading(content, strict=False) if isinstance(item, Payment)]
+    assert names == ["Ateliers & Ravel"]
+
+
+@pytest.mark.parametrize("size", [1, 2, 8, 9, 10, 1_000])
+def test_cdata_is_found_wherever_a_piece_of_the_file_ends(size: int) -> None:
+    for before in range(12):
+        bounded = Bounded(io.BytesIO(b"<a>\n" + b"\n" * before + b"<![CDATA[\n\n]]></a>"))
+        while bounded.read(size):
+            pass
+        assert bounded.cdata_line == 2 + before
+
+
+@pytest.mark.parametrize("amount", [b"+214.50", b" 214.50", b"214.50\n", b"214.", b".5", b"-0"])
+def test_an_amount_that_the_schema_takes_but_is_not_plain_is_refused_in_what_we_send(amount: bytes) -> None:
+    content = SMALL.replace(b">214.50</InstdAmt>", b">" + amount + b"</InstdAmt>", 1)
+    (finding,) = (item for item in reading(content) if isinstance(item, Finding))
+    assert (finding.code, finding.severity, finding.line) == ("VALUE_NOTATION", Severity.ERROR, 38)
+    assert codes(content, strict=False) == []
+
+
+# Limits
+
+
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [
+        (in_value(b"x" * 100_100), "more than 100000 bytes"),
+        (in_value(b"x" * 10_100_000), "more than 100000 bytes"),
+        (SMALL.replace(b"<PmtId>", b"<PmtId a='" + b"x" * 100_100 + b"'>", 1), "more than 100000 bytes"),
+        (SMALL.replace(b"<PmtId>", b"<!--" + b"x" * 100_100 + b"--><PmtId>", 1), "more than 100000 bytes"),
+        (SMALL.replace(b"<Document", b"<!--" + b"x" * 100_100 + b"--><Document", 1), "more than 100000 bytes"),
+        (SMALL.replace(b"<PmtId>", b"<PmtId%s>" % b"".join(b" a%d=''" % n for n in range(21)), 1), "20 attributes"),
+        (SMALL.replace(b"<GrpHdr>", b"<GrpHdr%s>" % b"".join(b" a%d=''" % n for n in range(21)), 1), "20 attributes"),
+        (SMALL.replace(b"<Document ", b"<Document %s" % b"".join(b" a%d='' " % n for n in range(21)), 1), "20 attrib"),
+        (in_value(b"<a>" * 300 + b"</a>" * 300), "depth"),
+    ],
+    ids=["text", "long text", "attribute", "comment", "comment before", "item", "head", "root", "depth"],
+)
+@pytest.mark.parametrize("strict", [True, False])
+def test_what_passes_a_limit_is_one_error_that_says_which(content: bytes, what: str, strict: bool) -> None:
+    found = [item for item in reading(content, strict=strict) if isinstance(item, Finding)]
+    assert [(each.code, each.severity) for each in found] == [("XML_LIMIT", Severity.ERROR)]
+    assert what in found[0].text
+
+
+@pytest.mark.parametrize(("limit", "value"), [("MAX_TAGS", 60), ("MAX_HELD_BYTES", 1_000)])
+def test_more_tags_or_more_in_memory_at_once_than_allowed_is_an_error(
+    monkeypatch: pytest.MonkeyPatch, limit: str, value: int
+) -> None:
+    monkeypatch.setattr(xml, limit, value)
+    assert errors(SMALL) == {"XML_LIMIT"}
+
+
+def test_what_was_given_back_is_not_counted_as_held(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(xml, "MAX_HELD_BYTES", 100_000)
+    content = many(1_000)
+    assert len(content) > 300_000
+    assert codes(content) == []
+
+
+def test_a_run_is_measured_across_the_pieces_in_which_a_file_is_read() -> None:
+    def longest(run: int, size: int) -> bool:
+        bounded = Bounded(io.BytesIO(b"<a>" + b"x" * run + b"<b>"))
+        try:
+            while bounded.read(size):
+                pass
+        except TooMuch:
+            return False
+        return True
+
+    for size in (7, 32_768, 10_000_000):
+        assert longest(99_000, size)
+        assert not longest(100_001, size)
+
+
+def test_entries_are_not_kept_back_without_end_for_balances_that_may_never_come(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("h2h.messages.walk.MAX_KEPT_BACK", 10)
+    good = (PROJECT / "samples" / "good" / "camt.053.001.08.xml").read_text()
+    entry = good[good.index("<Ntry>") : good.index("</Ntry>") + 7]
+    start = good[: good.index("<Bal>")]
+    balance = good[good.index("<Bal>") : good.index("</Bal>") + 6]
+    content = start + "<!-- none -->" + entry * 40 + balance + "</Stmt></BkToCstmrStmt></Document>"
+    items = reading(content.encode(), strict=False)
+    names = [type(item).__name__ for item in items if not isinstance(item, Finding)]
+    assert names == ["StatementFile", "Statement", *["Entry"] * 40]
+    assert "MSG_ORDER" in errors(content.encode())
+
+
+# Supplementary data
+
+
+def supplied(data: bytes) -> bytes:
+    inside = b"<SplmtryData><Envlp>" + data + b"</Envlp></SplmtryData>"
+    return SMALL.replace(b"</CdtTrfTxInf>", inside + b"</CdtTrfTxInf>", 1)
+
+
+@pytest.mark.parametrize(
+    ("data", "named", "good"),
+    [
+        (b"<x xmlns='urn:a'/>", [], False),
+        (b"<x xmlns='urn:a'/>", ["urn:b"], False),
+        (b"<x xmlns='urn:a'/>", ["urn:a"], True),
+        (b"<x xmlns='urn:a'><y xmlns='urn:b'/></x>", ["urn:a"], False),
+        (b"<x xmlns='urn:a'><y xmlns='urn:b'/></x>", ["urn:a", "urn:b"], True),
+        (b"<x xmlns='urn:a'/><y xmlns='urn:b'/>", ["urn:a"], False),
+        (b"<x xmlns=''/>", ["urn:a"], False),
+        (b"", ["urn:a"], False),
+        (b"<Document/>", ["urn:a"], False),
+        (b"<x xmlns='urn:a'><CdtTrfTxInf/></x>", ["urn:a"], True),
+    ],
+)
+def test_supplementary_data_goes_out_only_where_each_of_its_namespaces_is_named(
+    data: bytes, named: list[str], good: bool
+) -> None:
+    items = list(read(io.BytesIO(supplied(data)), CATALOG, strict=True, supplementary=named))
+    found = [item for item in items if isinstance(item, Finding)]
+    assert ([f for f in found if f.severity is Severity.ERROR] == []) is good
+    assert good or "MSG_SUPPLEMENTARY" in {f.code for f in found}
+    assert len([item for item in items if isinstance(item, Payment)]) == 1
+
+
+def test_supplementary_data_from_a_bank_is_told_and_not_refused() -> None:
+    found = [i for i in reading(supplied(b"<x xmlns='urn:a'/>"), strict=False) if isinstance(i, Finding)]
+    assert [(f.code, f.severity) for f in found] == [("MSG_SUPPLEMENTARY", Severity.INFO)]
 
 
 # Size

@@ -539,7 +539,11 @@ def test_a_claimed_file_that_was_written_on_after_it_was_taken_does_not_stop_the
         assert [t.data for t in bank.taken] == [FILE, payments("MSG-2")]
 
 
-GOOD_HERE = {"END_TO_END_ID_REPEATED", "MSG_UNEXPECTED"}  # a warning; a good file for another folder
+GOOD_HERE = {
+    "ACCOUNT_FOREIGN", "MSG_UNEXPECTED",  # good files for another folder
+    "END_TO_END_ID_REPEATED", "CREATION_DATE_UNUSUAL", "EXECUTION_DATE_UNUSUAL",  # warnings
+    "NAME_UNSEEN",  # held
+}  # fmt: skip
 BAD_SAMPLES = sorted({path.stem for path in (root("samples") / "bad").glob("*.xml")} - GOOD_HERE)
 
 
@@ -557,6 +561,39 @@ def test_every_bad_sample_is_refused_with_the_words_that_its_name_promises_and_n
         codes = {r["file"].removesuffix(".xml"): {f["code"] for f in r["findings"]} for r in reports}
         assert [name for name in BAD_SAMPLES if name not in codes.get(name, ())] == []
         assert {r["verdict"] for r in reports} == {"INVALID"}
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "code"),
+    [
+        ("NAME_UNSEEN", {}, "NAME_UNSEEN"),
+        ("EXECUTION_DATE_UNUSUAL", {"unusual_dates": '"hold"'}, "EXECUTION_DATE_UNUSUAL"),
+    ],
+)
+def test_what_a_person_must_look_at_is_held_until_it_is_released(
+    tmp_path: Path, name: str, settings: dict[str, str], code: str
+) -> None:
+    content = (root("samples") / "bad" / f"{name}.xml").read_bytes()
+    with world(tmp_path, SILENT, outbound=settings) as (erp, bank):
+        erp.drop_file(content)
+        with opened(erp, MovableClock("2026-11-17T10:00:00+01:00")) as gateway:
+            held = only(send(gateway))
+            assert (held.state, bank.taken) == (State.HELD, [])
+            assert held.reason is not None
+            assert held.reason.startswith(f"{code}: ")
+            assert gateway.ledger.views.board(["box"], held.received_at).attention
+            gateway.decisions.release(held.id, who="anna", reason="seen", now=True)
+            assert only(send(gateway)).state is State.SENT
+        assert [t.data for t in bank.taken] == [content]
+
+
+@pytest.mark.parametrize(("account", "state"), [("DE89370400440532013000", State.SENT), ("4711", State.INVALID)])
+def test_only_files_that_debit_an_account_of_the_folder_go_out(tmp_path: Path, account: str, state: State) -> None:
+    with world(tmp_path, SILENT, outbound={"accounts": f'["{account}"]'}) as (erp, bank):
+        erp.drop_file((root("samples") / "bad" / "ACCOUNT_FOREIGN.xml").read_bytes())
+        with opened(erp) as gateway:
+            assert only(send(gateway)).state is state
+        assert len(bank.taken) == (state is State.SENT)
 
 
 def test_a_statement_that_breaches_its_schema_is_applied_with_a_warning(tmp_path: Path) -> None:

@@ -239,9 +239,25 @@ def test_validate_says_what_judge_would_say(tmp_path: Path) -> None:
     assert h2h(nowhere, "validate", str(good)).returncode == 0
     assert "IBAN_INVALID" in h2h(nowhere, "validate", str(bad)).stdout
     assert list(tmp_path.iterdir()) == []
+    held = h2h(nowhere, "validate", str(root("samples") / "bad" / "NAME_UNSEEN.xml"))
+    assert (held.returncode, "HELD" in held.stdout, "\\u202e" in held.stdout) == (0, True, True)
     missing = h2h(nowhere, "validate", str(tmp_path / "gone.xml"))
     assert (missing.returncode, "cannot be read" in missing.stderr) == (2, True)
     no_traceback(missing)
+
+
+def test_validate_for_a_bank_judges_by_the_folder_that_takes_the_file_best_and_by_the_day(tmp_path: Path) -> None:
+    with world(tmp_path, outbound={"accounts": '["DE02120300000000202051"]', "unusual_dates": '"hold"'}) as (erp, _):
+        erp.write_settings()
+        files = [str(root("samples") / "bad" / f"{name}.xml") for name in ("ACCOUNT_FOREIGN", "MSG_UNEXPECTED")]
+        second = '[[bank.outbound]]\nwatch = "{}"\nremote = "/in"\nmessages = ["pain.001.001.09"]\n'
+        erp.profile_file.write_text(erp.profile_file.read_text() + second.format(tmp_path / "other"))
+        office = Office(erp.config, {})
+        found = office.json("validate", *files, "--bank", "box", status=1, H2H_NOW="2026-11-17T10:00:00+01:00")
+        assert [(f["verdict"], [x["code"] for x in f["findings"]]) for f in found] == [
+            ("INVALID", ["ACCOUNT_FOREIGN"]),
+            ("VALID", []),
+        ]
 
 
 def test_inspect_shows_records_of_any_message(tmp_path: Path) -> None:

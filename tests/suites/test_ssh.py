@@ -231,7 +231,7 @@ def test_a_server_that_hangs_up_is_not_delivered(tmp_path: Path) -> None:
 def test_a_port_where_nobody_listens_is_not_delivered(tmp_path: Path) -> None:
     with answering(tmp_path, lambda line: None) as settings:
         pass
-    with pytest.raises(NotDelivered, match="Connection refused"):
+    with pytest.raises(NotDelivered, match="connection refused"):
         open_sftp(settings, passphrase=None)
 
 
