@@ -22,7 +22,7 @@ from h2h.model import Entry, Finding, Payment, PaymentStatus, Severity
 
 PROJECT = Path(__file__).resolve().parents[2]
 CATALOG = Catalog.load(PROJECT / "schemas")
-EXAMPLES = 2_000 if os.environ.get("H2H_LONG") else 60
+EXAMPLES = 2_000 if os.environ.get("H2H_LONG") else 30
 FEW = settings(
     max_examples=EXAMPLES,
     deadline=None,

@@ -269,7 +269,7 @@ def test_wherever_the_plug_is_pulled_once_or_twice_the_bank_gets_the_file_once_o
     assert [kill for kill in kills if not right(kind, *sweep.play(*kill))] == []
 
 
-@pytest.mark.parametrize("kind", OTHERS if LONG else OTHERS[::6], ids=str)
+@pytest.mark.parametrize("kind", OTHERS if LONG else OTHERS[::12], ids=str)
 def test_near_what_counts_every_combination_of_habit_answer_and_fact_keeps_the_promise(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: Kind
 ) -> None:

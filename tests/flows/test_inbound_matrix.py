@@ -813,7 +813,7 @@ def test_a_file_that_could_not_be_read_is_read_again_by_a_persons_word(
         put(it.out, "t.xml", STATEMENT)
         with monkeypatch.context() as patch:
             known = [row for row in it.gateway.catalog.rows if row.family != "camt.053"]
-            patch.setattr(it.gateway, "catalog", Catalog(tuple(known)))
+            patch.setattr(it.gateway.reader, "_catalog", Catalog(tuple(known)))
             assert it.pull() == {"s.xml": "UNREADABLE", "t.xml": "UNREADABLE"}
         go_on(it)
         assert it.pull() == {"s.xml": "UNREADABLE", "t.xml": "UNREADABLE"}  # nothing happens by itself

@@ -342,6 +342,8 @@ def test_a_file_that_cannot_be_claimed_does_not_stop_the_others(
             assert only(send(gateway)).name == "b.xml"
 
 
+@pytest.mark.long
+@pytest.mark.skipif(not LONG, reason="waits for a rescan twice, 40 s: H2H_LONG=1")
 def test_a_folder_whose_disk_is_away_is_told_nothing_is_made_in_it_and_work_goes_on_when_it_is_back(
     tmp_path: Path,
 ) -> None:
