@@ -33,7 +33,7 @@ def finding_of(death: Death, limits: Limits) -> Finding:
         )
     else:
         code = "READER_DIED"
-        advice = "Give the file again; if it happens again, report it, with the log"
+        advice = "Give the file again (one of a bank: `h2h reread`); if it happens again, report it, with the log"
     text = f"The file was not read to its end: {cause_of(death, limits)}. {advice}."
     return Finding(code=code, severity=Severity.ERROR, text=text)
 

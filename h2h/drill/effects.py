@@ -3,7 +3,7 @@
 A point is written as "before Transfers.publishing 1": the first call of that verb, before it begins. The points
 "in Transfers.publishing 1" lie within its transaction: its rows are written, and nothing is committed. With `requests`
 each request to the bank's server is two points instead of the channel's verbs: "before RENAME 1", when it has not left,
-and "sent RENAME 1", when it has, and its answer is not read.
+and "sent RENAME 1", when it has, and its answer is not read; and so is each note of the journal's head.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from h2h.channels.sftp_wire import Kind, Wire
 from h2h.folders import WatchedFolder, atomic_writer
 from h2h.ledger.messages import Messages
 from h2h.ledger.transfers import Transfers
+from h2h.witness import Witness
 
 CHANNEL = ("stage", "publish", "place", "look", "discard", "move", "list", "fetch")
 DOORS: tuple[tuple[type, tuple[str, ...]], ...] = (
@@ -60,6 +61,7 @@ class Effects:
         replace(h2h.inbound, "atomic_writer", self._written(atomic_writer))
         if self._requests:
             replace(Wire, "send", self._asked(Wire.send))
+            replace(Witness, "note", self._wrapped(Witness.note, "Witness.note"))
         else:
             for channel in CHANNELS:
                 for name in CHANNEL:
@@ -70,8 +72,9 @@ class Effects:
         def wrapped(*arguments: Any, **named: Any) -> Any:
             number = self._next(name)
             self._reached(f"before {name} {number}")
-            self._verb.name = f"{name} {number}"
+            around, self._verb.name = getattr(self._verb, "name", "?"), f"{name} {number}"
             done = original(*arguments, **named)
+            self._verb.name = around
             self._reached(f"after {name} {number}")
             return done
 

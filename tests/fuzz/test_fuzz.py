@@ -54,7 +54,7 @@ OUT = [row.name for row in CATALOG.rows if row.root == "CstmrCdtTrfInitn"]
 IN = [row.name for row in CATALOG.rows if row.name not in OUT]
 SAMPLES = {row.name: (PROJECT / "samples" / "good" / f"{row.name}.xml").read_bytes() for row in CATALOG.rows}
 LONG = bool(os.environ.get("H2H_LONG"))
-CASES = int(os.environ.get("H2H_FUZZ_CASES", "0")) or (20_000 if LONG else 40)
+CASES = int(os.environ.get("H2H_FUZZ_CASES", "0")) or (20_000 if LONG else 30)
 FIRST_SEED = int(os.environ.get("H2H_FUZZ_SEED", "0"))
 CASES_OF_A_LEDGER = 1_000
 NOW = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
