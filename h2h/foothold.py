@@ -43,7 +43,11 @@ class Foothold:
         self.path = settings.watch
         self._filed_in = (settings.processed, settings.rejected)
         self._used_before = used_before
-        self.witness = Witness(self.path / OURS / "head")
+        self.witness = Witness(self.path / OURS / "head", self._head)
+
+    def _head(self, flags: int) -> int:
+        with OpenFolder.at(self.path) as folder, folder.inside(OURS) as ours:
+            return os.open("head", flags, 0o600, dir_fd=ours.handle)
 
     @contextmanager
     def held(self, holder: str) -> Iterator[None]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,9 +27,15 @@ class Head:
     hash: str
 
 
+Opener = Callable[[int], int]
+"""(flags) -> a descriptor of the file; raises OSError."""
+
+
 class Witness:
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, opener: Opener | None = None) -> None:
+        """`opener`: how the file is reached where somebody else could put a link on the way to it."""
         self.path = path
+        self._open = opener or (lambda flags: os.open(path, flags, 0o600))
 
     def read(self) -> Head | None:
         """What was noted last; None where there is no file. StoreError where something else stands there."""
@@ -73,8 +79,8 @@ class Witness:
 
     @contextmanager
     def _locked(self, flags: int) -> Iterator[int]:
-        """Links are not followed: somebody else may write into the folder."""
-        handle = os.open(self.path, flags | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        """A link in its place is not followed."""
+        handle = self._open(flags | os.O_NOFOLLOW | os.O_CLOEXEC)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX)
             yield handle

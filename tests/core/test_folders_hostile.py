@@ -14,10 +14,12 @@ from typing import Any
 
 import pytest
 
-from h2h.errors import FolderError, StillChanging
+from h2h.errors import FolderError, StillChanging, StoreError
 from h2h.folders import STUCK_AFTER, Claimed, WatchedFolder, atomic_writer
+from h2h.foothold import Foothold
 from h2h.model import TransferId
 from h2h.open_folder import OpenFolder
+from h2h.witness import Head
 from tests.drops import ID, settings, take, watch, write
 
 HALF = "its document does not end: half a file; refused if that stays so for 600 s"
@@ -188,6 +190,7 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 from h2h.open_folder import OpenFolder
+from h2h.witness import Head
 from tests.drops import take, watch
 setattr(OpenFolder, sys.argv[2], lambda *_: os.kill(os.getpid(), signal.SIGKILL))
 take(watch(Path(sys.argv[1]), marker=".done"))
@@ -416,3 +419,16 @@ def test_thousands_at_once_are_all_seen(drop: Path) -> None:
     for number in range(2000):
         write(drop, f"{number}.xml")
     assert len(watch(drop, settle=0).scan(0.0).ready) == 2000
+
+
+def test_a_link_in_place_of_our_folder_leads_neither_lock_nor_head_elsewhere(tmp_path: Path) -> None:
+    dropped, elsewhere = tmp_path / "drop", tmp_path / "elsewhere"
+    for folder in (dropped, elsewhere):
+        folder.mkdir()
+    (dropped / ".h2h").symlink_to(elsewhere)
+    foothold = Foothold(settings(dropped))
+    with pytest.raises(StoreError):
+        foothold.witness.note(Head(seq=1, hash="a" * 64))
+    with pytest.raises(FolderError, match="link"), foothold.held("test"):
+        pass
+    assert list(elsewhere.iterdir()) == []
