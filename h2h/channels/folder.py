@@ -188,7 +188,8 @@ class FolderChannel:
     @contextmanager
     def _folder(self, folder: str) -> Iterator[int]:
         """An open descriptor of a folder below the root."""
-        assert self._root is not None, "the session has ended"
+        if self._root is None:
+            raise NotDelivered(f"{self._at(folder)}: the session has ended.")
         with self._doing("open the folder", folder):
             opened = _walk(self._root, [bytes_of(step) for step in folder.split("/") if step not in ("", ".")])
         try:

@@ -24,7 +24,7 @@ PAIRS = 4
 @click.option("--bank", "names", multiple=True, metavar="NAME", help="Only this kind of bank; may be repeated.")
 @click.option("--points", default=POINTS, show_default=True, metavar="N", help="Points tried for each kind of bank.")
 @click.option("--pairs", default=PAIRS, show_default=True, metavar="N", help="Pairs of kills for each kind of bank.")
-@click.option("--all", "everything", is_flag=True, help="Every point there is: about 2,500; takes an hour or two.")
+@click.option("--all", "everything", is_flag=True, help="Every point there is: about 3,000; takes an hour or two.")
 @click.option("--seed", default=1, show_default=True, metavar="N", help="Which pairs are taken.")
 @click.option("--at", "kills", multiple=True, metavar="POINT", help='One play again, as in "out: sent RENAME 1".')
 @click.option("--workers", default=2, show_default=True, metavar="N", help="Plays at the same time.")
@@ -50,7 +50,7 @@ def drill(
     bank once, or held for a person; and each answer of the bank has to be applied once.
 
     Plays that go wrong stay in FOLDER (else in a temporary folder that is named). Exit status 0 only if nothing was
-    lost and nothing came twice.
+    lost, nothing came twice, and nothing was held where the bank's facts leave nothing for a person.
     """
     from h2h.cli.output import emit
     from h2h.drill.campaign import Plan
