@@ -30,6 +30,8 @@ def main(arguments):
     sys.stdout.flush()
     if arguments[0] == "test":
         os.chdir(HERE)
+        workers = (os.cpu_count() or 1) + 1  # one more: some tests wait for servers
+        os.environ.setdefault("PYTEST_XDIST_AUTO_NUM_WORKERS", str(workers))
     return os.execv(command[0], command)  # noqa: S606 our own program
 
 

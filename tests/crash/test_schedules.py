@@ -33,7 +33,7 @@ from h2h.model import Look, Presence, Way
 from h2h.resources import root
 from tests.flows.world import MovableClock, World, answer, payments, put, transfers
 
-DAYS = 1000 if os.environ.get("H2H_LONG") else 20
+DAYS = 1000 if os.environ.get("H2H_LONG") else 12
 SEEDS = [int(os.environ["H2H_SEED"])] if "H2H_SEED" in os.environ else list(range(1, DAYS + 1))
 READER = ConfinedReader(Catalog.load(root("schemas")))  # one for all the gateways of all the days
 START = "2026-11-20T09:00:00+01:00"
