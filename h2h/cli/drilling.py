@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from h2h.drill.banks import Kind
     from h2h.drill.campaign import Campaign, Plan, Row
 
-POINTS = 12
-PAIRS = 4
+POINTS = 6
+PAIRS = 2
 
 
 @click.command()

@@ -130,7 +130,7 @@ KINDS = (
     Kind(
         name="lets nobody look, keeps files",
         take=Take.KEEP,
-        fault=without(*_LOOKS, error=asyncssh.SFTPFailure, below=b"/in"),
+        fault=without("lstat", "stat", error=asyncssh.SFTPFailure, below=b"/in"),
     ),
     Kind(
         name="renames by link and unlink",
