@@ -180,9 +180,8 @@ class Day:
         if kind == "again" and self.dropped:
             content = self.chance.choice(list(self.dropped))
         if kind == "same id" and self.dropped:
-            earlier = re.search(rb"<MsgId>([^<]*)", self.chance.choice(list(self.dropped)))
-            assert earlier
-            content = re.sub(rb"<MsgId>[^<]*", b"<MsgId>" + earlier[1], content, count=1)
+            if earlier := re.search(rb"<MsgId>([^<]*)", self.chance.choice(list(self.dropped))):
+                content = re.sub(rb"<MsgId>[^<]*", b"<MsgId>" + earlier[1], content, count=1)
         if kind == "bad":
             content = content[: self.chance.randint(1, len(content) - 1)]
         self.dropped[content] = self.dropped.get(content, 0) + 1
