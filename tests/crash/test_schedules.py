@@ -180,8 +180,9 @@ class Day:
         if kind == "again" and self.dropped:
             content = self.chance.choice(list(self.dropped))
         if kind == "same id" and self.dropped:
-            if earlier := re.search(rb"<MsgId>([^<]*)", self.chance.choice(list(self.dropped))):
-                content = re.sub(rb"<MsgId>[^<]*", b"<MsgId>" + earlier[1], content, count=1)
+            earlier = re.search(rb"<MsgId>([^<]*)", self.chance.choice(list(self.dropped)))
+            shared = earlier[1] if earlier else f"MSG-{self._number}".encode()  # a cut file may have none
+            content = re.sub(rb"<MsgId>[^<]*", b"<MsgId>" + shared, content, count=1)
         if kind == "bad":
             content = content[: self.chance.randint(1, len(content) - 1)]
         self.dropped[content] = self.dropped.get(content, 0) + 1
