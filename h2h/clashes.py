@@ -17,8 +17,8 @@ from enum import StrEnum
 from pathlib import Path
 
 from h2h.config import Bank, FolderSettings, Inbound, Outbound, Profile, Reading, SftpSettings
+from h2h.config.toml_file import Place, about
 from h2h.errors import Problem
-from h2h.toml_file import Place, about
 
 
 class Use(StrEnum):

@@ -14,10 +14,10 @@ from pathlib import Path
 from h2h.channels.references import secret
 from h2h.clashes import clashes
 from h2h.config import FolderSettings, Profile, Reading, Settings, SftpSettings, read
+from h2h.config.toml_file import Place, about
 from h2h.errors import Problem, Refused
 from h2h.outbound import origin
 from h2h.schedule import is_calendar
-from h2h.toml_file import Place, about
 
 RESERVED = (".example", ".invalid", ".test")  # RFC 2606 and RFC 6761, as are
 EXAMPLES = (".example.com", ".example.net", ".example.org")

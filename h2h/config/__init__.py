@@ -1,0 +1,40 @@
+"""Settings: one TOML file, one more per bank, read into frozen, typed values.
+
+`load` reports every mistake at once with its file and line (SettingsError). What depends on the machine, and folders
+that get in each other's way, are asked in readiness.py, so that `status` still works while a disk is away. Relative
+paths are relative to the file they stand in. Secrets are references, never values.
+"""
+
+from h2h.config.bank import Bank, Retry
+from h2h.config.channel import ChannelSettings, FolderSettings, SftpSettings
+from h2h.config.files import (
+    STAND_INS,
+    DuplicateSettings,
+    GatewaySettings,
+    LedgerSettings,
+    Profile,
+    Reading,
+    Settings,
+    load,
+    read,
+)
+from h2h.config.folders import Inbound, Outbound
+
+__all__ = [
+    "STAND_INS",
+    "Bank",
+    "ChannelSettings",
+    "DuplicateSettings",
+    "FolderSettings",
+    "GatewaySettings",
+    "Inbound",
+    "LedgerSettings",
+    "Outbound",
+    "Profile",
+    "Reading",
+    "Retry",
+    "Settings",
+    "SftpSettings",
+    "load",
+    "read",
+]

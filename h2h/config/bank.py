@@ -1,0 +1,68 @@
+"""The profile of one bank."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Annotated
+from zoneinfo import ZoneInfo
+
+from pydantic import Field
+
+from h2h.config.channel import ChannelSettings
+from h2h.config.folders import Inbound, Outbound
+from h2h.config.section import Contradiction, Section
+from h2h.config.values import Calendar, Duration, Zone
+from h2h.model import Severity, Way
+from h2h.rules import Terms
+from h2h.schedule import Window
+
+
+class Retry(Section):
+    first: Duration = timedelta(seconds=30)
+    most: Duration = timedelta(minutes=15)
+    give_up_after: Annotated[int, Field(ge=1, le=1000)] = 20
+
+
+class Bank(Section):
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$")
+    timezone: Zone
+    calendar: Calendar = "WEEKDAYS"
+    channel: ChannelSettings
+    retry: Retry = Retry()
+    outbound: list[Outbound] = Field(default=[])
+    inbound: list[Inbound] = Field(default=[])
+
+    def contradictions(self) -> Iterator[Contradiction]:
+        for number, folder in enumerate(self.outbound):
+            if self.calendar != "EVERYDAY" and not folder.days & set(range(5)):
+                text = f"these are only days that the calendar {self.calendar} closes"
+                yield Contradiction(text=text, keys=(("outbound", number, "days"), ("calendar",)))
+            if self.channel.way is not Way.RENAME and folder.staging:
+                text = 'staging goes with publish = "rename": here nothing is moved from one folder to the other'
+                yield Contradiction(text=text, keys=(("outbound", number, "staging"), ("channel", "publish")))
+
+    def window(self, folder: Outbound) -> Window:
+        return Window(
+            timezone=self.timezone,
+            calendar=self.calendar,
+            days=folder.days,
+            opens=folder.opens,
+            cut_off=folder.cut_off,
+            lead=folder.lead,
+        )
+
+    def terms(self, folder: Outbound, now: datetime) -> Terms:
+        """What a file that is dropped into the folder now is judged by."""
+        return Terms(
+            messages=folder.messages,
+            accounts=folder.accounts,
+            supplementary_data=folder.supplementary_data,
+            today=now.astimezone(ZoneInfo(self.timezone)).date(),
+            execution_days=folder.execution_days,
+            creation_days=folder.creation_days,
+            unusual_dates=Severity.HOLD if folder.unusual_dates == "hold" else Severity.WARNING,
+        )
+
+    def outbound_for(self, watch: str) -> Outbound | None:
+        return next((o for o in self.outbound if str(o.watch) == watch), None)

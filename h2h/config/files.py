@@ -1,0 +1,183 @@
+"""The settings as a whole: the main file, and the bank files that it names."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Literal, TypeVar
+
+from pydantic import BaseModel, Field
+
+from h2h.config.bank import Bank
+from h2h.config.section import Contradiction, Section
+from h2h.config.toml_file import KeyPath, Read, Source, about, in_order, read_toml
+from h2h.config.values import DatabaseUrl, Duration, FilePattern, LocalPath
+from h2h.errors import Problem, SettingsError
+from h2h.messages.catalog import Catalog
+from h2h.resources import root
+
+T = TypeVar("T", bound=BaseModel)
+
+
+class GatewaySettings(Section):
+    data: LocalPath
+    environment: Literal["test", "production"]
+    banks: FilePattern = "banks/*.toml"
+    anchor: LocalPath | None = None
+    anchor_every: Duration = timedelta(minutes=10)
+    time_stamp: str | None = Field(default=None, pattern=r"^https?://")
+    time_stamp_ca: LocalPath | None = None
+    min_free: Annotated[int, Field(ge=0)] = 200_000_000
+
+    def contradictions(self) -> Iterator[Contradiction]:
+        if self.time_stamp and (self.anchor is None or self.time_stamp_ca is None):
+            text = "time_stamp goes with anchor, where the stamps are noted, and time_stamp_ca"
+            yield Contradiction(text=text, keys=(("time_stamp",),))
+
+
+class LedgerSettings(Section):
+    url: DatabaseUrl = "sqlite:///h2h.db"
+
+
+class DuplicateSettings(Section):
+    """How far back the same payments are looked for under another message id; 0 for not at all."""
+
+    days: Annotated[int, Field(ge=0, le=366)] = 5
+
+
+class Settings(Section):
+    file: Path
+    gateway: GatewaySettings
+    ledger: LedgerSettings = LedgerSettings()
+    duplicates: DuplicateSettings = DuplicateSettings()
+    banks: tuple[Bank, ...] = ()
+
+    def bank(self, name: str) -> Bank | None:
+        return next((b for b in self.banks if b.name == name), None)
+
+
+class _MainFile(Section):
+    gateway: GatewaySettings
+    ledger: LedgerSettings = LedgerSettings()
+    duplicates: DuplicateSettings = DuplicateSettings()
+
+
+class _BankFile(Section):
+    bank: Bank
+
+
+STAND_INS: Mapping[tuple[str, str], object] = {  # for what has to be there and cannot be used; see toml_file.py
+    ("gateway", "data"): "data",
+    ("gateway", "environment"): "test",
+    ("bank", "name"): "unnamed",
+    ("bank", "timezone"): "UTC",
+    ("bank", "channel"): {"kind": "folder", "path": "."},
+    ("channel", "path"): ".",
+    ("channel", "host"): "localhost",
+    ("channel", "user"): "nobody",
+    ("channel", "key_file"): "key",
+    ("channel", "host_keys"): [f"SHA256:{'A' * 43}"],
+    ("outbound", "watch"): "watch",
+    ("outbound", "messages"): ["pain.001.001.09"],
+    ("outbound", "remote"): "/",
+    ("inbound", "messages"): ["camt.053.001.08"],
+    ("inbound", "remote"): "/",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Profile:
+    """A bank, and the file that it stands in."""
+
+    source: Source
+    bank: Bank
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """What the files say, as far as it can be used, and what is wrong with them."""
+
+    source: Source
+    gateway: GatewaySettings | None
+    ledger: LedgerSettings
+    duplicates: DuplicateSettings
+    bank_files: tuple[Path, ...]
+    profiles: tuple[Profile, ...]
+    problems: tuple[Problem, ...]
+
+    def settings(self, *more: Problem) -> Settings:
+        """Raises SettingsError with all problems, and those of `more`."""
+        file = self.source.file
+        if problems := in_order([*self.problems, *more], file):
+            raise SettingsError(problems)
+        assert self.gateway
+        banks = tuple(profile.bank for profile in self.profiles)
+        return Settings(file=file, gateway=self.gateway, ledger=self.ledger, duplicates=self.duplicates, banks=banks)
+
+
+def load(file: Path) -> Settings:
+    """Settings from the main file and the bank files that it names; SettingsError lists every mistake."""
+    return read(file).settings()
+
+
+def read(file: Path) -> Reading:
+    catalog = Catalog.load(root("schemas"))
+    main = _read(file, _MainFile, catalog)
+    gateway, ledger = (main.value.gateway, main.value.ledger) if main.value else (None, LedgerSettings())
+    pattern = gateway.banks if gateway else GatewaySettings.model_fields["banks"].default
+    bank_files = tuple(sorted(file.parent.glob(pattern))) if os.path.exists(file) else ()
+    banks = [_read(f, _BankFile, catalog) for f in bank_files]
+    profiles = tuple(Profile(source=b.source, bank=b.value.bank) for b in banks if b.value)
+    problems = [*map(_advised, main.problems), *(p for bank in banks for p in bank.problems)]
+    problems += _contradictions(main.source, main.value, ()) if main.value else ()
+    problems += [p for bank in banks if bank.value for p in _contradictions(bank.source, bank.value, ())]
+    return Reading(
+        source=main.source,
+        gateway=gateway,
+        ledger=ledger,
+        duplicates=main.value.duplicates if main.value else DuplicateSettings(),
+        bank_files=bank_files,
+        profiles=profiles,
+        problems=(*problems, *_named_twice(profiles)),
+    )
+
+
+def _read(file: Path, kind: type[T], catalog: Catalog) -> Read[T]:
+    context = {"base": file.parent.absolute(), "catalog": catalog}
+    return read_toml(file, kind, stand_ins=STAND_INS, context=context)
+
+
+def _advised(problem: Problem) -> Problem:
+    """A settings file that is not there is mostly one that was looked for in the wrong place."""
+    if "no such file" not in problem.text:
+        return problem
+    advice = "name it with -c FILE or in the environment variable H2H_CONFIG, or have `h2h init` write one"
+    return replace(problem, text=f"{problem.text}; {advice}")
+
+
+def _contradictions(source: Source, section: BaseModel, path: KeyPath) -> Iterator[Problem]:
+    """Of the section and all those in it. Where a key is not known, the one that it was meant for seems to be
+    missing, so that nothing is said of how the keys beside it go together."""
+    fields = type(section).model_fields
+    misspelt = any(broken[:-1] == path and broken[-1] not in fields for broken in source.broken)
+    if isinstance(section, Section) and not misspelt:
+        for found in section.contradictions():
+            yield from about(found.text, *(source.at(*path, *key) for key in found.keys))
+    for name, value in section:
+        if isinstance(value, BaseModel):
+            yield from _contradictions(source, value, (*path, name))
+        for number, item in enumerate(value if isinstance(value, list) else []):
+            if isinstance(item, BaseModel):
+                yield from _contradictions(source, item, (*path, name, number))
+
+
+def _named_twice(profiles: tuple[Profile, ...]) -> Iterator[Problem]:
+    for first, second in itertools.combinations(profiles, 2):
+        if first.bank.name == second.bank.name:
+            here, there = second.source.at("bank", "name"), first.source.at("bank", "name")
+            text = f"{first.bank.name} is the name of the bank in {there} too; it must be unique"
+            yield from about(text, here, there)

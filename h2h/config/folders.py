@@ -1,0 +1,133 @@
+"""The folders of a bank: what goes out from where, what comes in from where."""
+
+from __future__ import annotations
+
+import itertools
+import posixpath
+from collections.abc import Iterator
+from datetime import date, datetime, time, timedelta
+from fnmatch import fnmatchcase
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from h2h.config.section import Contradiction, Section
+from h2h.config.toml_file import KeyPath
+from h2h.config.values import (
+    Account,
+    ClockTime,
+    Cron,
+    Days,
+    Duration,
+    IncomingMessage,
+    LocalPath,
+    NameTemplate,
+    OutgoingMessage,
+    RemotePath,
+    Span,
+)
+
+SHORTEST = timedelta(milliseconds=100)  # between two looks at a bank's folder
+
+
+class Outbound(Section):
+    watch: LocalPath
+    settle: Duration = timedelta(seconds=5)
+    marker: str | None = Field(default=None, pattern=r"^\.[A-Za-z0-9._-]+$")
+    match: str = "*"
+    patience: Duration = timedelta(minutes=10)
+    owners: list[Annotated[str, Field(min_length=1)]] = Field(default=[])
+    manifest_key: str | None = Field(default=None, pattern=r"^(env|file|cred):.+$")
+    messages: Annotated[list[OutgoingMessage], Field(min_length=1)]
+    processed: str = Field(default="processed", pattern=r"^[A-Za-z0-9_-][A-Za-z0-9._-]*$")
+    rejected: str = Field(default="rejected", pattern=r"^[A-Za-z0-9_-][A-Za-z0-9._-]*$")
+    remote: RemotePath
+    staging: RemotePath | None = None
+    name: NameTemplate = "{msg_id}.xml"
+    opens: ClockTime = time(0, 0)
+    cut_off: ClockTime | None = None
+    lead: Duration = timedelta(0)
+    days: Days = frozenset(range(7))
+    after_cut_off: Literal["hold", "next-window"] = "hold"
+    max_size: Annotated[int, Field(ge=1)] = 2_000_000_000
+    accounts: Annotated[list[Account], Field(min_length=1)] | None = None
+    execution_days: Span = (-10, 90)
+    creation_days: Span = (-30, 1)
+    unusual_dates: Literal["warn", "hold"] = "warn"
+    supplementary_data: list[str] = Field(default=[])
+
+    def contradictions(self) -> Iterator[Contradiction]:
+        window: tuple[KeyPath, ...] = (("cut_off",), ("opens",), ("lead",))
+        if self.cut_off is None and (given := sorted(self.model_fields_set & {"opens", "days", "lead"})):
+            text = "opens, days and lead go with a cut_off; without one a folder is always open"
+            yield Contradiction(text=text, keys=((given[0],), ("cut_off",)))
+        if self.cut_off is not None:
+            opens, cut_off = (datetime.combine(date.min, clock) for clock in (self.opens, self.cut_off))
+            if opens + self.lead >= cut_off:
+                text = "the window has no time in it: opens plus lead must be before cut_off"
+                yield Contradiction(text=text, keys=window)
+        if self.processed == self.rejected:
+            text = "is the folder for processed files, too; a refused one would be taken for sent"
+            yield Contradiction(text=text, keys=(("rejected",), ("processed",)))
+
+    @property
+    def staging_folder(self) -> str:
+        return self.staging or self.remote
+
+
+class Inbound(Section):
+    remote: RemotePath
+    match: str = "*"
+    messages: Annotated[list[IncomingMessage], Field(min_length=1)]
+    every: Duration | None = None
+    cron: Cron | None = None
+    settle: Duration = timedelta(seconds=5)
+    claim: RemotePath | None = None
+    names_are_unique: bool = False
+    one_shot: bool = False
+    after: Literal["delete", "move", "leave"] = "leave"
+    move_to: RemotePath | None = None
+    deliver: LocalPath | None = None
+    max_size: Annotated[int, Field(ge=1)] = 2_000_000_000
+
+    def contradictions(self) -> Iterator[Contradiction]:
+        timing: tuple[KeyPath, ...] = (("cron",), ("every",))
+        if self.every is None and self.cron is None:
+            yield Contradiction(text='say when to look: add every = "10m", or a cron', keys=timing)
+        if self.every is not None and self.cron is not None:
+            yield Contradiction(text="both every and cron say when to look; keep one of them", keys=timing)
+        if self.every is not None and self.every < SHORTEST:
+            text = f"every has to be {SHORTEST.total_seconds():g}s or more"
+            yield Contradiction(text=text, keys=(("every",),))
+        if (self.after == "move") != (self.move_to is not None):
+            text = 'move_to goes with after = "move", and is needed there'
+            yield Contradiction(text=text, keys=(("after",), ("move_to",)))
+        if self.one_shot and self.after != "leave":
+            text = 'a one_shot file is gone once it was opened; after must be "leave"'
+            yield Contradiction(text=text, keys=(("one_shot",), ("after",)))
+        if self.after != "leave" and self.claim is None and not self.names_are_unique:
+            text = (
+                f'after = "{self.after}" could remove a file that the bank wrote in place of the one we fetched: '
+                "name a folder in claim, or state names_are_unique = true if the bank never uses a name again"
+            )
+            yield Contradiction(text=text, keys=(("after",),))
+        yield from self._one_folder_twice()
+
+    def _one_folder_twice(self) -> Iterator[Contradiction]:
+        folders = [(key, getattr(self, key)) for key in ("remote", "claim", "move_to")]
+        for (first, here), (second, there) in itertools.combinations(folders, 2):
+            if here is not None and there is not None and posixpath.normpath(here) == posixpath.normpath(there):
+                text = f"is the same folder as {first}; a file that was moved there would be looked at again"
+                yield Contradiction(text=text, keys=((second,), (first,)))
+
+    @property
+    def place(self) -> str:
+        """This block among those of its bank, in words."""
+        return f"{self.remote} {self.match}"
+
+    def takes(self, folder: str, name: str) -> bool:
+        """Whether a file that was fetched from this folder of the bank, under this name, came by this block."""
+        return folder in (self.remote, self.claim) and self.matches(name)
+
+    def matches(self, name: str) -> bool:
+        return fnmatchcase(name, self.match)
