@@ -2,7 +2,7 @@
 
 The raw bytes are kept before anything reads them; a file's identity is its content; discarding at the bank comes
 only after the commit. Every step can be done again. One unreadable file never blocks the next: it is kept, shown,
-left at the bank and handed over as it is.
+left at the bank, and handed over as it is where the profile says so.
 """
 
 from __future__ import annotations
@@ -222,7 +222,8 @@ class Collector:
         if message.state is MessageState.REPEATED or message.handed_over_at is not None:
             return
         try:
-            names = self._deliver(message, folder.deliver) if folder and folder.deliver else []
+            where = folder.handed_to(read=message.state is MessageState.APPLIED) if folder else None
+            names = self._deliver(message, where) if where else []
         except (FolderError, ReaderError) as error:
             told = {"event": "hand_over_failed", "file_id": message.id, "text": str(error)}
             log.error("file not handed over", extra=told)
@@ -255,7 +256,7 @@ def _apart(name: str) -> Iterator[None]:
 
 
 def _failed(message: Message, error: Exception) -> Reading:
-    """A fault of our own: the file is kept and handed over as it is, and nothing of it is applied."""
+    """A fault of our own: the file is kept, and nothing of it is applied."""
     log.error("reading failed", extra={"event": "read_failed", "file_id": message.id}, exc_info=error)
     text = f"The gateway itself failed on this file ({type(error).__name__}); report it, with the log."
     finding = Finding(code="INTERNAL", severity=Severity.ERROR, text=text)

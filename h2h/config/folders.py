@@ -7,6 +7,7 @@ import posixpath
 from collections.abc import Iterator
 from datetime import date, datetime, time, timedelta
 from fnmatch import fnmatchcase
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -88,6 +89,7 @@ class Inbound(Section):
     after: Literal["delete", "move", "leave"] = "leave"
     move_to: RemotePath | None = None
     deliver: LocalPath | None = None
+    unreadable: Literal["keep", "deliver"] = "keep"
     max_size: Annotated[int, Field(ge=1)] = 2_000_000_000
 
     def contradictions(self) -> Iterator[Contradiction]:
@@ -111,6 +113,9 @@ class Inbound(Section):
                 "name a folder in claim, or state names_are_unique = true if the bank never uses a name again"
             )
             yield Contradiction(text=text, keys=(("after",),))
+        if self.unreadable == "deliver" and self.deliver is None:
+            text = 'unreadable = "deliver" goes with deliver, the folder that such a file is handed over to'
+            yield Contradiction(text=text, keys=(("unreadable",), ("deliver",)))
         yield from self._one_folder_twice()
 
     def _one_folder_twice(self) -> Iterator[Contradiction]:
@@ -124,6 +129,10 @@ class Inbound(Section):
     def place(self) -> str:
         """This block among those of its bank, in words."""
         return f"{self.remote} {self.match}"
+
+    def handed_to(self, *, read: bool) -> Path | None:
+        """Where the ERP gets a file that could be read, or not."""
+        return self.deliver if read or self.unreadable == "deliver" else None
 
     def takes(self, folder: str, name: str) -> bool:
         """Whether a file that was fetched from this folder of the bank, under this name, came by this block."""

@@ -207,6 +207,7 @@ MISTAKES = [
     ('"pain.001.001.09"', '"camt.053.001.08"', 15, "bank.outbound[1].messages[1]", "comes from the bank"),
     ('"camt.053.001.08"', '"pain.001.001.09"', 24, "bank.inbound[1].messages[1]", "goes to the bank"),
     ('"camt.053.001.08"', '"camt.053.001.99"', 24, "bank.inbound[1].messages[1]", "is not a message that h2h knows"),
+    ('every = "10m"', 'every = "10m"\nunreadable = "deliver"', 26, "bank.inbound[1].unreadable", "goes with deliver"),
     ('every = "10m"', 'every = "10m"\nclaim = "/out/"', 26, "bank.inbound[1].claim", "same folder as remote"),
     ('every = "10m"', 'every = "10m"\nafter = "move"\nnames_are_unique = true\nmove_to = "/x/../out"', 28,
      "bank.inbound[1].move_to", "remote"),

@@ -86,6 +86,21 @@ def test_half_a_statement_does_not_keep_the_whole_one_out(gateway: Gateway, out:
     assert gateway.ledger.views.statements()[0].entries > 0
 
 
+@pytest.mark.parametrize(("unreadable", "delivered"), [("keep", 0), ("deliver", 1)])
+def test_what_cannot_be_read_goes_to_the_erp_only_where_the_profile_says_so(
+    out: Path, unreadable: str, delivered: int
+) -> None:
+    """Once, as it came and without records; kept and told in any case."""
+    profile = out.parents[1] / "banks" / "box.toml"
+    profile.write_text(f'{BANK}unreadable = "{unreadable}"\n')
+    gateway = Gateway(load(out.parents[1] / "h2h.toml"), Clock())
+    with gateway.running():
+        put(out, "s.xml", STATEMENT[:1000])
+        assert pull(gateway) == pull(gateway) == {"s.xml": "UNREADABLE"}
+    gateway.close()
+    assert [path.read_bytes() for path in (out.parents[1] / "erp").iterdir()] == [STATEMENT[:1000]] * delivered
+
+
 def test_a_file_whose_name_is_taken_among_the_claimed_ones_is_claimed_under_a_number(
     gateway: Gateway, out: Path
 ) -> None:
