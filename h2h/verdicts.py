@@ -24,8 +24,8 @@ class Verdict(StrEnum):
 # Status codes of pain.002, from the ISO external code sets for group, batch and transaction status. A higher rank is
 # a later station on the way of a payment; a final one is never overwritten by another.
 STATION = {
-    "RCVD": 1, "PDNG": 1, "PRES": 1, "ACTC": 2, "PATC": 2, "ACPD": 2, "RCVC": 2, "RVNA": 2, "RVNM": 2, "RVMC": 2,
-    "RVCM": 2, "RVNC": 2, "ACCP": 3, "ACWC": 3, "ACWP": 3, "ACFC": 3, "ACFW": 3, "ACIS": 3, "ACSP": 4, "ACSC": 5,
+    "RCVD": 1, "PDNG": 1, "PRES": 1, "ACTC": 2, "PATC": 2, "ACFW": 2, "RCVC": 2, "RVNA": 2, "RVNM": 2, "RVMC": 2,
+    "RVCM": 2, "RVNC": 2, "ACCP": 3, "ACWC": 3, "ACFC": 3, "ACSP": 4, "ACPD": 4, "ACIS": 4, "ACWP": 4, "ACSC": 5,
     "ACCC": 6, "CPUC": 6, "BLCK": 9, "RJCT": 9, "CANC": 9,
 }  # fmt: skip
 FINAL = frozenset({"ACSC", "ACCC", "CPUC", "BLCK", "RJCT", "CANC"})

@@ -29,6 +29,9 @@ STYLES = {
     "HELD": "yellow", "DUPLICATE": "yellow", "PARTIAL": "yellow", "REPEATED": "dim",
     "INVALID": "red", "FAILED": "red", "UNCERTAIN": "bold red", "REJECTED": "red", "UNREADABLE": "red",
     "CANCELLED": "dim", "ERROR": "red", "HOLD": "yellow", "WARNING": "yellow", "INFO": "dim",
+    "BOOKED": "green", "CREDITED": "green", "SETTLED": "green", "CHECKED": "cyan", "SUBMITTED": "cyan",
+    "IN_PROCESS": "cyan", "CHANGED": "cyan", "ADVISED": "cyan", "IN_DOUBT": "bold red", "BLOCKED": "red",
+    "RETURNED": "red", "NOT_SENT": "yellow",
 }  # fmt: skip
 
 LARGE_BYTES = 3_000_000  # what takes more than a moment to read

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
     from h2h.gateway import Gateway
     from h2h.ledger.cases import Case
-    from h2h.ledger.views import FileRow, History, PaymentRow, StatementRow
+    from h2h.ledger.payment_views import PaymentRow
+    from h2h.ledger.views import FileRow, History, StatementRow
 
 STATEMENT_COLUMNS = ("account", "statement", "no.", "closes", "opening", "closing", "entries", "ours", "adds up")
 STATEMENT_NUMBERS = ("opening", "closing", "entries", "ours")
@@ -223,7 +224,8 @@ def payments(ctx: click.Context, reference: str, as_json: bool) -> int:
 def _print_payment(payment: PaymentRow) -> None:
     out = console()
     name = payment.end_to_end_id or payment.instruction_id or payment.uetr
-    out.print(text(f"{name}  ", "bold").append_text(money(payment.amount, payment.currency)))
+    head = text(f"{name}  ", "bold").append_text(money(payment.amount, payment.currency))
+    out.print(head.append_text(text("  ")).append_text(word(payment.stage)).append_text(text(f": {payment.means}")))
     account = payment.creditor_account or ""
     out.print(text(f"  to      {payment.creditor_name or ''}  {account}  {payment.creditor_agent or ''}"))
     out.print(text(f"  from    {payment.debtor_account or ''}  execution {payment.execution_date or ''}"))

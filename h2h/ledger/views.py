@@ -19,12 +19,12 @@ from h2h.ledger import tables as t
 from h2h.ledger.database import Database
 from h2h.ledger.findings import load_findings
 from h2h.ledger.messages import MessageState
+from h2h.ledger.payment_views import LIMIT, PaymentRow, dicts, find_payments, payments_of
 from h2h.ledger.troubles import TroubleRow, troubles_now
 from h2h.lifecycle import State
 from h2h.model import Finding
 from h2h.verdicts import Verdict
 
-LIMIT = 100
 SHORTEST = 4  # characters of an id's end by which a file is found
 CANDIDATES = 8  # files that are named where several fit
 WAITING_FOR_SOMEBODY = (State.DUPLICATE, State.HELD, State.UNCERTAIN, State.FAILED)
@@ -75,33 +75,6 @@ class History:
     batches: list[dict[str, Any]]
     reports: list[dict[str, Any]]
     statements: list[StatementRow]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PaymentRow:
-    """One payment from the ERP's file to the bank's answer to the statement line."""
-
-    transfer: str
-    bank: str
-    file: str
-    state: str
-    sent_at: datetime | None
-    position: int
-    batch: str | None
-    instruction_id: str | None
-    end_to_end_id: str | None
-    uetr: str | None
-    amount: Decimal | None
-    currency: str | None
-    creditor_name: str | None
-    creditor_account: str | None
-    creditor_agent: str | None
-    debtor_account: str | None
-    execution_date: str | None
-    status: str | None
-    reasons: list[dict[str, str]]
-    answers: list[dict[str, Any]]
-    booking: dict[str, Any] | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -207,9 +180,9 @@ class Views:
                 remote=row.remote if outbound else f"{row.folder}/{row.name}",
                 findings=load_findings(connection, file_id),
                 lines=[_line(r) for r in connection.execute(events)],
-                attempts=_dicts(connection, _of(t.attempt, file_id, t.attempt.c.number)),
-                batches=_dicts(connection, _of(t.batch, file_id, t.batch.c.position)),
-                reports=_dicts(
+                attempts=dicts(connection, _of(t.attempt, file_id, t.attempt.c.number)),
+                batches=dicts(connection, _of(t.batch, file_id, t.batch.c.position)),
+                reports=dicts(
                     connection, select(t.report).where(reports == file_id).order_by(t.report.c.id).limit(LIMIT)
                 ),
                 statements=[_statement_row(r) for r in connection.execute(_statements_of(file_id))],
@@ -219,21 +192,13 @@ class Views:
         self, reference: str | None = None, *, bank: str | None = None, limit: int = LIMIT
     ) -> list[PaymentRow]:
         """Payments, newest file first: those with this EndToEndId, InstrId or UETR, or all."""
-        p = t.payment.c
-        query = _payments().order_by(t.transfer.c.received_at.desc(), p.position).limit(limit)
-        if reference is not None:
-            same = (p.end_to_end_id == reference, p.instruction_id == reference, p.uetr == reference.lower())
-            query = query.where(or_(*same))
-        if bank is not None:
-            query = query.where(t.transfer.c.bank == bank)
         with self._database.reading() as connection:
-            return [_payment_row(connection, row) for row in connection.execute(query).all()]
+            return find_payments(connection, reference, bank=bank, limit=limit)
 
     def payments_of(self, transfer_id: str) -> list[PaymentRow]:
         """All payments of one transfer, in the order of its file."""
-        query = _payments().where(t.payment.c.transfer_id == transfer_id).order_by(t.payment.c.position)
         with self._database.reading() as connection:
-            return [_payment_row(connection, row) for row in connection.execute(query).all()]
+            return payments_of(connection, transfer_id)
 
     def messages_about(self, transfer_id: str) -> list[FileRow]:
         """The inbound files that answer a transfer or book payments of it, oldest first."""
@@ -309,16 +274,6 @@ def _troubled_messages(now: datetime) -> Select[Any]:
     return select(t.message).where(troubled, c.fetched_at > now - NEWS).order_by(c.fetched_at.desc()).limit(LIMIT)
 
 
-def _payments() -> Select[Any]:
-    """Payments with what their file and their batch say of them."""
-    f, b, p = t.transfer.c, t.batch.c, t.payment.c
-    return (
-        select(t.payment, f.bank, f.name, f.state, f.sent_at, b.payment_information_id, b.debtor_account)
-        .join(t.transfer, f.id == p.transfer_id)
-        .join(t.batch, (b.transfer_id == p.transfer_id) & (b.position == p.batch))
-    )
-
-
 def _newest(table: Any, at: Any, state: str | None, bank: str | None, limit: int) -> Select[Any]:
     query = select(table).order_by(at.desc(), table.c.id.desc()).limit(limit)
     if state:
@@ -349,51 +304,6 @@ def _line(row: Row[Any]) -> Line:
 
 def _of(table: Any, transfer_id: str, order: Any) -> Select[Any]:
     return select(table).where(table.c.transfer_id == transfer_id).order_by(order).limit(LIMIT)
-
-
-def _dicts(connection: Connection, query: Select[Any]) -> list[dict[str, Any]]:
-    return [dict(row._mapping) for row in connection.execute(query)]
-
-
-def _payment_row(connection: Connection, r: Row[Any]) -> PaymentRow:
-    return PaymentRow(
-        transfer=r.transfer_id, bank=r.bank, file=r.name, state=r.state, sent_at=r.sent_at, position=r.position,
-        batch=r.payment_information_id, instruction_id=r.instruction_id, end_to_end_id=r.end_to_end_id, uetr=r.uetr,
-        amount=r.amount, currency=r.currency, creditor_name=r.creditor_name, creditor_account=r.creditor_account,
-        creditor_agent=r.creditor_agent, debtor_account=r.debtor_account, execution_date=r.execution_date,
-        status=r.status, reasons=r.reasons or [], answers=_answers(connection, r), booking=_booking(connection, r),
-    )  # fmt: skip
-
-
-def _answers(connection: Connection, payment: Row[Any]) -> list[dict[str, Any]]:
-    """Every status that a report said of this payment, of its batch or of its file, oldest first."""
-    c = t.report.c
-    on_payment = (c.level == "payment") & (c.payment == payment.position)
-    on_batch = (c.level == "batch") & (c.batch == payment.batch)
-    query = (
-        select(c.level, c.status, c.reasons, c.effect, t.message.c.id.label("message"), t.message.c.name,
-               t.message.c.fetched_at.label("at"))
-        .join(t.message, t.message.c.id == c.message_id)
-        .where(c.transfer_id == payment.transfer_id, or_(c.level == "file", on_batch, on_payment))
-        .order_by(c.id)
-        .limit(LIMIT)
-    )  # fmt: skip
-    rows = _dicts(connection, query)
-    own = {row["message"] for row in rows if row["level"] == "payment"}  # the more particular word of a report counts
-    return [row for row in rows if row["level"] == "payment" or row["message"] not in own]
-
-
-def _booking(connection: Connection, payment: Row[Any]) -> dict[str, Any] | None:
-    if payment.booked_by is None:
-        return None
-    e, s = t.entry.c, t.statement.c
-    query = (
-        select(e.booking_date, e.value_date, e.amount, e.currency, e.direction, e.account_servicer_reference,
-               s.statement_id, s.account, s.message_id.label("message"))
-        .join(t.statement, s.id == e.statement_id)
-        .where(e.id == payment.booked_by)
-    )  # fmt: skip
-    return _dicts(connection, query)[0]
 
 
 def _statement_row(r: Row[Any]) -> StatementRow:

@@ -15,8 +15,8 @@ from typing import Any
 
 from h2h.ledger import Ledger
 from h2h.ledger.messages import Message, Reading
+from h2h.ledger.payment_views import PaymentRow
 from h2h.ledger.transfers import Received, Transfer
-from h2h.ledger.views import PaymentRow
 from h2h.lifecycle import Actor, State, Trigger
 from h2h.model import (
     Balance,
@@ -252,6 +252,9 @@ class Book:
 
     def booked(self, reference: str) -> list[bool]:
         return [row.booking is not None for row in self._payments(reference)]
+
+    def stages(self, reference: str) -> list[str]:
+        return [str(row.stage) for row in self._payments(reference)]
 
     def _payments(self, reference: str) -> list[PaymentRow]:
         return sorted(self.ledger.views.payments(reference), key=lambda row: (row.transfer, row.position))

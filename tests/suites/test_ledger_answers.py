@@ -19,6 +19,7 @@ from h2h.ledger.transfers import Transfer
 from h2h.lifecycle import Actor, State, Trigger
 from h2h.model import Finding, InboundId, Reason, Record, RemoteFile, Severity, Statement
 from h2h.outbound.decisions import Decisions
+from h2h.verdicts import Verdict
 from tests.suites.books import ACCOUNT, LATER, NOW, Book, batch, debit, loose, pay, says, statement, tx
 
 # pain.002
@@ -33,6 +34,28 @@ def test_a_status_of_the_whole_file_is_the_status_of_its_payments(book: Book, st
     assert book.codes(says("MSG-1", status)) == []
     assert (book.statuses("A"), book.statuses("B"), book.verdict("T1")) == ([status], [status], verdict)
     assert book.transfers.get("T1").answered_at == LATER
+
+
+def test_a_payment_goes_through_its_stages_and_the_account_has_the_last_word(book: Book) -> None:
+    book.ready("T1", "MSG-1", pay("A"), pay("B"))
+    assert book.stages("A") == ["NOT_SENT"]
+    book.sent("T2", "MSG-2", pay("C"), pay("D"))
+    told = [book.stages("C")]
+    for said in (says("MSG-2", "ACTC"), says("MSG-2", "ACSP"), statement("S1", debit("10.00", "C"))):
+        book.report(said)
+        told.append(book.stages("C"))
+    assert told == [["SUBMITTED"], ["CHECKED"], ["IN_PROCESS"], ["BOOKED"]]
+    book.report(says("MSG-2", None, batch("MSG-2-1", None, tx("D", "RJCT"))))
+    assert (book.stages("C"), book.stages("D")) == (["BOOKED"], ["REJECTED"])
+
+
+def test_what_a_person_noted_is_the_stage_until_the_bank_speaks(book: Book) -> None:
+    book.sent("T1", "MSG-1", pay("A"))
+    noted = {"who": "anna", "how": "telephone", "reason": "they said so", "now": LATER}
+    book.ledger.people.confirmed("T1", Verdict.ACCEPTED, **noted)  # type: ignore[arg-type]
+    assert book.stages("A") == ["ACCEPTED"]
+    book.report(says("MSG-1", "ACSC"))
+    assert book.stages("A") == ["SETTLED"]
 
 
 def test_where_only_the_refused_are_listed_the_rest_was_accepted(book: Book) -> None:

@@ -1,0 +1,129 @@
+"""What people and programs read of payments: one from the ERP's file to the bank's answers to the account."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, or_, select
+
+from h2h.ledger import tables as t
+from h2h.life import MEANS, Stage, stage_of
+from h2h.lifecycle import State
+from h2h.verdicts import Verdict
+
+LIMIT = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaymentRow:
+    """One payment from the ERP's file to the bank's answer to the statement line."""
+
+    transfer: str
+    bank: str
+    file: str
+    state: str
+    sent_at: datetime | None
+    position: int
+    batch: str | None
+    instruction_id: str | None
+    end_to_end_id: str | None
+    uetr: str | None
+    amount: Decimal | None
+    currency: str | None
+    creditor_name: str | None
+    creditor_account: str | None
+    creditor_agent: str | None
+    debtor_account: str | None
+    execution_date: str | None
+    stage: Stage
+    means: str  # the stage in words
+    status: str | None
+    reasons: list[dict[str, str]]
+    answers: list[dict[str, Any]]
+    booking: dict[str, Any] | None
+
+
+def find_payments(
+    connection: Connection, reference: str | None = None, *, bank: str | None = None, limit: int = LIMIT
+) -> list[PaymentRow]:
+    """Payments, newest file first: those with this EndToEndId, InstrId or UETR, or all."""
+    p = t.payment.c
+    query = _payments().order_by(t.transfer.c.received_at.desc(), p.position).limit(limit)
+    if reference is not None:
+        same = (p.end_to_end_id == reference, p.instruction_id == reference, p.uetr == reference.lower())
+        query = query.where(or_(*same))
+    if bank is not None:
+        query = query.where(t.transfer.c.bank == bank)
+    return [_payment_row(connection, row) for row in connection.execute(query).all()]
+
+
+def payments_of(connection: Connection, transfer_id: str) -> list[PaymentRow]:
+    """All payments of one transfer, in the order of its file."""
+    query = _payments().where(t.payment.c.transfer_id == transfer_id).order_by(t.payment.c.position)
+    return [_payment_row(connection, row) for row in connection.execute(query).all()]
+
+
+def dicts(connection: Connection, query: Select[Any]) -> list[dict[str, Any]]:
+    return [dict(row._mapping) for row in connection.execute(query)]
+
+
+def _payments() -> Select[Any]:
+    """Payments with what their file and their batch say of them."""
+    f, b, p = t.transfer.c, t.batch.c, t.payment.c
+    of_file = (f.bank, f.name, f.state, f.sent_at, f.verdict, f.verdict_by)
+    return (
+        select(t.payment, *of_file, b.payment_information_id, b.debtor_account)
+        .join(t.transfer, f.id == p.transfer_id)
+        .join(t.batch, (b.transfer_id == p.transfer_id) & (b.position == p.batch))
+    )
+
+
+def _payment_row(connection: Connection, r: Row[Any]) -> PaymentRow:
+    stage = _stage(r)
+    return PaymentRow(
+        transfer=r.transfer_id, bank=r.bank, file=r.name, state=r.state, sent_at=r.sent_at, position=r.position,
+        batch=r.payment_information_id, instruction_id=r.instruction_id, end_to_end_id=r.end_to_end_id, uetr=r.uetr,
+        amount=r.amount, currency=r.currency, creditor_name=r.creditor_name, creditor_account=r.creditor_account,
+        creditor_agent=r.creditor_agent, debtor_account=r.debtor_account, execution_date=r.execution_date,
+        stage=stage, means=MEANS[stage], status=r.status, reasons=r.reasons or [], answers=_answers(connection, r),
+        booking=_booking(connection, r),
+    )  # fmt: skip
+
+
+def _stage(r: Row[Any]) -> Stage:
+    noted = Verdict(r.verdict) if r.verdict_by else Verdict.NONE
+    return stage_of(State(r.state), r.status, noted=noted, booked=r.booked_by is not None)
+
+
+def _answers(connection: Connection, payment: Row[Any]) -> list[dict[str, Any]]:
+    """Every status that a report said of this payment, of its batch or of its file, oldest first."""
+    c = t.report.c
+    on_payment = (c.level == "payment") & (c.payment == payment.position)
+    on_batch = (c.level == "batch") & (c.batch == payment.batch)
+    query = (
+        select(c.level, c.status, c.reasons, c.effect, t.message.c.id.label("message"), t.message.c.name,
+               t.message.c.fetched_at.label("at"))
+        .join(t.message, t.message.c.id == c.message_id)
+        .where(c.transfer_id == payment.transfer_id, or_(c.level == "file", on_batch, on_payment))
+        .order_by(c.id)
+        .limit(LIMIT)
+    )  # fmt: skip
+    rows = dicts(connection, query)
+    own = {row["message"] for row in rows if row["level"] == "payment"}  # the more particular word of a report counts
+    return [row for row in rows if row["level"] == "payment" or row["message"] not in own]
+
+
+def _booking(connection: Connection, payment: Row[Any]) -> dict[str, Any] | None:
+    if payment.booked_by is None:
+        return None
+    e, s = t.entry.c, t.statement.c
+    query = (
+        select(e.booking_date, e.value_date, e.amount, e.currency, e.direction, e.account_servicer_reference,
+               s.statement_id, s.account, s.message_id.label("message"))
+        .join(t.statement, s.id == e.statement_id)
+        .where(e.id == payment.booked_by)
+    )  # fmt: skip
+    return dicts(connection, query)[0]
