@@ -128,10 +128,9 @@ def _show(parties: list[PartyForms], unread: list[Unread], totals: Totals) -> No
             text(f"More than {totals.parties} parties: {totals.left_out} mentions of others are not in the list.")
         )
     if totals.payments:
-        share = (
-            f"{_share(totals.ready, totals.payments)} of {totals.payments} payments in {totals.files} files are ready"
-        )
-        out.print(text(f"{share}; {totals.without_address} of these name no address of the creditor."))
+        of = f"{totals.payments} payments in {totals.files} files"
+        bare = f"; {totals.without_address} name no address of the creditor" if totals.without_address else ""
+        out.print(text(f"{_share(totals.ready, totals.payments)} of {of} are ready{bare}."))
     else:
         out.print(text("No payments were found."))
     for each in unread[:MAX_ROWS]:

@@ -66,7 +66,7 @@ def test_every_xml_below_a_folder_is_counted_by_creditor_and_what_was_not_read_i
 
 def test_the_screen_tells_the_share_that_is_ready(folder: Path) -> None:
     shown = h2h(NOWHERE, "validate", "--addresses", str(folder)).stdout
-    assert "33.3 % of 3 payments in 3 files are ready; 1 of these name no address of the creditor." in shown
+    assert "33.3 % of 3 payments in 3 files are ready; 1 name no address of the creditor." in shown
     assert f"not read: {folder / 'half.xml'}: XML_TRUNCATED" in shown
     assert addressing._share(999_999, 1_000_000) == "99.9 %"
 
