@@ -107,10 +107,10 @@ class Daemon:
 
         def round_() -> float:
             nonlocal started
+            desk.hand_over(tell, stop=self._engine.stopping)
             if not started:
                 desk.finish_started(tell)
                 started = True
-            desk.hand_over(tell, stop=self._engine.stopping)
             self._pull_due(desk)
             return self._seconds_to_next(desk)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
 from h2h.archive import Archive
@@ -10,7 +10,9 @@ from h2h.channels import Channel
 from h2h.clock import Clock
 from h2h.config import Bank, Inbound
 from h2h.confined import ConfinedReader
+from h2h.errors import H2hError
 from h2h.folders import Scan
+from h2h.foothold import Foothold
 from h2h.inbound import Collector
 from h2h.ledger import Ledger
 from h2h.ledger.messages import Message
@@ -38,6 +40,7 @@ class Desk:
         clock: Clock,
         owner: str,
         connect: Callable[[Bank], Channel],
+        footholds: Sequence[Foothold],
         same_payments_within: timedelta,
         new_id: Callable[[str], str],
     ) -> None:
@@ -53,10 +56,11 @@ class Desk:
                 archive=archive,
                 reader=reader,
                 clock=clock,
+                foothold=foothold,
                 same_payments_within=same_payments_within,
                 new_id=lambda: TransferId(new_id("T")),
             )
-            for folder in bank.outbound
+            for folder, foothold in zip(bank.outbound, footholds, strict=True)
         ]
         self._handover = Handover(bank, line=self._line, ledger=ledger, archive=archive, clock=clock, owner=owner)
         self._collector = Collector(
@@ -79,8 +83,20 @@ class Desk:
             intake.take_stock(told)
 
     def take_in(self, told: Told = _nobody) -> list[Scan]:
-        """One look at each of the bank's watched folders; everything complete is claimed, kept and judged."""
-        return [intake.round(told) for intake in self._intakes]
+        """One look at each of the bank's watched folders; everything complete is claimed, kept and judged.
+
+        What one folder cannot do keeps no other from its turn; it is raised at the end.
+        """
+        scans: list[Scan] = []
+        failed: list[H2hError] = []
+        for intake in self._intakes:
+            try:
+                scans.append(intake.round(told))
+            except H2hError as error:
+                failed.append(error)
+        if failed:
+            raise failed[0]
+        return scans
 
     def hand_over(self, told: Told = _nobody, *, stop: Callable[[], bool] = lambda: False) -> None:
         """Send what is due, and find out about what is in doubt."""

@@ -1,13 +1,14 @@
 """What a gateway leaves of itself in a watched folder, and what it finds of itself there.
 
 WATCH/.h2h/lock     held by the one gateway that watches the folder
-WATCH/.h2h/head     how far its journal had come when a file was last sent from here
+WATCH/.h2h/head     how far its journal had come when a file from here was last sent, or decided about
 WATCH/processed/    and rejected/: the files that were filed away, each under the id of its transfer
 """
 
 from __future__ import annotations
 
 import fcntl
+import logging
 import os
 import re
 import stat
@@ -17,12 +18,14 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from h2h.config import Outbound
-from h2h.errors import AlreadyRunning, FolderError, StillChanging
+from h2h.errors import AlreadyRunning, FolderError, StillChanging, StoreError
 from h2h.folders import OURS, translated
 from h2h.model import TransferId
 from h2h.open_folder import OpenFolder
 from h2h.text import printable
-from h2h.witness import Witness
+from h2h.witness import Head, Witness
+
+log = logging.getLogger(__name__)
 
 FILED = re.compile(r"(T\d{6}-[0-9A-Z]{8})-(.+)", re.DOTALL)  # the names that files have once they are filed away
 ASIDE = (".report.txt", ".report.json", ".manifest", ".tmp")
@@ -43,6 +46,8 @@ class Foothold:
         self.path = settings.watch
         self._filed_in = (settings.processed, settings.rejected)
         self._used_before = used_before
+        self._holder: str | None = None
+        self._lock_file: int | None = None
         self.witness = Witness(self.path / OURS / "head", self._head)
 
     def _head(self, flags: int) -> int:
@@ -51,24 +56,40 @@ class Foothold:
 
     @contextmanager
     def held(self, holder: str) -> Iterator[None]:
-        """Be the one gateway that watches the folder; AlreadyRunning beside another.
+        """Be the one gateway that watches the folder; AlreadyRunning beside another."""
+        self._holder = holder
+        try:
+            self.take()
+            yield
+        finally:
+            self._holder = None
+            if self._lock_file is not None:
+                os.close(self._lock_file)
+                self._lock_file = None
+
+    def take(self) -> bool:
+        """Whether we hold the folder, now at the latest: its disk may have been away when we started.
 
         A folder that is away, or that is not the one it was, is not held: nothing is made in it.
         """
+        assert self._holder, "only who holds the folder may take files from it"
+        if self._lock_file is not None:
+            return True
         if not self.path.is_dir() or not ((self.path / OURS).is_dir() or not self._used_before()):
-            yield
-            return
+            return False
         with translated(self.path), OpenFolder.at(self.path) as folder, folder.made(OURS, 0o700) as ours:
             flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
             handle = os.open("lock", flags, 0o600, dir_fd=ours.handle)
         try:
             self._lock(handle)
-            with suppress(OSError):  # it says who holds the folder; the lock is what counts
-                os.ftruncate(handle, 0)
-                os.pwrite(handle, f"{holder}\n".encode(), 0)
-            yield
-        finally:
+        except BaseException:
             os.close(handle)
+            raise
+        with suppress(OSError):  # it says who holds the folder; the lock is what counts
+            os.ftruncate(handle, 0)
+            os.pwrite(handle, f"{self._holder}\n".encode(), 0)
+        self._lock_file = handle
+        return True
 
     def _lock(self, handle: int) -> None:
         try:
@@ -80,6 +101,13 @@ class Foothold:
             said = f"{self.path} lies on a file system that cannot lock files ({error.strerror})"
             raise FolderError(f"{said}, so two gateways could not be kept apart. Watch a folder elsewhere.") from error
 
+    def note(self, head: Head) -> None:
+        """How far the journal has come, outside of the data folder, which may be put back as a whole."""
+        try:
+            self.witness.note(head)
+        except StoreError as error:
+            log.warning("the journal's head was not noted", extra={"event": "witness_failed", "text": str(error)})
+
     def size(self, name: str) -> int:
         """In bytes; 0 where it is gone."""
         try:
@@ -88,13 +116,16 @@ class Foothold:
             return 0
 
     def filed(self) -> list[Filed]:
-        """What was filed away, taken over before refused, each oldest first; what is not ours left out."""
+        """What was filed away, taken over before refused, each oldest first; what is not ours left out.
+
+        Of several under one id, as where somebody made a copy, it is the first.
+        """
         found: list[Filed] = []
         with translated(self.path), suppress(FileNotFoundError), OpenFolder.at(self.path) as folder:
             for name in self._filed_in:
                 with suppress(FileNotFoundError), folder.inside(name) as filed:
                     found += _files(filed, name)
-        return found
+        return list({file.id: file for file in reversed(found)}.values())[::-1]
 
     @contextmanager
     def open(self, filed: Filed) -> Iterator[BinaryIO]:

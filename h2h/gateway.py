@@ -19,7 +19,7 @@ from h2h.anchor import AnchorFile
 from h2h.archive import Archive
 from h2h.channels import Channel
 from h2h.clock import Clock
-from h2h.config import Bank, Settings
+from h2h.config import Bank, Outbound, Settings
 from h2h.errors import AlreadyRunning, StoreError, UsageError
 from h2h.foothold import Foothold
 from h2h.ledger import Ledger
@@ -32,6 +32,7 @@ from h2h.witness import Head, Witness
 if TYPE_CHECKING:
     from h2h.confined import ConfinedReader
     from h2h.desk import Desk
+    from h2h.ledger.rows import Transfer
     from h2h.stamp import TimeStamps
 
 log = logging.getLogger(__name__)
@@ -97,7 +98,7 @@ class Gateway:
         """
         with ExitStack() as held:
             held.enter_context(self._data_held())
-            for folder in self._footholds():
+            for folder in self._all_footholds():
                 held.enter_context(folder.held(f"process {os.getpid()} on {socket.gethostname()}, data in {self.data}"))
             held.enter_context(self.ledger.held(self.node))
             self.archive.prepare()
@@ -126,11 +127,16 @@ class Gateway:
             finally:
                 file.truncate(0)
 
-    def _footholds(self) -> list[Foothold]:
-        """Of every watched folder."""
-        used = self.ledger.transfers.taken_from
-        folders = [folder for bank in self.settings.banks for folder in bank.outbound]
-        return [Foothold(folder, lambda watch=str(folder.watch): used(watch)) for folder in folders]  # type: ignore[misc]
+    @cached_property
+    def _footholds(self) -> dict[str, list[Foothold]]:
+        """In every watched folder, by bank."""
+        return {bank.name: [self._foothold(folder) for folder in bank.outbound] for bank in self.settings.banks}
+
+    def _foothold(self, folder: Outbound) -> Foothold:
+        return Foothold(folder, lambda: self.ledger.transfers.taken_from(str(folder.watch)))
+
+    def _all_footholds(self) -> list[Foothold]:
+        return [foothold for footholds in self._footholds.values() for foothold in footholds]
 
     def _who_runs(self, lock: Path) -> str:
         pid = lock.read_text().strip() or "unknown"
@@ -145,7 +151,7 @@ class Gateway:
             for sign in signs:
                 log.error("the ledger is older than what happened", extra={"event": "safe_mode", "text": sign})
             restored.begin(signs, self.clock.now())
-            for folder in self._footholds():
+            for folder in self._all_footholds():
                 self._note_again(folder)
         mode = restored.safe_mode()
         if mode and not mode.stock_taken:
@@ -157,7 +163,7 @@ class Gateway:
     def signs(self) -> list[str]:
         """What shows that more happened than the ledger knows; empty where nothing does."""
         found = [self.ledger.restored.sign]
-        found += [self._contradiction(folder) for folder in self._footholds()]
+        found += [self._contradiction(folder) for folder in self._all_footholds()]
         found += [self._anchored_otherwise()]
         strangers = [path for desk in self.desks.values() for path in desk.strangers()]
         if strangers:
@@ -220,6 +226,7 @@ class Gateway:
                 clock=self.clock,
                 owner=self.owner,
                 connect=self._connect,
+                footholds=self._footholds[bank.name],
                 same_payments_within=timedelta(days=self.settings.duplicates.days),
                 new_id=lambda letter: new_id(letter, self.clock.now()),
             )
@@ -288,12 +295,18 @@ class Gateway:
 
     @cached_property
     def decisions(self) -> Decisions:
-        return Decisions(self.ledger.transfers, self.ledger.people, self.clock)
+        return Decisions(self.ledger.people, self.clock, self._note_decision)
 
     @cached_property
     def rehearsal(self) -> Decisions:
         """Decisions that leave nothing behind: to see what they would do."""
-        return Decisions(self.ledger.transfers, self.ledger.rehearsal, self.clock)
+        return Decisions(self.ledger.rehearsal, self.clock)
+
+    def _note_decision(self, transfer: Transfer) -> None:
+        """Where the file came from: a copy of the data folder put back must not forget what somebody decided."""
+        for foothold in self._all_footholds():
+            if str(foothold.path) == transfer.watch:
+                foothold.note(self.ledger.journal.last())
 
     def _open_channel(self, bank: Bank) -> Channel:
         from h2h.channels.kinds import connect

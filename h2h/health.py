@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,7 +32,7 @@ class Alarm:
 
 def alarms(gateway: Gateway) -> list[Alarm]:
     """Everything that keeps the gateway from its work; empty where nothing does."""
-    found = [_disk(gateway.data), _room(gateway), _safe_mode(gateway)]
+    found = [_disk(gateway.data), _room(gateway), _safe_mode(gateway), *_left_behind(gateway)]
     found += [_folder(folder) for bank in gateway.settings.banks for folder in _written_to(bank)]
     if gateway.runs():
         since = trouble.noted(gateway.trouble_file)
@@ -70,6 +71,23 @@ def _safe_mode(gateway: Gateway) -> Alarm | None:
         return Alarm(word="ledger", text=str(error))
     signs = mode.signs if mode else [restored.sign] if restored.sign else []
     return Alarm(word="safe_mode", text=SAFE_MODE.format(signs="; ".join(signs))) if signs else None
+
+
+def _left_behind(gateway: Gateway) -> Iterator[Alarm]:
+    """Files that no part of the settings brings to an end any more: a bank was renamed, a watched folder moved."""
+    known = {(bank.name, str(folder.watch)) for bank in gateway.settings.banks for folder in bank.outbound}
+    try:
+        under_way = gateway.ledger.transfers.under_way()
+    except StoreError as error:
+        yield Alarm(word="ledger", text=str(error))
+        return
+    for bank, watch, number in under_way:
+        if (bank, watch) not in known:
+            text = (
+                f"{number} file(s) of {bank} from {watch} have not come to an end, and the settings name no such bank "
+                "with such a folder: nothing is done with them. Put it back until they have."
+            )
+            yield Alarm(word="left_behind", text=text)
 
 
 def _written_to(bank: Bank) -> list[Path]:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -18,8 +19,9 @@ from h2h.ledger.judged import forget_refusal
 from h2h.ledger.moves import change_row, get_row, move_row
 from h2h.ledger.rows import Transfer
 from h2h.lifecycle import COMMANDS, Actor, State, Trigger, commands, move
-from h2h.verdicts import Verdict, verdict_of, verdict_over
+from h2h.verdicts import DUPLICATE_CODES, REFUSALS, Verdict, verdict_of, verdict_over
 
+BANK = "bank"  # in proposed_by: the bank answered what had not been sent
 NOTHING = "Nothing can be done with it any more."
 MOST_CHARACTERS = 500  # of a reason
 AT_WORK = {
@@ -27,6 +29,16 @@ AT_WORK = {
     State.STAGING: "The gateway is uploading it just now; look again in a moment.",
     State.PUBLISHING: "It is being published just now, and the bank may have it; the gateway finds out by itself.",
 }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Order:
+    """`late_allowed` is what may happen after the cut-off: "next" window, "now", or the folder's rule (None)."""
+
+    who: str
+    why: str
+    now: datetime
+    late_allowed: str | None = None
 
 
 class People:
@@ -45,44 +57,57 @@ class People:
         now: datetime,
         late_allowed: str | None = None,
     ) -> Transfer:
-        """A person's decision, recorded with name and reason; NotAllowed where the state forbids it.
+        """A decision that a state alone allows or forbids, recorded with name and reason."""
+        order = _Order(who=who, why=in_words("reason", reason), now=now, late_allowed=late_allowed)
+        with self._unit() as connection:
+            return _decide(connection, get_row(connection, transfer_id), trigger, actor, order)
 
-        `late_allowed` is what may happen after the cut-off: "next" window, "now", or the folder's rule (None).
-        """
-        why = in_words("reason", reason)
+    def resend(self, transfer_id: str, *, who: str, reason: str, now: datetime) -> Transfer:
+        """Send the same bytes again, by the same name rules; NotAllowed where the bank may have them."""
+        order = _Order(who=who, why=in_words("reason", reason), now=now)
         with self._unit() as connection:
             row = get_row(connection, transfer_id)
-            to = _possible(row, trigger, actor)
-            proposed_by = who if trigger is Trigger.OVERRIDE else None  # somebody else has to release it
-            extra: dict[str, Any] = {"due_at": now if to is State.READY else None, "proposed_by": proposed_by}
-            if to is State.READY:
-                _refuse_if_booked(connection, row)
-                extra |= {"failures": 0, "verdict": Verdict.NONE, "verdict_by": None, "sent_at": None}
-                extra |= {"late_allowed": late_allowed}
-            if to is State.SENT:
-                extra |= {"sent_at": now}
-            data = {"decision": trigger, "reason": why, "late_allowed": late_allowed}
-            if trigger in (Trigger.RESEND_REJECTED, Trigger.RETRY):
-                _refuse_if_elsewhere(connection, row)
-            if trigger is Trigger.RESEND_REJECTED:
-                _refuse_one_persons_word(row, actor, who)
-                forget_refusal(connection, row.id, row.verdict)
-            moved = move_row(connection, row, trigger, actor, now, reason=why, data=data, who=who, **extra)
-            if trigger is Trigger.OVERRIDE:
-                keep_message_id(connection, moved, moved.message_id)
-            elif trigger is Trigger.CANCEL:
-                free_message_id(connection, moved, moved.message_id)
-            return moved
+            if why := against_resending(row, _refusal_codes(connection, row.id)):
+                raise NotAllowed(f"{row.id} is not sent again: {why}")
+            if row.state is State.FAILED:
+                return _decide(connection, row, Trigger.RETRY, Actor.OPERATOR, order)
+            actor = Actor.SECOND_PERSON if row.verdict_by else Actor.OPERATOR
+            return _decide(connection, row, Trigger.RESEND_REJECTED, actor, order)
 
-    def propose(self, transfer_id: str, who: str, reason: str, now: datetime) -> Transfer:
-        """The first of two people says that it is to go (again); another one has to say so too."""
-        why = in_words("reason", reason)
+    def release(self, transfer_id: str, *, who: str, reason: str, now: datetime, at_once: bool) -> Transfer:
+        """HELD -> READY, in the next window or at once; READY that waits goes at once. What may have been paid takes
+        two persons: a DUPLICATE becomes HELD by the first, and one that the bank answered is proposed by the first."""
+        late_allowed = "now" if at_once else "next"
+        order = _Order(who=who, why=in_words("reason", reason), now=now, late_allowed=late_allowed)
         with self._unit() as connection:
             row = get_row(connection, transfer_id)
-            if row.state is not State.HELD:
-                _possible(row, Trigger.SEND_AGAIN, Actor.SECOND_PERSON)
-            _refuse_if_booked(connection, row)
-            return change_row(connection, row, now, "send again proposed", who, {"reason": why}, proposed_by=who)
+            if row.state is State.DUPLICATE:
+                return _decide(connection, row, Trigger.OVERRIDE, Actor.OPERATOR, order)
+            if row.state is State.READY and not at_once:
+                raise NotAllowed(f"{row.id} is READY and goes by itself{_when(row)}. {what_now(row)}")
+            if row.state is State.HELD and row.proposed_by == BANK:
+                return _propose(connection, row, order)
+            if row.state is State.HELD and row.proposed_by == who:
+                raise NotAllowed(
+                    f"{row.id} may have been paid already, and you said that it was not; somebody else has to "
+                    "release it."
+                )
+            return _decide(connection, row, Trigger.RELEASE, Actor.OPERATOR, order)
+
+    def send_again(self, transfer_id: str, *, who: str, reason: str, now: datetime) -> Transfer:
+        """UNCERTAIN -> READY, when a second person says so too. The first call records the proposal."""
+        order = _Order(who=who, why=in_words("reason", reason), now=now)
+        with self._unit() as connection:
+            row = get_row(connection, transfer_id)
+            _possible(row, Trigger.SEND_AGAIN, Actor.SECOND_PERSON)
+            if row.proposed_by is None:
+                return _propose(connection, row, order)
+            if row.proposed_by == who:
+                raise NotAllowed(
+                    f"{row.id}: you proposed to send it again; somebody else has to confirm it, after asking the bank "
+                    "whether it has the file."
+                )
+            return _decide(connection, row, Trigger.SEND_AGAIN, Actor.SECOND_PERSON, order)
 
     def sent_by_hand(self, transfer_id: str, *, who: str, how: str, reason: str, now: datetime) -> Transfer:
         """SENT: somebody brought it to the bank by other means. The gateway never sends it; an answer is awaited."""
@@ -134,6 +159,82 @@ def what_now(row: Transfer) -> str:
     found = commands(row.state, row.verdict, by_hand=row.verdict_by is not None)
     named = ", ".join(f"`h2h {command.format(id=row.id)}`" for command in found)
     return f"Possible now: {named}." if named else NOTHING
+
+
+def against_resending(row: Transfer, refusal_codes: set[str]) -> str | None:
+    """What speaks against sending the same bytes again; None where nothing does."""
+    match row.state:
+        case State.FAILED:
+            return None
+        case State.SENT if row.verdict is Verdict.REJECTED and refusal_codes & DUPLICATE_CODES:
+            return "the bank refused it as a duplicate, so it has had these payments before. Ask the bank what it has."
+        case State.SENT if row.verdict is Verdict.REJECTED:
+            return None
+        case State.SENT if row.verdict is Verdict.PARTIAL:
+            return (
+                "the bank accepted a part of it, and would pay that part twice. Have the refused payments "
+                "put into a new file with a new message id."
+            )
+        case State.SENT:
+            word = {Verdict.ACCEPTED: " and accepted it", Verdict.PENDING: " and is working on it"}
+            return f"the bank has it since {row.sent_at:%Y-%m-%d %H:%M} UTC{word.get(row.verdict, '')}."
+        case State.UNCERTAIN:
+            return f"the bank may have it ({row.reason}). Ask the bank, then use `h2h resolve {row.id}`."
+        case State.READY | State.STAGING | State.RECEIVED | State.PUBLISHING:
+            return AT_WORK.get(row.state, f"it has not been sent yet, and goes by itself{_when(row)}.")
+        case State.HELD:
+            return f"it is held ({row.reason}); use `h2h release {row.id}`."
+        case State.DUPLICATE:
+            return f"it repeats {row.duplicate_of}; if it does not, use `h2h release {row.id}`."
+        case State.INVALID | State.CANCELLED:
+            return f"it is {row.state}; drop a corrected file with a new message id."
+
+
+def _refusal_codes(connection: Connection, transfer_id: str) -> set[str]:
+    """The reason codes with which the bank refused the transfer or payments of it."""
+    c = t.report.c
+    query = select(c.reasons).where(c.transfer_id == transfer_id, c.status.in_(REFUSALS))
+    return {r["code"] for reasons in connection.execute(query).scalars() for r in reasons or () if "code" in r}
+
+
+def _decide(connection: Connection, row: Transfer, trigger: Trigger, actor: Actor, order: _Order) -> Transfer:
+    """NotAllowed where the state forbids it, or where payments of it were made or are made by another file."""
+    to = _possible(row, trigger, actor)
+    proposed_by = order.who if trigger is Trigger.OVERRIDE else None  # somebody else has to release it
+    extra: dict[str, Any] = {"due_at": order.now if to is State.READY else None, "proposed_by": proposed_by}
+    if to is State.READY:
+        _refuse_if_booked(connection, row)
+        extra |= {"failures": 0, "verdict": Verdict.NONE, "verdict_by": None, "sent_at": None}
+        extra |= {"late_allowed": order.late_allowed}
+    if to is State.SENT:
+        extra |= {"sent_at": order.now}
+    if trigger in (Trigger.RESEND_REJECTED, Trigger.RETRY, Trigger.SEND_AGAIN):
+        _refuse_if_elsewhere(connection, row)
+    if trigger is Trigger.RESEND_REJECTED:
+        _refuse_one_persons_word(row, actor, order.who)
+        forget_refusal(connection, row.id, row.verdict)
+    data = {"decision": trigger, "reason": order.why, "late_allowed": order.late_allowed}
+    moved = move_row(
+        connection, row, trigger, actor, order.now, reason=order.why, data=data, who=order.who, **extra
+    )  # fmt: skip
+    if trigger is Trigger.OVERRIDE:
+        keep_message_id(connection, moved, moved.message_id)
+    elif trigger is Trigger.CANCEL:
+        free_message_id(connection, moved, moved.message_id)
+    return moved
+
+
+def _propose(connection: Connection, row: Transfer, order: _Order) -> Transfer:
+    """The first of two people says that it is to go (again)."""
+    _refuse_if_booked(connection, row)
+    said = {"reason": order.why}
+    return change_row(
+        connection, row, order.now, "send again proposed", order.who, said, proposed_by=order.who
+    )  # fmt: skip
+
+
+def _when(row: Transfer) -> str:
+    return f", at {row.due_at:%Y-%m-%d %H:%M} UTC" if row.due_at else ""
 
 
 def _possible(row: Transfer, trigger: Trigger, actor: Actor) -> State:

@@ -14,6 +14,7 @@ from sqlalchemy import Connection, Row, bindparam, func, insert, or_, select, up
 
 from h2h.ledger import tables as t
 from h2h.ledger.moves import change_state, touch_verdict
+from h2h.ledger.people import BANK
 from h2h.lifecycle import FREES_MESSAGE_ID, Actor, State, Trigger
 from h2h.model import BatchStatus, Finding, InboundId, PaymentStatus, Reason, Record, Severity, StatusReport
 from h2h.verdicts import (
@@ -139,8 +140,8 @@ class _Application:
     def _unsent(self, row: Row[Any]) -> None:
         text = f"The report answers {row.id}, which is {row.state} and was not handed over. Ask the bank what it has."
         self._find("REPORT_UNSENT", text, Severity.ERROR)
-        if row.state in (State.READY, State.FAILED):
-            columns: dict[str, Any] = {"due_at": None, "proposed_by": "bank"}
+        if row.state in (State.READY, State.STAGING, State.FAILED, State.HELD):
+            columns: dict[str, Any] = {"due_at": None, "proposed_by": BANK, "attempt_outcome": "STOPPED"}
             change_state(self._connection, row.id, Trigger.NAMED_BY_BANK, Actor.BANK, self._now, reason=text, **columns)
 
     def _find(self, code: str, text: str, severity: Severity = Severity.WARNING, line: int | None = None) -> None:

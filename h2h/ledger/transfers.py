@@ -28,10 +28,10 @@ from h2h.ledger.rows import transfer_of
 from h2h.ledger.safety import in_safe_mode
 from h2h.lifecycle import Actor, State, Trigger
 from h2h.model import Judgement, TransferId
-from h2h.verdicts import REFUSALS
 
 DUE_LIMIT = 100
 AT_WORK = (State.STAGING, State.PUBLISHING)
+UNDER_WAY = (State.RECEIVED, State.READY, *AT_WORK)
 
 
 Names = Callable[[Transfer, int, Callable[[str], bool]], tuple[str, str]]
@@ -92,18 +92,18 @@ class Transfers:
         with self._database.reading() as connection:
             return bool(connection.execute(query).scalar())
 
+    def under_way(self) -> list[tuple[str, str, int]]:
+        """Bank, watched folder and number of what the gateway itself has to bring to an end."""
+        c = t.transfer.c
+        query = select(c.bank, c.watch, func.count()).where(c.state.in_(UNDER_WAY)).group_by(c.bank, c.watch)
+        with self._database.reading() as connection:
+            return [(bank, watch, count) for bank, watch, count in connection.execute(query)]
+
     def taken_from(self, watch: str) -> bool:
         """Whether any transfer came from this folder."""
         query = select(t.transfer.c.id).where(t.transfer.c.watch == watch).limit(1)
         with self._database.reading() as connection:
             return connection.execute(query).first() is not None
-
-    def refusal_codes(self, transfer_id: str) -> set[str]:
-        """The reason codes with which the bank refused the transfer or payments of it."""
-        c = t.report.c
-        query = select(c.reasons).where(c.transfer_id == transfer_id, c.status.in_(REFUSALS))
-        with self._database.reading() as connection:
-            return {r["code"] for reasons in connection.execute(query).scalars() for r in reasons or () if "code" in r}
 
     def booked(self, transfer_id: str) -> int:
         """How many of the transfer's payments a statement shows as debited."""

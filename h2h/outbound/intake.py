@@ -17,7 +17,7 @@ from h2h.archive import Archive
 from h2h.clock import Clock
 from h2h.config import Bank, Outbound
 from h2h.confined import ConfinedReader
-from h2h.errors import FolderError, H2hError, Stale, StillChanging, StoreError
+from h2h.errors import AlreadyRunning, Damaged, FolderError, H2hError, Stale, StillChanging, StoreError
 from h2h.folders import Claimed, Scan, WatchedFolder, owner_of
 from h2h.foothold import Filed, Foothold
 from h2h.ledger import Ledger
@@ -42,13 +42,14 @@ class Intake:
         archive: Archive,
         reader: ConfinedReader,
         clock: Clock,
+        foothold: Foothold,
         same_payments_within: timedelta,
         new_id: Callable[[], TransferId],
     ) -> None:
         self.bank = bank
         self.folder = folder
         self._watched = WatchedFolder(folder, lambda: ledger.transfers.taken_from(str(folder.watch)))
-        self._foothold = Foothold(folder)
+        self._foothold = foothold
         self._ledger = ledger
         self._archive = archive
         self._reader = reader
@@ -62,10 +63,11 @@ class Intake:
         What an earlier round left over comes first: its markers must not complete the next file of a name.
         """
         try:
+            self._foothold.take()
             origin = Origin(self.folder)
             self._finish_started(origin, progress)
             scan = self._watched.scan(self._clock.monotonic(), self._clock.now())
-        except FolderError as error:
+        except (FolderError, AlreadyRunning) as error:
             log.error("watched folder cannot be used", extra={"event": "scan_failed", "text": str(error)})
             return Scan(error=str(error))
         short = [why for name in scan.ready if (why := self._take_new(name, origin, progress))]
@@ -98,9 +100,9 @@ class Intake:
             opened = self._foothold.open(file) if isinstance(file, Filed) else self._watched.open(file)
             try:
                 received, _ = self._received(file, opened)
-            except StillChanging:
-                raise  # it is not known yet what it is: stock is taken again at the next start
             except FolderError as error:
+                if isinstance(file, Claimed) or isinstance(error, StillChanging):
+                    raise  # it would be judged later as if it were new: stock is taken again at the next start
                 log.error("file cannot be entered", extra={"event": "stock_failed", "text": str(error)})
                 continue
             progress(self._enter(received))
@@ -131,7 +133,15 @@ class Intake:
         standing = {claimed.id for claimed in claims}
         for transfer in self._ledger.transfers.in_state(State.RECEIVED):
             if transfer.watch == str(self.folder.watch) and not (origin.asked and transfer.id in standing):
-                progress(self._judge(transfer, [*origin.unknown()]))
+                self._judge_kept(transfer, [*origin.unknown()], progress)
+
+    def _judge_kept(self, transfer: Transfer, doubts: Sequence[Finding], progress: Callable[[Transfer], None]) -> None:
+        """One whose bytes were damaged here stays as it is, told at each round; the others go on."""
+        try:
+            progress(self._judge(transfer, doubts))
+        except Damaged as error:
+            told = {"event": "file_damaged", "transfer": transfer.id, "text": str(error)}
+            log.error("file damaged", extra=told)
 
     def _take(self, claimed: Claimed, origin: Origin, progress: Callable[[Transfer], None]) -> None:
         try:
@@ -141,7 +151,7 @@ class Intake:
             self._file_away(claimed, transfer)
         except StillChanging:
             return
-        except (FolderError, Stale) as error:  # Stale: written on after it was kept, so it is not what was judged
+        except (FolderError, Damaged, Stale) as error:  # Stale: written on, so not what was judged
             log.error("claimed file cannot be used", extra={"event": "claim_failed", "text": str(error)})
             return
         progress(transfer)

@@ -59,7 +59,7 @@ def test_what_stands_in_the_table_happens_and_nothing_else_does() -> None:
         (State.RECEIVED, {State.INVALID, State.DUPLICATE, State.HELD, State.READY, State.UNCERTAIN}),
         (State.INVALID, set()),
         (State.DUPLICATE, {State.HELD, State.CANCELLED}),
-        (State.HELD, {State.READY, State.CANCELLED, State.SENT, State.UNCERTAIN}),
+        (State.HELD, {State.READY, State.HELD, State.CANCELLED, State.SENT, State.UNCERTAIN}),
         (State.READY, {State.READY, State.STAGING, State.HELD, State.CANCELLED, State.SENT, State.UNCERTAIN}),
         (State.STAGING, {State.PUBLISHING, State.READY, State.FAILED, State.HELD, State.UNCERTAIN}),
         (State.PUBLISHING, {State.SENT, State.UNCERTAIN}),

@@ -144,8 +144,8 @@ def test_two_nodes_that_send_from_one_ledger_at_the_same_moment_send_each_file_o
     for number, content in enumerate(files):
         first.drop_file(content, f"{number}.xml")
     nodes = [loaded(first), loaded(second)]
-    nodes[0].archive.prepare()
-    nodes[0].desks["box"].take_in()
+    with nodes[0].running():
+        nodes[0].desks["box"].take_in()
     (second.folder / "data" / "archive").symlink_to(first.folder / "data" / "archive")
     start = threading.Barrier(2)
 

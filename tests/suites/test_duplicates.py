@@ -372,7 +372,7 @@ def test_a_query_of_the_radar_uses_the_index_once_for_each_fingerprint(book: Boo
 
 
 def decisions_of(book: Book) -> Decisions:
-    return Decisions(book.transfers, book.ledger.people, Now())  # type: ignore[arg-type]
+    return Decisions(book.ledger.people, Now())  # type: ignore[arg-type]
 
 
 def test_what_is_held_for_repeats_is_released_by_one_person_who_is_told_what_speaks_against_it(book: Book) -> None:

@@ -407,7 +407,7 @@ def test_sending_an_uncertain_file_again_takes_the_second_person(book: Book) -> 
     book.uncertain("T1", "MSG-1")
     with pytest.raises(NotAllowed):
         book.decide("T1", Trigger.SEND_AGAIN, Actor.OPERATOR)
-    proposed = book.ledger.people.propose("T1", "anna", "bank says no", NOW)
+    proposed = book.ledger.people.send_again("T1", who="anna", reason="bank says no", now=NOW)
     assert (proposed.state, proposed.proposed_by) == (State.UNCERTAIN, "anna")
     again = book.decide("T1", Trigger.SEND_AGAIN, Actor.SECOND_PERSON, who="ben")
     assert (again.state, again.proposed_by, again.due_at) == (State.READY, None, LATER)
@@ -416,7 +416,7 @@ def test_sending_an_uncertain_file_again_takes_the_second_person(book: Book) -> 
 def test_a_proposal_to_send_again_needs_an_uncertain_file(book: Book) -> None:
     book.sent("T1", "MSG-1")
     with pytest.raises(NotAllowed):
-        book.ledger.people.propose("T1", "anna", "so", NOW)
+        book.ledger.people.send_again("T1", who="anna", reason="so", now=NOW)
 
 
 def test_a_file_that_the_bank_has_is_sent_by_a_persons_word(book: Book) -> None:

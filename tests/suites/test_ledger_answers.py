@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from h2h.clock import Clock
-from h2h.errors import NotAllowed
+from h2h.errors import NotAllowed, Stale
 from h2h.ledger.messages import Message, MessageState, Reading
 from h2h.ledger.transfers import Transfer
 from h2h.lifecycle import Actor, State, Trigger
@@ -152,9 +152,18 @@ def test_a_report_on_a_file_that_was_not_handed_over_is_a_finding_and_no_verdict
         )
     message, findings = book.report(says("MSG-1", "ACCP"))
     assert [(f.code, f.severity) for f in findings] == [("REPORT_UNSENT", Severity.ERROR)]
-    held = State.HELD if state in ("READY", "FAILED") else State(state)  # what may go next waits for a person
-    assert (book.state("T1"), book.verdict("T1"), book.statuses("A")) == (held, "none", [None])
+    after = book.transfers.get("T1")  # what may go next waits for two persons
+    assert (after.state, after.proposed_by, after.owner, after.due_at) == (State.HELD, "bank", None, None)
+    assert (book.verdict("T1"), book.statuses("A")) == ("none", [None])
     assert message.state is MessageState.APPLIED
+
+
+def test_a_worker_that_uploads_a_file_which_the_bank_has_just_named_does_not_publish_it(book: Book) -> None:
+    staging = book.staging("T1", "MSG-1", pay("A"))
+    book.report(says("MSG-1", "ACCP"))
+    with pytest.raises(Stale):
+        book.transfers.publishing(staging, LATER)
+    assert [a["outcome"] for a in book.attempts("T1")] == ["STOPPED"]
 
 
 def test_a_file_that_is_to_be_sent_again_is_held_when_the_bank_names_it_after_all(book: Book) -> None:
@@ -244,7 +253,7 @@ def test_a_bank_that_refuses_a_copy_as_a_duplicate_has_not_refused_the_payments(
     book.report(says("MSG-1", "ACSP"))
     book.report(says("MSG-1", "RJCT", reason="AM05"))
     with pytest.raises(NotAllowed, match="duplicate"):
-        Decisions(book.transfers, book.ledger.people, Clock(LATER)).resend("T1", who="anna", reason="it was refused")
+        Decisions(book.ledger.people, Clock(LATER)).resend("T1", who="anna", reason="it was refused")
 
 
 def test_payments_of_a_blocked_transaction_are_never_sent_again(book: Book) -> None:

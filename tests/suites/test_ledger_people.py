@@ -37,7 +37,7 @@ def test_a_reason_says_something_in_one_line(book: Book, reason: str) -> None:
     people, said = book.ledger.people, {"who": "anna", "reason": reason, "now": NOW}
     for verb in (
         lambda: people.decide("T1", Trigger.HOLD, Actor.OPERATOR, **said),  # type: ignore[arg-type]
-        lambda: people.propose("T1", "anna", reason, NOW),
+        lambda: people.send_again("T1", who="anna", reason=reason, now=NOW),
         lambda: people.sent_by_hand("T1", how="portal", **said),  # type: ignore[arg-type]
         lambda: people.sent_by_hand("T1", how=reason, **said | {"reason": "so"}),  # type: ignore[arg-type]
         lambda: people.confirmed("T1", Verdict.ACCEPTED, how="portal", **said),  # type: ignore[arg-type]
@@ -251,7 +251,7 @@ def test_a_case_in_doubt_has_the_evidence_and_who_said_what(book: Book) -> None:
     doubtful = book.publishing("T1", "MSG-1")
     found = {"answer": "Failure", "temporary": "gone", "final": "gone"}
     book.transfers.in_doubt(doubtful, "both names are gone", found, NOW)
-    book.ledger.people.propose("T1", "anna", "the bank has nothing", NOW)
+    book.ledger.people.send_again("T1", who="anna", reason="the bank has nothing", now=NOW)
     case = book.ledger.cases.of("T1")
     assert case.evidence is not None
     assert (case.evidence.temporary, case.evidence.temporary_found) == ("/in/.T1-1.part", "gone")
