@@ -33,7 +33,6 @@ COMMANDS = {
     "payments": "reading",
     "statements": "reading",
     "export": "export",
-    "convert": "converting",
     "resend": "deciding",
     "release": "deciding",
     "hold": "deciding",
@@ -47,7 +46,7 @@ COMMANDS = {
 SECTIONS = {
     "Set up": ("init", "check", "sandbox", "demo"),
     "Work": ("run", "send", "pull", "reread"),
-    "Look": ("status", "files", "show", "payments", "statements", "validate", "inspect", "export", "convert"),
+    "Look": ("status", "files", "show", "payments", "statements", "validate", "inspect", "export"),
     "Decide": ("resend", "release", "hold", "cancel", "resolve", "sent-by-hand", "confirm"),
     "Prove": ("journal", "drill"),
 }

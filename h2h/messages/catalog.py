@@ -1,14 +1,15 @@
 """Which messages are known: the rows of schemas/catalog.toml, and their compiled schemas.
 
 A new version of a known structure is a row here, not code. Compiled schemas are kept for as long as the catalog
-lives; they are safe to share between threads. After all of them were asked for once, no file is opened any more.
-lxml is imported with the first schema that is asked for.
+lives; they are safe to share between threads. A schema is compiled when it is first asked for; after `preload` that
+opens no file any more. lxml is imported with the first schema that is asked for.
 """
 
 from __future__ import annotations
 
 import threading
 import tomllib
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -22,8 +23,8 @@ if TYPE_CHECKING:
 
     from h2h.messages.schema_files import SchemaFiles
 
+NAMESPACE = "urn:iso:std:iso:20022:tech:xsd:"
 MAX_OWN_SCHEMAS = 100
-MAX_ENVELOPES = 20  # for which schemas are kept; how a bank wraps its files does not change much
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +66,11 @@ class Catalog:
             return cls(tuple(_row(folder, row) for row in table["message"]))
         except (OSError, tomllib.TOMLDecodeError, KeyError) as error:
             raise UsageError(f"the catalog of messages in {folder} cannot be read: {error!r}") from error
+
+    def preload(self) -> None:
+        """Read the file of every schema, and what it includes, into memory."""
+        for row in self.rows:
+            self._files.preload(_address(row))
 
     def with_own(self, folder: Path) -> Catalog:
         """A catalog in which each .xsd in `folder` stands in place of the schema of the same target namespace.
@@ -142,12 +148,22 @@ def _envelope_schema(row: MessageType, envelope: str) -> bytes:
     ).encode()
 
 
+def listed(rows: Iterable[MessageType]) -> str:
+    """The names of messages in a few words: `pain.001.001.03 .09, camt.053.001.08`."""
+    versions: dict[str, list[str]] = {}
+    for row in rows:
+        message, _, version = row.name.rpartition(".")
+        versions.setdefault(message, []).append(f".{version}")
+    return ", ".join(message + " ".join(sorted(each)) for message, each in versions.items())
+
+
 def _row(folder: Path, row: dict[str, str]) -> MessageType:
+    name = row["name"]
     return MessageType(
-        name=row["name"],
-        namespace=row["namespace"],
+        name=name,
+        namespace=row.get("namespace", f"{NAMESPACE}{name}"),
         root=row["root"],
-        file=folder / row["file"],
+        file=folder / row.get("file", f"{name}.xsd"),
         generation=int(row["generation"]),
         reader=row["reader"],
     )

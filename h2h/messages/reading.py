@@ -20,7 +20,7 @@ from typing import BinaryIO, TypeVar
 from lxml import etree
 
 from h2h.messages.bounds import bounded, clipped
-from h2h.messages.catalog import Catalog, MessageType
+from h2h.messages.catalog import Catalog, MessageType, listed
 from h2h.messages.elements import Shape
 from h2h.messages.refusal import Refusal, severity_of
 from h2h.messages.walk import Walk
@@ -224,7 +224,7 @@ def _identity_findings(
         text = f"The Document is wrapped in <{local(opening.root)}>; only the Document is read. Send it without."
         yield Finding(code="MSG_ENVELOPE", severity=severity, text=text, path=path, line=opening.line)
     if identity is None or not identity.validated:
-        known = ", ".join(row.name for row in catalog.rows)
+        known = listed(catalog.rows)
         said = f"has the namespace {namespace}" if namespace else "has no namespace"
         outcome = "It was not read." if identity is None else f"It was read as a {identity.row.family}, not validated."
         yield Finding(

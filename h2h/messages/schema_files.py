@@ -10,7 +10,7 @@ import urllib.request
 from email.message import Message
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 from urllib.response import addinfourl
 
 from lxml import etree
@@ -21,11 +21,14 @@ if TYPE_CHECKING:
     import xmlschema
 
 MAX_SCHEMA_BYTES = 20_000_000
+MAX_SCHEMA_FILES = 1_000
+_INCLUDING = [f"{{http://www.w3.org/2001/XMLSchema}}{name}" for name in ("include", "import", "redefine")]
 
 
 class SchemaFiles:
     def __init__(self) -> None:
         self._kept: dict[str, bytes] = {}
+        self._looked_through: set[str] = set()
         self._parser = etree.XMLParser(no_network=True, load_dtd=False, resolve_entities=False)
         self._parser.resolvers.add(_Included(self))
 
@@ -34,6 +37,28 @@ class SchemaFiles:
         if address not in self._kept:
             self._kept[address] = _read(address)
         return self._kept[address]
+
+    def preload(self, address: str) -> None:
+        """Read the file at this address, and all that it includes or imports. Raises UsageError."""
+        waiting = [(address, "")]
+        while waiting:
+            here, wanted_by = waiting.pop()
+            if here in self._looked_through:
+                continue
+            self._looked_through.add(here)
+            if len(self._looked_through) > MAX_SCHEMA_FILES:
+                raise UsageError(f"The schema {_path(address)} is one of more than {MAX_SCHEMA_FILES} files.")
+            waiting += [(each, here) for each in self._included(here, wanted_by)]
+
+    def _included(self, address: str, wanted_by: str) -> list[str]:
+        try:
+            root = etree.fromstring(self.content(address), self._parser, base_url=address)
+        except UsageError as error:
+            raise UsageError(f"{error} {_path(wanted_by)} includes it." if wanted_by else str(error)) from error
+        except etree.LxmlError as error:
+            raise UsageError(f"The schema {_path(address)} is not XML: {error}.") from error
+        places = (each.get("schemaLocation") for each in root.iterchildren(*_INCLUDING))
+        return [urljoin(address, place) for place in places if place]
 
     def compiled(self, text: bytes, address: str) -> etree.XMLSchema:
         """The schema of this text, which stands (or would stand) at `address`. Raises LxmlError or UsageError."""
@@ -48,10 +73,9 @@ class SchemaFiles:
 
 
 def _read(address: str) -> bytes:
-    parts = urlsplit(address)
-    if parts.scheme != "file":
+    if urlsplit(address).scheme != "file":
         raise UsageError(f"A schema wants {address}; schemas may include files of this machine alone.")
-    path = Path(urllib.request.url2pathname(parts.path))
+    path = _path(address)
     try:
         with path.open("rb") as file:
             content = file.read(MAX_SCHEMA_BYTES + 1)
@@ -60,6 +84,10 @@ def _read(address: str) -> bytes:
     if len(content) > MAX_SCHEMA_BYTES:
         raise UsageError(f"The schema {path} is larger than {MAX_SCHEMA_BYTES} bytes.")
     return content
+
+
+def _path(address: str) -> Path:
+    return Path(urllib.request.url2pathname(urlsplit(address).path))
 
 
 class _Included(etree.Resolver):
