@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, ValidationInfo
 
-from h2h.messages.catalog import Catalog
+from h2h.messages.catalog import Catalog, listed
 from h2h.rules import iban_fault
 from h2h.schedule import CALENDARS, COUNTRY, parse_days
 
@@ -156,7 +156,7 @@ def _message(value: str, info: ValidationInfo, *, out: bool) -> str:
     catalog: Catalog | None = (info.context or {}).get("catalog")
     if catalog is None:
         return value
-    known = ", ".join(row.name for row in catalog.rows if (row.reader in GOES_OUT) == out)
+    known = listed(row for row in catalog.rows if (row.reader in GOES_OUT) == out)
     row = catalog.by_name(value)
     if row is None:
         raise ValueError(f"{value!r} is not a message that h2h knows; here it takes {known}")

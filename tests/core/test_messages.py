@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import shutil
 import subprocess
 import sys
 from decimal import Decimal
@@ -13,6 +14,7 @@ import pytest
 
 from h2h.errors import UsageError
 from h2h.messages import CODES, Catalog, read
+from h2h.messages.catalog import listed
 from h2h.messages.elements import joined
 from h2h.model import (
     Batch,
@@ -344,7 +346,7 @@ def test_an_envelope_is_an_error_in_what_we_send() -> None:
     ("namespace", "message"),
     [
         ("", "pain.002"),
-        (f"{ISO}pain.002.001.11", "pain.002.001.11"),
+        (f"{ISO}pain.002.001.13", "pain.002.001.13"),
         ("http://www.six-interbank-clearing.com/de/pain.002.001.03.ch.02.xsd", "pain.002.001.03"),
         (f"{ISO}pain", "pain.002"),
     ],
@@ -383,7 +385,7 @@ def test_a_message_that_was_not_expected_says_what_was() -> None:
 
 
 def test_of_an_unknown_version_only_the_family_must_be_expected() -> None:
-    text = swapped(sample("pain.002.001.10"), ("pain.002.001.10", "pain.002.001.12"))
+    text = swapped(sample("pain.002.001.10"), ("pain.002.001.10", "pain.002.001.13"))
     assert codes(reading(text, strict=False, expected=["pain.002.001.10"])) == ["MSG_UNKNOWN"]
     assert codes(reading(text, strict=False, expected=["camt.053.001.08"])) == ["MSG_UNKNOWN", "MSG_UNEXPECTED"]
 
@@ -417,7 +419,7 @@ def test_the_catalog_finds_messages_by_namespace_name_and_root() -> None:
     row = CATALOG.by_name("pain.001.001.09")
     assert row
     assert row is CATALOG.by_namespace(f"{ISO}pain.001.001.09")
-    assert row is CATALOG.by_root("CstmrCdtTrfInitn")
+    assert CATALOG.by_root("CstmrCdtTrfInitn") is CATALOG.by_name("pain.001.001.13")
     assert (row.family, row.generation, row.reader) == ("pain.001", 2019, "pain001")
     assert CATALOG.by_namespace("urn:x") is CATALOG.by_name("x") is CATALOG.by_root("x") is None
 
@@ -425,6 +427,35 @@ def test_the_catalog_finds_messages_by_namespace_name_and_root() -> None:
 def test_a_compiled_schema_is_kept() -> None:
     row = CATALOG.rows[0]
     assert CATALOG.schema(row) is CATALOG.schema(row)
+
+
+def included(folder: Path, *, name: str = "pain.001.001.09") -> Path:
+    """A copy of the schemas in which only this one is known to the catalog."""
+    shutil.copytree(PROJECT / "schemas", folder)
+    row = f'message = [{{ name = "{name}", root = "CstmrCdtTrfInitn", generation = 2019, reader = "pain001" }}]'
+    (folder / "catalog.toml").write_text(row)
+    return folder
+
+
+def test_what_was_preloaded_is_compiled_without_opening_a_file(tmp_path: Path) -> None:
+    catalog = Catalog.load(included(tmp_path / "schemas"))
+    catalog.preload()
+    shutil.rmtree(tmp_path / "schemas")
+    assert codes(list(read(io.BytesIO(sample("pain.001.001.09").encode()), catalog, strict=True))) == []
+    assert catalog.schema_within(catalog.rows[0], "{urn:x}Envelope")
+
+
+def test_preloading_names_the_file_that_is_missing_and_the_one_that_includes_it(tmp_path: Path) -> None:
+    catalog = Catalog.load(included(tmp_path / "schemas"))
+    (tmp_path / "schemas" / "types-common.xsd").unlink()
+    with pytest.raises(UsageError, match=r"types-common.xsd cannot be read: No such file.*types-2019.xsd includes it"):
+        catalog.preload()
+
+
+def test_messages_are_listed_by_their_versions() -> None:
+    rows = [row for row in CATALOG.rows if row.family in ("pain.001", "camt.053") and row.generation == 2009]
+    assert listed(rows) == "pain.001.001.03, camt.053.001.02"
+    assert listed(row for row in CATALOG.rows if row.family == "pain.001").startswith("pain.001.001.03 .08 .09")
 
 
 def test_a_catalog_that_cannot_be_read_says_so(tmp_path: Path) -> None:
@@ -435,8 +466,7 @@ def test_a_catalog_that_cannot_be_read_says_so(tmp_path: Path) -> None:
 def test_a_banks_own_schema_wins_for_its_namespace_and_may_bring_a_new_one(tmp_path: Path) -> None:
     known = CATALOG.by_name("pain.001.001.09")
     assert known
-    types = f'"{known.file.parent.as_uri()}/types-2019.xsd"'
-    text = known.file.read_text(encoding="utf-8").replace('"types-2019.xsd"', types)
+    text = known.file.read_text(encoding="utf-8").replace('"types-', f'"{known.file.parent.as_uri()}/types-')
     (tmp_path / "own.xsd").write_text(text, encoding="utf-8")
     (tmp_path / "new.xsd").write_text(text.replace("pain.001.001.09", "pain.001.001.77"), encoding="utf-8")
     own = CATALOG.with_own(tmp_path)

@@ -107,7 +107,7 @@ def test_a_value_too_long_says_how_long_it_is_and_may_be() -> None:
 def test_a_code_outside_its_list_says_what_is_on_it() -> None:
     ((code, _, _, text),) = faults((">TRF<", ">SEPA<"))
     assert code == "XSD_VALUE"
-    assert text == "PmtMtd is 'SEPA'; write one of CHK, TRF, TRA."
+    assert text == "PmtMtd is 'SEPA'; write one of CHK, TRA, TRF."
 
 
 @pytest.mark.parametrize(
