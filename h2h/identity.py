@@ -20,11 +20,12 @@ from h2h.model import Batch, Judgement, Payment, PaymentFile
 NO_REFERENCE = frozenset({"NOTPROVIDED", "NOT PROVIDED", "NONREF"})
 
 # Not part of the content: where a thing stands in the file, the version of the message and when it was written down,
-# and what follows from the rest (the business rules hold the sums against the payments).
+# and what follows from the rest (the business rules hold the sums against the payments); nor where somebody lives:
+# an order written again with better addresses is the same order.
 NOT_CONTENT: dict[type, frozenset[str]] = {
     PaymentFile: frozenset({"message", "created_at", "number_of_transactions", "control_sum", "line"}),
-    Batch: frozenset({"position", "number_of_transactions", "control_sum", "line"}),
-    Payment: frozenset({"position", "payment_information_id", "execution_date", "line"}),
+    Batch: frozenset({"position", "number_of_transactions", "control_sum", "addresses", "line"}),
+    Payment: frozenset({"position", "payment_information_id", "execution_date", "addresses", "line"}),
 }
 
 

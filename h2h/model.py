@@ -56,6 +56,21 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Address:
+    """One PstlAdr that is not empty, of a party or of an agent without a BIC. `place` is its path, as in Cdtr/PstlAdr.
+
+    `lines` are its AdrLine. What else may stand in it has a name of its own, and nobody here asks for it.
+    """
+
+    place: str
+    name: str | None
+    town: str | None = None
+    country: str | None = None
+    lines: tuple[str, ...] = ()
+    line: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PaymentFile:
     """GrpHdr of a pain.001. `number_of_transactions` and `control_sum` are what the file claims."""
 
@@ -86,6 +101,7 @@ class Batch:
     debtor_account: str | None = None  # Othr/Id where there is no IBAN
     debtor_agent: str | None = None  # BIC
     charges_account: str | None = None  # IBAN, else Othr/Id
+    addresses: tuple[Address, ...] = ()
     line: int | None = None
 
 
@@ -109,6 +125,7 @@ class Payment:
     creditor_agent: str | None = None  # BIC
     execution_date: str | None = None
     remittance: str | None = None
+    addresses: tuple[Address, ...] = ()
     line: int | None = None
 
 

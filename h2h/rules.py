@@ -10,13 +10,14 @@ from __future__ import annotations
 import functools
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
+from h2h import addresses
 from h2h.currencies import DECIMALS
-from h2h.model import Batch, Entry, Finding, Payment, PaymentFile, Severity, Statement, total
+from h2h.model import Address, Batch, Entry, Finding, Payment, PaymentFile, Severity, Statement, total
 from h2h.text import character, shown, unseen
 
 CODES = {
@@ -36,6 +37,7 @@ CODES = {
     "END_TO_END_ID_REPEATED": "several payments of a file share an EndToEndId",
     "NO_PAYMENTS": "a file or batch holds no payment",
     "STATEMENT_SUM": "opening balance and booked entries do not come to the closing balance",
+    **addresses.CODES,
 }
 
 FILE = "/Document/CstmrCdtTrfInitn"
@@ -48,7 +50,7 @@ _DAY = re.compile(r"(-?[0-9]{4,9}-[0-9]{2}-[0-9]{2})(?:T.*|Z|[+-][0-9]{2}:[0-9]{
 class Terms:
     """What the folder asks of a file, and the day in the bank's zone. Days are counted from it: (-10, 90).
 
-    None: any message, any account; without `today` no date is unusual.
+    None: any message, any account, any address; without `today` no date is unusual.
     """
 
     messages: Sequence[str] | None = None
@@ -58,6 +60,7 @@ class Terms:
     execution_days: tuple[int, int] = (-10, 90)
     creation_days: tuple[int, int] = (-30, 1)
     unusual_dates: Severity = Severity.WARNING
+    addresses: Severity | None = Severity.WARNING
 
 
 def payment_file_findings(
@@ -78,6 +81,18 @@ def payment_file_findings(
         for index, payment in enumerate(inside, start=1):
             yield from _payment(payment, f"{path}/CdtTrfTxInf[{index}]")
     yield from _repeated_references(payments)
+    if terms.addresses is not None:
+        yield from addresses.address_findings(_addresses(batches, members), terms.addresses)
+
+
+def _addresses(batches: Sequence[Batch], members: Mapping[int, Sequence[Payment]]) -> Iterator[tuple[str, Address]]:
+    """Every address, with the path of what it stands in."""
+    for batch in batches:
+        path = f"{FILE}/PmtInf[{batch.position}]"
+        yield from ((path, address) for address in batch.addresses)
+        for index, payment in enumerate(members[batch.position], start=1):
+            for address in payment.addresses:
+                yield f"{path}/CdtTrfTxInf[{index}]", address
 
 
 def _error(code: str, text: str, path: str, line: int | None) -> Finding:

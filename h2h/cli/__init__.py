@@ -33,6 +33,7 @@ COMMANDS = {
     "payments": "reading",
     "statements": "reading",
     "export": "export",
+    "convert": "converting",
     "resend": "deciding",
     "release": "deciding",
     "hold": "deciding",
@@ -46,7 +47,7 @@ COMMANDS = {
 SECTIONS = {
     "Set up": ("init", "check", "sandbox", "demo"),
     "Work": ("run", "send", "pull", "reread"),
-    "Look": ("status", "files", "show", "payments", "statements", "validate", "inspect", "export"),
+    "Look": ("status", "files", "show", "payments", "statements", "validate", "inspect", "export", "convert"),
     "Decide": ("resend", "release", "hold", "cancel", "resolve", "sent-by-hand", "confirm"),
     "Prove": ("journal", "drill"),
 }

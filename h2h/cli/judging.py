@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from h2h.model import Judgement
     from h2h.rules import Terms
 
+PARTS = {"addresses": "address", "balances": "balance", "reasons": "reason", "details": "detail"}
 FILES = click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 
 
@@ -34,13 +35,22 @@ def _reader(ctx: click.Context) -> ConfinedReader:
 @click.command()
 @FILES
 @click.option("--bank", help="Judge by what this bank's outbound folders take.")
+@click.option("--addresses", is_flag=True, help="Tell whose postal addresses are fit for November 2026.")
 @as_json
 @click.pass_context
-def validate(ctx: click.Context, files: tuple[Path, ...], bank: str | None, as_json: bool) -> int:
+def validate(ctx: click.Context, files: tuple[Path, ...], bank: str | None, addresses: bool, as_json: bool) -> int:
     """Say what judge would say of pain.001 files; nothing is sent or stored.
 
     VALID, HELD (a person would have to look) or INVALID. Exit status 1 if one of them is INVALID.
+
+    With --addresses, of files and folders (every *.xml in them and in the folders below, such as processed/; hidden
+    ones are left alone): for each creditor how many payments and files have an address of which form. From November
+    2026 on banks take structured ones (town and country in TwnNm and Ctry) and hybrid ones (these, and at most two
+    AdrLine); no address at all breaks nothing. Debtors, ultimate parties and banks are listed where an address of them
+    is unfit. Exit status 1 if a payment is not ready, or a file could not be read.
     """
+    if addresses:
+        return _addresses(ctx, files, bank, as_json)
     terms = _terms(ctx, bank)
     reader = _reader(ctx)
     bad = False
@@ -52,6 +62,15 @@ def validate(ctx: click.Context, files: tuple[Path, ...], bank: str | None, as_j
         else:
             _print_judgement(found)
     return int(bad)
+
+
+def _addresses(ctx: click.Context, places: tuple[Path, ...], bank: str | None, as_json: bool) -> int:
+    from h2h.cli.addressing import report_on
+    from h2h.errors import UsageError
+
+    if bank is not None:
+        raise UsageError("--addresses looks at what stands in the files, whatever the bank; leave --bank out.")
+    return report_on(places, _reader(ctx), as_json=as_json)
 
 
 def _terms(ctx: click.Context, name: str | None) -> list[Terms]:
@@ -165,11 +184,11 @@ def _print_inspected(found: dict[str, Any]) -> None:
     out = console()
     out.print(text(f"{found['file']}: {found['message'] or 'not read'} {found['message_id'] or ''}", "bold"))
     for record in found["records"]:
-        values = {k: v for k, v in record.items() if k not in ("record", "line", "details", "balances", "reasons")}
+        values = {k: v for k, v in record.items() if k not in ("record", "line", *PARTS)}
         out.print(text(f"  {record['record']:<14} ").append_text(text(_pairs(values))))
-        for part in ("balances", "reasons", "details"):
+        for part, each in PARTS.items():
             for inner in record.get(part, ()):
-                out.print(text(f"    {part.removesuffix('s'):<12} {_pairs(inner)}", "dim"))
+                out.print(text(f"    {each:<12} {_pairs(inner)}", "dim"))
     for finding in found["findings"]:
         place = f" (line {finding['line']})" if finding["line"] else ""
         out.print(

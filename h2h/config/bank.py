@@ -17,6 +17,8 @@ from h2h.model import Severity, Way
 from h2h.rules import Terms
 from h2h.schedule import Window
 
+ADDRESSES = {"off": None, "warn": Severity.WARNING, "refuse": Severity.ERROR}
+
 
 class Retry(Section):
     first: Duration = timedelta(seconds=30)
@@ -62,6 +64,7 @@ class Bank(Section):
             execution_days=folder.execution_days,
             creation_days=folder.creation_days,
             unusual_dates=Severity.HOLD if folder.unusual_dates == "hold" else Severity.WARNING,
+            addresses=ADDRESSES[folder.addresses],
         )
 
     def outbound_for(self, watch: str) -> Outbound | None:

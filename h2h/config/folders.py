@@ -55,6 +55,7 @@ class Outbound(Section):
     execution_days: Span = (-10, 90)
     creation_days: Span = (-30, 1)
     unusual_dates: Literal["warn", "hold"] = "warn"
+    addresses: Literal["off", "warn", "refuse"] = "warn"
     supplementary_data: list[str] = Field(default=[])
 
     def contradictions(self) -> Iterator[Contradiction]:

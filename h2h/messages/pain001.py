@@ -18,7 +18,15 @@ from h2h.messages.elements import (
     other_account,
 )
 from h2h.messages.xml import Node
-from h2h.model import Batch, Payment, PaymentFile, Record
+from h2h.model import Address, Batch, Payment, PaymentFile, Record
+
+_PARTIES, _AGENTS = ("Dbtr", "UltmtDbtr", "Cdtr", "UltmtCdtr"), ("DbtrAgt", "CdtrAgt")
+_ON_THE_WAY = ("IntrmyAgt1", "IntrmyAgt2", "IntrmyAgt3")
+# Where name and address stand in a party, and in an agent.
+HOLDERS: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(_PARTIES, ()),
+    **dict.fromkeys((*_AGENTS, *_ON_THE_WAY), ("FinInstnId",)),
+}
 
 
 def payment_file(node: Node, *, message: str, faults: Faults) -> PaymentFile:
@@ -51,6 +59,7 @@ def batch(node: Node, *, position: int, faults: Faults) -> Batch:
         debtor_account=other_account(account),
         debtor_agent=bic(node.node("DbtrAgt")),
         charges_account=iban(charges) or other_account(charges),
+        addresses=_addresses(node),
         line=node.line,
     )
 
@@ -77,6 +86,7 @@ def payment(node: Node, *, place: Place, group: Record | None, faults: Faults) -
         creditor_agent=bic(node.node("CdtrAgt")),
         execution_date=group.requested_execution_date if group else None,
         remittance=_remittance(node),
+        addresses=_addresses(node),
         line=node.line,
     )
 
@@ -84,6 +94,28 @@ def payment(node: Node, *, place: Place, group: Record | None, faults: Faults) -
 def _remittance(node: Node) -> str | None:
     free = joined(piece.value for piece in node.nodes("RmtInf", "Ustrd"))
     return free or joined(node.all("RmtInf", "Strd", "CdtrRefInf", "Ref"))
+
+
+def _addresses(node: Node) -> tuple[Address, ...]:
+    """Those that stand in the order as such; a BIC says where its agent is, whatever is written beside it."""
+    found = []
+    for party in node.children:
+        holder = party.node(*HOLDERS[party.name]) if party.name in HOLDERS else None
+        postal = holder.node("PstlAdr") if holder else None
+        if holder is not None and postal is not None and postal.children and bic(party) is None:
+            found.append(_address(postal, "/".join((party.name, *HOLDERS[party.name], postal.name)), holder.text("Nm")))
+    return tuple(found)
+
+
+def _address(postal: Node, place: str, name: str | None) -> Address:
+    return Address(
+        place=place,
+        name=name,
+        town=postal.text("TwnNm"),
+        country=postal.text("Ctry"),
+        lines=tuple(postal.all("AdrLine")),
+        line=postal.line,
+    )
 
 
 SHAPE = Shape(

@@ -21,7 +21,7 @@ CATALOG = Catalog.load(PROJECT / "schemas")
 FILE = "/Document/CstmrCdtTrfInitn"
 BATCH = f"{FILE}/PmtInf[1]"
 PAYMENT = f"{BATCH}/CdtTrfTxInf[1]"
-TERMS = Terms(today=date(2026, 11, 17), unusual_dates=Severity.HOLD)
+TERMS = Terms(today=date(2026, 11, 17), unusual_dates=Severity.HOLD, addresses=Severity.ERROR)
 OTHER_ACCOUNT = Terms(accounts=["DE02120300000000202051"])
 
 # Of each sample of a business rule: path, line and severity of its one finding.
@@ -39,6 +39,10 @@ PLACES: dict[str, tuple[str, int, Severity]] = {
     "ID_BLANK": (f"{FILE}/GrpHdr/MsgId", 5, Severity.ERROR),
     "ID_UNSEEN": (f"{PAYMENT}/PmtId/EndToEndId", 31, Severity.ERROR),
     "NAME_UNSEEN": (f"{PAYMENT}/Cdtr/Nm", 31, Severity.HOLD),
+    "ADDRESS_UNSTRUCTURED": (f"{PAYMENT}/Cdtr/PstlAdr", 45, Severity.ERROR),
+    "ADDRESS_TOWN_OR_COUNTRY": (f"{PAYMENT}/Cdtr/PstlAdr", 45, Severity.ERROR),
+    "ADDRESS_LINES": (f"{PAYMENT}/Cdtr/PstlAdr", 45, Severity.ERROR),
+    "ADDRESS_COUNTRY": (f"{PAYMENT}/Cdtr/PstlAdr", 45, Severity.ERROR),
     "END_TO_END_ID_REPEATED": (f"{BATCH}/CdtTrfTxInf/PmtId/EndToEndId", 52, Severity.WARNING),
 }
 NO_SAMPLE = {"NO_PAYMENTS", "STATEMENT_SUM"}  # the schema speaks first; of statements
@@ -134,6 +138,14 @@ def test_what_a_finding_says_is_one_visible_line_however_long_and_odd_the_value(
     assert finding.path.isprintable()
     assert (len(finding.text), len(finding.path)) == (1_000, 500)
     assert finding.text.startswith("\\x1b[31mxxx")
+
+
+@pytest.mark.parametrize("code", [code for code in PLACES if code.startswith("ADDRESS_")])
+def test_addresses_are_warned_of_refused_or_let_pass_as_the_folder_says(code: str) -> None:
+    warned = judged(sample(code), Terms())
+    assert [(f.code, f.severity) for f in warned.findings] == [(code, Severity.WARNING)]
+    assert (warned.good, warned.held) == (True, False)
+    assert judged(sample(code), Terms(addresses=None)).findings == []
 
 
 def test_supplementary_data_is_taken_where_the_folder_names_it() -> None:

@@ -17,6 +17,7 @@ from h2h.messages import CODES, Catalog, read
 from h2h.messages.catalog import listed
 from h2h.messages.elements import joined
 from h2h.model import (
+    Address,
     Batch,
     BatchStatus,
     Entry,
@@ -111,6 +112,7 @@ def test_a_payment_says_who_gets_how_much_when_and_why() -> None:
         creditor_agent="BQEXFRPPXXX",
         execution_date="2026-11-18",
         remittance="Facture 2026-0977 du 23.10.2026",
+        addresses=(Address(place="Cdtr/PstlAdr", name="Ateliers Ravel SARL", town="Lyon", country="FR", line=78),),
         line=62,
     )
     assert str(payment.amount) == "2140.00"

@@ -550,7 +550,7 @@ BAD_SAMPLES = sorted({path.stem for path in (root("samples") / "bad").glob("*.xm
 def test_every_bad_sample_is_refused_with_the_words_that_its_name_promises_and_nothing_of_it_is_sent(
     tmp_path: Path,
 ) -> None:
-    with world(tmp_path, SILENT, outbound={"patience": '"0s"'}) as (erp, bank):
+    with world(tmp_path, SILENT, outbound={"patience": '"0s"', "addresses": '"refuse"'}) as (erp, bank):
         erp.write_settings()
         for name in BAD_SAMPLES:
             erp.drop_file((root("samples") / "bad" / f"{name}.xml").read_bytes(), f"{name}.xml")

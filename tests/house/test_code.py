@@ -12,6 +12,7 @@ import pytest
 
 from h2h import rules
 from h2h.confined import deaths
+from h2h.formats import books
 from h2h.ledger import findings
 from h2h.messages import codes
 
@@ -21,7 +22,7 @@ FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 MOST_LINES_OF_A_MODULE = 450
 MOST_LINES_OF_A_FUNCTION = 70
 USUAL_LINES_OF_A_FUNCTION = 30
-CODES = {**rules.CODES, **codes.CODES, **findings.CODES, **deaths.CODES}
+CODES = {**rules.CODES, **codes.CODES, **findings.CODES, **deaths.CODES, **books.CODES}
 
 
 def name_of(path: Path) -> str:
@@ -114,7 +115,7 @@ def used_codes() -> set[str]:
     return found
 
 
-MAKERS = ("_error", "_find", "_once", "Finding", "Fault")
+MAKERS = ("refusal", "_error", "_find", "_once", "Finding", "Fault")
 
 
 def _names(node: ast.AST) -> set[str]:
@@ -138,7 +139,7 @@ def test_no_table_holds_a_code_that_nobody_gives() -> None:
 
 
 def test_no_code_stands_in_two_tables() -> None:
-    assert len(CODES) == sum(map(len, (rules.CODES, codes.CODES, findings.CODES, deaths.CODES)))
+    assert len(CODES) == sum(map(len, (rules.CODES, codes.CODES, findings.CODES, deaths.CODES, books.CODES)))
 
 
 def test_no_test_bends_the_rules_on_warnings() -> None:
