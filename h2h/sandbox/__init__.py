@@ -9,7 +9,7 @@ asyncssh and the standard library's expat here, paramiko and lxml there. Only th
 | folders | what lies where on disk; taking a file, putting one out |
 | desk | the one worker that handles taken files in order, at the delays of the scenario |
 | bank | what the bank says to an order, and what it books |
-| orders, answers, statements | reading pain.001, writing pain.002, writing camt.053; xml: what both writers need |
+| orders, answers, statements | reading pain.001, writing pain.002, writing camt.05x; xml: what both writers need |
 | booking, books | what is booked; the accounts and all else that the bank remembers, as JSON |
 | scenario | how this bank behaves, from a TOML file |
 | keys | host key, and key pairs for clients |

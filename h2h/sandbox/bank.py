@@ -10,7 +10,8 @@ Every file passes two steps, `receive` and `answer`, each in the order of the nu
 | NbOfTxs or CtrlSum that are not those of the payments | RJCT, AM18 or AM10 |
 | anything else | per payment, by the first rule of the scenario that fits; without one it is accepted |
 
-A pending payment is accepted, booked, and answered once more at the end of the day.
+A pending payment is accepted, booked, and answered once more at the end of the day. What is to be returned comes back
+as an entry of a later day. Whatever comes late is written when it is due and put out at the end of a later day.
 """
 
 from __future__ import annotations
@@ -21,11 +22,11 @@ from datetime import datetime
 
 from h2h.sandbox import answers, booking, statements
 from h2h.sandbox.answers import DecidedBatch, Decision
-from h2h.sandbox.books import Account, State
+from h2h.sandbox.books import Account, Entry, Later, Return, State
 from h2h.sandbox.orders import NOT_PROVIDED, Order, OrderBatch, OrderPayment, Refusal, check_totals, read_order
-from h2h.sandbox.scenario import NEVER, Generation, Scenario, Then
+from h2h.sandbox.scenario import NEVER, Generation, Repeat, Rule, Scenario, Then
 
-_REASON = "MS03"  # not specified by the agent
+_REASONS = {Then.REJECT: "MS03", Then.RETURN: "AC04"}  # not specified by the agent; the account is closed
 _ACCEPT = Decision(then=Then.ACCEPT)
 
 
@@ -54,7 +55,11 @@ class Bank:
         if refusal := self._refusal(number, order):
             return [self._refused(order, refusal)]
         generation, (paper_id, name, at) = (self._generation(order), self._paper("pain002"))
-        return [Paper(name=name, data=answers.received(order, generation=generation, paper_id=paper_id, at=at))]
+        paper = Paper(name=name, data=answers.received(order, generation=generation, paper_id=paper_id, at=at))
+        if self.scenario.received_last:
+            self._keep_back([paper], self._today, number)
+            return []
+        return [paper]
 
     def answer(self, number: int, data: bytes) -> list[Paper]:
         """Second step: decide, book, and say so."""
@@ -63,19 +68,45 @@ class Bank:
         if refusal := self._refusal(number, order):
             return [self._refused(order, refusal)] if self._refusal_is_due() else []
         batches = [self._decide(batch) for batch in order.batches]
+        before = self.state.accounts
         self._book(order, batches)
         if any(decision.then is Then.PENDING for batch in batches for decision in batch.decisions):
             self.state = replace(self.state, pending=(*self.state.pending, number))
-        return self._decided(order, batches)
+        return [*self._decided(order, batches, number), *self._news(before)]
 
     def close_day(self, read: Callable[[int], bytes]) -> list[Paper]:
-        """Settle what is pending, then a statement for every account that ever sent an order.
+        """Settle what is pending, then a statement for every account that ever sent an order, then what comes late.
 
         `read` gives the bytes of a taken file by its number.
         """
+        today, before = self._today, self.state.accounts
         papers = [paper for number in self.state.pending for paper in self._settle(read_order(read(number)))]
         self.state = replace(self.state, pending=())
-        return papers + [self._statement(account) for account in self.state.accounts.values()]
+        self._come_back(today)
+        for account in self.state.accounts.values():
+            self._enter(account, booking.of_the_day(account, self.scenario))
+        if self.scenario.notifications:
+            papers += self._notifications(before)
+        papers += [paper for account in self.state.accounts.values() for paper in self._statement(account)]
+        papers += self._handed_out(lambda later: later.day <= today and not later.number)
+        self.state = replace(self.state, day=today)
+        return papers
+
+    @property
+    def _today(self) -> int:
+        """The number of the day that runs."""
+        return self.state.day + 1
+
+    def _keep_back(self, papers: list[Paper], day: int, number: int = 0) -> None:
+        """Until the end of that day; or, with a number, until the file of that is answered."""
+        kept = (Later(day=day, name=paper.name, data=paper.data.decode(), number=number) for paper in papers)
+        self.state = replace(self.state, later=(*self.state.later, *kept))
+
+    def _handed_out(self, due: Callable[[Later], bool]) -> list[Paper]:
+        """What was kept back and is due."""
+        found = [later for later in self.state.later if due(later)]
+        self.state = replace(self.state, later=tuple(later for later in self.state.later if not due(later)))
+        return [Paper(name=later.name, data=later.data.encode()) for later in found]
 
     def _refusal(self, number: int, order: Order) -> Refusal | None:
         if order.refusal is not None:
@@ -92,12 +123,28 @@ class Bank:
         data = answers.refused(order, refusal, generation=generation, paper_id=paper_id, at=at)
         return Paper(name=name, data=data)
 
-    def _decided(self, order: Order, batches: list[DecidedBatch]) -> list[Paper]:
+    def _decided(self, order: Order, batches: list[DecidedBatch], number: int = 0) -> list[Paper]:
+        """The final word; now, or at the end of a day. Once more at the end of the day after, where it is repeated."""
         if self.scenario.answer_seconds == NEVER:
             return []
+        said = self._said(order, batches)
+        papers = [said, *self._handed_out(lambda later: 0 < later.number == number)]
+        day = self.state.day + self.scenario.answer_days
+        match self.scenario.repeat_answers:
+            case Repeat.FILE:
+                self._keep_back([replace(said, name=self._paper("pain002")[1])], day + 1)
+            case Repeat.MESSAGE:
+                self._keep_back([self._said(order, batches)], day + 1)
+        if self.scenario.answer_days:
+            self._keep_back(papers, day)
+            return []
+        return papers
+
+    def _said(self, order: Order, batches: list[DecidedBatch]) -> Paper:
         generation, (paper_id, name, at) = (self._generation(order), self._paper("pain002"))
-        data = answers.decided(order, batches, generation=generation, paper_id=paper_id, at=at)
-        return [Paper(name=name, data=data)]
+        words = self.scenario.statuses
+        data = answers.decided(order, batches, generation=generation, statuses=words, paper_id=paper_id, at=at)
+        return Paper(name=name, data=data)
 
     def _decide(self, batch: OrderBatch) -> DecidedBatch:
         return DecidedBatch(batch=batch, decisions=tuple(decide(payment, self.scenario) for payment in batch.payments))
@@ -116,8 +163,20 @@ class Bank:
         """Entries for what is accepted. The first order that names an account opens it, whatever becomes of it."""
         for batch in batches:
             account = self._account(order, batch.batch)
-            entries = booking.entries(order, batch, account.currency, self.scenario.exchange_rate)
-            self.state = self.state.with_account(replace(account, entries=account.entries + entries))
+            self._enter(account, booking.entries(order, batch, account.currency, self.scenario))
+            returns = (
+                Return(day=self._today + days, account=account.key, detail=detail)
+                for days, detail in booking.returns(order, batch, account.currency, self.scenario)
+            )
+            self.state = replace(self.state, returns=(*self.state.returns, *returns))
+
+    def _come_back(self, today: int) -> None:
+        for due in (each for each in self.state.returns if each.day <= today):
+            self._enter(self.state.accounts[due.account], (booking.come_back(due.detail),))
+        self.state = replace(self.state, returns=tuple(each for each in self.state.returns if each.day > today))
+
+    def _enter(self, account: Account, entries: tuple[Entry, ...]) -> None:
+        self.state = self.state.with_account(replace(account, entries=account.entries + entries))
 
     def _account(self, order: Order, batch: OrderBatch) -> Account:
         new = Account(
@@ -130,12 +189,49 @@ class Bank:
         known = self.state.accounts.get(new.key)
         return replace(known, generation=new.generation) if known else new
 
-    def _statement(self, account: Account) -> Paper:
-        full = replace(account, entries=account.entries + booking.of_the_day(account, self.scenario))
-        paper_id, name, at = self._paper("camt053")
-        self.state = self.state.with_account(full.closed())
-        generation = self.scenario.generation or full.generation
-        return Paper(name=name, data=statements.statement(full, generation=generation, paper_id=paper_id, at=at))
+    def _news(self, before: dict[str, Account]) -> list[Paper]:
+        """What is told of bookings before the day ends."""
+        papers = self._notifications(before) if self.scenario.notifications else []
+        if self.scenario.intraday:
+            for account, _ in self._changed(before):
+                generation, (name, paper) = self._generation_of(account), self._sheet(statements.REPORT)
+                papers.append(Paper(name=name, data=statements.report(account, generation=generation, paper=paper)))
+        return papers
+
+    def _notifications(self, before: dict[str, Account]) -> list[Paper]:
+        papers = []
+        for account, first in self._changed(before):
+            generation, (name, paper) = self._generation_of(account), self._sheet(statements.NOTIFICATION)
+            data = statements.notification(account, first, generation=generation, paper=paper)
+            papers.append(Paper(name=name, data=data))
+        return papers
+
+    def _changed(self, before: dict[str, Account]) -> list[tuple[Account, int]]:
+        """The accounts with new entries of this day, and the place of the first of these."""
+        known = {key: len(account.entries) for key, account in before.items()}
+        now = self.state.accounts.items()
+        return [(account, known.get(key, 0)) for key, account in now if len(account.entries) > known.get(key, 0)]
+
+    def _statement(self, account: Account) -> list[Paper]:
+        """All pages of it; none now where the scenario holds it back."""
+        generation, papers, statement_id = self._generation_of(account), [], ""
+        for page in statements.pages(account, self.scenario.entries_per_page):
+            name, paper = self._sheet(statements.STATEMENT, statement_id)
+            statement_id = paper.body_id
+            data = statements.statement(account, page, generation=generation, paper=paper)
+            papers.append(Paper(name=name, data=data))
+        self.state = self.state.with_account(account.closed())
+        if account.statements + 1 in self.scenario.hold_statements:
+            self._keep_back(papers, self._today + self.scenario.hold_days)
+            return []
+        return papers
+
+    def _sheet(self, form: statements.Form, body_id: str = "") -> tuple[str, statements.Paper]:
+        paper_id, name, at = self._paper(form.kind)
+        return name, statements.Paper(message_id=paper_id, body_id=body_id or f"{paper_id}-1", at=at)
+
+    def _generation_of(self, account: Account) -> Generation:
+        return self.scenario.generation or account.generation
 
     def _generation(self, order: Order) -> Generation:
         return self.scenario.generation or order.generation
@@ -156,9 +252,15 @@ def decide(payment: OrderPayment, scenario: Scenario) -> Decision:
             account=payment.creditor_account,
             end_to_end_id=payment.end_to_end_id,
         ):
-            reason = _REASON if rule.then is Then.REJECT else ""
-            return Decision(then=rule.then, reason=rule.reason or reason, text=rule.text or "")
+            return _decision(rule)
     return _ACCEPT
+
+
+def _decision(rule: Rule) -> Decision:
+    usual = "" if rule.proprietary else _REASONS.get(rule.then, "")
+    days = rule.days or (1 if rule.then is Then.RETURN else 0)
+    reason, own, text = rule.reason or usual, rule.proprietary or "", rule.text or ""
+    return Decision(then=rule.then, reason=reason, proprietary=own, text=text, days=days)
 
 
 def _swap(batch: DecidedBatch) -> tuple[Decision, ...]:

@@ -17,8 +17,20 @@ Direction = Literal["CRDT", "DBIT"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Returned:
+    """Why money came back: an ISO return reason, or the bank's own."""
+
+    reason: str = ""
+    proprietary: str = ""
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Detail:
-    """One payment in an entry. `amount` is in the account's currency; the instructed amount is set where it differs."""
+    """One payment in an entry. `amount` is in the account's currency; the instructed amount is set where it differs.
+
+    `charge` is what the bank took with it: the entry has it in its amount, `amount` has not.
+    """
 
     amount: Decimal
     end_to_end_id: str
@@ -31,6 +43,8 @@ class Detail:
     party_name: str = ""  # creditor of a debit, debtor of a credit
     party_account: str = ""
     remittance: tuple[str, ...] = ()
+    charge: Decimal = Decimal(0)
+    returned: Returned | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +54,7 @@ class Entry:
     code: tuple[str, str, str]  # domain, family, sub-family
     text: str
     batch: bool = False  # booked in one sum: `details` share message id and payment information id
+    listed: bool = True  # the details stand in the statement; else only how many they are
     details: tuple[Detail, ...] = ()
 
     @property
@@ -70,8 +85,27 @@ class Account:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Later:
+    """A file that is put out at the end of a day; with a `number`, as soon as the taken file of that is answered."""
+
+    day: int
+    name: str
+    data: str
+    number: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Return:
+    """A payment that was booked and comes back on a day."""
+
+    day: int
+    account: str  # key
+    detail: Detail
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class State:
-    """`received`, `answered`: the number of the last taken file that got so far."""
+    """`received`, `answered`: the number of the last taken file that got so far. `day`: how many days have ended."""
 
     received: int = 0
     answered: int = 0
@@ -79,6 +113,9 @@ class State:
     first_use: dict[str, int] = field(default_factory=dict)  # message id -> number of the file that brought it
     pending: tuple[int, ...] = ()  # files with payments that wait for the end of the day
     accounts: dict[str, Account] = field(default_factory=dict)
+    day: int = 0
+    later: tuple[Later, ...] = ()
+    returns: tuple[Return, ...] = ()
 
     def with_account(self, account: Account) -> State:
         return replace(self, accounts={**self.accounts, account.key: account})

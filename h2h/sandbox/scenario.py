@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
@@ -23,6 +24,10 @@ Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)] | Literal["never"]
 Marker = Annotated[str, StringConstraints(pattern=r"^\.[A-Za-z0-9._-]+$")]
 ReasonCode = Annotated[str, StringConstraints(pattern=r"^[A-Z0-9]{4}$")]
 CurrencyCode = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
+StatusCode = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]{1,4}$")]
+Word = Annotated[str, StringConstraints(pattern=r"^\S(.{0,33}\S)?$")]
+Days = Annotated[int, Field(ge=0, le=366)]
+LaterDays = Annotated[int, Field(ge=1, le=366)]
 Money = Annotated[Decimal, Field(allow_inf_nan=False, max_digits=18, decimal_places=5)]
 _STRICT = ConfigDict(extra="forbid")
 
@@ -37,6 +42,21 @@ class Then(StrEnum):
     ACCEPT = "accept"
     REJECT = "reject"
     PENDING = "pending"
+    RETURN = "return"  # accepted and booked, and some statements later the money comes back
+
+
+class Repeat(StrEnum):
+    """How a report comes once more: its file under another name, or with a message id and time of its own, too."""
+
+    NEVER = "never"
+    FILE = "file"
+    MESSAGE = "message"
+
+
+class Booking(StrEnum):
+    AS_ORDERED = "as_ordered"  # BtchBookg
+    BATCH = "batch"
+    SINGLE = "single"
 
 
 class Generation(StrEnum):
@@ -69,10 +89,31 @@ class When:
 @with_config(_STRICT)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
+    """`days`: after how many statements what is returned comes back. `proprietary` stands in for an ISO reason."""
+
     then: Then
     when: When = When()
     reason: ReasonCode | None = None
+    proprietary: Word | None = None
     text: str | None = None
+    days: LaterDays | None = None
+
+
+@with_config(_STRICT)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Statuses:
+    """The bank's own words in a pain.002 of 2019; in that of 2009 the schema allows those of ISO alone."""
+
+    accept: StatusCode | None = None
+    reject: StatusCode | None = None
+    pending: StatusCode | None = None
+
+    def word(self, then: Then, generation: Generation) -> str:
+        own = {Then.REJECT: self.reject, Then.PENDING: self.pending}.get(then, self.accept)
+        if own is not None and generation is Generation.Y2019:
+            return own
+        accepted = {Generation.Y2009: "ACCP", Generation.Y2019: "ACSP"}[generation]
+        return {Then.REJECT: "RJCT", Then.PENDING: "PDNG"}.get(then, accepted)
 
 
 @with_config(_STRICT)
@@ -92,6 +133,19 @@ class Scenario:
     credits_per_day: Annotated[int, Field(ge=0, le=100)] = 2
     charge: Annotated[Money, Field(ge=0)] = Decimal("4.50")
     exchange_rate: Annotated[Money, Field(gt=0)] = Decimal("0.90")
+    payment_charge: Annotated[Money, Field(ge=0)] = Decimal(0)
+    charge_included: bool = False
+    answer_days: Days = 0
+    received_last: bool = False
+    repeat_answers: Repeat = Repeat.NEVER
+    statuses: Statuses = Statuses()
+    batch_booking: Booking = Booking.AS_ORDERED
+    batch_details: bool = True
+    intraday: bool = False
+    notifications: bool = False
+    entries_per_page: Annotated[int, Field(ge=0)] = 0  # 0: as many as there are
+    hold_statements: tuple[Annotated[int, Field(ge=1)], ...] = ()
+    hold_days: LaterDays = 1
     rule: tuple[Rule, ...] = field(default=())
 
 
@@ -127,8 +181,24 @@ def _contradictions(scenario: Scenario) -> list[tuple[tuple[str, ...], str]]:
     found: list[tuple[tuple[str, ...], str]] = []
     if scenario.after_seconds and scenario.take is not Take.AFTER:
         found.append((("after_seconds",), 'has a meaning only with take = "after"'))
-    accepting = (n for n, rule in enumerate(scenario.rule) if rule.then is Then.ACCEPT and (rule.reason or rule.text))
-    return found + [(("rule", str(n), "then"), '"accept" takes neither reason nor text') for n in accepting]
+    if scenario.charge_included and not scenario.payment_charge:
+        found.append((("charge_included",), "has a meaning only with a payment_charge"))
+    if scenario.received_last and NEVER in (scenario.received_seconds, scenario.answer_seconds):
+        found.append((("received_last",), "needs both, the word that a file is there and the final one"))
+    if scenario.statuses != Statuses() and scenario.generation is Generation.Y2009:
+        found.append((("statuses",), "stand only in answers of 2019; the schema of 2009 has those of ISO alone"))
+    return found + [
+        (("rule", str(n), key), text) for n, rule in enumerate(scenario.rule) for key, text in _of_rule(rule)
+    ]
+
+
+def _of_rule(rule: Rule) -> Iterator[tuple[str, str]]:
+    if rule.then is Then.ACCEPT and (rule.reason or rule.proprietary or rule.text):
+        yield "then", '"accept" takes neither reason nor text'
+    if rule.days is not None and rule.then is not Then.RETURN:
+        yield "days", 'has a meaning only with then = "return"'
+    if rule.reason and rule.proprietary:
+        yield "proprietary", "stands in for a reason; leave one of the two out"
 
 
 def _settings_error(text: str, file: str, found: list[tuple[tuple[str, ...], str]]) -> SettingsError:
@@ -159,11 +229,12 @@ def _explain(kind: str, message: str) -> str:
 
 
 def _line_of(text: str, path: tuple[str, ...]) -> int | None:
-    """The line of the last key of the path, at or after the header of its [[rule]]; else of that header."""
+    """The line of the last key of the path, or its [table], from the header of its [[rule]] on; else that header's."""
     lines = text.splitlines()
     headers = [n for n, line in enumerate(lines) if re.match(r"\s*\[\[\s*rule\s*\]\]", line)]
     start = headers[int(path[1])] if path[0] == "rule" and len(path) > 1 and int(path[1]) < len(headers) else 0
     end = next((n for n in headers if n > start), len(lines))
-    key = re.compile(rf"[^#]*?(^|[\s{{,.]){re.escape(path[-1])}\s*=")
+    name = re.escape([part for part in path if not part.isdigit()][-1])
+    key = re.compile(rf"[^#]*?(^|[\s{{,.]){name}\s*=|\s*\[\s*{name}\s*\]")
     line = next((n for n in range(start, end) if key.match(lines[n])), start if path[0] == "rule" else None)
     return None if line is None else line + 1

@@ -10,6 +10,7 @@ from decimal import Decimal
 _IBAN = re.compile(r"[A-Z]{2}[0-9]{2}[a-zA-Z0-9]{1,30}")
 _UETR = re.compile(r"[a-f0-9]{8}-[a-f0-9]{4}-4[a-f0-9]{3}-[89ab][a-f0-9]{3}-[a-f0-9]{12}")
 _TEXT_LIMIT = 35  # Max35Text, that of every identification
+_PIECE = 105  # AddtlInf
 
 
 def document(message: str) -> ET.Element:
@@ -49,6 +50,12 @@ def put_account(parent: ET.Element, path: str, number: str) -> None:
 def put_uetr(parent: ET.Element, name: str, uetr: str) -> None:
     if _UETR.fullmatch(uetr):
         put(parent, name, uetr, limit=36)
+
+
+def put_reason(parent: ET.Element, code: str, proprietary: str, text: str) -> None:
+    put(parent, "Rsn/Cd" if code else "Rsn/Prtry", code or proprietary)
+    for start in range(0, len(text), _PIECE):
+        add(parent, "AddtlInf").text = text[start : start + _PIECE]
 
 
 def plain(amount: Decimal) -> str:

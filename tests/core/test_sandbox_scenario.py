@@ -8,7 +8,19 @@ from pathlib import Path
 import pytest
 
 from h2h.errors import SettingsError
-from h2h.sandbox.scenario import Generation, Rule, Scenario, Take, Then, When, load_scenario, parse_scenario
+from h2h.sandbox.scenario import (
+    Booking,
+    Generation,
+    Repeat,
+    Rule,
+    Scenario,
+    Statuses,
+    Take,
+    Then,
+    When,
+    load_scenario,
+    parse_scenario,
+)
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "config" / "sandbox.toml"
 
@@ -18,12 +30,25 @@ after_seconds = 1.5
 received_seconds = "never"
 answer_seconds = 2
 statement_seconds = 60
-generation = "2009"
+generation = "2019"
 seed = 7
 opening_balance = "-5.25"
 credits_per_day = 0
 charge = 0
 exchange_rate = "1.1"
+payment_charge = "0.35"
+charge_included = true
+answer_days = 2
+received_last = false
+repeat_answers = "message"
+statuses = { accept = "00", reject = "99", pending = "50" }
+batch_booking = "single"
+batch_details = false
+intraday = true
+notifications = true
+entries_per_page = 7
+hold_statements = [2, 5]
+hold_days = 3
 [[rule]]
 when = { amount_above = "10000", creditor_name = "A*", creditor_iban = "DE*", end_to_end_id = "X?", currency = "USD" }
 then = "reject"
@@ -31,6 +56,10 @@ reason = "AC04"
 text = "No."
 [[rule]]
 then = "pending"
+[[rule]]
+then = "return"
+proprietary = "X 17"
+days = 4
 """
 
 BAD = [
@@ -45,9 +74,25 @@ BAD = [
     ("credits_per_day = 1000", 1, "credits_per_day", "less than or equal to 100"),
     ('charge = "-1"', 1, "charge", "greater than or equal to 0"),
     ("exchange_rate = 0", 1, "exchange_rate", "greater than 0"),
+    ("charge_included = true", 1, "charge_included", "only with a payment_charge"),
+    ("answer_days = -1", 1, "answer_days", "greater than or equal to 0"),
+    ('answer_seconds = "never"\nreceived_last = true', 2, "received_last", "needs both"),
+    ('received_seconds = "never"\nreceived_last = true', 2, "received_last", "needs both"),
+    ('repeat_answers = "twice"', 1, "repeat_answers", "'never', 'file' or 'message'"),
+    ('statuses = { accept = "TOO LONG" }', 1, "statuses.accept", "pattern"),
+    ('seed = 2\n[statuses]\ndone = "00"', 3, "statuses.done", "not a known key"),
+    ('generation = "2009"\nstatuses = { accept = "00" }', 2, "statuses", "schema of 2009"),
+    ('generation = "2009"\n[statuses]\naccept = "00"', 2, "statuses", "schema of 2009"),
+    ('batch_booking = "yes"', 1, "batch_booking", "'as_ordered', 'batch' or 'single'"),
+    ("entries_per_page = -1", 1, "entries_per_page", "greater than or equal to 0"),
+    ("\nhold_statements = [0]", 2, "hold_statements.0", "greater than or equal to 1"),
+    ("hold_days = 0", 1, "hold_days", "greater than or equal to 1"),
+    ('[[rule]]\nthen = "pending"\ndays = 2', 3, "rule.0.days", 'only with then = "return"'),
+    ('[[rule]]\nthen = "return"\ndays = 0', 3, "rule.0.days", "greater than or equal to 1"),
+    ('[[rule]]\nthen = "reject"\nreason = "AC04"\nproprietary = "X"', 4, "rule.0.proprietary", "leave one"),
     ("rule = 3", 1, "rule", "valid tuple"),
     ('[[rule]]\nreason = "AC04"', 1, "rule.0.then", "is missing"),
-    ('[[rule]]\nthen = "refuse"', 2, "rule.0.then", "'accept', 'reject' or 'pending'"),
+    ('[[rule]]\nthen = "refuse"', 2, "rule.0.then", "'accept', 'reject', 'pending' or 'return'"),
     ('[[rule]]\nthen = "reject"\n[[rule]]\nthen = "reject"\nreason = "toolong"', 5, "rule.1.reason", "pattern"),
     ('[[rule]]\nthen = "accept"\nreason = "AC04"', 2, "rule.0.then", "neither reason nor text"),
     ('[[rule]]\nthen = "reject"\nwhen = { city = "Bonn" }', 3, "rule.0.when.city", "not a known key"),
@@ -76,19 +121,35 @@ def test_every_key_is_read() -> None:
         received_seconds="never",
         answer_seconds=2,
         statement_seconds=60,
-        generation=Generation.Y2009,
+        generation=Generation.Y2019,
         seed=7,
         opening_balance=Decimal("-5.25"),
         credits_per_day=0,
         charge=Decimal(0),
         exchange_rate=Decimal("1.1"),
-        rule=(Rule(when=when, then=Then.REJECT, reason="AC04", text="No."), Rule(then=Then.PENDING)),
+        payment_charge=Decimal("0.35"),
+        charge_included=True,
+        answer_days=2,
+        repeat_answers=Repeat.MESSAGE,
+        statuses=Statuses(accept="00", reject="99", pending="50"),
+        batch_booking=Booking.SINGLE,
+        batch_details=False,
+        intraday=True,
+        notifications=True,
+        entries_per_page=7,
+        hold_statements=(2, 5),
+        hold_days=3,
+        rule=(
+            Rule(when=when, then=Then.REJECT, reason="AC04", text="No."),
+            Rule(then=Then.PENDING),
+            Rule(then=Then.RETURN, proprietary="X 17", days=4),
+        ),
     )
 
 
-def test_the_annotated_example_shows_the_defaults_and_three_rules() -> None:
+def test_the_annotated_example_shows_the_defaults_and_four_rules() -> None:
     scenario = load_scenario(EXAMPLE)
-    assert [rule.then for rule in scenario.rule] == [Then.REJECT, Then.REJECT, Then.PENDING]
+    assert [rule.then for rule in scenario.rule] == [Then.REJECT, Then.REJECT, Then.PENDING, Then.RETURN]
     assert scenario == Scenario(rule=scenario.rule)
 
 
