@@ -2,75 +2,89 @@
 
 from __future__ import annotations
 
-import csv
 import sys
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
-from unicodedata import category
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
 
 import click
 
-from h2h.cli.output import emit, one_line, open_gateway
+from h2h.cli.output import open_gateway
 from h2h.cli.reading import known
-from h2h.records import json_value
+from h2h.cli.tabular import write_csv, write_json_lines, write_parquet
 
 if TYPE_CHECKING:
-    from h2h.ledger.views import Views
+    from h2h.gateway import Gateway
 
-DANGEROUS = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet takes a cell that begins so for a formula
+WRITERS: dict[str, Callable[..., None]] = {"csv": write_csv, "jsonl": write_json_lines, "parquet": write_parquet}
+DAY = click.DateTime(formats=["%Y-%m-%d"])
 
 
 @click.command()
-@click.argument("what", type=click.Choice(["files", "payments", "statements", "entries"]))
+@click.argument("what", type=click.Choice(["files", "payments", "statuses", "statements", "entries"]))
 @click.option("--bank", help="Only this bank.")
-@click.option("--format", "form", type=click.Choice(["csv", "jsonl"]), default="csv", show_default=True)
+@click.option("--from", "since", type=DAY, help="Only from this day on; of statements and entries, the bank's.")
+@click.option("--to", "until", type=DAY, help="Only up to this day, it included.")
+@click.option("--format", "form", type=click.Choice(list(WRITERS)), default="csv", show_default=True)
 @click.option("--json", "as_json", is_flag=True, help="The same as --format jsonl.")
-@click.option("--limit", default=10_000, show_default=True, type=click.IntRange(1, 10_000_000), help="At most so many.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Into this file.  [default: standard output]")
+@click.option("--limit", type=click.IntRange(1), help="At most so many.  [default: all]")
 @click.pass_context
-def export(ctx: click.Context, what: str, bank: str | None, form: str, as_json: bool, limit: int) -> None:
-    """Write files, payments, statements or entries to standard output, newest first.
+def export(
+    ctx: click.Context,
+    what: str,
+    bank: str | None,
+    since: datetime | None,
+    until: datetime | None,
+    form: str,
+    as_json: bool,
+    output: Path | None,
+    limit: int | None,
+) -> None:
+    """Write files, payments, statuses (every answer of a bank), statements or entries, newest first.
 
-    In CSV a text that a spreadsheet would take for a formula gets an apostrophe in front; control characters are
-    escaped.
+    The columns and their order stay. In CSV a text that a spreadsheet would take for a formula gets an apostrophe in
+    front; control characters are escaped. A file is there when it is whole.
     """
+    from h2h.ledger.exports import COLUMNS, Wanted
+
+    form = "jsonl" if as_json else form
+    _check(form, output)
     gateway = open_gateway(ctx)
-    views = gateway.ledger.views
-    known(gateway, bank, views.files(bank=bank, limit=1))
-    rows = _rows(views, what, bank, limit)
-    if as_json or form == "jsonl":
-        emit(rows)
-    else:
-        _write_csv([json_value(row) for row in rows])
+    _known(gateway, bank)
+    wanted = Wanted(bank=bank, since=since and since.date(), until=until and until.date())
+    rows = islice(gateway.ledger.exports.rows(what, wanted), limit)
+    with _target(output) as target:
+        WRITERS[form](COLUMNS[what], rows, target)
 
 
-def _rows(views: Views, what: str, bank: str | None, limit: int) -> Iterable[Any]:
-    match what:
-        case "files":
-            return views.files(bank=bank, limit=limit)
-        case "payments":
-            return views.payments(bank=bank, limit=limit)
-        case "statements":
-            return views.statements(bank=bank, limit=limit)
-    messages = dict.fromkeys(s.message for s in views.statements(bank=bank, limit=limit))
-    return (entry for message in messages for entry in views.entries(message))
+def _check(form: str, output: Path | None) -> None:
+    from h2h.errors import UsageError
+
+    if form != "parquet":
+        return
+    if output is None:
+        raise UsageError("Parquet is no text for a screen: name a file by -o.")
+    try:
+        import pyarrow.parquet  # noqa: F401
+    except ImportError as error:
+        raise UsageError("Parquet needs pyarrow, which is not installed: pip install 'h2h[parquet]'.") from error
 
 
-def _write_csv(rows: list[dict[str, Any]]) -> None:
-    columns = list(dict.fromkeys(key for row in rows for key in row))
-    writer = csv.writer(sys.stdout)
-    writer.writerow(columns)
-    for row in rows:
-        writer.writerow([_cell(row.get(column)) for column in columns])
+def _known(gateway: Gateway, bank: str | None) -> None:
+    """Refuse a bank that nobody knows; one that only the ledger knows has files."""
+    known(gateway, bank, gateway.ledger.views.files(bank=bank, limit=1))
 
 
-def _cell(value: Any) -> Any:
-    if isinstance(value, list | dict):
-        return one_line(value)
-    if not isinstance(value, str):
-        return value
-    shown = "".join(c if category(c) != "Cc" else c.encode("unicode_escape").decode() for c in value)
-    return f"'{shown}" if value.startswith(DANGEROUS) and not _number(value) else shown
+@contextmanager
+def _target(output: Path | None) -> Iterator[BinaryIO]:
+    from h2h.folders import atomic_writer
 
-
-def _number(value: str) -> bool:
-    return value.lstrip("-").replace(".", "", 1).isdigit()
+    if output is None:
+        yield sys.stdout.buffer
+        return
+    with atomic_writer(output) as file:
+        yield file

@@ -279,7 +279,7 @@ def _decimals(of: Book) -> int:
 
 def _plain(value: str) -> str:
     """For a field: no commas, no slashes, and not too long."""
-    return re.sub("[,/]+", " ", characters.ascii_text(value))[:LONGEST_FIELD].strip()
+    return characters.ascii_text(re.sub("[,/]", " ", characters.ascii_text(value)))[:LONGEST_FIELD].strip()
 
 
 def _is_plain(value: str) -> bool:

@@ -3,6 +3,7 @@
 transfers  outbound files: received, judged, lease, publishing, sent, …      contacts  the line to each bank
 messages   inbound files: kept, applied, discarded, handed over             slots     once per schedule and slot
 views      what people and programs read                                     journal   the chained events
+exports    rows for other programs
 troubles   what does not work in a bank's folder
 people     decisions: hold, release, sent by hand, …; `rehearsal`: the same, and nothing stays
 cases      what is known of one transfer, for whoever has to decide about it
@@ -18,6 +19,7 @@ from pathlib import Path
 from h2h.ledger.cases import Cases
 from h2h.ledger.contacts import Contacts, Slots
 from h2h.ledger.database import Database
+from h2h.ledger.exports import Exports
 from h2h.ledger.journal import Journal
 from h2h.ledger.messages import Messages
 from h2h.ledger.people import People
@@ -45,6 +47,7 @@ class Ledger:
         self.slots = Slots(self._database)
         self.troubles = Troubles(self._database)
         self.views = Views(self._database)
+        self.exports = Exports(self._database)
         self.journal = Journal(self._database)
         self.restored = Restored(self._database, self.journal, witness, joining=joining)
 

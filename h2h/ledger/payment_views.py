@@ -51,7 +51,7 @@ def find_payments(
 ) -> list[PaymentRow]:
     """Payments, newest file first: those with this EndToEndId, InstrId or UETR, or all."""
     p = t.payment.c
-    query = _payments().order_by(t.transfer.c.received_at.desc(), p.position).limit(limit)
+    query = payments_query().order_by(t.transfer.c.received_at.desc(), p.position).limit(limit)
     if reference is not None:
         same = (p.end_to_end_id == reference, p.instruction_id == reference, p.uetr == reference.lower())
         query = query.where(or_(*same))
@@ -62,7 +62,7 @@ def find_payments(
 
 def payments_of(connection: Connection, transfer_id: str) -> list[PaymentRow]:
     """All payments of one transfer, in the order of its file."""
-    query = _payments().where(t.payment.c.transfer_id == transfer_id).order_by(t.payment.c.position)
+    query = payments_query().where(t.payment.c.transfer_id == transfer_id).order_by(t.payment.c.position)
     return [_payment_row(connection, row) for row in connection.execute(query).all()]
 
 
@@ -70,7 +70,7 @@ def dicts(connection: Connection, query: Select[Any]) -> list[dict[str, Any]]:
     return [dict(row._mapping) for row in connection.execute(query)]
 
 
-def _payments() -> Select[Any]:
+def payments_query() -> Select[Any]:
     """Payments with what their file and their batch say of them."""
     f, b, p = t.transfer.c, t.batch.c, t.payment.c
     of_file = (f.bank, f.name, f.state, f.sent_at, f.verdict, f.verdict_by)
@@ -82,7 +82,7 @@ def _payments() -> Select[Any]:
 
 
 def _payment_row(connection: Connection, r: Row[Any]) -> PaymentRow:
-    stage = _stage(r)
+    stage = stage_of_row(r)
     return PaymentRow(
         transfer=r.transfer_id, bank=r.bank, file=r.name, state=r.state, sent_at=r.sent_at, position=r.position,
         batch=r.payment_information_id, instruction_id=r.instruction_id, end_to_end_id=r.end_to_end_id, uetr=r.uetr,
@@ -93,7 +93,7 @@ def _payment_row(connection: Connection, r: Row[Any]) -> PaymentRow:
     )  # fmt: skip
 
 
-def _stage(r: Row[Any]) -> Stage:
+def stage_of_row(r: Row[Any]) -> Stage:
     noted = Verdict(r.verdict) if r.verdict_by else Verdict.NONE
     return stage_of(State(r.state), r.status, noted=noted, booked=r.booked_by is not None)
 

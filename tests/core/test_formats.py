@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import types
 import typing
 from collections.abc import Iterable, Iterator, Sequence
@@ -190,6 +191,19 @@ def test_two_balances_in_different_currencies_are_no_pair(form: Form) -> None:
     assert found.refused == ["CONVERT_BALANCE"]
 
 
+@pytest.mark.parametrize("form", Form)
+def test_a_balance_without_direction_is_no_balance(form: Form) -> None:
+    other = replace(STATEMENT.balances[1], direction=None)
+    found = converted(plain(ENTRY, statement=replace(STATEMENT, balances=(STATEMENT.balances[0], other))), form)
+    assert found.refused == ["CONVERT_BALANCE"]
+    assert "CLBD in EUR without amount or direction" in found.findings[0].text
+
+
+def test_an_account_that_is_too_long_for_mt940_is_refused() -> None:
+    statement = replace(STATEMENT, iban=None, account="A" * 36)
+    assert converted(plain(ENTRY, statement=statement), Form.MT940).refused == ["CONVERT_ACCOUNT"]
+
+
 def test_an_amount_that_is_too_long_for_mt940_is_refused() -> None:
     entry = replace(ENTRY, amount=Decimal("1234567890123.00"))
     assert converted(plain(entry), Form.MT940).refused == ["CONVERT_AMOUNT"]
@@ -239,11 +253,14 @@ def test_a_long_statement_takes_several_messages_that_follow_on_each_other() -> 
     assert [closed[1][1] for closed in fields[:-1]] == [opened[0][1] for opened in fields[1:]]
     assert [f":28C:221/{at}\r\n" in message for at, message in enumerate(messages, start=1)] == [True] * len(messages)
     assert _mt940_figures(text) == [(Decimal("100.00"), [e.signed for e in entries], closing)]
+    for message in messages:
+        ((opening, booked, reached),) = _mt940_figures(message)
+        assert total((opening, *booked)) == reached
 
 
 def test_a_reference_that_does_not_fit_stands_whole_in_the_text_and_never_cut_in_its_field() -> None:
     long = "A-REFERENCE-OF-TWENTY-NINE-XX"
-    for reference in (long, "/SLASH", "TWO//SLASHES", "Ümlaut"):
+    for reference in (long, "/SLASH", "SLASH/", "TWO//SLASHES", "Ümlaut"):
         entry = replace(ENTRY, account_servicer_reference=None, details=(replace(DETAIL, end_to_end_id=reference),))
         assert line_61(entry).endswith("NTRFNONREF")
     found = converted(plain(replace(ENTRY, details=(replace(DETAIL, end_to_end_id=long),))), Form.MT940)
@@ -257,6 +274,79 @@ def test_prose_is_cut_where_there_is_no_room_and_a_reference_left_out() -> None:
     assert (cut.why, cut.value, cut.written, cut.line) == (Why.CUT, "z" * 140, "z" * len(cut.written or ""), None)
     assert found.why("details[1].uetr", 1) is Why.NO_ROOM
     assert "a2ac77fd" not in found.text.replace("\r\n", "")
+
+
+def test_of_a_reference_all_is_told_or_nothing() -> None:
+    uetr = "a2ac77fd-36c6-4c2a-b238-f89b35daa570"
+    fates = set()
+    for length in range(240, 391, 5):
+        detail = replace(DETAIL, remittance=("x" * length,), uetr=uetr)
+        found = converted(plain(replace(ENTRY, details=(detail,))), Form.MT940)
+        told = uetr in found.text.replace("\r\n", "")
+        assert (uetr[:6] in found.text.replace("\r\n", "")) == told
+        assert found.why("details[1].uetr", 1) is (None if told else Why.NO_ROOM)
+        fates.add(told)
+    assert fates == {True, False}
+
+
+@given(st.text(alphabet="ab -:/", max_size=390))
+def test_a_text_in_lines_reads_the_same_when_they_are_put_together(text: str) -> None:
+    text = "/" + mt940_writer.STYLE.in_characters(text)
+    lines = mt940_writer.wrapped(text)
+    assert "".join(lines) == text
+    assert [line for line in lines if len(line) > 65 or line[0] in " :-"] == []
+    assert [line for line in lines[:-1] if line.endswith(" ")] == []
+
+
+def test_a_rule_of_hyphens_is_shortened_and_told() -> None:
+    detail = replace(DETAIL, remittance=("Invoice", "-" * 140))
+    found = converted(plain(replace(ENTRY, details=(detail,))), Form.MT940)
+    assert "/REMI/Invoice/REMI/-/" in found.text.replace("\r\n", "")
+    assert found.why("details[1].remittance[2]", 1) is Why.CHARACTERS
+
+
+def test_commas_and_slashes_stand_in_the_text_of_bai2_alone_and_none_ends_a_line() -> None:
+    detail = replace(DETAIL, end_to_end_id="RG/2026,1", remittance=("a / b, " * 19, "ends in/"), creditor_name="A, B/C")
+    entry = replace(ENTRY, account_servicer_reference="B/1", details=(detail,))
+    found = converted(plain(entry, statement=replace(STATEMENT, owner="Müller, Söhne / Co")), Form.BAI2)
+    (first, *rest) = (line for line in found.text.splitlines() if line[:3] in ("16,", "88,"))
+    assert first.startswith("16,495,1000,V,261119,,,,EREF=RG/2026,1 CDTR=A, B/C REMI=a / b, a / b,")
+    assert [line for line in (first, *rest) if line.endswith("/") or line.startswith("88,/")] == []
+    assert "REMI=ends in. SREF=B/1" in " ".join([first, *(line[3:] for line in rest)])
+    assert found.why("details[1].remittance[2]", 1) is Why.CHARACTERS
+    assert found.text.splitlines()[1].startswith("02,Mueller Soehne Co,UNKNOWN,")
+    assert found.why("owner") is Why.CHARACTERS
+
+
+def test_no_text_is_cut_after_a_slash() -> None:
+    for length in (2_000, 2_001):
+        detail = replace(DETAIL, remittance=(("x/" * length)[:length],))
+        found = converted(plain(replace(ENTRY, details=(detail,))), Form.BAI2)
+        assert [line for line in found.text.splitlines() if line.startswith("16") and line.endswith("/")] == []
+        assert found.why("details[1].remittance[1]", 1) is Why.CUT
+
+
+def test_of_a_time_only_the_day_is_told() -> None:
+    entry = replace(ENTRY, value_date="2026-11-19T10:15:00+01:00", booking_date="2026-11-19T10:15:00+01:00")
+    assert line_61(entry).startswith(":61:2611191119D")
+    found = converted(plain(entry), Form.MT940)
+    loss = next(loss for loss in found.losses if loss.field == "value_date")
+    assert (loss.why, loss.written) == (Why.SHORTENED, "2026-11-19")
+    assert "/BKDT/2026-11-19T10:15:00+01:00" in found.text.replace("\r\n", "")
+
+
+def test_the_number_is_the_electronic_one_else_the_legal_one_of_five_digits_else_none() -> None:
+    for electronic, legal, number, lost in (
+        ("221", "7", "221", {"legal_sequence_number": Why.NO_PLACE}),
+        (None, "7", "7", {}),
+        ("2026000221", None, "00221", {"electronic_sequence_number": Why.CUT}),
+        (None, None, "0", {"electronic_sequence_number": Why.STAND_IN}),
+        ("2026/221", None, "0", {"electronic_sequence_number": Why.CUT}),
+    ):
+        statement = replace(STATEMENT, electronic_sequence_number=electronic, legal_sequence_number=legal)
+        found = converted(plain(ENTRY, statement=statement), Form.MT940)
+        assert f":28C:{number}/1\r\n" in found.text
+        assert {x.field: x.why for x in found.losses if x.field.endswith("sequence_number")} == lost
 
 
 def test_a_batch_is_one_entry_and_its_details_are_losses() -> None:
@@ -306,6 +396,11 @@ def test_a_negative_balance_has_its_sign() -> None:
     records = plain(ENTRY, statement=balances("-90", "-100"))
     assert "010,-9000,,,015,-10000" in converted(records, Form.BAI2).text
     assert ":60F:D261118EUR90,00" in converted(records, Form.MT940).text
+
+
+def test_bai2_tells_one_day_which_is_that_of_the_closing_balance() -> None:
+    found = converted(plain(ENTRY), Form.BAI2)
+    assert (found.why("balances[1].date"), found.why("balances[2].date")) == (Why.NO_PLACE, None)
 
 
 def test_available_balances() -> None:
@@ -550,11 +645,9 @@ def test_of_any_statement_figures_agree_and_no_value_is_lost_silently(form: Form
     for message in found.text.split("\r\n-\r\n") if form is Form.MT940 else []:
         assert len(message) <= mt940_writer.MOST_CHARACTERS
         assert max(len(line) for line in message.split("\r\n")) <= 69  # five characters of a tag, 65 of text
-        assert not [
-            line
-            for line in message.split("\r\n")
-            if line[:1] in ("-", ":") and line[:1] + line[3:4] not in ("::", ":F", ":M", ":C")
-        ]
+        lines = message.removesuffix("\r\n-\r\n").split("\r\n")
+        tag = re.compile(r":\d\d[A-Z]?:")
+        assert [line for line in lines if line.startswith(("-", ":", " ")) and not tag.match(line)] == []
 
 
 @pytest.mark.parametrize("form", Form)

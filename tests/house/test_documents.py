@@ -15,6 +15,7 @@ from pydantic.fields import FieldInfo
 from h2h import config
 from h2h.cli import COMMANDS, SECTIONS, cli
 from h2h.config import load
+from h2h.ledger.exports import COLUMNS
 from h2h.lifecycle import MOVES, RECONCILE, Seen, State
 from h2h.model import Presence, Way
 from h2h.resources import root
@@ -111,6 +112,11 @@ def test_the_settings_table_says_which_are_required_and_plain_defaults(row: list
     assert (default == "required") == field.is_required()
     if isinstance(field.default, str | int) and not isinstance(field.default, bool):
         assert default == str(field.default)
+
+
+def test_the_columns_of_exports_are_those_in_the_code() -> None:
+    drawn = {row[0]: re.findall(r"`(\w+)`", row[1]) for row in rows(README, "## For programs")}
+    assert drawn == {what: [column.name for column in columns] for what, columns in COLUMNS.items()}
 
 
 def test_the_annotated_example_is_good_and_names_every_setting() -> None:

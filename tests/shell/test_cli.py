@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import shutil
 import sqlite3
@@ -191,14 +189,6 @@ def test_statements_say_whether_they_add_up(made: Office) -> None:
     assert (statement["reconciles"], statement["matched"]) == (True, 7)
     assert statement["account"] in made.run("statements").stdout
     assert made.json("statements", "--account", "nobody's") == []
-
-
-@pytest.mark.parametrize("what", ["files", "payments", "statements", "entries"])
-def test_export_writes_the_same_rows_as_csv_and_as_json_lines(made: Office, what: str) -> None:
-    lines = [json.loads(line) for line in made.run("export", what, "--format", "jsonl").stdout.splitlines()]
-    rows = list(csv.DictReader(io.StringIO(made.run("export", what).stdout)))
-    assert len(rows) == len(lines) > 0
-    assert set(rows[0]) == {key for line in lines for key in line}
 
 
 def test_the_journal_is_whole_until_somebody_edits_it(office: Office) -> None:
