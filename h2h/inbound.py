@@ -186,7 +186,7 @@ class Collector:
     def _apply(self, message: Message, folder: Inbound | None) -> Message:
         reading = self._read(message, folder.messages if folder else None)
         try:
-            return self._ledger.messages.applied(message.id, reading, self._clock.now())
+            return self._ledger.messages.applied(message.id, reading, self._clock.now(), self.bank.statuses)
         except H2hError:
             raise
         except Exception as error:

@@ -6,9 +6,10 @@ one list of answers, most particular last, so that the ledger only has to apply 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
+from types import MappingProxyType
 
 from h2h.model import BatchStatus, PaymentStatus, Reason, Record, StatusReport
 
@@ -29,6 +30,8 @@ STATION = {
     "ACCC": 6, "CPUC": 6, "BLCK": 9, "RJCT": 9, "CANC": 9,
 }  # fmt: skip
 FINAL = frozenset({"ACSC", "ACCC", "CPUC", "BLCK", "RJCT", "CANC"})
+PART = "PART"  # of a file or a batch: some were accepted, of others nothing is known yet
+KNOWN = frozenset({*STATION, PART})
 REFUSALS = frozenset({"RJCT", "CANC"})
 DUPLICATE_CODES = frozenset({"AM05", "DU01", "DU02", "DU03", "DU04", "DU05"})  # ISO external status reasons
 # The money has left the debtor and neither arrives nor comes back: no refusal, since paying again would pay twice.
@@ -59,6 +62,12 @@ class StatusStep(StrEnum):
     TAKE = "take"
     LATE = "late"  # an earlier station than the one known: nothing changes
     CONFLICT = "conflict"  # contradicts a final status: nothing changes, and it is a finding
+    REPEAT = "repeat"  # says what is known: nothing changes
+    EARLY = "early"  # came before the file was known to be at the bank, and was taken then
+
+
+# After these nothing is sent again on the bank's word: it contradicts itself, or may be of an earlier copy of the file.
+DOUBTFUL = (StatusStep.CONFLICT, StatusStep.EARLY)
 
 
 def status_step(known: str | None, new: str) -> StatusStep:
@@ -81,35 +90,62 @@ def hand_step(noted: Verdict, said: Verdict) -> StatusStep:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """A status for the whole file, for one batch (by its PmtInfId), or for one payment."""
+    """A status for the whole file, for one batch (by its PmtInfId), or for one payment.
+
+    `said` is the bank's word, where that is another one.
+    """
 
     status: str
+    said: str | None = None
     reasons: tuple[Reason, ...] = ()
     batch: str | None = None
     payment: PaymentStatus | None = None
     inferred: bool = False  # not said, but meant: the report lists only the refused ones
 
 
-def answers(report: StatusReport, batches: Sequence[BatchStatus], payments: Sequence[PaymentStatus]) -> list[Answer]:
+NO_WORDS: Mapping[str, str] = MappingProxyType({})
+
+
+def answers(
+    report: StatusReport,
+    batches: Sequence[BatchStatus],
+    payments: Sequence[PaymentStatus],
+    words: Mapping[str, str] = NO_WORDS,
+) -> list[Answer]:
     """What the report says of the file, then of its batches, then of its payments.
 
     "Not listed" takes the status of the level above. Where that is PART and everything listed is refused, what is
-    not listed was accepted; otherwise PART tells nothing of the rest.
+    not listed was accepted; otherwise PART tells nothing of the rest. `words`: codes for the bank's own words.
     """
-    whole = _level(report.status, [b.status for b in batches] or [p.status for p in payments])
-    found = [Answer(status=s, reasons=report.reasons, inferred=s != report.status) for s in whole]
+
+    def code(word: str | None) -> str | None:
+        return words.get(word, word) if word else None
+
+    def level(word: str | None, listed: Sequence[str | None]) -> Iterator[Answer]:
+        for status in _level(code(word), [code(each) for each in listed]):
+            yield Answer(status=status, said=_other(word, status), inferred=code(word) != status)
+
+    found = [
+        replace(answer, reasons=report.reasons)
+        for answer in level(report.status, [b.status for b in batches] or [p.status for p in payments])
+    ]
     for batch in batches:
         listed = [p.status for p in payments if p.batch == batch.position]
-        found += [
-            Answer(status=s, reasons=batch.reasons, batch=batch.payment_information_id, inferred=s != batch.status)
-            for s in _level(batch.status, listed)
-        ]
-    found += [Answer(status=p.status, reasons=p.reasons, payment=p) for p in payments if p.status]
+        of = batch.payment_information_id
+        found += [replace(answer, batch=of, reasons=batch.reasons) for answer in level(batch.status, listed)]
+    for payment in payments:
+        if status := code(payment.status):
+            said = _other(payment.status, status)
+            found.append(Answer(status=status, said=said, reasons=payment.reasons, payment=payment))
     return found
 
 
+def _other(word: str | None, status: str) -> str | None:
+    return word if word != status else None
+
+
 def _level(status: str | None, listed: Sequence[str | None]) -> Iterator[str]:
-    if status == "PART":
+    if status == PART:
         if listed and all(s in REFUSALS for s in listed):
             yield "ACCP"
     elif status is not None:

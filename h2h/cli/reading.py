@@ -172,11 +172,14 @@ def _print_parts(history: History) -> None:
 
 def _print_said(history: History) -> None:
     """What a pain.002 said, of this file or in it; and the statements of a camt.053."""
+    from h2h.reasons import in_words
+
     if history.reports:
         other, name = ("message_id", "in") if history.file.direction == "out" else ("transfer_id", "of")
         rows = [
-            [r["status"], r["level"], r["end_to_end_id"] or r["payment_information_id"] or r["original_message_id"],
-             r[other] or "nothing that we sent", "; ".join(_reason(x) for x in r["reasons"] or ()), r["effect"]]
+            [status_in_words(r["status"], r["said"]), r["level"],
+             r["end_to_end_id"] or r["payment_information_id"] or r["original_message_id"],
+             r[other] or "nothing that we sent", in_words(r["reasons"]), r["effect"]]
             for r in history.reports
         ]  # fmt: skip
         _part(["answer", "on the", "reference", name, "reasons", "effect"], rows, [])
@@ -222,6 +225,8 @@ def payments(ctx: click.Context, reference: str, as_json: bool) -> int:
 
 
 def _print_payment(payment: PaymentRow) -> None:
+    from h2h.reasons import in_words
+
     out = console()
     name = payment.end_to_end_id or payment.instruction_id or payment.uetr
     head = text(f"{name}  ", "bold").append_text(money(payment.amount, payment.currency))
@@ -235,18 +240,22 @@ def _print_payment(payment: PaymentRow) -> None:
     sent = at(payment.sent_at) if payment.sent_at else text("not sent")
     out.print(text("  sent    ").append_text(word(payment.state)).append_text(text("  ")).append_text(sent))
     for answer in payment.answers:
-        line = (
-            text("  answer  ")
-            .append_text(text(f"{answer['status']:<5}"))
-            .append_text(text(f" on the {answer['level']}"))
-        )
-        said = "; ".join(_reason(r) for r in answer["reasons"] or ())
-        note = "" if answer["effect"] in ("take",) else f"  [{answer['effect']}]"
-        out.print(line.append_text(text(f"  {said}{note}  {answer['name']}  ")).append_text(at(answer["at"])))
+        said = f"{status_in_words(answer['status'], answer['said'])}, on the {answer['level']}"
+        why = f": {reasons}" if (reasons := in_words(answer["reasons"])) else ""
+        note = "" if answer["effect"] == "take" else f"  [{answer['effect']}]"
+        out.print(text(f"  answer  {said}{why}{note}  {answer['name']}  ").append_text(at(answer["at"])))
     if not payment.answers:
         out.print(text("  answer  none yet", "cyan"))
     _print_booking(payment)
     out.print()
+
+
+def status_in_words(status: str | None, said: str | None = None) -> str:
+    """A status with what it says, as in: ACSP being carried out; and the bank's own word, where it is another one."""
+    from h2h.life import CODES
+
+    words = f"{status} {CODES[status].means}" if status in CODES else f"{status}"
+    return f"{words} (the bank: {said!r})" if said else words
 
 
 def _print_booking(payment: PaymentRow) -> None:
@@ -262,10 +271,6 @@ def _print_booking(payment: PaymentRow) -> None:
     what = f"{booking['booking_date']}  {booking['amount']} {booking['currency']} {booking['direction']}"
     where = f"statement {booking['statement_id']} of {booking['account']} ({booking['message']})"
     console().print(text("  booked  ").append_text(text(f"{what}  {where}", "green")))
-
-
-def _reason(reason: dict[str, str]) -> str:
-    return " ".join(reason[k] for k in ("code", "proprietary", "text") if k in reason)
 
 
 @click.command()

@@ -12,10 +12,11 @@ from pydantic import Field
 from h2h.config.channel import ChannelSettings
 from h2h.config.folders import Inbound, Outbound
 from h2h.config.section import Contradiction, Section
-from h2h.config.values import Calendar, Duration, Zone
+from h2h.config.values import Calendar, Duration, StatusCode, Zone
 from h2h.model import Severity, Way
 from h2h.rules import Terms
 from h2h.schedule import Window
+from h2h.verdicts import KNOWN
 
 ADDRESSES = {"off": None, "warn": Severity.WARNING, "refuse": Severity.ERROR}
 
@@ -32,10 +33,15 @@ class Bank(Section):
     calendar: Calendar = "WEEKDAYS"
     channel: ChannelSettings
     retry: Retry = Retry()
+    statuses: dict[str, StatusCode] = Field(default={})
     outbound: list[Outbound] = Field(default=[])
     inbound: list[Inbound] = Field(default=[])
 
     def contradictions(self) -> Iterator[Contradiction]:
+        for word in self.statuses:
+            if word in KNOWN:
+                text = "is a status of ISO 20022 already, and taken as that; here stand the bank's own words"
+                yield Contradiction(text=text, keys=(("statuses", word),))
         for number, folder in enumerate(self.outbound):
             if self.calendar != "EVERYDAY" and not folder.days & set(range(5)):
                 text = f"these are only days that the calendar {self.calendar} closes"

@@ -17,6 +17,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, Va
 from h2h.messages.catalog import Catalog, listed
 from h2h.rules import iban_fault
 from h2h.schedule import CALENDARS, COUNTRY, parse_days
+from h2h.verdicts import KNOWN
 
 NAME_FIELDS = ("bank", "msg_id", "id", "name", "date")
 MOST_DAYS = 100_000
@@ -166,6 +167,12 @@ def _message(value: str, info: ValidationInfo, *, out: bool) -> str:
     return value
 
 
+def _status_code(value: str) -> str:
+    if value not in KNOWN:
+        raise ValueError(f"{value!r} is not a status of ISO 20022; write one of {', '.join(sorted(KNOWN))}")
+    return value
+
+
 Duration = Annotated[timedelta, BeforeValidator(_duration), PlainSerializer(lambda d: f"{d.total_seconds():g}s")]
 ClockTime = Annotated[time, BeforeValidator(_clock_time)]
 LocalPath = Annotated[Path, BeforeValidator(_path)]
@@ -181,5 +188,6 @@ Zone = Annotated[str, AfterValidator(_zone)]
 Calendar = Annotated[str, AfterValidator(_calendar)]
 NameTemplate = Annotated[str, AfterValidator(_template)]
 Cron = Annotated[str, AfterValidator(_cron)]
+StatusCode = Annotated[str, AfterValidator(_status_code)]
 FilePattern = Annotated[str, AfterValidator(_pattern)]
 DatabaseUrl = Annotated[str, AfterValidator(_database)]

@@ -18,6 +18,7 @@ from h2h.ledger.moves import get_row
 from h2h.ledger.rows import Transfer
 from h2h.lifecycle import State
 from h2h.model import Finding
+from h2h.reasons import in_words
 from h2h.repeats import EarlierFile
 
 LIMIT = 20  # answers and attempts that are told
@@ -143,14 +144,13 @@ def _said(connection: Connection, row: Transfer) -> tuple[Said, ...]:
 
 
 def _said_of(found: Row[Any]) -> Said:
-    words = (" ".join(reason.values()) for reason in found.reasons or ())
     return Said(
         at=found.fetched_at,
         message=found.message,
         level=found.level,
         reference=found.end_to_end_id or found.payment_information_id,
         status=found.status,
-        reasons="; ".join(words),
+        reasons=in_words(found.reasons),
         effect=found.effect,
     )
 

@@ -19,7 +19,7 @@ from h2h.ledger.rows import Transfer
 from h2h.lifecycle import FREES_MESSAGE_ID, State
 from h2h.model import Finding, Judgement, Severity, TransferId
 from h2h.repeats import Earlier, EarlierFile, Repeats, find_repeats, same_pairs
-from h2h.verdicts import DUPLICATE_CODES, REFUSALS, StatusStep
+from h2h.verdicts import DOUBTFUL, DUPLICATE_CODES, REFUSALS
 
 INSERT: dict[str, Callable[..., Any]] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 GROUP = "/Document/CstmrCdtTrfInitn/GrpHdr"
@@ -161,7 +161,7 @@ def _looked_at(row: Kept, since: datetime) -> ColumnElement[bool]:
 def _files(connection: Connection, row: Kept, since: datetime) -> dict[str, tuple[EarlierFile, bool]]:
     """By id; with each, whether the bank's reports on it contradict each other."""
     c, r = t.transfer.c, t.report.c
-    contradicted = select(r.id).where(r.transfer_id == c.id, r.effect == StatusStep.CONFLICT).exists()
+    contradicted = select(r.id).where(r.transfer_id == c.id, r.effect.in_(DOUBTFUL)).exists()
     query = select(c.id, c.bank, c.name, c.state, c.received_at, c.payments, contradicted.label("contradicted"))
     return {
         found.id: (

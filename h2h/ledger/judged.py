@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -14,21 +14,24 @@ from h2h.errors import NotAllowed
 from h2h.identity import Trace, debtor_keys, traces
 from h2h.ledger import tables as t
 from h2h.ledger.earlier import give_up_message_id, same_file, same_payments, use_message_id
+from h2h.ledger.orphans import answered_before
 from h2h.ledger.rows import Transfer
 from h2h.lifecycle import Trigger
 from h2h.model import Batch, Finding, Judgement, Payment, Severity, TransferId, total
 from h2h.repeats import Repeats
-from h2h.verdicts import StatusStep, Verdict
+from h2h.verdicts import DOUBTFUL, Verdict
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What becomes of a judged file, and why. `of` is the earlier transfer that it repeats."""
+    """What becomes of a judged file, and why. `of` is the earlier transfer that it repeats; `answered`: the bank spoke
+    of its message id before, so that two persons have to let it go."""
 
     trigger: Trigger
     reason: str | None
     findings: Sequence[Finding]
     of: TransferId | None = None
+    answered: bool = False
 
 
 def outcome(
@@ -52,6 +55,16 @@ def outcome(
         findings=[*repeats.findings, *findings],
         of=repeats.of,
     )
+
+
+def held_if_answered(connection: Connection, row: Transfer, message_id: str | None, found: Outcome) -> Outcome:
+    """A good file whose message id the bank spoke of before is held: it may have it by another way."""
+    waits = found.trigger in (Trigger.JUDGED_GOOD, Trigger.JUDGED_HOLD)
+    finding = answered_before(connection, row.bank, message_id) if waits and message_id else None
+    if finding is None:
+        return found
+    findings = [finding, *found.findings]
+    return replace(found, trigger=Trigger.JUDGED_HOLD, reason=first_error(findings), findings=findings, answered=True)
 
 
 def _repeats(
@@ -146,11 +159,14 @@ def forget_refusal(connection: Connection, transfer_id: str, verdict: Verdict) -
     NotAllowed unless the bank refused all of it and never said otherwise; a report may have come just now.
     """
     c = t.report.c
-    contradicted = select(c.id).where(c.transfer_id == transfer_id, c.effect == StatusStep.CONFLICT).limit(1)
+    contradicted = select(c.id).where(c.transfer_id == transfer_id, c.effect.in_(DOUBTFUL)).limit(1)
     if verdict is not Verdict.REJECTED:
         raise NotAllowed(f"{transfer_id} is not sent again: the bank's verdict is {verdict}, not REJECTED.")
     if connection.execute(contradicted).first() is not None:
-        text = "what came from the bank contradicts itself, and it may have paid. Ask the bank."
+        text = (
+            "what came from the bank contradicts itself, or came before the file was known to be there, and it may "
+            "have paid. Ask the bank."
+        )
         raise NotAllowed(f"{transfer_id} is not sent again: {text}")
     blank = {"status": None, "reasons": None}
     connection.execute(update(t.payment).where(t.payment.c.transfer_id == transfer_id).values(**blank, status_at=None))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -30,10 +30,11 @@ from h2h.model import (
     StatusReport,
 )
 from h2h.text import printable
+from h2h.verdicts import NO_WORDS
 
 GATEWAY = "gateway"
 ALARMS = frozenset(  # not wrong in themselves, but somebody has to see them
-    {"REPORT_UNKNOWN", "STATEMENT_GAP", "STATEMENT_OPENING", "STATEMENT_PAGE", "STATEMENT_SUM"}
+    {"REPORT_UNKNOWN", "REPORT_STATUS_UNKNOWN", "STATEMENT_GAP", "STATEMENT_OPENING", "STATEMENT_PAGE", "STATEMENT_SUM"}
 )
 CHUNK = 500  # names asked for in one query
 
@@ -164,13 +165,15 @@ class Messages:
             record(connection, at=now, subject=new_id, kind=state, actor=GATEWAY, data=told)
             return _get(connection, new_id)
 
-    def applied(self, message_id: InboundId, reading: Reading, now: datetime) -> Message:
-        """Records, verdicts and findings of one file in one commit."""
+    def applied(
+        self, message_id: InboundId, reading: Reading, now: datetime, words: Mapping[str, str] = NO_WORDS
+    ) -> Message:
+        """Records, verdicts and findings of one file in one commit. `words`: status codes for the bank's own words."""
         with self._database.transaction() as connection:
             row = _get(connection, message_id)
             if row.state is not MessageState.KEPT:
                 return row
-            findings = [*reading.findings, *_apply(connection, row, reading.records, now)]
+            findings = [*reading.findings, *_apply(connection, row, reading.records, now, words)]
             state = _outcome(connection, message_id, reading.records, findings)
             store_findings(connection, message_id, findings)
             worst = next((f for f in findings if f.severity is Severity.ERROR), None)
@@ -217,11 +220,13 @@ class Messages:
             record(connection, at=now, subject=message_id, kind=kind, actor=GATEWAY, data=data)
 
 
-def _apply(connection: Connection, row: Message, records: Sequence[Record], now: datetime) -> list[Finding]:
+def _apply(
+    connection: Connection, row: Message, records: Sequence[Record], now: datetime, words: Mapping[str, str]
+) -> list[Finding]:
     if not records:
         return []
     if isinstance(records[0], StatusReport | BatchStatus | PaymentStatus):
-        return apply_reports(connection, row.id, row.bank, records, now)
+        return apply_reports(connection, row.id, row.bank, records, now, words)
     return apply_statements(connection, row.id, row.bank, records)
 
 

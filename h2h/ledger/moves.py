@@ -15,13 +15,14 @@ from h2h.ledger.attempts import complete
 from h2h.ledger.database import changed_one
 from h2h.ledger.findings import store_findings
 from h2h.ledger.journal import record
-from h2h.ledger.judged import outcome, store_payments, summarise
+from h2h.ledger.judged import held_if_answered, outcome, store_payments, summarise
 from h2h.ledger.rows import Received, Transfer, transfer_of
 from h2h.lifecycle import Actor, State, Trigger, move
 from h2h.model import Judgement, TransferId
 from h2h.verdicts import Verdict
 
 GATEWAY = "gateway"
+BANK = "bank"  # in proposed_by: the bank answered what had not been sent
 NO_LEASE = {"owner": None, "lease_until": None}
 
 
@@ -58,6 +59,8 @@ def enter_judgement(
         store_payments(connection, transfer_id, judgement)
     since = now - same_payments_within if same_payments_within else None
     found = outcome(connection, row, judgement, content, since)
+    if good is Trigger.JUDGED_GOOD:
+        found = held_if_answered(connection, row, summary["message_id"], found)
     store_findings(connection, transfer_id, found.findings)
     trigger = good if found.trigger is Trigger.JUDGED_GOOD else found.trigger
     why = found.reason or reason
@@ -68,6 +71,7 @@ def enter_judgement(
         data=told | {k: summary[k] for k in ("message", "message_id", "payments")},
         due_at=due_at if trigger is good else None,
         duplicate_of=found.of,
+        proposed_by=BANK if found.answered else None,
         content_sha256=content,
         **summary,
     )  # fmt: skip

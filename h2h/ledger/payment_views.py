@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Row, Select, or_, select
 from h2h.ledger import tables as t
 from h2h.life import MEANS, Stage, stage_of
 from h2h.lifecycle import State
+from h2h.reasons import explained
 from h2h.verdicts import Verdict
 
 LIMIT = 100
@@ -88,7 +89,7 @@ def _payment_row(connection: Connection, r: Row[Any]) -> PaymentRow:
         batch=r.payment_information_id, instruction_id=r.instruction_id, end_to_end_id=r.end_to_end_id, uetr=r.uetr,
         amount=r.amount, currency=r.currency, creditor_name=r.creditor_name, creditor_account=r.creditor_account,
         creditor_agent=r.creditor_agent, debtor_account=r.debtor_account, execution_date=r.execution_date,
-        stage=stage, means=MEANS[stage], status=r.status, reasons=r.reasons or [], answers=_answers(connection, r),
+        stage=stage, means=MEANS[stage], status=r.status, reasons=explained(r.reasons), answers=_answers(connection, r),
         booking=_booking(connection, r),
     )  # fmt: skip
 
@@ -104,14 +105,14 @@ def _answers(connection: Connection, payment: Row[Any]) -> list[dict[str, Any]]:
     on_payment = (c.level == "payment") & (c.payment == payment.position)
     on_batch = (c.level == "batch") & (c.batch == payment.batch)
     query = (
-        select(c.level, c.status, c.reasons, c.effect, t.message.c.id.label("message"), t.message.c.name,
+        select(c.level, c.status, c.said, c.reasons, c.effect, t.message.c.id.label("message"), t.message.c.name,
                t.message.c.fetched_at.label("at"))
         .join(t.message, t.message.c.id == c.message_id)
         .where(c.transfer_id == payment.transfer_id, or_(c.level == "file", on_batch, on_payment))
-        .order_by(c.id)
+        .order_by(t.message.c.fetched_at, c.id)
         .limit(LIMIT)
     )  # fmt: skip
-    rows = dicts(connection, query)
+    rows = [{**row, "reasons": explained(row["reasons"])} for row in dicts(connection, query)]
     own = {row["message"] for row in rows if row["level"] == "payment"}  # the more particular word of a report counts
     return [row for row in rows if row["level"] == "payment" or row["message"] not in own]
 

@@ -15,13 +15,13 @@ from sqlalchemy import Connection, func, select
 from h2h.errors import NotAllowed, UsageError
 from h2h.ledger import tables as t
 from h2h.ledger.earlier import free_message_id, keep_message_id, repeated_since
+from h2h.ledger.early import apply_orphans
 from h2h.ledger.judged import forget_refusal
-from h2h.ledger.moves import change_row, get_row, move_row
+from h2h.ledger.moves import BANK, change_row, get_row, move_row
 from h2h.ledger.rows import Transfer
 from h2h.lifecycle import COMMANDS, Actor, State, Trigger, commands, move
 from h2h.verdicts import DUPLICATE_CODES, REFUSALS, Verdict, verdict_of, verdict_over
 
-BANK = "bank"  # in proposed_by: the bank answered what had not been sent
 NOTHING = "Nothing can be done with it any more."
 MOST_CHARACTERS = 500  # of a reason
 AT_WORK = {
@@ -118,9 +118,10 @@ class People:
             data = {"decision": Trigger.SENT_BY_HAND, "how": way, "reason": why}
             told = f"sent by hand ({way}), says {who}: {why}"
             extra: dict[str, Any] = {"sent_at": now, "due_at": None, "proposed_by": None}
-            return move_row(
+            moved = move_row(
                 connection, row, Trigger.SENT_BY_HAND, Actor.OPERATOR, now, reason=told, data=data, who=who, **extra
             )
+            return _with_orphans(connection, moved, now)
 
     def confirmed(
         self, transfer_id: str, verdict: Verdict, *, who: str, how: str, reason: str, now: datetime
@@ -221,7 +222,7 @@ def _decide(connection: Connection, row: Transfer, trigger: Trigger, actor: Acto
         keep_message_id(connection, moved, moved.message_id)
     elif trigger is Trigger.CANCEL:
         free_message_id(connection, moved, moved.message_id)
-    return moved
+    return _with_orphans(connection, moved, order.now)
 
 
 def _propose(connection: Connection, row: Transfer, order: _Order) -> Transfer:
@@ -245,6 +246,14 @@ def _possible(row: Transfer, trigger: Trigger, actor: Actor) -> State:
         command = COMMANDS[trigger].format(id=row.id)
         text = f"`h2h {command}` is not possible: {row.id} is {row.state}{said}. {what_now(row)}"
         raise NotAllowed(text) from error
+
+
+def _with_orphans(connection: Connection, row: Transfer, now: datetime) -> Transfer:
+    """A file that is at the bank by a person's word: what the bank said of it before counts from now on."""
+    if row.state is not State.SENT:
+        return row
+    apply_orphans(connection, row.id, now)
+    return get_row(connection, row.id)
 
 
 def _refuse_one_persons_word(row: Transfer, actor: Actor, who: str) -> None:

@@ -7,17 +7,19 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
-from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, func, insert, or_, select, update
+from sqlalchemy import Connection, Row, bindparam, func, insert, select, update
 
 from h2h.ledger import tables as t
-from h2h.ledger.moves import change_state, touch_verdict
-from h2h.ledger.people import BANK
+from h2h.ledger.moves import BANK, change_state, touch_verdict
+from h2h.ledger.report_matching import CHUNK, Candidates, candidates, fits, matched, narrowed
 from h2h.lifecycle import FREES_MESSAGE_ID, Actor, State, Trigger
 from h2h.model import BatchStatus, Finding, InboundId, PaymentStatus, Reason, Record, Severity, StatusReport
+from h2h.reasons import in_words
 from h2h.verdicts import (
+    KNOWN,
+    NO_WORDS,
     REFUSALS,
     Answer,
     StatusStep,
@@ -29,17 +31,23 @@ from h2h.verdicts import (
     verdict_over,
 )
 
-CHUNK = 400  # keys asked for in one query
 SHOWN = 5  # files named in a finding
 AT_THE_BANK = frozenset({State.SENT, State.PUBLISHING, State.UNCERTAIN})
 
 
 def apply_reports(
-    connection: Connection, message_id: InboundId, bank: str, records: Sequence[Record], now: datetime
+    connection: Connection,
+    message_id: InboundId,
+    bank: str,
+    records: Sequence[Record],
+    now: datetime,
+    words: Mapping[str, str] = NO_WORDS,
 ) -> list[Finding]:
+    """`words`: status codes for the bank's own words, from its profile."""
     findings: list[Finding] = []
     for report, batches, payments in _reports(records):
-        findings += _Application(connection, message_id, bank, report, now).apply(batches, payments)
+        said = answers(report, batches, payments, words)
+        findings += Application(connection, message_id, bank, report, now).apply(said, batches)
     return findings
 
 
@@ -55,7 +63,7 @@ def _reports(
         yield report, batches, [r for r in rest if isinstance(r, PaymentStatus)]
 
 
-class _Application:
+class Application:
     """One report on its way into the ledger."""
 
     def __init__(
@@ -69,28 +77,57 @@ class _Application:
         self._findings: list[Finding] = []
         self._rows: list[dict[str, Any]] = []
 
-    def apply(self, batches: Sequence[BatchStatus], payments: Sequence[PaymentStatus]) -> list[Finding]:
-        said = answers(self._report, batches, payments)
-        transfer = self._transfer(batches, [a for a in said if a.payment is not None])
+    def apply(self, said: Sequence[Answer], batches: Sequence[BatchStatus]) -> list[Finding]:
+        self._unknown_words(said)
+        transfer = self._transfer(batches, [a.payment for a in said if a.payment is not None])
         if transfer is None:
             self._rows += [self._row(a, None, "orphan") for a in said]
         else:
-            listed = [a for a in said if a.payment is not None]
-            before = self._candidates(transfer, listed)
-            self._apply_levels(transfer, [a for a in said if a.payment is None], _matched(listed, before))
-            self._apply_payments(transfer, listed, before)
+            self._take(transfer, said)
+        return self._stored()
+
+    def apply_early(self, transfer: Row[Any], said: Sequence[Answer]) -> list[Finding]:
+        """What was said before the transfer was at the bank as far as we knew. Nothing is sent again on such a word."""
+        self._take(transfer, said)
+        for row in self._rows:
+            if row["effect"] == StatusStep.TAKE:
+                row["effect"] = StatusStep.EARLY
+        return self._stored()
+
+    def _take(self, transfer: Row[Any], said: Sequence[Answer]) -> None:
+        listed = [a for a in said if a.payment is not None]
+        before = candidates(self._connection, transfer, [a.payment for a in listed if a.payment is not None])
+        spoken_of = matched([a.payment for a in listed if a.payment is not None], before)
+        self._apply_levels(transfer, [a for a in said if a.payment is None], spoken_of)
+        self._apply_payments(transfer, listed, before)
+        if transfer.state != State.SENT or any(row["effect"] != StatusStep.REPEAT for row in self._rows):
             self._settle(transfer)
+
+    def _stored(self) -> list[Finding]:
         if self._rows:
             self._connection.execute(insert(t.report), self._rows)
         return self._findings
 
-    def _transfer(self, batches: Sequence[BatchStatus], listed: Sequence[Answer]) -> Row[Any] | None:
+    def _unknown_words(self, said: Sequence[Answer]) -> None:
+        unknown: dict[str, Answer] = {}
+        for answer in said:
+            if answer.status not in KNOWN:
+                unknown.setdefault(answer.status, answer)
+        for word, answer in list(unknown.items())[:SHOWN]:
+            text = (
+                f"The report says {word!r} of {_whom(answer)}, which is no status that is known here; it settles "
+                f"nothing. Ask the bank what it stands for, and write that into its profile, as in: [bank.statuses] "
+                f'"{word}" = "ACSP".'
+            )
+            self._find("REPORT_STATUS_UNKNOWN", text, line=answer.payment.line if answer.payment else None)
+
+    def _transfer(self, batches: Sequence[BatchStatus], listed: Sequence[PaymentStatus]) -> Row[Any] | None:
         """The transfer that the report answers, if the bank has it and it can be no other one."""
         named = self._report.original_message_id
         if named is None:
             self._find("REPORT_UNKNOWN", "The report does not say which message it answers.")
             return None
-        known = self._named(named)
+        known = self.known(named)
         if not known:
             text = f"The report answers message id {named}, which was never sent to {self._bank}."
             self._find("REPORT_UNKNOWN", text)
@@ -106,7 +143,7 @@ class _Application:
                 self._unsent(row)
         return None
 
-    def _named(self, message_id: str) -> list[Row[Any]]:
+    def known(self, message_id: str) -> list[Row[Any]]:
         """Transfers with this message id: several where it is of several debtors, or a duplicate was let go."""
         c = t.transfer.c
         query = select(t.transfer).where(
@@ -114,19 +151,8 @@ class _Application:
         )
         return list(self._connection.execute(query.order_by(c.received_at).limit(CHUNK)))
 
-    def _fits(self, row: Row[Any], batches: Sequence[BatchStatus], listed: Sequence[Answer]) -> bool:
-        """Everything that the report says of the original is so in this one: counts, sums, batches, payments."""
-        report, c = self._report, t.batch.c
-        query = select(c.payment_information_id, c.payments, c.amount).where(c.transfer_id == row.id)
-        known: defaultdict[str | None, list[Any]] = defaultdict(list)
-        for found in self._connection.execute(query):
-            known[found.payment_information_id].append(found)
-        before = self._candidates(row, listed)
-        return (
-            _agree(report.original_number_of_transactions, report.original_control_sum, row.payments, row.control_sum)
-            and all(_has_batch(known, b) for b in batches if b.payment_information_id)
-            and all(_has_payment(before, a.payment) for a in listed if a.payment is not None)
-        )
+    def _fits(self, row: Row[Any], batches: Sequence[BatchStatus], listed: Sequence[PaymentStatus]) -> bool:
+        return fits(self._connection, row, self._report, batches, listed)
 
     def _several(self, named: str, known: Sequence[Row[Any]], fitting: Sequence[Row[Any]]) -> None:
         which = "; ".join(f"{r.id} ({r.name}, {r.payments} payments, {r.state})" for r in (fitting or known)[:SHOWN])
@@ -155,10 +181,10 @@ class _Application:
         for answer in levels:
             scope = t.payment.c.transfer_id == transfer.id
             if answer.batch is None:
-                said = [row.status for row in listed if row.batch not in spoken_for]
+                said = [row for row in listed if row.batch not in spoken_for]
                 self._apply_level(transfer, answer, scope & t.payment.c.batch.not_in(spoken_for), said, None)
             elif (number := numbers[answer.batch]) is not None:
-                said = [row.status for row in listed if row.batch == number]
+                said = [row for row in listed if row.batch == number]
                 self._apply_level(transfer, answer, scope & (t.payment.c.batch == number), said, number)
             else:
                 text = f"{transfer.id} has no batch with PmtInfId {answer.batch}; its status {answer.status} is kept."
@@ -173,21 +199,24 @@ class _Application:
         return self._connection.execute(query.limit(1)).scalar()
 
     def _apply_level(
-        self, transfer: Row[Any], answer: Answer, scope: Any, said: Sequence[str | None], number: int | None
+        self, transfer: Row[Any], answer: Answer, scope: Any, said: Sequence[Row[Any]], number: int | None
     ) -> None:
-        """`said`: the statuses, until now, of those payments in the scope that the report speaks of one by one."""
-        p = t.payment.c
-        counted = self._connection.execute(select(p.status, func.count().label("n")).where(scope).group_by(p.status))
-        counts = Counter({row.status: row.n for row in counted})
-        counts.subtract(said)
-        known = {status for status, count in counts.items() if count > 0}
-        steps = {status: status_step(status, answer.status) for status in known}
-        self._take_level(scope, answer, [s for s, step in steps.items() if step is StatusStep.TAKE])
-        nothing = StatusStep.LATE if steps else StatusStep.TAKE
-        effect = next((s for s in (StatusStep.TAKE, StatusStep.CONFLICT) if s in steps.values()), nothing)
-        if final := sorted(s for s, step in steps.items() if s and step is StatusStep.CONFLICT):
+        """`said`: those payments in the scope, as they were, of which the report speaks one by one."""
+        steps = self._steps(scope, answer, said)
+        self._take_level(scope, answer, [known for (known, _), step in steps.items() if step is StatusStep.TAKE])
+        if final := sorted({known for (known, _), step in steps.items() if known and step is StatusStep.CONFLICT}):
             self._conflict(transfer, answer, ", ".join(final))
-        self._rows.append(self._row(answer, transfer.id, effect, batch=number))
+        self._rows.append(self._row(answer, transfer.id, _effect(set(steps.values())), batch=number))
+
+    def _steps(self, scope: Any, answer: Answer, said: Sequence[Row[Any]]) -> dict[tuple[str | None, str], StatusStep]:
+        """What the answer does to each status, with its reasons, that payments in the scope have."""
+        p = t.payment.c
+        query = select(p.status, p.reasons, func.count().label("n")).where(scope).group_by(p.status, p.reasons)
+        counts: Counter[tuple[str | None, str]] = Counter()
+        for row in self._connection.execute(query):
+            counts[row.status, t.canonical(row.reasons)] += row.n
+        counts.subtract((row.status, t.canonical(row.reasons)) for row in said)
+        return {(status, reasons): _step(status, reasons, answer) for (status, reasons), n in counts.items() if n > 0}
 
     def _take_level(self, scope: Any, answer: Answer, over: Sequence[str | None]) -> None:
         if not over:
@@ -200,9 +229,7 @@ class _Application:
 
     # Single payments.
 
-    def _apply_payments(
-        self, transfer: Row[Any], listed: Sequence[Answer], before: Mapping[str, list[Row[Any]]]
-    ) -> None:
+    def _apply_payments(self, transfer: Row[Any], listed: Sequence[Answer], before: Candidates) -> None:
         changes = [c for a in listed if (c := self._apply_payment(transfer, a, before)) is not None]
         if changes:
             p = t.payment.c
@@ -213,28 +240,16 @@ class _Application:
             )
             self._connection.execute(statement, changes)
 
-    def _candidates(self, transfer: Row[Any], listed: Sequence[Answer]) -> Mapping[str, list[Row[Any]]]:
-        """The payments that share a reference with what is listed, as they were before this report, by reference."""
-        found: defaultdict[str, list[Row[Any]]] = defaultdict(list)
-        for start in range(0, len(listed), CHUNK):
-            for row in self._connection.execute(_sharing(transfer.id, listed[start : start + CHUNK])):
-                for reference in {row.end_to_end_id, row.instruction_id, row.uetr} - {None}:
-                    if row not in found[reference]:
-                        found[reference].append(row)
-        return found
-
-    def _apply_payment(
-        self, transfer: Row[Any], answer: Answer, before: Mapping[str, list[Row[Any]]]
-    ) -> dict[str, Any] | None:
+    def _apply_payment(self, transfer: Row[Any], answer: Answer, before: Candidates) -> dict[str, Any] | None:
         """The payment's new status; where the report comes late or contradicts, the one that it had before."""
         status = answer.payment
         assert status is not None
-        found = _narrow(status, before)
+        found = narrowed(status, before)
         if len(found) != 1:
             self._unmatched(transfer, answer, status, len(found))
             return None
         payment = found[0]
-        step = status_step(payment.status, answer.status)
+        step = _step(payment.status, t.canonical(payment.reasons), answer)
         if step is StatusStep.CONFLICT:
             self._conflict(transfer, answer, payment.status)
         self._rows.append(self._row(answer, transfer.id, step, batch=payment.batch, payment=payment.position))
@@ -250,9 +265,8 @@ class _Application:
         self._rows.append(self._row(answer, transfer.id, "orphan"))
 
     def _conflict(self, transfer: Row[Any], answer: Answer, known: str | None) -> None:
-        where = answer.payment.end_to_end_id if answer.payment else answer.batch or "the whole file"
-        text = f"The report says {answer.status} for {where} of {transfer.id}, but {known} was final. Ask the bank."
-        self._find("REPORT_CONFLICT", text, Severity.ERROR)
+        said = f"The report says {answer.status} for {_whom(answer)} of {transfer.id}"
+        self._find("REPORT_CONFLICT", f"{said}, but {known} was final. Ask the bank.", Severity.ERROR)
 
     # What it comes to.
 
@@ -305,8 +319,8 @@ class _Application:
         refused = self._connection.execute(query.order_by(p.position)).all()
         if not refused:
             return None
-        first = "; ".join(" ".join(r.get(k, "") for k in ("code", "text")).strip() for r in refused[0].reasons or ())
-        said = f": {refused[0].end_to_end_id} {first}".rstrip() + (", …" if len(refused) > 1 else "")
+        said = f": {refused[0].end_to_end_id} {in_words(refused[0].reasons)}".rstrip()
+        said += ", …" if len(refused) > 1 else ""
         return f"the bank refused {len(refused)} of {transfer.payments} payments{said}"
 
     def _row(
@@ -331,64 +345,31 @@ class _Application:
             "instruction_id": said.instruction_id if said else None,
             "end_to_end_id": said.end_to_end_id if said else None,
             "uetr": said.uetr if said else None,
+            "amount": said.amount if said else None,
             "status": answer.status,
+            "said": answer.said,
             "reasons": _reasons(answer.reasons),
             "effect": "inferred" if answer.inferred and effect == StatusStep.TAKE else effect,
         }
 
 
-def _matched(listed: Sequence[Answer], before: Mapping[str, list[Row[Any]]]) -> list[Row[Any]]:
-    """The payments of which the report speaks one by one, each once."""
-    found = [_narrow(a.payment, before) for a in listed if a.payment is not None]
-    return list({rows[0].position: rows[0] for rows in found if len(rows) == 1}.values())
+def _whom(answer: Answer) -> str:
+    if answer.payment is None:
+        return answer.batch or "the whole file"
+    return answer.payment.end_to_end_id or answer.payment.instruction_id or answer.payment.uetr or "a payment"
 
 
-def _sharing(transfer_id: str, listed: Sequence[Answer]) -> Any:
-    """Payments of the transfer that have a reference in common with one of those listed."""
-    p, b = t.payment.c, t.batch.c
-    shared = [
-        column.in_([v for a in listed if (v := getattr(a.payment, column.name))])
-        for column in (p.end_to_end_id, p.instruction_id, p.uetr)
-    ]
-    return (
-        select(p.position, p.batch, p.end_to_end_id, p.instruction_id, p.uetr, p.amount, p.status, p.reasons,
-               b.payment_information_id)
-        .join(t.batch, (b.transfer_id == p.transfer_id) & (b.position == p.batch))
-        .where(p.transfer_id == transfer_id, or_(*shared))
-    )  # fmt: skip
+def _step(known: str | None, reasons: str, answer: Answer) -> StatusStep:
+    """As by the codes alone; the same code adds nothing, unless it brings other reasons."""
+    if known == answer.status and (not answer.reasons or reasons == t.canonical(_reasons(answer.reasons))):
+        return StatusStep.REPEAT
+    return status_step(known, answer.status)
 
 
-def _narrow(status: PaymentStatus, candidates: Mapping[str, list[Row[Any]]]) -> list[Row[Any]]:
-    """The payments that the status can mean: by its references, then by batch and amount where that still helps."""
-    references = [(k, v) for k in ("uetr", "instruction_id", "end_to_end_id") if (v := getattr(status, k))]
-    found: list[Row[Any]] = []
-    for column, value in references:
-        fitting = [row for row in candidates.get(value, ()) if getattr(row, column) == value]
-        found = [row for row in found if row in fitting] or fitting or found
-    for column, value in (("payment_information_id", status.payment_information_id), ("amount", status.amount)):
-        if len(found) > 1 and value is not None:
-            found = [row for row in found if getattr(row, column) == value] or found
-    return found
-
-
-def _agree(count: str | None, total: Decimal | None, known_count: int | None, known_total: Decimal | None) -> bool:
-    """A count and a sum that are told are those that we know."""
-    counted = count is None or not count.isdecimal() or int(count) == known_count
-    return counted and (total is None or total == known_total)
-
-
-def _has_batch(known: Mapping[str | None, list[Any]], said: BatchStatus) -> bool:
-    return any(
-        _agree(said.number_of_transactions, said.control_sum, row.payments, row.amount)
-        for row in known.get(said.payment_information_id, ())
-    )
-
-
-def _has_payment(before: Mapping[str, list[Row[Any]]], said: PaymentStatus) -> bool:
-    """One with a reference of those that are told and, where it is told, the amount."""
-    references = [r for r in (said.end_to_end_id, said.instruction_id, said.uetr) if r]
-    rows = [row for reference in references for row in before.get(reference, ())]
-    return not references or any(said.amount in (None, row.amount) for row in rows)
+def _effect(steps: set[StatusStep]) -> StatusStep:
+    """What a word on many payments did, in one; on none at all there was nothing to do."""
+    order = (StatusStep.TAKE, StatusStep.CONFLICT, StatusStep.LATE, StatusStep.REPEAT)
+    return next((step for step in order if step in steps), StatusStep.TAKE)
 
 
 def _reasons(reasons: Sequence[Reason]) -> list[dict[str, str]] | None:

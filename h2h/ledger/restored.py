@@ -16,11 +16,12 @@ from sqlalchemy import Connection, desc, select
 from h2h.errors import NotAllowed, StoreError
 from h2h.ledger import tables as t
 from h2h.ledger.database import Database
+from h2h.ledger.early import apply_orphans
 from h2h.ledger.journal import Anchor, Journal, record
-from h2h.ledger.moves import change_state, enter, enter_judgement
+from h2h.ledger.moves import change_state, enter, enter_judgement, get_row
 from h2h.ledger.rows import Received, Transfer
 from h2h.ledger.safety import LEDGER, SafeMode, Safety, in_safe_mode
-from h2h.lifecycle import MOVES, Actor, Trigger
+from h2h.lifecycle import MOVES, Actor, State, Trigger
 from h2h.model import Judgement, TransferId
 from h2h.witness import Witness
 
@@ -110,9 +111,12 @@ class Restored:
         """A file that was taken and of which the ledger has no judgement: UNCERTAIN, unless it was to be refused."""
         with self._database.transaction() as connection:
             enter(connection, file, now)
-            return enter_judgement(
+            entered = enter_judgement(
                 connection, file.id, judgement, Trigger.RESTORED, None, now, same_payments_within, reason=REASON
             )
+            if entered.state is State.UNCERTAIN:
+                apply_orphans(connection, file.id, now)
+            return get_row(connection, file.id)
 
     def stock_taken(self, files: Sequence[str], now: datetime) -> None:
         with self._database.transaction() as connection:

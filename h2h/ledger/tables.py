@@ -289,11 +289,17 @@ report = Table(  # one row for each status said in a pain.002, on whatever level
     Column("instruction_id", Text),
     Column("end_to_end_id", Text),
     Column("uetr", Text),
+    Column("amount", Exact),
     Column("status", Text),
+    Column("said", Text),  # the bank's own word, where the status stands for it
     Column("reasons", Json),
     Column("effect", String(10), nullable=False),
     Index("ix_report_transfer_id", "transfer_id", "batch", "payment"),
     Index("ix_report_message_id", "message_id"),
+    Index("ix_report_original_message_id", "original_message_id"),
+    Index("ix_report_end_to_end_id", "end_to_end_id"),
+    Index("ix_report_instruction_id", "instruction_id"),
+    Index("ix_report_uetr", "uetr"),
 )
 
 statement = Table(

@@ -23,6 +23,7 @@ from h2h.ledger.payment_views import LIMIT, PaymentRow, dicts, find_payments, pa
 from h2h.ledger.troubles import TroubleRow, troubles_now
 from h2h.lifecycle import State
 from h2h.model import Finding
+from h2h.reasons import explained
 from h2h.verdicts import Verdict
 
 SHORTEST = 4  # characters of an id's end by which a file is found
@@ -174,7 +175,6 @@ class Views:
             outbound = connection.execute(select(t.transfer).where(t.transfer.c.id == file_id)).first()
             row = outbound or connection.execute(select(t.message).where(t.message.c.id == file_id)).one()
             events = select(t.event).where(t.event.c.subject == file_id).order_by(t.event.c.seq)
-            reports = t.report.c.transfer_id if outbound else t.report.c.message_id
             return History(
                 file=_transfer_row(row) if outbound else _message_row(row),
                 remote=row.remote if outbound else f"{row.folder}/{row.name}",
@@ -182,9 +182,7 @@ class Views:
                 lines=[_line(r) for r in connection.execute(events)],
                 attempts=dicts(connection, _of(t.attempt, file_id, t.attempt.c.number)),
                 batches=dicts(connection, _of(t.batch, file_id, t.batch.c.position)),
-                reports=dicts(
-                    connection, select(t.report).where(reports == file_id).order_by(t.report.c.id).limit(LIMIT)
-                ),
+                reports=_reports(connection, row, outbound is not None),
                 statements=[_statement_row(r) for r in connection.execute(_statements_of(file_id))],
             )
 
@@ -250,6 +248,15 @@ class Views:
             troubles = troubles_now(connection, banks, now)
             rows = [_bank_row(connection, bank, today) for bank in banks]
             return Board(banks=rows, troubles=troubles, attention=attention)
+
+
+def _reports(connection: Connection, row: Row[Any], out: bool) -> list[dict[str, Any]]:
+    """What a report says, or what reports say of a transfer: also what they said before it was at the bank."""
+    r, m = t.report.c, t.message.c
+    early = (r.transfer_id.is_(None)) & (r.original_message_id == row.message_id) & (m.bank == row.bank)
+    of = or_(r.transfer_id == row.id, early) if out else r.message_id == row.id
+    query = select(t.report).join(t.message, m.id == r.message_id).where(of).order_by(m.fetched_at, r.id)
+    return [{**found, "reasons": explained(found["reasons"])} for found in dicts(connection, query.limit(LIMIT))]
 
 
 def _named(connection: Connection, table: Any, name: str) -> Sequence[Row[Any]]:

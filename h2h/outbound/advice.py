@@ -15,6 +15,11 @@ from h2h.lifecycle import State
 from h2h.model import Severity
 from h2h.verdicts import StatusStep, Verdict
 
+NOTE = {
+    "orphan": ", although it had not been sent",
+    StatusStep.EARLY: ", before it was known to be there",
+    StatusStep.CONFLICT: ", against what was known",
+}
 MOST = 8  # statuses of payments that are told one by one
 
 
@@ -85,8 +90,8 @@ def _said(case: Case) -> Iterator[str]:
 def _answer(said: Said) -> str:
     what = "the whole file" if said.level == "file" else f"{said.level} {said.reference or 'without a name'}"
     why = f": {said.reasons.rstrip('.')}" if said.reasons else ""
-    note = {"orphan": ", although it had not been sent", StatusStep.CONFLICT: ", against what was known"}
-    return f"The bank said {said.status} on {what}{note.get(said.effect, '')}, {said.message} at {_at(said.at)}{why}."
+    told = f"The bank said {said.status} on {what}{NOTE.get(said.effect, '')}, {said.message} at {_at(said.at)}{why}"
+    return told if told.endswith('"') else f"{told}."
 
 
 def _findings(case: Case) -> Iterator[str]:

@@ -211,6 +211,8 @@ MISTAKES = [
     ('every = "10m"', 'every = "10m"\nclaim = "/out/"', 26, "bank.inbound[1].claim", "same folder as remote"),
     ('every = "10m"', 'every = "10m"\nafter = "move"\nnames_are_unique = true\nmove_to = "/x/../out"', 28,
      "bank.inbound[1].move_to", "remote"),
+    ('every = "10m"', 'every = "10m"\n[bank.statuses]\n"00" = "DONE"', 27, "bank.statuses.00", "write one of ACCC"),
+    ('every = "10m"', 'every = "10m"\n[bank.statuses]\nACTC = "ACSP"', 27, "bank.statuses.ACTC", "is a status of ISO"),
     ("[[bank.inbound]]", "[bank.inbound]", 22, "bank.inbound", "two brackets, [[bank.inbound]]"),
     ("[bank.channel]", "[[bank.channel]]", 6, "bank.channel", "must be a table"),
 ]  # fmt: skip

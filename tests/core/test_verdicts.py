@@ -189,6 +189,14 @@ def test_every_status_that_was_said_is_an_answer_and_part_never_is(
     assert len([a for a in found if a.payment]) == len([s for _, s in listed if s])
 
 
+def test_a_banks_own_words_stand_for_codes_on_every_level_and_are_kept_beside_them() -> None:
+    words = {"A": "ACSP", "P": "PART", "R": "RJCT"}
+    found = answers(report("P"), batches("A", "P"), payments((2, "R"), (2, "ACSC"), (2, "X")), words)
+    assert [(a.status, a.said) for a in found] == [("ACSP", "A"), ("RJCT", "R"), ("ACSC", None), ("X", None)]
+    [meant, refused] = answers(report("P"), [], payments((0, "R")), words)
+    assert (meant.status, meant.said, meant.inferred, refused.said) == ("ACCP", "P", True, "R")
+
+
 def test_reasons_stay_with_the_level_that_gave_them() -> None:
     [whole, one] = answers(report("ACSP"), [], payments((0, "RJCT")))
     assert ([r.code for r in whole.reasons], one.reasons) == (["XX01"], ())

@@ -31,5 +31,6 @@ def test_the_demo_works_from_a_wheel_in_a_fresh_environment(tmp_path: Path) -> N
     demo = run(tmp_path / "venv" / "bin" / "h2h", "demo", "shown", cwd=tmp_path)
     assert demo.returncode == 0, demo.stdout + demo.stderr
     assert "All of it happened" in demo.stdout
+    assert "AC04 the account is closed" in demo.stdout
     inside = run(python, "-c", "from h2h.resources import root; print(root('schemas'))", cwd=tmp_path)
     assert str(tmp_path / "venv") in inside.stdout

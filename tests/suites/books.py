@@ -7,7 +7,7 @@ book.report(says("MSG-1", "PART", batch("MSG-1-1", None, tx("A", "RJCT"))))
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -39,6 +39,7 @@ from h2h.model import (
     StatusReport,
     TransferId,
 )
+from h2h.verdicts import NO_WORDS
 
 NOW = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
 LATER = NOW + timedelta(minutes=5)
@@ -226,7 +227,9 @@ class Book:
     def decide(self, transfer_id: str, trigger: Trigger, actor: Actor = Actor.OPERATOR, who: str = "anna") -> Transfer:
         return self.ledger.people.decide(transfer_id, trigger, actor, who=who, reason="as agreed", now=LATER)
 
-    def report(self, records: Sequence[Record], *, bank: str | None = None) -> tuple[Message, list[Finding]]:
+    def report(
+        self, records: Sequence[Record], *, bank: str | None = None, words: Mapping[str, str] = NO_WORDS
+    ) -> tuple[Message, list[Finding]]:
         """An inbound file with these records comes in and is applied; the message and its findings."""
         self._messages += 1
         new_id = InboundId(f"M{self._messages}")
@@ -234,7 +237,7 @@ class Book:
         sha256 = hashlib.sha256(new_id.encode()).hexdigest()
         self.ledger.messages.kept(new_id, bank or self.bank, file, sha256, LATER)
         reading = Reading(message="message", message_id="ID", records=records, findings=())
-        message = self.ledger.messages.applied(new_id, reading, LATER)
+        message = self.ledger.messages.applied(new_id, reading, LATER, words)
         return message, self.ledger.views.history(new_id).findings
 
     def codes(self, records: Sequence[Record], **more: Any) -> list[str]:

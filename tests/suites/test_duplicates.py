@@ -511,8 +511,11 @@ def test_what_was_there_before_is_seen_after_the_migration(book: Book) -> None:
 def back_to_the_first(url: str) -> None:
     unfinished = "state NOT IN ('INVALID','DUPLICATE','CANCELLED') AND duplicate_of IS NULL"
     indexes = ("ix_transfer_content_sha256", "ix_transfer_message_id", "ix_payment_fingerprint")
+    reports = ("original_message_id", "end_to_end_id", "instruction_id", "uetr")  # of 0005
     sql(
         url,
+        *(f"DROP INDEX ix_report_{name}" for name in reports),
+        *(f"ALTER TABLE report DROP COLUMN {name}" for name in ("amount", "said")),
         *(f"DROP INDEX {name}" for name in indexes),
         "DROP TABLE used_message_id",
         "ALTER TABLE transfer DROP COLUMN content_sha256",

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import pytest
@@ -15,19 +16,33 @@ import pytest
 from h2h.clock import Clock
 from h2h.errors import NotAllowed, Stale
 from h2h.ledger.messages import Message, MessageState, Reading
-from h2h.ledger.transfers import Transfer
+from h2h.ledger.transfers import Received, Transfer
 from h2h.lifecycle import Actor, State, Trigger
-from h2h.model import Finding, InboundId, Reason, Record, RemoteFile, Severity, Statement
+from h2h.model import Finding, InboundId, Reason, Record, RemoteFile, Severity, Statement, TransferId
 from h2h.outbound.decisions import Decisions
 from h2h.verdicts import Verdict
-from tests.suites.books import ACCOUNT, LATER, NOW, Book, batch, debit, loose, pay, says, statement, tx
+from tests.suites.books import (
+    ACCOUNT,
+    LATER,
+    NOW,
+    RADAR,
+    Book,
+    batch,
+    debit,
+    judgement,
+    loose,
+    pay,
+    says,
+    statement,
+    tx,
+)
 
 # pain.002
 
 
 @pytest.mark.parametrize(
     ("status", "verdict"),
-    [("ACTC", "PENDING"), ("ACCP", "ACCEPTED"), ("ACSC", "ACCEPTED"), ("RJCT", "REJECTED"), ("NEWC", "PENDING")],
+    [("ACTC", "PENDING"), ("ACCP", "ACCEPTED"), ("ACSC", "ACCEPTED"), ("RJCT", "REJECTED")],
 )
 def test_a_status_of_the_whole_file_is_the_status_of_its_payments(book: Book, status: str, verdict: str) -> None:
     book.sent("T1", "MSG-1", pay("A"), pay("B"))
@@ -64,7 +79,8 @@ def test_where_only_the_refused_are_listed_the_rest_was_accepted(book: Book) -> 
     assert [book.statuses(r) for r in "ABC"] == [["ACCP"], ["RJCT"], ["ACCP"]]
     assert book.verdict("T1") == "PARTIAL"
     [row] = book.ledger.views.payments("B")
-    assert row.reasons == [{"code": "AC04"}]
+    assert row.reasons == [{"code": "AC04", "means": "the account is closed"}]
+    assert book.transfers.get("T1").reason == "the bank refused 1 of 3 payments: B AC04 the account is closed"
 
 
 def test_where_accepted_ones_are_listed_nothing_is_inferred_for_the_rest(book: Book) -> None:
@@ -90,12 +106,145 @@ def test_the_more_particular_word_of_one_report_wins_and_is_no_contradiction(boo
     assert (verdicts, book.verdict("T1")) == (["PARTIAL", "ACCEPTED"], "PARTIAL")
 
 
-def test_a_repeated_report_changes_nothing_and_is_no_finding(book: Book) -> None:
-    book.sent("T1", "MSG-1", pay("A"))
-    said = says("MSG-1", "ACSP", batch("MSG-1-1", None, tx("A", "RJCT")))
+def effects(book: Book, transfer_id: str = "T1") -> list[str]:
+    return [r["effect"] for r in book.ledger.views.history(transfer_id).reports]
+
+
+def test_a_repeated_report_is_kept_and_marked_and_changes_nothing(book: Book) -> None:
+    book.sent("T1", "MSG-1", pay("A"), pay("B"))
+    said = says("MSG-1", "ACSP", batch("MSG-1-1", None, tx("A", "RJCT", reason="AC04")))
     book.report(said)
+    told = book.kinds("T1")
     assert book.codes(said) == []
-    assert (book.statuses("A"), book.verdict("T1")) == (["RJCT"], "REJECTED")
+    assert (book.statuses("A"), book.statuses("B"), book.verdict("T1")) == (["RJCT"], ["ACSP"], "PARTIAL")
+    assert (effects(book), book.kinds("T1")) == (["take", "take", "repeat", "repeat"], told)
+
+
+def test_a_repetition_without_reasons_takes_none_away_and_one_with_new_reasons_brings_them(book: Book) -> None:
+    book.sent("T1", "MSG-1", pay("A"))
+    reasons = []
+    for reason in ("AC04", None, "AM04"):
+        for part in (says("MSG-1", "RJCT", reason=reason), says("MSG-1", None, loose(tx("A", "RJCT", reason=reason)))):
+            book.report(part)
+            reasons.append([r["code"] for r in book.ledger.views.payments("A")[0].reasons])
+    assert reasons == [["AC04"]] * 4 + [["AM04"]] * 2
+    assert effects(book) == ["take", "repeat", "repeat", "repeat", "take", "repeat"]
+
+
+def test_what_says_less_than_is_known_comes_late_and_what_says_the_same_of_some_is_not_a_repetition(book: Book) -> None:
+    book.sent("T1", "MSG-1", pay("A"), pay("B"))
+    for said in (says("MSG-1", None, loose(tx("A", "ACSP"))), says("MSG-1", "ACSP"), says("MSG-1", "ACTC")):
+        book.report(said)
+    assert effects(book) == ["take", "take", "late"]
+    assert [book.statuses(r) for r in "AB"] == [["ACSP"], ["ACSP"]]
+
+
+# The bank's own words.
+
+WORDS = {"00": "ACSP", "77": "PART", "99": "RJCT"}
+
+
+@pytest.mark.parametrize(
+    ("said", "statuses", "verdict"),
+    [
+        (says("MSG-1", "00"), ["ACSP", "ACSP"], "ACCEPTED"),
+        (says("MSG-1", None, batch("MSG-1-1", "99")), ["RJCT", "RJCT"], "REJECTED"),
+        (says("MSG-1", None, loose(tx("B", "99"))), [None, "RJCT"], "PARTIAL"),
+        (says("MSG-1", "77", loose(tx("B", "99"))), ["ACCP", "RJCT"], "PARTIAL"),
+    ],
+)
+def test_a_banks_own_word_is_what_its_profile_says_and_is_kept(
+    book: Book, said: list[Record], statuses: list[str | None], verdict: str
+) -> None:
+    book.sent("T1", "MSG-1", pay("A"), pay("B"))
+    assert book.codes(said, words=WORDS) == []
+    assert ([book.statuses(r)[0] for r in "AB"], book.verdict("T1")) == (statuses, verdict)
+    assert {r["said"] for r in book.ledger.views.history("T1").reports} <= set(WORDS)
+
+
+@pytest.mark.parametrize("level", ["file", "batch", "payment"])
+def test_an_unknown_word_settles_nothing_and_is_a_finding_that_names_the_setting(book: Book, level: str) -> None:
+    parts = {
+        "file": says("MSG-1", "NEWC"),
+        "batch": says("MSG-1", None, batch("MSG-1-1", "NEWC")),
+        "payment": says("MSG-1", None, loose(tx("A", "NEWC"))),
+    }
+    book.sent("T1", "MSG-1", pay("A"))
+    message, findings = book.report(parts[level], words=WORDS)
+    assert [(f.code, f.severity) for f in findings] == [("REPORT_STATUS_UNKNOWN", Severity.WARNING)]
+    assert '[bank.statuses] "NEWC"' in findings[0].text
+    assert (book.verdict("T1"), book.stages("A")) == ("PENDING", ["SUBMITTED"])
+    assert message.id in [file.id for file in book.ledger.views.board(["acme"], LATER).attention]
+    book.report(says("MSG-1", "RJCT"))
+    assert book.verdict("T1") == "REJECTED"
+
+
+# Reports that come before their file is known to be at the bank.
+
+
+def by_hand(book: Book) -> None:
+    book.ledger.people.sent_by_hand("T1", who="anna", how="portal", reason="the line was down", now=LATER)
+
+
+def test_what_was_said_of_a_file_before_it_was_noted_as_sent_by_hand_counts_from_then_on(book: Book) -> None:
+    book.ready("T1", "MSG-1", pay("A", instruction="I1"), pay("A", instruction="I2"))
+    book.report(says("MSG-1", "ACTC"))
+    said = tx("A", "RJCT", instruction_id="I2", reason="AC04")
+    message, _ = book.report(says("MSG-1", "PART", batch("MSG-1-1", "PART", said)))
+    assert effects(book) == ["orphan"] * 3
+    by_hand(book)
+    assert (book.statuses("A"), book.verdict("T1"), effects(book)) == (["ACCP", "RJCT"], "PARTIAL", ["early"] * 3)
+    assert {r["transfer_id"] for r in book.ledger.views.history(message.id).reports} == {"T1"}
+
+
+def test_a_refusal_from_before_frees_nothing(book: Book) -> None:
+    """It may be of an earlier copy: the one that somebody brought there by hand may have been paid."""
+    book.ready("T1", "MSG-1", pay("A"))
+    book.report(says("MSG-1", "RJCT", reason="AC04"))
+    by_hand(book)
+    assert book.verdict("T1") == "REJECTED"
+    with pytest.raises(NotAllowed, match="before the file was known"):
+        book.decide("T1", Trigger.RESEND_REJECTED)
+
+
+def test_what_was_said_before_is_settled_by_what_is_said_afterwards(book: Book) -> None:
+    book.ready("T1", "MSG-1", pay("A"))
+    book.report(says("MSG-1", "ACSP"))
+    by_hand(book)
+    book.report(says("MSG-1", None, loose(tx("A", "ACSC"))))
+    assert (book.statuses("A"), effects(book)) == (["ACSC"], ["early", "take"])
+
+
+def test_a_report_that_several_files_might_be_meant_by_stays_an_orphan(book: Book) -> None:
+    book.ready("T1", "MSG-1", pay("A"))
+    book.ready("T2", "MSG-1", pay("A", debtor="NL91ABNA0417164300"))
+    assert book.codes(says("MSG-1", "ACSP"))[:1] == ["REPORT_AMBIGUOUS"]
+    by_hand(book)
+    assert (book.verdict("T1"), effects(book)) == ("none", ["orphan"])
+
+
+def test_a_file_whose_message_id_the_bank_has_spoken_of_before_is_held(book: Book) -> None:
+    message, _ = book.report(says("MSG-1", "ACSP"))
+    held = book.ready("T1", "MSG-1", pay("A"))
+    assert (held.state, book.ledger.views.history("T1").findings[0].code) == (State.HELD, "MESSAGE_ID_ANSWERED")
+    assert message.id in (held.reason or "")
+    release = partial(book.ledger.people.release, "T1", reason="asked", now=LATER, at_once=True)
+    assert release(who="anna").state is State.HELD  # one person alone does not let it go
+    assert book.ready("T2", "MSG-2", pay("B")).state is State.READY
+    by_hand(book)
+    assert book.verdict("T1") == "ACCEPTED"
+
+
+def test_a_file_of_another_bank_with_that_message_id_is_not_held(book: Book) -> None:
+    book.report(says("MSG-1", "ACSP"), bank="other")
+    assert book.ready("T1", "MSG-1", pay("A")).state is State.READY
+
+
+def test_an_early_report_settles_a_file_that_was_found_after_the_ledger_was_restored(book: Book) -> None:
+    book.report(says("MSG-1", "ACSP"))
+    new = Received(id=TransferId("T1"), bank="acme", watch="/out", name="run.xml", sha256="0" * 64, size=100)
+    found = book.ledger.restored.found(new, judgement("MSG-1", pay("A")), NOW, RADAR)
+    assert (found.state, found.verdict, book.statuses("A")) == (State.SENT, "ACCEPTED", ["ACSP"])
 
 
 def test_a_report_that_comes_late_changes_nothing(book: Book) -> None:

@@ -243,7 +243,10 @@ def test_a_case_holds_all_that_speaks_for_the_bank_having_it(book: Book) -> None
     book.report(statement("S1", debit("10.00", "A")))
     case = book.ledger.cases.of("T1")
     assert (case.booked, case.statements, case.evidence) == (1, ("M2",), None)
-    assert {(s.level, s.status, s.reasons) for s in case.said} == {("batch", "ACCP", ""), ("payment", "RJCT", "AC04")}
+    assert {(s.level, s.status, s.reasons) for s in case.said} == {
+        ("batch", "ACCP", ""),
+        ("payment", "RJCT", "AC04 the account is closed"),
+    }
     assert [(tried.number, tried.outcome) for tried in case.tried] == [(1, "DELIVERED")]
 
 

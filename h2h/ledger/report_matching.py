@@ -1,0 +1,104 @@
+"""Which payments of a transfer the statuses of a report mean: by reference, then by batch and amount."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import Connection, Row, or_, select
+
+from h2h.ledger import tables as t
+from h2h.model import BatchStatus, PaymentStatus, StatusReport
+
+CHUNK = 400  # keys asked for in one query
+
+Candidates = Mapping[str, list[Row[Any]]]
+
+
+def candidates(connection: Connection, transfer: Row[Any], listed: Sequence[PaymentStatus]) -> Candidates:
+    """The payments that share a reference with what is listed, as they are now, by reference."""
+    found: defaultdict[str, list[Row[Any]]] = defaultdict(list)
+    for start in range(0, len(listed), CHUNK):
+        for row in connection.execute(_sharing(transfer.id, listed[start : start + CHUNK])):
+            for reference in {row.end_to_end_id, row.instruction_id, row.uetr} - {None}:
+                if row not in found[reference]:
+                    found[reference].append(row)
+    return found
+
+
+def matched(listed: Sequence[PaymentStatus], before: Candidates) -> list[Row[Any]]:
+    """The payments of which the report speaks one by one, each once."""
+    found = [narrowed(said, before) for said in listed]
+    return list({rows[0].position: rows[0] for rows in found if len(rows) == 1}.values())
+
+
+def narrowed(status: PaymentStatus, before: Candidates) -> list[Row[Any]]:
+    """The payments that the status can mean: by its references, then by batch and amount where that still helps."""
+    references = [(k, v) for k in ("uetr", "instruction_id", "end_to_end_id") if (v := getattr(status, k))]
+    found: list[Row[Any]] = []
+    for column, value in references:
+        fitting = [row for row in before.get(value, ()) if getattr(row, column) == value]
+        found = [row for row in found if row in fitting] or fitting or found
+    for column, value in (("payment_information_id", status.payment_information_id), ("amount", status.amount)):
+        if len(found) > 1 and value is not None:
+            found = [row for row in found if getattr(row, column) == value] or found
+    return found
+
+
+def fits(
+    connection: Connection,
+    transfer: Row[Any],
+    report: StatusReport,
+    batches: Sequence[BatchStatus],
+    listed: Sequence[PaymentStatus],
+) -> bool:
+    """Everything that the report says of the original is so in this one: counts, sums, batches, payments."""
+    c = t.batch.c
+    query = select(c.payment_information_id, c.payments, c.amount).where(c.transfer_id == transfer.id)
+    known: defaultdict[str | None, list[Any]] = defaultdict(list)
+    for found in connection.execute(query):
+        known[found.payment_information_id].append(found)
+    before = candidates(connection, transfer, listed)
+    told = report.original_number_of_transactions, report.original_control_sum
+    return (
+        _agree(*told, transfer.payments, transfer.control_sum)
+        and all(_has_batch(known, b) for b in batches if b.payment_information_id)
+        and all(_has_payment(before, said) for said in listed)
+    )
+
+
+def _sharing(transfer_id: str, listed: Sequence[PaymentStatus]) -> Any:
+    """Payments of the transfer that have a reference in common with one of those listed."""
+    p, b = t.payment.c, t.batch.c
+    shared = [
+        column.in_([v for said in listed if (v := getattr(said, column.name))])
+        for column in (p.end_to_end_id, p.instruction_id, p.uetr)
+    ]
+    return (
+        select(p.position, p.batch, p.end_to_end_id, p.instruction_id, p.uetr, p.amount, p.status, p.reasons,
+               b.payment_information_id)
+        .join(t.batch, (b.transfer_id == p.transfer_id) & (b.position == p.batch))
+        .where(p.transfer_id == transfer_id, or_(*shared))
+    )  # fmt: skip
+
+
+def _agree(count: str | None, total: Decimal | None, known_count: int | None, known_total: Decimal | None) -> bool:
+    """A count and a sum that are told are those that we know."""
+    counted = count is None or not count.isdecimal() or int(count) == known_count
+    return counted and (total is None or total == known_total)
+
+
+def _has_batch(known: Mapping[str | None, list[Any]], said: BatchStatus) -> bool:
+    return any(
+        _agree(said.number_of_transactions, said.control_sum, row.payments, row.amount)
+        for row in known.get(said.payment_information_id, ())
+    )
+
+
+def _has_payment(before: Candidates, said: PaymentStatus) -> bool:
+    """One with a reference of those that are told and, where it is told, the amount."""
+    references = [r for r in (said.end_to_end_id, said.instruction_id, said.uetr) if r]
+    rows = [row for reference in references for row in before.get(reference, ())]
+    return not references or any(said.amount in (None, row.amount) for row in rows)
