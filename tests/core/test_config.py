@@ -203,7 +203,7 @@ MISTAKES = [
     ('every = "10m"', 'every = "10m"\n[bank.retry]\ngive_up_after = 0', 27, "bank.retry.give_up_after", "greater"),
     ('cut_off = "15:30"\n', "", 19, "bank.outbound[1].days", "go with a cut_off"),
     ('days = "mon-fri"', 'rejected = "processed"', 20, "bank.outbound[1].rejected", "taken for sent"),
-    ('"pain.001.001.09"', '"pain.001.001.99"', 15, "bank.outbound[1].messages[1]", "takes pain.001.001.03, pain"),
+    ('"pain.001.001.09"', '"pain.001.001.99"', 15, "bank.outbound[1].messages[1]", "takes pain.001.001.03 .08 .09"),
     ('"pain.001.001.09"', '"camt.053.001.08"', 15, "bank.outbound[1].messages[1]", "comes from the bank"),
     ('"camt.053.001.08"', '"pain.001.001.09"', 24, "bank.inbound[1].messages[1]", "goes to the bank"),
     ('"camt.053.001.08"', '"camt.053.001.99"', 24, "bank.inbound[1].messages[1]", "is not a message that h2h knows"),
