@@ -124,21 +124,20 @@ class Bank:
         return Paper(name=name, data=data)
 
     def _decided(self, order: Order, batches: list[DecidedBatch], number: int = 0) -> list[Paper]:
-        """The final word; now, or at the end of a day. Once more at the end of the day after, where it is repeated."""
+        """The final word; now, or at the end of a day. What comes after it does so at the end of the next one."""
         if self.scenario.answer_seconds == NEVER:
             return []
-        said = self._said(order, batches)
-        papers = [said, *self._handed_out(lambda later: 0 < later.number == number)]
-        day = self.state.day + self.scenario.answer_days
+        said, day = self._said(order, batches), self.state.day + self.scenario.answer_days
+        self._keep_back(self._handed_out(lambda later: 0 < later.number == number), day + 1)
         match self.scenario.repeat_answers:
             case Repeat.FILE:
                 self._keep_back([replace(said, name=self._paper("pain002")[1])], day + 1)
             case Repeat.MESSAGE:
                 self._keep_back([self._said(order, batches)], day + 1)
         if self.scenario.answer_days:
-            self._keep_back(papers, day)
+            self._keep_back([said], day)
             return []
-        return papers
+        return [said]
 
     def _said(self, order: Order, batches: list[DecidedBatch]) -> Paper:
         generation, (paper_id, name, at) = (self._generation(order), self._paper("pain002"))

@@ -142,12 +142,19 @@ def _table(header: str, values: dict[str, str]) -> str:
 
 @contextmanager
 def world(
-    folder: Path, scenario: Scenario | None = None, *, server_class: object = None, **options: object
+    folder: Path,
+    scenario: Scenario | None = None,
+    *,
+    server_class: object = None,
+    bank_clock: Clock | None = None,
+    **options: object,
 ) -> Iterator[tuple[World, BankServer]]:
     """A bank in a box and the world of its client. `server_class`: a bank that misbehaves."""
     folder.mkdir(parents=True, exist_ok=True)
     public = create_client_key(folder / "client_key")
-    faults = {"server_class": server_class} if server_class else {}
+    faults: dict[str, object] = {"server_class": server_class} if server_class else {}
+    if bank_clock:
+        faults["clock"] = bank_clock.now
     with BankServer(folder / "bank", scenario or Scenario(), authorized_keys=[public], **faults) as bank:  # type: ignore[arg-type]
         yield World(folder=folder, port=bank.port, fingerprint=bank.host_key_fingerprint, **options), bank  # type: ignore[arg-type]
 
