@@ -11,6 +11,7 @@ import fcntl
 import logging
 import os
 import re
+import shutil
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -19,7 +20,7 @@ from typing import BinaryIO
 
 from h2h.config import Outbound
 from h2h.errors import AlreadyRunning, FolderError, StillChanging, StoreError
-from h2h.folders import OURS, translated
+from h2h.folders import OURS, local_name, translated
 from h2h.model import TransferId
 from h2h.open_folder import OpenFolder
 from h2h.text import printable
@@ -126,6 +127,14 @@ class Foothold:
                 with suppress(FileNotFoundError), folder.inside(name) as filed:
                     found += _files(filed, name)
         return list({file.id: file for file in reversed(found)}.values())[::-1]
+
+    def leave(self, transfer_id: TransferId, name: str, source: BinaryIO) -> None:
+        """File a copy away of a file that was never dropped here: `filed` finds it as it finds the others."""
+        with translated(self.path), OpenFolder.at(self.path) as folder:
+            if not folder.has(OURS):
+                raise OSError(None, f"{OURS} is gone from it. Is its disk mounted?")
+            with folder.made(self._filed_in[0]) as place, place.create(local_name(transfer_id, name)) as file:
+                shutil.copyfileobj(source, file)
 
     @contextmanager
     def open(self, filed: Filed) -> Iterator[BinaryIO]:

@@ -25,6 +25,7 @@ from h2h.foothold import Foothold
 from h2h.ledger import Ledger
 from h2h.ledger.journal import Anchor, Chain
 from h2h.messages.catalog import Catalog
+from h2h.model import TransferId
 from h2h.outbound.decisions import Decisions
 from h2h.resources import root
 from h2h.witness import Head, Witness
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from h2h.confined import ConfinedReader
     from h2h.desk import Desk
     from h2h.ledger.rows import Transfer
+    from h2h.outbound.repair import Repair
     from h2h.stamp import TimeStamps
 
 log = logging.getLogger(__name__)
@@ -307,6 +309,22 @@ class Gateway:
         for foothold in self._all_footholds():
             if str(foothold.path) == transfer.watch:
                 foothold.note(self.ledger.journal.last())
+
+    @cached_property
+    def repair(self) -> Repair:
+        """Makes new files of what the banks refused."""
+        from h2h.outbound.repair import Repair
+
+        return Repair(
+            self.bank,
+            archive=self.archive,
+            reader=self.reader,
+            clock=self.clock,
+            same_payments_within=timedelta(days=self.settings.duplicates.days),
+            spool=self.data,
+            new_id=lambda: TransferId(new_id("T", self.clock.now())),
+            entered=self._note_decision,
+        )
 
     def _open_channel(self, bank: Bank) -> Channel:
         from h2h.channels.kinds import connect

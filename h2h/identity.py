@@ -2,6 +2,8 @@
 
 content_hash   what a file orders, however it is written down
 debtor_keys    the accounts that a file debits: a message id is used once for each
+new_uetr       a UETR for one payment of one file; the same whenever it is asked for
+derived_id     a new identification that shows from which it came
 Trace          a payment as its debtor sees it: the fingerprint's values, and what tells it from others like it
 """
 
@@ -9,13 +11,18 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import unicodedata
+import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from decimal import Decimal
 from typing import Any, NamedTuple
 
 from h2h.model import Batch, Judgement, Payment, PaymentFile
+
+MAX_ID = 35  # characters of an identification, as in MsgId
+_DERIVED = re.compile(r"-R[0-9]{1,3}$")
 
 NO_REFERENCE = frozenset({"NOTPROVIDED", "NOT PROVIDED", "NONREF"})
 
@@ -73,6 +80,18 @@ def account_key(account: str) -> str:
 def debtor_keys(batches: Sequence[Batch]) -> set[str]:
     """The debtor accounts of a file; one that names none counts as a debtor of its own."""
     return {account_key(b.debtor_iban or b.debtor_account or "") for b in batches}
+
+
+def new_uetr(seed: str, position: int) -> str:
+    """A version 4 UUID in lower case. `seed`: what no other file has."""
+    digest = hashlib.sha256(f"{seed}\0{position}".encode()).digest()
+    return str(uuid.UUID(bytes=digest[:16], version=4))
+
+
+def derived_id(old: str, number: int) -> str:
+    """The n-th that is derived from an identification, in its characters and at most 35: ABC, ABC-R1, ABC-R2."""
+    ending = f"-R{number}"
+    return _DERIVED.sub("", old)[: MAX_ID - len(ending)].rstrip() + ending
 
 
 class Traits(NamedTuple):

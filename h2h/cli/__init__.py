@@ -35,6 +35,7 @@ COMMANDS = {
     "export": "export",
     "convert": "converting",
     "resend": "deciding",
+    "repair": "repairing",
     "release": "deciding",
     "hold": "deciding",
     "cancel": "deciding",
@@ -48,7 +49,7 @@ SECTIONS = {
     "Set up": ("init", "check", "sandbox", "demo"),
     "Work": ("run", "send", "pull", "reread"),
     "Look": ("status", "files", "show", "payments", "statements", "validate", "inspect", "export", "convert"),
-    "Decide": ("resend", "release", "hold", "cancel", "resolve", "sent-by-hand", "confirm"),
+    "Decide": ("resend", "repair", "release", "hold", "cancel", "resolve", "sent-by-hand", "confirm"),
     "Prove": ("journal", "drill"),
 }
 DEFAULT_FILES = (Path("h2h.toml"), Path("/etc/h2h/h2h.toml"))

@@ -81,24 +81,24 @@ def _decide(ctx: click.Context, asked: Asked, act: Act, told: Told | None = None
     found, who = gateway.ledger.views.find_transfer(asked.transfer), person(gateway.data)
     before = gateway.ledger.transfers.get(found)
     if told:
-        _tell(told(gateway.ledger.cases.of(found), who))
+        tell(told(gateway.ledger.cases.of(found), who))
     would = act(gateway.rehearsal, found, who)
     if asked.dry_run:
         _print_rehearsed(before, would, asked)
         return 0
-    if told and not asked.yes and not _asked_once_more(would):
+    if told and not asked.yes and not asked_once_more(would):
         click.echo("Nothing was changed.", err=True)
         return 1
     _print_decided(gateway, before, act(gateway.decisions, found, who), asked)
     return 0
 
 
-def _tell(sentences: list[str]) -> None:
+def tell(sentences: list[str]) -> None:
     for sentence in sentences:
         click.echo(printed(local_times(f"- {sentence}")), err=True)
 
 
-def _asked_once_more(would: Transfer) -> bool:
+def asked_once_more(would: Transfer) -> bool:
     """On a terminal; a script has said what it wants."""
     return not sys.stdin.isatty() or click.confirm(f"Go on with {would.id}?", default=False, err=True)
 

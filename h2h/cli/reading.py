@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from h2h.gateway import Gateway
     from h2h.ledger.cases import Case
+    from h2h.ledger.lineage import SentAgain
     from h2h.ledger.payment_views import PaymentRow
     from h2h.ledger.views import FileRow, History, StatementRow
 
@@ -183,6 +184,9 @@ def _print_said(history: History) -> None:
             for r in history.reports
         ]  # fmt: skip
         _part(["answer", "on the", "reference", name, "reasons", "effect"], rows, [])
+    if history.sent_again:
+        rows = [[s.origin_payment, s.origin, s.transfer, word(s.state), s.payment] for s in history.sent_again]
+        _part(["payment", "of", "sent again in", "now", "as payment"], rows, ["payment", "as payment"])
     if history.statements:
         _part(STATEMENT_COLUMNS, [_statement_row(s) for s in history.statements], STATEMENT_NUMBERS)
 
@@ -247,6 +251,8 @@ def _print_payment(payment: PaymentRow) -> None:
     if not payment.answers:
         out.print(text("  answer  none yet", "cyan"))
     _print_booking(payment)
+    for step in payment.sent_again:
+        _print_step(payment, step)
     out.print()
 
 
@@ -256,6 +262,16 @@ def status_in_words(status: str | None, said: str | None = None) -> str:
 
     words = f"{status} {CODES[status].means}" if status in CODES else f"{status}"
     return f"{words} (the bank: {said!r})" if said else words
+
+
+def _print_step(payment: PaymentRow, step: SentAgain) -> None:
+    """Where it came from, or where it went on to."""
+    if step.transfer == payment.transfer:
+        line = text(f"  again   it was payment {step.origin_payment} of {step.origin}, and refused there")
+    else:
+        line = text(f"  again   sent again in {step.transfer} as payment {step.payment}, which is ")
+        line.append_text(word(step.state))
+    console().print(line)
 
 
 def _print_booking(payment: PaymentRow) -> None:

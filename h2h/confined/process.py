@@ -13,14 +13,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from typing import Any, BinaryIO, get_args
+from typing import Any, BinaryIO
 
 from h2h.confined.deaths import Death, Untouched
 from h2h.confined.limits import address_space
 from h2h.confined.wire import ATTENTION, MAX_BLOCK, Done, Garbled, Job, Ready, Setup, Want, Wire
 from h2h.errors import ReaderError
-from h2h.messages.refusal import Refusal
-from h2h.model import Finding, Record
 
 END_SECONDS = 5.0
 
@@ -75,7 +73,7 @@ class ReaderProcess:
             return False
         return self.clean and self._process.poll() is None and grown <= self._limits.memory // 4
 
-    def read(self, job: Job, source: BinaryIO, start: int) -> Iterator[Record | Finding | Refusal]:
+    def read(self, job: Job, source: BinaryIO, start: int) -> Iterator[Any]:
         """What it says about the file that begins at `start`. Raises Death, Untouched, and what the source raises."""
         self.clean = False
         handed = touched = 0
@@ -92,7 +90,7 @@ class ReaderProcess:
                 if touched > self._limits.handed(job.size):
                     raise self._killed("asked for more than the file has")
                 self._send(block, touched)
-            elif isinstance(word, (Finding, Refusal, *get_args(Record))):
+            elif isinstance(word, job.answers):
                 yield from items
             else:
                 self._ended_with(word)

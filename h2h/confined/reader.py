@@ -5,8 +5,9 @@ from __future__ import annotations
 import io
 import logging
 import os
-from collections.abc import Iterator, Sequence
-from typing import BinaryIO
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import Any, BinaryIO
 
 from h2h.confined.deaths import Death, Untouched, cause_of, finding_of
 from h2h.confined.limits import Limits
@@ -16,6 +17,7 @@ from h2h.confined.wire import Job, Setup
 from h2h.errors import ReaderError
 from h2h.messages.bounds import bounded
 from h2h.messages.catalog import Catalog
+from h2h.messages.orders import Selection
 from h2h.messages.refusal import Refusal
 from h2h.model import Finding, Record
 
@@ -55,6 +57,13 @@ class ConfinedReader:
         wanted = tuple(expected) if expected is not None else None
         return bounded(self._whole(source, strict, wanted, tuple(supplementary)))
 
+    def selected(self, source: BinaryIO, order: Selection) -> Iterator[bytes | Finding]:
+        """The bytes of a new file with some payments of the one in `source`; raises as `read` does.
+
+        Any finding is an ERROR: then the bytes are worth nothing.
+        """
+        return bounded(self._rewritten(source, partial(Job, selection=order)))
+
     def close(self) -> None:
         self._pool.close()
 
@@ -82,6 +91,16 @@ class ConfinedReader:
         if refusal:
             yield from self._why(refusal, source, start, size)
 
+    def _rewritten(self, source: BinaryIO, job: Callable[..., Job]) -> Iterator[bytes | Finding]:
+        start = source.tell()
+        size = source.seek(0, io.SEEK_END) - start
+        source.seek(start)
+        try:
+            yield from self._said(job(size=size, strict=True, expected=None), source, start)
+        except Death as death:
+            self._log(death)
+            yield finding_of(death, self._limits)
+
     def _why(self, refusal: Refusal, source: BinaryIO, start: int, size: int) -> Iterator[Record | Finding]:
         """The explanation; that the schema refuses the file is certain, whatever becomes of it."""
         source.seek(start)
@@ -98,7 +117,7 @@ class ConfinedReader:
             text = f"The schema refuses the file ({refusal.words}), and {cut}: {cause_of(death, self._limits)}."
             yield Finding(code="XSD_INVALID", severity=refusal.severity, text=text)
 
-    def _said(self, job: Job, source: BinaryIO, start: int) -> Iterator[Record | Finding | Refusal]:
+    def _said(self, job: Job, source: BinaryIO, start: int) -> Iterator[Any]:
         """What a process says of the file. One that was gone before it saw a byte says nothing against the file."""
         explains = job.refusal.namespace if job.refusal else None
         for _ in range(STARTS):

@@ -18,6 +18,7 @@ import msgspec
 
 from h2h.confined.limits import Limits
 from h2h.messages.catalog import MessageType
+from h2h.messages.orders import Selection
 from h2h.messages.refusal import Refusal
 from h2h.model import Balance, EntryDetail, Finding, Reason, Record
 
@@ -51,13 +52,19 @@ class Ready:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """A file of so many bytes is to be read, or its refusal to be explained."""
+    """A file of so many bytes is to be read, its refusal to be explained, or another one to be written from it."""
 
     size: int
     strict: bool
     expected: tuple[str, ...] | None
     supplementary: tuple[str, ...] = ()
     refusal: Refusal | None = None
+    selection: Selection | None = None
+
+    @property
+    def answers(self) -> tuple[type, ...]:
+        """What may be said about it."""
+        return (Finding, bytes) if self.selection else (Finding, Refusal, *get_args(Record))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

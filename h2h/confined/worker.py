@@ -21,6 +21,8 @@ from h2h.messages.bounds import bounded
 from h2h.messages.catalog import Catalog
 from h2h.messages.reading import explained, unexplained
 from h2h.messages.refusal import Refusal
+from h2h.messages.rewriting import rewritten
+from h2h.messages.selection import Selecting
 from h2h.messages.xml import TOLERATED_ENCODINGS
 from h2h.model import Finding, Record
 
@@ -91,7 +93,9 @@ def _served(wire: Wire, catalog: Catalog, limits: Limits) -> bool:
     return done == Done()
 
 
-def _items(job: Job, source: BinaryIO, catalog: Catalog) -> Iterable[Record | Finding | Refusal]:
+def _items(job: Job, source: BinaryIO, catalog: Catalog) -> Iterable[Record | Finding | Refusal | bytes]:
+    if job.selection is not None:
+        return bounded(rewritten(source, Selecting(job.selection)))
     if job.refusal is None:
         kept = job.supplementary
         return bounded(unexplained(source, catalog, strict=job.strict, expected=job.expected, supplementary=kept))

@@ -6,6 +6,7 @@ views      what people and programs read                                     jou
 exports    rows for other programs
 troubles   what does not work in a bank's folder
 people     decisions: hold, release, sent by hand, …; `rehearsal`: the same, and nothing stays
+repairs    new files of payments that the bank refused in another one; lineage
 cases      what is known of one transfer, for whoever has to decide about it
 restored   safe mode, after the ledger was put back from an older copy
 """
@@ -23,6 +24,7 @@ from h2h.ledger.exports import Exports
 from h2h.ledger.journal import Journal
 from h2h.ledger.messages import Messages
 from h2h.ledger.people import People
+from h2h.ledger.repairs import Repairs
 from h2h.ledger.restored import Restored
 from h2h.ledger.transfers import Transfers
 from h2h.ledger.troubles import Troubles
@@ -41,6 +43,8 @@ class Ledger:
         self.transfers = Transfers(self._database)
         self.people = People(partial(self._database.transaction, witnessed=True))
         self.rehearsal = People(self._database.rehearsal)
+        self.repairs = Repairs(partial(self._database.transaction, witnessed=True))
+        self.repair_rehearsal = Repairs(self._database.rehearsal)
         self.cases = Cases(self._database)
         self.messages = Messages(self._database)
         self.contacts = Contacts(self._database)

@@ -34,6 +34,8 @@ class Kept(Protocol):
     def bank(self) -> str: ...
     @property
     def sha256(self) -> str: ...
+    @property
+    def repair_of(self) -> TransferId | None: ...
 
 
 def live() -> ColumnElement[bool]:
@@ -136,8 +138,11 @@ def same_payments(connection: Connection, row: Kept, judgement: Judgement, since
     return find_repeats(judgement, earlier)
 
 
-def repeated_since(connection: Connection, row: Transfer) -> list[EarlierFile]:
-    """Live files taken or sent after this one, or still to be sent, that hold a payment of it once more."""
+def repeated_since(
+    connection: Connection, row: Transfer, positions: Collection[int] | None = None
+) -> list[EarlierFile]:
+    """Live files taken or sent after this one, or still to be sent, that hold a payment of it once more; one of those
+    at these positions, where they are given."""
     p, b = t.payment.c, t.batch.c
     own = (
         select(t.payment, b.debtor_account)
@@ -147,15 +152,19 @@ def repeated_since(connection: Connection, row: Transfer) -> list[EarlierFile]:
     files = _files(connection, row, row.received_at)
     later = _sightings(connection, row, row.received_at, files) if files else []
     ours = [seen for payment in connection.execute(own) if later and (seen := _trace(payment)) is not None]
+    ours = [seen for seen in ours if positions is None or seen.position in positions]
     found = {pair.earlier.file.id: pair.earlier.file for pair in same_pairs(ours, later) if pair.certain}
     return sorted(found.values(), key=lambda file: (file.received_at, file.id))
 
 
 def _looked_at(row: Kept, since: datetime) -> ColumnElement[bool]:
-    """Live transfers taken or sent since then, and those that are still to be sent, however old."""
+    """Live transfers taken or sent since then, and those that are still to be sent, however old.
+
+    Not the one that it repairs: which payments of that are alive is known by their positions (lineage.py).
+    """
     c = t.transfer.c
     lately = or_(c.received_at > since, c.sent_at > since, c.state.not_in([State.SENT, State.CANCELLED]))
-    return and_(c.id != row.id, lately, live())
+    return and_(c.id.not_in([row.id, row.repair_of or row.id]), lately, live())
 
 
 def _files(connection: Connection, row: Kept, since: datetime) -> dict[str, tuple[EarlierFile, bool]]:
@@ -183,7 +192,7 @@ def _sightings(
     for payment in connection.execute(_same_fingerprints(row, since)):
         file, contradicted = files[payment.transfer_id]
         seen = _trace(payment)
-        if seen is not None and (contradicted or not _refused(payment)):
+        if seen is not None and (contradicted or not refused(payment)):
             found.append(Earlier(file, seen))
     return sorted(found, key=lambda one: (one.file.received_at, one.file.id, one.trace.position))
 
@@ -205,7 +214,7 @@ def _same_fingerprints(row: Kept, since: datetime) -> Any:
     )  # fmt: skip
 
 
-def _refused(payment: Row[Any]) -> bool:
+def refused(payment: Row[Any]) -> bool:
     """The bank will not pay it. What it refused as a duplicate it has had before, and what is booked was paid."""
     if payment.status not in REFUSALS or payment.booked_by is not None:
         return False

@@ -24,6 +24,8 @@ CODES = {
     "ORIGIN_UNKNOWN": "a payment file was gone before its origin could be checked",
     "OUTBOUND_MESSAGE_CAME_IN": "a payment order came in from the bank",
     "PAYMENT_REPEATED": "one payment was in an earlier file",
+    "REPAIR_OF_REFUSED": "the file was made of payments that the bank refused in another one",
+    "REPAIR_IMPOSSIBLE": "something in a file cannot be carried over into a repair",
     "REPEATED_PAYMENTS": "some payments were in earlier files",
     "REPORT_AMBIGUOUS": "a report fits several files, or a status several payments",
     "REPORT_CONFLICT": "a status contradicts one that was final",

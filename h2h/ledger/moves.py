@@ -33,6 +33,7 @@ def enter(connection: Connection, new: Received, now: datetime) -> bool:
             raise Stale(f"{new.id} was taken with other content before.")
         return False
     values = {key: getattr(new, key) for key in ("id", "bank", "watch", "name", "sha256", "size")}
+    values |= {"repair_of": new.repair_of} if new.repair_of else {}
     fresh: dict[str, Any] = {"state": State.RECEIVED, "verdict": Verdict.NONE, "received_at": now}
     zeros: dict[str, Any] = {"attempts": 0, "failures": 0, "fence": 0, "version": 1}
     connection.execute(insert(t.transfer).values(**values, **fresh, **zeros))

@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, Select, or_, select
 
 from h2h.ledger import tables as t
+from h2h.ledger.lineage import SentAgain, sent_again
 from h2h.life import MEANS, Stage, stage_of
 from h2h.lifecycle import State
 from h2h.reasons import explained
@@ -45,6 +46,7 @@ class PaymentRow:
     reasons: list[dict[str, str]]
     answers: list[dict[str, Any]]
     booking: dict[str, Any] | None
+    sent_again: list[SentAgain]  # the steps by which it came here from another file, and went on to others
 
 
 def find_payments(
@@ -90,7 +92,7 @@ def _payment_row(connection: Connection, r: Row[Any]) -> PaymentRow:
         amount=r.amount, currency=r.currency, creditor_name=r.creditor_name, creditor_account=r.creditor_account,
         creditor_agent=r.creditor_agent, debtor_account=r.debtor_account, execution_date=r.execution_date,
         stage=stage, means=MEANS[stage], status=r.status, reasons=explained(r.reasons), answers=_answers(connection, r),
-        booking=_booking(connection, r),
+        booking=_booking(connection, r), sent_again=sent_again(connection, r.transfer_id, LIMIT, r.position),
     )  # fmt: skip
 
 

@@ -17,6 +17,7 @@ from h2h.ledger import tables as t
 from h2h.ledger.earlier import free_message_id, keep_message_id, repeated_since
 from h2h.ledger.early import apply_orphans
 from h2h.ledger.judged import forget_refusal
+from h2h.ledger.lineage import refuse_if_alive_elsewhere
 from h2h.ledger.moves import BANK, change_row, get_row, move_row
 from h2h.ledger.rows import Transfer
 from h2h.lifecycle import COMMANDS, Actor, State, Trigger, commands, move
@@ -173,8 +174,8 @@ def against_resending(row: Transfer, refusal_codes: set[str]) -> str | None:
             return None
         case State.SENT if row.verdict is Verdict.PARTIAL:
             return (
-                "the bank accepted a part of it, and would pay that part twice. Have the refused payments "
-                "put into a new file with a new message id."
+                "the bank accepted a part of it, and would pay that part twice. "
+                f"`h2h repair {row.id}` puts the refused payments into a new file."
             )
         case State.SENT:
             word = {Verdict.ACCEPTED: " and accepted it", Verdict.PENDING: " and is working on it"}
@@ -205,6 +206,7 @@ def _decide(connection: Connection, row: Transfer, trigger: Trigger, actor: Acto
     extra: dict[str, Any] = {"due_at": order.now if to is State.READY else None, "proposed_by": proposed_by}
     if to is State.READY:
         _refuse_if_booked(connection, row)
+        refuse_if_alive_elsewhere(connection, row)
         extra |= {"failures": 0, "verdict": Verdict.NONE, "verdict_by": None, "sent_at": None}
         extra |= {"late_allowed": order.late_allowed}
     if to is State.SENT:

@@ -50,11 +50,12 @@ class Transfer:
     lease_until: datetime | None
     fence: int
     version: int
+    repair_of: TransferId | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Received:
-    """A file that was claimed and kept in the archive."""
+    """A file that was claimed, or made of another one, and kept in the archive."""
 
     id: TransferId
     bank: str
@@ -62,6 +63,7 @@ class Received:
     name: str
     sha256: str
     size: int
+    repair_of: TransferId | None = None
 
 
 def received_of(transfer: Transfer) -> Received:
@@ -72,6 +74,7 @@ def received_of(transfer: Transfer) -> Received:
         name=transfer.name,
         sha256=transfer.sha256,
         size=transfer.size,
+        repair_of=transfer.repair_of,
     )
 
 

@@ -133,12 +133,26 @@ transfer = Table(
     Column("lease_until", Instant),
     Column("fence", Integer, nullable=False),
     Column("version", Integer, nullable=False),
+    Column("repair_of", String(32)),  # made of payments that the bank refused in that one
     Index("ix_transfer_due", "bank", "state", "due_at"),
     Index("ix_transfer_sha256", "sha256"),
     Index("ix_transfer_received_at", "received_at"),
     Index("ix_transfer_state", "state"),
     Index("ix_transfer_content_sha256", "content_sha256"),
     Index("ix_transfer_message_id", "bank", "message_id"),
+)
+
+lineage = Table(  # each payment of a repair: which one it was in the file repaired, and in the first file of all
+    "lineage",
+    metadata,
+    Column("transfer_id", ForeignKey("transfer.id"), primary_key=True),
+    Column("payment", Integer, primary_key=True),
+    Column("origin_id", ForeignKey("transfer.id"), nullable=False),
+    Column("origin_payment", Integer, nullable=False),
+    Column("root_id", ForeignKey("transfer.id"), nullable=False),
+    Column("root_payment", Integer, nullable=False),
+    Index("ix_lineage_origin", "origin_id", "origin_payment"),
+    Index("ix_lineage_root", "root_id", "root_payment"),
 )
 
 used_message_id = Table(  # the key decides: one transfer for each debtor account, as long as the id is in use

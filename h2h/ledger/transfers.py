@@ -16,7 +16,8 @@ from h2h.errors import Stale
 from h2h.ledger import tables as t
 from h2h.ledger.attempts import announce, begin, complete, taken
 from h2h.ledger.database import Database, changed_one
-from h2h.ledger.moves import GATEWAY, enter, enter_judgement
+from h2h.ledger.lineage import against_sending
+from h2h.ledger.moves import BANK, GATEWAY, enter, enter_judgement
 from h2h.ledger.moves import NO_LEASE as _NO_LEASE
 from h2h.ledger.moves import change_row as _change
 from h2h.ledger.moves import get_row as _get
@@ -160,7 +161,8 @@ class Transfers:
     ) -> Transfer | None:
         """Own the transfer for a while: READY becomes STAGING with a new attempt; PUBLISHING stays, to be reconciled.
 
-        None where somebody else was quicker, and in safe mode.
+        None where somebody else was quicker, and in safe mode; and a repair is HELD instead where a payment of it may
+        be paid in the file that it repairs after all.
         """
         with self._database.transaction() as connection:
             row = _get(connection, transfer.id)
@@ -170,6 +172,19 @@ class Transfers:
             if row.state is State.PUBLISHING:
                 return _change(connection, row, now, "reconcile", GATEWAY, {"owner": owner}, **held)
             if in_safe_mode(connection):
+                return None
+            if row.repair_of and (why := against_sending(connection, row)):
+                held_back: dict[str, Any] = {"due_at": None, "proposed_by": BANK}
+                _move(
+                    connection,
+                    row,
+                    Trigger.NAMED_BY_BANK,
+                    Actor.BANK,
+                    now,
+                    reason=why,
+                    data={"reason": why},
+                    **held_back,
+                )
                 return None
             number = row.attempts + 1
             temporary, remote = names(row, number, lambda path: taken(connection, row, path))

@@ -18,6 +18,7 @@ from h2h.errors import UsageError
 from h2h.ledger import tables as t
 from h2h.ledger.database import Database
 from h2h.ledger.findings import load_findings
+from h2h.ledger.lineage import SentAgain, sent_again
 from h2h.ledger.messages import MessageState
 from h2h.ledger.payment_views import LIMIT, PaymentRow, dicts, find_payments, payments_of
 from h2h.ledger.troubles import TroubleRow, troubles_now
@@ -76,6 +77,7 @@ class History:
     batches: list[dict[str, Any]]
     reports: list[dict[str, Any]]
     statements: list[StatementRow]
+    sent_again: list[SentAgain]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -184,6 +186,7 @@ class Views:
                 batches=dicts(connection, _of(t.batch, file_id, t.batch.c.position)),
                 reports=_reports(connection, row, outbound is not None),
                 statements=[_statement_row(r) for r in connection.execute(_statements_of(file_id))],
+                sent_again=sent_again(connection, file_id, LIMIT),
             )
 
     def payments(

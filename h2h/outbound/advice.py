@@ -11,6 +11,7 @@ from itertools import chain
 
 from h2h.ledger.cases import Case, Evidence, Said
 from h2h.ledger.people import NOTHING, what_now
+from h2h.ledger.transfers import Transfer
 from h2h.lifecycle import State
 from h2h.model import Severity
 from h2h.verdicts import StatusStep, Verdict
@@ -33,9 +34,10 @@ def next_steps(case: Case) -> list[str]:
     """What to do now, the safe things only."""
     row = case.transfer
     if row.verdict is Verdict.PARTIAL:
-        return ["Have the refused payments put into a new file with a new message id; never send this one again."]
+        return [f"Never send this one again. {_repair(row)}"]
     if row.state is not State.UNCERTAIN:
-        return [] if (now := what_now(row)) == NOTHING else [now]
+        now = [] if (possible := what_now(row)) == NOTHING else [possible]
+        return [*now, _repair(row)] if row.verdict is Verdict.REJECTED and row.verdict_by is None else now
     if case.booked:
         return [f"The bank has paid from it: `h2h resolve {row.id} --bank-has-it` closes it."]
     what = f"{row.payments} payments, sum {row.control_sum} {'/'.join(row.currencies or ())}"
@@ -45,6 +47,10 @@ def next_steps(case: Case) -> list[str]:
     ]
     second = "a second person confirms with" if row.proposed_by is None else f"{row.proposed_by} said so; another runs"
     return [*steps, f"If it has nothing: `h2h resolve {row.id} --send-again --reason …`; {second} the same command."]
+
+
+def _repair(row: Transfer) -> str:
+    return f"`h2h repair {row.id} --reason …` puts what the bank refused into a new file, and holds it."
 
 
 def evidence_line(found: Evidence) -> str:

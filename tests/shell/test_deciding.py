@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 import os
 import pty
+import re
+import sqlite3
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -103,6 +106,48 @@ def test_a_dry_run_says_what_would_happen_and_changes_nothing(made: Office, comm
 
 def test_a_dry_run_refuses_what_would_be_refused(made: Office) -> None:
     assert "the bank has it since" in made.refused("resend", made.ids["A"], "--dry-run")
+
+
+def settled_here(office: Office) -> Office:
+    """The copy as if its files had always been taken from its own folder."""
+    folder = office.config.parent
+    with closing(sqlite3.connect(folder / "data" / "h2h.db")) as ledger, ledger:
+        ledger.execute("UPDATE transfer SET watch = ?", (str(folder / "erp" / "out"),))
+    return office
+
+
+def test_a_repair_says_what_is_inside_and_a_dry_run_stores_nothing(made: Office) -> None:
+    office, old, files = made, made.ids["R"], made.json("files")
+    done = office.run("repair", old, "--reason", "mended", "--dry-run")
+    assert "The new file has the message id MSG-R-R1 and holds 1 of the 1 payments" in done.stderr
+    assert "10.01 EUR to " in done.stderr
+    assert re.search(r'was refused: AM04 .*"no cover', done.stderr)
+    assert f"A new transfer would be HELD, a repair of {old}. Nothing was changed." in done.stdout
+    assert office.json("files") == files
+    [would] = office.json("repair", old, "--reason", "mended", "--dry-run")
+    assert (would["transfer"], would["of"], would["payments"], would["state"]) == (None, old, [1], "HELD")
+
+
+def test_a_repair_is_made_once_and_both_files_show_it(office: Office) -> None:
+    old = settled_here(office).ids["R"]
+    [made] = office.json("repair", old, "--reason", "mended", "--execution-date", "2026-11-24")
+    assert (made["state"], made["message_id"], made["not_inside"]) == ("HELD", "MSG-R-R1", {})
+    assert "sent again in" in office.refused("repair", old)
+    assert re.search(rf"1 +{old} +{made['transfer']} +HELD +1", office.run("show", old).stdout)
+    told = office.run("payments", "MSG-R-1").stdout
+    assert f"again   sent again in {made['transfer']} as payment 1, which is HELD" in told
+    assert f"again   it was payment 1 of {old}, and refused there" in told
+    assert "may be paid, or was, in" in office.refused("resend", old)
+
+
+def test_what_was_refused_names_the_repair_and_what_was_accepted_does_not(made: Office) -> None:
+    assert f"`h2h repair {made.ids['R']} --reason …` puts what" in made.run("show", made.ids["R"]).stdout
+    assert "h2h repair" not in made.run("show", made.ids["A"]).stdout
+    assert "the bank's word on it is ACCEPTED" in made.refused("repair", made.ids["A"])
+    assert (
+        "Invalid value for '--execution-date'"
+        in made.run("repair", made.ids["R"], "--reason", "so", "--execution-date", "24.11.", status=2).stderr
+    )
 
 
 @pytest.mark.parametrize(("typed", "state"), [(b"y\n", "READY"), (b"n\n", "FAILED")])

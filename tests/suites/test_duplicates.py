@@ -518,6 +518,8 @@ def back_to_the_first(url: str) -> None:
         *(f"ALTER TABLE report DROP COLUMN {name}" for name in ("amount", "said")),
         *(f"DROP INDEX {name}" for name in indexes),
         "DROP TABLE used_message_id",
+        "DROP TABLE lineage",
+        "ALTER TABLE transfer DROP COLUMN repair_of",
         "ALTER TABLE transfer DROP COLUMN content_sha256",
         "ALTER TABLE payment DROP COLUMN fingerprint",
         f"CREATE UNIQUE INDEX uq_transfer_message_id ON transfer (bank, message_id) WHERE {unfinished}",
