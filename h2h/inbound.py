@@ -36,6 +36,7 @@ from h2h.model import (
     Severity,
     Statement,
     StatementFile,
+    StatementNote,
     StatusReport,
 )
 from h2h.records import plain
@@ -291,7 +292,7 @@ def reading_of(items: Iterable[Record | Finding]) -> Reading:
 def _booked(records: Iterable[Record], statements: Collection[int]) -> Iterator[Record]:
     """Without the statements that were known already: the ERP gets each once, too."""
     for record in records:
-        position = {Statement: "position", Entry: "statement"}.get(type(record))
+        position = {Statement: "position", Entry: "statement", StatementNote: "statement"}.get(type(record))
         if position is None or getattr(record, position) in statements:
             yield record
 

@@ -1,4 +1,4 @@
-"""The frozen records that every layer speaks in.
+"""The frozen records that every layer speaks in; those of what banks say stand in reported.py and booked.py.
 
 Records of messages mirror the ISO 20022 elements they are read from. Amounts are Decimal with their currency;
 dates and times of the bank or the ERP stay the text that stood in the file (they may lack a zone, or carry one on a
@@ -14,6 +14,16 @@ from decimal import Context, Decimal, Inexact, InvalidOperation, localcontext
 from enum import StrEnum
 from typing import NewType
 
+from h2h.booked import Balance as Balance
+from h2h.booked import Entry as Entry
+from h2h.booked import EntryDetail as EntryDetail
+from h2h.booked import Statement as Statement
+from h2h.booked import StatementFile as StatementFile
+from h2h.booked import StatementNote as StatementNote
+from h2h.reported import BatchStatus as BatchStatus
+from h2h.reported import PaymentStatus as PaymentStatus
+from h2h.reported import Reason as Reason
+from h2h.reported import StatusReport as StatusReport
 from h2h.text import one_line
 
 TransferId = NewType("TransferId", str)
@@ -148,186 +158,18 @@ class Judgement:
         return self.good and any(f.severity is Severity.HOLD for f in self.findings)
 
 
-# pain.002: the bank's word on it. Document order: StatusReport, then each BatchStatus followed by its PaymentStatuses.
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reason:
-    """StsRsnInf or RtrRsn: an external code, or the bank's own, and its words (pieces of AddtlInf joined)."""
-
-    code: str | None = None
-    proprietary: str | None = None
-    text: str | None = None
-    originator: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StatusReport:
-    """GrpHdr and OrgnlGrpInfAndSts of a pain.002. `status` is None where the bank gave no group status."""
-
-    message: str
-    message_id: str | None
-    created_at: str | None
-    original_message_id: str | None
-    original_message: str | None
-    original_number_of_transactions: str | None = None
-    original_control_sum: Decimal | None = None
-    status: str | None = None
-    reasons: tuple[Reason, ...] = ()
-    line: int | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BatchStatus:
-    """One OrgnlPmtInfAndSts; `position` counts from 1 in the report."""
-
-    position: int
-    payment_information_id: str | None
-    number_of_transactions: str | None = None
-    control_sum: Decimal | None = None
-    status: str | None = None
-    reasons: tuple[Reason, ...] = ()
-    line: int | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PaymentStatus:
-    """One TxInfAndSts. `batch` is the position of its BatchStatus, 0 where it stands outside of any."""
-
-    position: int
-    batch: int
-    payment_information_id: str | None = None
-    status_id: str | None = None
-    instruction_id: str | None = None
-    end_to_end_id: str | None = None
-    uetr: str | None = None
-    status: str | None = None
-    reasons: tuple[Reason, ...] = ()
-    amount: Decimal | None = None
-    currency: str | None = None
-    accepted_at: str | None = None
-    account_servicer_reference: str | None = None
-    line: int | None = None
-
-
-# camt.053: what happened on the account. Document order: StatementFile, then each Statement followed by its Entries.
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StatementFile:
-    """GrpHdr of a camt.053; the page stands here in the 2009 generation."""
-
-    message: str
-    message_id: str | None
-    created_at: str | None = None
-    page_number: str | None = None
-    last_page: bool | None = None
-    line: int | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Balance:
-    """One Bal. `type` is the code (OPBD, CLBD, …) or the proprietary word; `direction` CRDT or DBIT."""
-
-    type: str | None
-    amount: Decimal | None
-    currency: str | None
-    direction: str | None
-    date: str | None = None
-
-    @property
-    def signed(self) -> Decimal | None:
-        """The amount, negative for a debit balance; None where amount or direction is missing."""
-        return signed(self.amount, self.direction)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Statement:
-    """One Stmt without its entries. `position` counts from 1 in the file."""
-
-    position: int
-    statement_id: str | None
-    electronic_sequence_number: str | None = None
-    legal_sequence_number: str | None = None
-    created_at: str | None = None
-    period_from: str | None = None
-    period_to: str | None = None
-    copy_duplicate: str | None = None
-    page_number: str | None = None
-    last_page: bool | None = None
-    iban: str | None = None
-    account: str | None = None  # Othr/Id where there is no IBAN
-    currency: str | None = None
-    owner: str | None = None
-    servicer: str | None = None  # BIC, else name
-    balances: tuple[Balance, ...] = ()
-    line: int | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EntryDetail:
-    """One TxDtls. Amount and direction are those of the details, else those of the entry where it has only one."""
-
-    position: int
-    message_id: str | None = None
-    payment_information_id: str | None = None
-    instruction_id: str | None = None
-    end_to_end_id: str | None = None
-    transaction_id: str | None = None
-    uetr: str | None = None
-    mandate_id: str | None = None
-    account_servicer_reference: str | None = None
-    amount: Decimal | None = None
-    currency: str | None = None
-    direction: str | None = None
-    instructed_amount: Decimal | None = None
-    instructed_currency: str | None = None
-    debtor_name: str | None = None
-    debtor_account: str | None = None
-    creditor_name: str | None = None
-    creditor_account: str | None = None
-    remittance: tuple[str, ...] = ()  # every Ustrd, in order
-    structured: tuple[str, ...] = ()  # every CdtrRefInf/Ref, in order
-    return_reason: Reason | None = None
-    additional_information: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
-    """One Ntry. The sign comes from `direction` (CdtDbtInd) alone; `reversal` never flips it."""
-
-    position: int  # in its statement, from 1
-    statement: int
-    amount: Decimal | None
-    currency: str | None
-    direction: str | None
-    reversal: bool | None = None
-    status: str | None = None
-    reference: str | None = None
-    booking_date: str | None = None
-    value_date: str | None = None
-    account_servicer_reference: str | None = None
-    transaction_code: str | None = None  # domain/family/sub-family, as in PMNT/ICDT/ESCT
-    proprietary_code: str | None = None
-    batch_message_id: str | None = None  # NtryDtls/Btch
-    batch_payment_information_id: str | None = None
-    batch_number_of_transactions: str | None = None
-    additional_information: str | None = None
-    details: tuple[EntryDetail, ...] = ()
-    line: int | None = None
-
-    @property
-    def signed(self) -> Decimal | None:
-        return signed(self.amount, self.direction)
-
-
-Record = PaymentFile | Batch | Payment | StatusReport | BatchStatus | PaymentStatus | StatementFile | Statement | Entry
-
-
-def signed(amount: Decimal | None, direction: str | None) -> Decimal | None:
-    if amount is None or direction not in ("CRDT", "DBIT"):
-        return None
-    return amount if direction == "CRDT" else amount.copy_negate()
+Record = (
+    PaymentFile
+    | Batch
+    | Payment
+    | StatusReport
+    | BatchStatus
+    | PaymentStatus
+    | StatementFile
+    | Statement
+    | Entry
+    | StatementNote
+)
 
 
 def total(amounts: Iterable[Decimal | None]) -> Decimal:

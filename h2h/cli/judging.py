@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from h2h.model import Judgement
     from h2h.rules import Terms
 
-PARTS = {"addresses": "address", "balances": "balance", "reasons": "reason", "details": "detail"}
 FILES = click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 
 
@@ -184,11 +183,10 @@ def _print_inspected(found: dict[str, Any]) -> None:
     out = console()
     out.print(text(f"{found['file']}: {found['message'] or 'not read'} {found['message_id'] or ''}", "bold"))
     for record in found["records"]:
-        values = {k: v for k, v in record.items() if k not in ("record", "line", *PARTS)}
+        values = {k: v for k, v in record.items() if k not in ("record", "line")}
         out.print(text(f"  {record['record']:<14} ").append_text(text(_pairs(values))))
-        for part, each in PARTS.items():
-            for inner in record.get(part, ()):
-                out.print(text(f"    {each:<12} {_pairs(inner)}", "dim"))
+        for line in _within(values, "    "):
+            out.print(text(line, "dim"))
     for finding in found["findings"]:
         place = f" (line {finding['line']})" if finding["line"] else ""
         out.print(
@@ -198,5 +196,23 @@ def _print_inspected(found: dict[str, Any]) -> None:
         )
 
 
-def _pairs(values: dict[str, Any]) -> str:
-    return "  ".join(f"{k}={v}" for k, v in values.items() if not isinstance(v, list | dict))
+def _within(values: dict[str, Any], indent: str) -> Iterator[str]:
+    """A line for each record that is in this one, and below it those that are in that one."""
+    for name, value in values.items():
+        for inner in value if isinstance(value, list) else ():
+            if isinstance(inner, dict):
+                yield f"{indent}{name:<12} {_pairs(inner)}"
+                yield from _within(inner, indent + "  ")
+
+
+def _pairs(values: dict[str, Any], prefix: str = "") -> str:
+    """Values, lists of values, and single records; lists of records have lines of their own."""
+    pairs: list[str] = []
+    for name, value in values.items():
+        if isinstance(value, dict):
+            pairs.append(_pairs(value, f"{prefix}{name}."))
+        elif not isinstance(value, list):
+            pairs.append(f"{prefix}{name}={value}")
+        elif all(isinstance(each, str) for each in value):
+            pairs.append(f"{prefix}{name}={' | '.join(value)}")
+    return "  ".join(pairs)

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import socket
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass, fields, is_dataclass
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, get_args, get_origin, get_type_hints
 
 import msgspec
 
@@ -20,13 +21,14 @@ from h2h.confined.limits import Limits
 from h2h.messages.catalog import MessageType
 from h2h.messages.orders import Selection
 from h2h.messages.refusal import Refusal
-from h2h.model import Balance, EntryDetail, Finding, Reason, Record
+from h2h.model import Finding, Record
 
 USUAL_FRAME = 1 << 17
 MAX_FRAME = 32 << 20
 MAX_BLOCK = 1 << 18
 ATTENTION = 4_096  # bytes; what a word costs, however short
 MAX_EXPONENT = 64
+MANY = 100  # records in one
 _HEADER = struct.Struct("!BI")
 _COUNT = struct.Struct("!BI")
 _ARRAY = 0xDD  # MessagePack: an array whose length follows in 32 bits
@@ -105,7 +107,7 @@ class Batch:
     def add(self, item: object) -> None:
         self.kind = type(item)
         self.count += 1
-        _ENCODER.encode_into(item, self.body, -1)
+        _ENCODER.encode_into(_sayable(item), self.body, -1)
 
 
 class Wire:
@@ -164,23 +166,68 @@ def _path(kind: type, value: object) -> Any:
     raise NotImplementedError
 
 
-def _amounts(kind: type) -> tuple[str, ...]:
-    """The fields in which amounts are, or records that have some."""
-    described = fields(kind) if is_dataclass(kind) else ()
-    return tuple(field.name for field in described if "Decimal" in str(field.type) or "tuple[" in str(field.type))
+class _Form:
+    """What the records of one type are made of: which fields hold records, and which hold amounts, however deep."""
+
+    def __init__(self, kind: type) -> None:
+        hints = get_type_hints(kind)
+        self.defaults = {field.name: field.default for field in fields(kind)}
+        self.nested = tuple(name for name in hints if any(map(is_dataclass, _within(hints[name]))))
+        self.lists = tuple(name for name in self.nested if get_origin(hints[name]) is tuple)
+        self.amounts = tuple(name for name in hints if Decimal in _deep(hints[name]))
+
+
+def _within(hint: Any) -> Iterator[Any]:
+    """The types that a field may hold."""
+    yield hint
+    for inner in get_args(hint):
+        yield from _within(inner)
+
+
+def _deep(hint: Any) -> set[Any]:
+    """The types that a field may hold, and those that these records may hold."""
+    found = set(_within(hint))
+    for kind in [each for each in found if is_dataclass(each)]:
+        found |= {deeper for inner in get_type_hints(kind).values() for deeper in _deep(inner)}
+    return found
+
+
+def _sayable(item: Any) -> Any:
+    """The record itself, or, where many are in it, only what is said: less to hand over, and more work to read."""
+    form = _FORMS.get(type(item))
+    if form is None or all(len(getattr(item, name)) <= MANY for name in form.lists):
+        return item
+    return _lean(item, form)
+
+
+def _lean(item: Any, form: _Form) -> dict[str, Any]:
+    values = ((name, getattr(item, name), default) for name, default in form.defaults.items())
+    said = {name: value for name, value, default in values if value is not default}
+    return {name: _encoded(value) if name in form.nested else value for name, value in said.items()}
+
+
+def _encoded(value: Any) -> Any:
+    """Nested records, each encoded at once: 100,000 of them would take much memory as something else."""
+    if isinstance(value, tuple):
+        return [_encoded(each) for each in value]
+    return msgspec.Raw(_ENCODER.encode(_lean(value, _FORMS[type(value)])))
 
 
 def _sound(item: Any) -> bool:
     """Whether every amount can be reckoned with and shown: as text, Decimal takes NaN and 1E+999999, too."""
-    for name in _AMOUNTS[type(item)]:
-        value = getattr(item, name)
-        if isinstance(value, Decimal) and not (value.is_finite() and abs(value.adjusted()) <= MAX_EXPONENT):
-            return False
-        if isinstance(value, tuple) and not all(_sound(each) for each in value if type(each) in _AMOUNTS):
-            return False
-    return True
+    form = _FORMS.get(type(item))
+    return form is None or all(_reckonable(getattr(item, name)) for name in form.amounts)
+
+
+def _reckonable(value: Any) -> bool:
+    if value is None or value == ():
+        return True
+    if isinstance(value, Decimal):
+        return value.is_finite() and abs(value.adjusted()) <= MAX_EXPONENT
+    return all(map(_sound, value)) if isinstance(value, tuple) else _sound(value)
 
 
 _ENCODER = msgspec.msgpack.Encoder(enc_hook=str)
 _DECODERS = [msgspec.msgpack.Decoder(list[kind], dec_hook=_path) for kind in TYPES]  # type: ignore[valid-type]
-_AMOUNTS = {kind: _amounts(kind) for kind in (*TYPES, Balance, EntryDetail, Reason)}
+_RECORDS = {kind for record in get_args(Record) for kind in _deep(record) if isinstance(kind, type)}
+_FORMS = {kind: _Form(kind) for kind in _RECORDS if is_dataclass(kind)}

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import h2h.channels.sftp
 import h2h.desk
-import h2h.messages.camt053
+import h2h.messages.camt05x
 import h2h.messages.pain001
 import h2h.messages.pain002  # noqa: F401 - imported once, for all
 from h2h.clock import Clock

@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Any
 
 # Where a record stands, which its order in the output tells.
-PLACES = frozenset({"position", "statement", "line"})
+PLACES = frozenset({"position", "statement", "batch", "line"})
 
 
 class Why(StrEnum):

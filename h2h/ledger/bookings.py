@@ -9,7 +9,6 @@ left unmatched.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -19,7 +18,7 @@ from h2h.identity import NO_REFERENCE
 from h2h.ledger import tables as t
 from h2h.ledger.statements import CLOSING, OPENING, Standing, account_of, balance, continuity, standing
 from h2h.lifecycle import State
-from h2h.model import Entry, EntryDetail, Finding, InboundId, Record, Severity, Statement, StatementFile, total
+from h2h.model import Entry, EntryDetail, Finding, InboundId, Record, Severity, Statement, total
 from h2h.records import plain, plain_entry
 from h2h.rules import balances_add_up
 from h2h.verdicts import REFUSALS
@@ -47,17 +46,9 @@ def _statements(records: Sequence[Record]) -> Iterator[tuple[Statement, list[Ent
     for record in records:
         if isinstance(record, Entry):
             entries.setdefault(record.statement, []).append(record)
-    head = next((r for r in records if isinstance(r, StatementFile)), None)
     for record in records:
         if isinstance(record, Statement):
-            yield _paged(record, head), entries.get(record.position, [])
-
-
-def _paged(statement: Statement, head: StatementFile | None) -> Statement:
-    """With its page: in the 2009 generation that stands in the header of the file."""
-    if head is None or statement.page_number is not None:
-        return statement
-    return replace(statement, page_number=head.page_number, last_page=head.last_page)
+            yield record, entries.get(record.position, [])
 
 
 def _repeated(statement: Statement, known: Row[Any]) -> Finding:

@@ -14,6 +14,7 @@ from typing import NamedTuple, Protocol
 
 from h2h.messages.xml import BLANKS, Node
 from h2h.model import Reason, Record
+from h2h.reported import Money
 
 FULL_PIECE = 105  # characters in which banks cut their words, in mid-word (AddtlInf)
 MAX_DIGITS = 64
@@ -21,6 +22,36 @@ MAX_DIGITS = 64
 _PLAIN = re.compile(r"[0-9]+(?:\.[0-9]+)?")
 _DECIMAL = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)")
 _FLAGS = {"true": True, "1": True, "false": False, "0": False}
+_FIRST_ROOTS = {"pain.001.001.02": "CstmrCdtTrfInitn", "pain.002.001.02": "CstmrPmtStsRpt"}
+_VERSION = re.compile(r"V[0-9]{2}")
+# In the order in which they are taken; what the first versions (2006) had follows what is used today.
+_ACCOUNT_IDS = (("Othr", "Id"), ("BBAN",), ("UPIC",), ("PrtryAcct", "Id"))
+_AGENT_IDS = (
+    ("BICFI",),
+    ("BIC",),
+    ("ClrSysMmbId", "MmbId"),
+    ("LEI",),
+    ("Othr", "Id"),
+    ("CmbndId", "BIC"),
+    ("ClrSysMmbId", "Id"),
+    ("ClrSysMmbId", "Prtry"),
+    ("PrtryId", "Id"),
+)
+_AGENT_NAMES = (("Nm",), ("NmAndAdr", "Nm"), ("CmbndId", "Nm"))
+_PARTY_IDS = (
+    ("OrgId", "AnyBIC"),
+    ("OrgId", "BICOrBEI"),
+    ("OrgId", "BIC"),
+    ("OrgId", "LEI"),
+    ("OrgId", "Othr", "Id"),
+    ("PrvtId", "Othr", "Id"),
+    ("OrgId", "PrtryId", "Id"),
+    ("OrgId", "BkPtyId"),
+    ("OrgId", "TaxIdNb"),
+    ("PrvtId", "OthrId", "Id"),
+    ("PrvtId", "CstmrNb"),
+    ("PrvtId", "TaxIdNb"),
+)
 
 
 class Fault(NamedTuple):
@@ -51,7 +82,15 @@ class HeadReader(Protocol):
 
 
 class GroupReader(Protocol):
-    def __call__(self, node: Node, *, position: int, faults: Faults) -> Record: ...
+    """`head` is the record of the message's head."""
+
+    def __call__(self, node: Node, *, position: int, head: Record, faults: Faults) -> Record: ...
+
+
+class TailReader(Protocol):
+    """None where there is nothing in it."""
+
+    def __call__(self, node: Node, *, group: int) -> Record | None: ...
 
 
 class ItemReader(Protocol):
@@ -65,7 +104,8 @@ class Shape:
     """A message as a stream: a head, then groups, each with a head of its own followed by its items.
 
     `message`, `group` and `item` are local names. `incomplete` says of a record, made of what stands before the first
-    group or item, that more of it must be waited for: the items are kept back until their group ends.
+    group or item, that more of it must be waited for: the items are kept back until their group ends. `tail` is an
+    element of the group that stands after its items, and is a record of its own.
     """
 
     message: str
@@ -75,6 +115,8 @@ class Shape:
     read_group: GroupReader
     read_item: ItemReader
     incomplete: Callable[[Record], bool] = never
+    tail: str = ""
+    read_tail: TailReader | None = None
 
     @property
     def repeated(self) -> tuple[str, str]:
@@ -127,27 +169,71 @@ def name(party: Node | None) -> str | None:
     return party.text("Nm") or party.text("Pty", "Nm") or party.text("Agt", "FinInstnId", "Nm")
 
 
+def money(leaf: Node | None, faults: Faults) -> Money | None:
+    return Money(amount=amount(leaf, faults), currency=currency(leaf)) if leaf else None
+
+
 def iban(account: Node | None) -> str | None:
     return account.text("Id", "IBAN") if account else None
 
 
 def other_account(account: Node | None) -> str | None:
-    return account.text("Id", "Othr", "Id") if account else None
+    """The identification of an account that is no IBAN."""
+    ids = account.node("Id") if account else None
+    return first_of(ids, _ACCOUNT_IDS) if ids else None
+
+
+def account_number(account: Node | None) -> str | None:
+    return iban(account) or other_account(account)
 
 
 def bic(agent: Node | None) -> str | None:
     return (agent.text("FinInstnId", "BICFI") or agent.text("FinInstnId", "BIC")) if agent else None
 
 
+def agent_id(agent: Node | None) -> str | None:
+    """BIC, else the number in a clearing system, LEI or another identification."""
+    ids = agent.node("FinInstnId") if agent else None
+    return first_of(ids, _AGENT_IDS) if ids else None
+
+
+def agent_name(agent: Node | None) -> str | None:
+    ids = agent.node("FinInstnId") if agent else None
+    return first_of(ids, _AGENT_NAMES) if ids else None
+
+
+def agent_word(agent: Node | None) -> str | None:
+    """The shortest by which an agent is known: BIC, else another identification, else its name."""
+    return agent_id(agent) or agent_name(agent)
+
+
+def party_id(party: Node | None) -> str | None:
+    """BIC, LEI or another identification; of an agent in place of a party (2019) that of the agent."""
+    if party is None:
+        return None
+    ids = party.node("Id") or party.node("Pty", "Id")
+    return first_of(ids, _PARTY_IDS) if ids else agent_id(party.node("Agt"))
+
+
+def first_of(node: Node, paths: Iterable[tuple[str, ...]]) -> str | None:
+    """The value at the first of these paths that has one."""
+    return next((value for path in paths if (value := node.text(*path))), None)
+
+
 def reason(node: Node) -> Reason:
-    """StsRsnInf or RtrInf."""
-    originator = node.node("Orgtr")
+    """StsRsnInf or RtrInf; in the first versions its parts have longer names."""
+    said, originator = node.node("Rsn") or node.node("StsRsn"), node.node("Orgtr") or node.node("StsOrgtr")
     return Reason(
-        code=node.text("Rsn", "Cd"),
-        proprietary=node.text("Rsn", "Prtry"),
-        text=joined(piece.value for piece in node.nodes("AddtlInf")),
-        originator=_originator(originator) if originator else None,
+        code=said.text("Cd") if said else None,
+        proprietary=said.text("Prtry") if said else None,
+        text=joined(piece.value for piece in (node.nodes("AddtlInf") or node.nodes("AddtlStsRsnInf"))),
+        originator=name(originator) or party_id(originator),
     )
+
+
+def root_of(name: str) -> str:
+    """The message element's name, without the version that the first versions have in it."""
+    return _FIRST_ROOTS.get(name) or _VERSION.sub("", name)
 
 
 def joined(pieces: Iterable[str]) -> str | None:
@@ -156,9 +242,3 @@ def joined(pieces: Iterable[str]) -> str | None:
     for piece in pieces:
         text += piece if len(piece) >= FULL_PIECE else piece.strip(BLANKS) + " "
     return text.strip(BLANKS) or None
-
-
-def _originator(party: Node) -> str | None:
-    ids = party.node("Id", "OrgId")
-    of_organisation = (ids.text("AnyBIC") or ids.text("BICOrBEI") or ids.text("Othr", "Id")) if ids else None
-    return name(party) or of_organisation

@@ -42,7 +42,7 @@ def payment_file(node: Node, *, message: str, faults: Faults) -> PaymentFile:
     )
 
 
-def batch(node: Node, *, position: int, faults: Faults) -> Batch:
+def batch(node: Node, *, position: int, head: Record, faults: Faults) -> Batch:  # noqa: ARG001
     account, charges = node.node("DbtrAcct"), node.node("ChrgsAcct")
     return Batch(
         position=position,
@@ -118,11 +118,13 @@ def _address(postal: Node, place: str, name: str | None) -> Address:
     )
 
 
-SHAPE = Shape(
-    message="CstmrCdtTrfInitn",
-    group="PmtInf",
-    item="CdtTrfTxInf",
-    read_head=payment_file,
-    read_group=batch,
-    read_item=payment,
+SHAPES = (
+    Shape(
+        message="CstmrCdtTrfInitn",
+        group="PmtInf",
+        item="CdtTrfTxInf",
+        read_head=payment_file,
+        read_group=batch,
+        read_item=payment,
+    ),
 )

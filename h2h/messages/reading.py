@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from typing import BinaryIO, TypeVar
 
@@ -21,7 +21,7 @@ from lxml import etree
 
 from h2h.messages.bounds import bounded, clipped
 from h2h.messages.catalog import Catalog, MessageType, listed
-from h2h.messages.elements import Shape
+from h2h.messages.elements import Shape, root_of
 from h2h.messages.refusal import Refusal, severity_of
 from h2h.messages.walk import Walk
 from h2h.messages.xml import (
@@ -130,7 +130,7 @@ def _read(
     if identity is not None:
         case = _case(opening, identity.row, catalog, strict)
         kept = Bounded(source)
-        shape, severity = _shape(identity.row), case.severity
+        shape, severity = _named_as(opening, _shape(identity.row)), case.severity
         walk = Walk(shape, identity.name, severity, supplementary=supplementary, settle=kept.settle)
         yield from _content(source, kept, case, walk, validated=identity.validated, strict=strict)
 
@@ -152,8 +152,14 @@ def _case(opening: Opening, row: MessageType, catalog: Catalog, strict: bool) ->
 
 
 def _shape(row: MessageType) -> Shape:
-    shape: Shape = import_module(f"h2h.messages.{row.reader}").SHAPE
-    return shape
+    shapes: tuple[Shape, ...] = import_module(f"h2h.messages.{row.reader}").SHAPES
+    return next(shape for shape in shapes if shape.message == row.root)
+
+
+def _named_as(opening: Opening, shape: Shape) -> Shape:
+    """The shape, under the name that its message element has in this file."""
+    found = local(opening.message)
+    return replace(shape, message=found) if root_of(found) == shape.message else shape
 
 
 def _content(
@@ -202,7 +208,7 @@ def _identify(opening: Opening, catalog: Catalog) -> _Identity | None:
     namespace = namespace_of(opening.document)
     if row := catalog.by_namespace(namespace):
         return _Identity(row=row, name=row.name, validated=True)
-    if row := catalog.by_root(local(opening.message)):
+    if row := catalog.by_root(root_of(local(opening.message))):
         stated = _NAME.search(namespace)
         return _Identity(row=row, name=stated[0] if stated else row.family, validated=False)
     return None

@@ -117,7 +117,8 @@ class Walk:
         if name == self._shape.group:
             self._groups, self._in_group = self._groups + 1, 0
             path = f"{message.path}/{name}[{self._groups}]"
-            read = partial(self._shape.read_group, position=self._groups)
+            assert message.record is not None
+            read = partial(self._shape.read_group, position=self._groups, head=message.record)
             self._group = _Level(element=element, path=path, read=read)
 
     def _read_head(self, level: _Level, *, before: etree._Element) -> Iterator[Record | Finding]:
@@ -169,10 +170,18 @@ class Walk:
                 yield self._order(level)
         self.found = True
         if level is self._group:
+            yield from self._tail(level, [child for child in children if local(child.tag) == self._shape.tail])
             self._group = None
             forget(level.element)
         else:
             self._message = None
+
+    def _tail(self, group: _Level, elements: list[etree._Element]) -> Iterator[Record]:
+        """What stands after the items and is a record of its own."""
+        assert self._shape.read_tail or not elements
+        for element in elements:
+            if self._shape.read_tail and (record := self._shape.read_tail(node_of(element, []), group=self._groups)):
+                yield record
 
     def _head_of(self, children: Iterable[etree._Element]) -> list[etree._Element]:
         others = (self._shape.group, self._shape.item)

@@ -124,6 +124,10 @@ class Node(NamedTuple):
     children: tuple[Node, ...]
     line: int | None
 
+    def parts(self) -> dict[str, Node]:
+        """The elements in it by name; of several of one name the first."""
+        return {child.name: child for child in reversed(self.children)}
+
     def node(self, *path: str) -> Node | None:
         """The first element at this path."""
         found = self

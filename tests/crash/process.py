@@ -14,7 +14,7 @@ import h2h.cli.work
 import h2h.daemon
 import h2h.desk
 import h2h.inbound
-import h2h.messages.camt053
+import h2h.messages.camt05x
 import h2h.messages.pain001
 import h2h.messages.pain002  # noqa: F401
 from h2h.cli import main

@@ -170,9 +170,7 @@ def statement(
         Balance(type=kind, amount=abs(value), currency="EUR", direction="CRDT" if value >= 0 else "DBIT")
         for kind, value in (("OPBD", Decimal(opening)), ("CLBD", Decimal(closing) if closing else total))
     )
-    page = {key: more.pop(key) for key in ("page_number", "last_page") if key in more and "generation" in more}
-    more.pop("generation", None)
-    head = StatementFile(message="camt.053.001.08", message_id=f"FILE-{name}", **page)
+    head = StatementFile(message="camt.053.001.08", message_id=f"FILE-{name}")
     said = Statement(position=1, statement_id=name, iban=ACCOUNT, currency="EUR", balances=balances, **more)
     return [head, said, *(replace(e, position=n) for n, e in enumerate(entries, start=1))]
 

@@ -20,7 +20,7 @@ from h2h.confined.process import ReaderProcess
 from h2h.confined.wire import Setup
 from h2h.errors import Damaged, ReaderError
 from h2h.messages import Catalog, read
-from h2h.model import Finding, Payment, Record, Severity
+from h2h.model import Entry, Finding, Payment, Record, Severity
 from h2h.resources import root
 from tests.flows.process import environment
 from tests.flows.world import payments, sample, until
@@ -88,6 +88,25 @@ def test_a_file_may_begin_in_the_middle_of_its_source(reader: ConfinedReader) ->
 def test_thousands_of_payments_arrive_in_order(reader: ConfinedReader) -> None:
     items = reading(reader, LARGE)
     assert [item.position for item in items if isinstance(item, Payment)] == list(range(1, 3_001))
+
+
+@pytest.mark.parametrize("many", [1, 300])
+def test_an_entry_arrives_with_all_that_is_in_it(reader: ConfinedReader, many: int) -> None:
+    """What is in an entry with many transactions is said in fewer words."""
+    usd, charge = '<Amt Ccy="USD">1.10</Amt>', '<Chrgs><Rcrd><Amt Ccy="EUR">0.00</Amt></Rcrd></Chrgs>'
+    exchange = f"<AmtDtls><TxAmt>{usd}<CcyXchg><XchgRate>1.1</XchgRate></CcyXchg></TxAmt></AmtDtls>"
+    details = f"<NtryDtls><Btch/><TxDtls><Refs><ChqNb>7</ChqNb></Refs>{exchange}{charge}</TxDtls></NtryDtls>" * many
+    content = (
+        (root("samples") / "good" / "camt.053.001.08.xml")
+        .read_bytes()
+        .replace(b"</Ntry>", f"{details}</Ntry>".encode(), 1)
+    )
+    said = reading(reader, content, strict=False)
+    assert said == list(read(io.BytesIO(content), CATALOG, strict=False))
+    entry = next(item for item in said if isinstance(item, Entry) and item.batches)
+    entry = next(item for item in said if isinstance(item, Entry))
+    assert len(entry.batches) > many
+    assert entry.details[-1].amounts[0].exchange
 
 
 def test_bytes_that_were_changed_in_the_archive_are_noticed_while_they_are_read(

@@ -608,14 +608,11 @@ def test_a_page_whose_page_before_is_not_there_is_told(book: Book) -> None:
         {"electronic_sequence_number": "8"},
         {"legal_sequence_number": "8"},
         {"page_number": "2"},
-        {"page_number": "2", "last_page": True, "generation": "2009"},
+        {"page_number": "2", "last_page": True},
     ],
 )
 def test_another_number_or_page_is_another_statement(book: Book, different: dict[str, object]) -> None:
-    """In the 2009 generation the page stands in the header of the file."""
-    first = {**dict.fromkeys(different, "1"), "generation": different.get("generation")}
-    first["last_page"] = False if "last_page" in different else None
-    more = {k: v for k, v in first.items() if v is not None}
+    more = {name: False if name == "last_page" else "1" for name in different}
     book.report(statement("S1", debit("10.00", "A"), **more))  # type: ignore[arg-type]
     assert book.codes(statement("S1", debit("20.00", "B"), **different)) == []  # type: ignore[arg-type]
     assert len(book.ledger.views.statements()) == 2
