@@ -157,6 +157,31 @@ def commands(state: State, verdict: Verdict, *, by_hand: bool) -> list[str]:
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """By which way an attempt goes, and to which server. What stands at another one says nothing about it.
+
+    `server`: as in sftp://USER@HOST:22. `host_keys`: those that it may show; a bank changes them one after the other.
+    """
+
+    way: Way
+    server: str
+    host_keys: tuple[str, ...] = ()
+
+    def changed_to(self, now: Route) -> str | None:
+        """What is not the same any more, in words; None where all of it is."""
+        way = f'publish was "{self.way}" and is "{now.way}"' if now.way is not self.way else None
+        return "; ".join(change for change in (way, self.moved_to(now)) if change) or None
+
+    def moved_to(self, now: Route) -> str | None:
+        """Why it may be another server, in words; None where it is the same."""
+        if now.server != self.server:
+            return f"the server was {self.server} and is {now.server}"
+        if self.host_keys and not set(self.host_keys) & set(now.host_keys):
+            return f"none of the host keys by which {self.server} was known is in the settings any more"
+        return None
+
+
 # After an interrupted publish: what stands at the bank decides. T is the temporary name, F the final one. Where a
 # marker is the way, T is the data file and F its marker; where a file goes straight to its final name, there is no T.
 

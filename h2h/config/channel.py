@@ -9,6 +9,7 @@ from pydantic import Field
 
 from h2h.config.section import Section
 from h2h.config.values import Duration, HostKey, LocalPath, Network
+from h2h.lifecycle import Route
 from h2h.model import Way
 
 
@@ -43,12 +44,21 @@ class SftpSettings(ChannelFacts):
     connect_timeout: Duration = timedelta(seconds=15)
     operation_timeout: Duration = timedelta(seconds=60)
 
+    @property
+    def route(self) -> Route:
+        server = f"sftp://{self.user}@{self.host.lower().rstrip('.')}:{self.port}"
+        return Route(way=self.way, server=server, host_keys=tuple(sorted(self.host_keys)))
+
 
 class FolderSettings(ChannelFacts):
     """A bank (or a SWIFT or EBICS client beside us) that is reached through a local or mounted folder."""
 
     kind: Literal["folder"]
     path: LocalPath
+
+    @property
+    def route(self) -> Route:
+        return Route(way=self.way, server=f"folder://{self.path}")
 
 
 ChannelSettings = Annotated[SftpSettings | FolderSettings, Field(discriminator="kind")]

@@ -11,7 +11,8 @@ from typing import Any, Protocol
 from sqlalchemy import Connection, insert, select, update
 
 from h2h.ledger import tables as t
-from h2h.model import TransferId
+from h2h.lifecycle import Route
+from h2h.model import TransferId, Way
 
 
 class Tried(Protocol):
@@ -27,15 +28,28 @@ class Tried(Protocol):
     def remote(self) -> str | None: ...
 
 
-def begin(connection: Connection, row: Tried, number: int, temporary: str, remote: str, now: datetime) -> None:
+def begin(
+    connection: Connection, row: Tried, number: int, temporary: str, remote: str, route: Route, now: datetime
+) -> None:
     c = t.remote_name.c
     if connection.execute(select(c.path).where(c.bank == row.bank, c.path == remote)).first() is None:
         names = {"bank": row.bank, "path": remote, "transfer_id": row.id, "published": False}
         connection.execute(insert(t.remote_name).values(**names))
     names = {"temporary": temporary, "remote": remote}
+    where = {"way": route.way, "server": route.server, "host_keys": list(route.host_keys)}
     connection.execute(
-        insert(t.attempt).values(transfer_id=row.id, number=number, started_at=now, step="stage", **names)
+        insert(t.attempt).values(transfer_id=row.id, number=number, started_at=now, step="stage", **names, **where)
     )
+
+
+def route_of(connection: Connection, row: Tried) -> Route | None:
+    """That of the last attempt; None where it was not noted."""
+    c = t.attempt.c
+    query = select(c.way, c.server, c.host_keys).where(c.transfer_id == row.id, c.number == row.attempts)
+    found = connection.execute(query).first()
+    if found is None or found.way is None:
+        return None
+    return Route(way=Way(found.way), server=found.server, host_keys=tuple(found.host_keys))
 
 
 def complete(connection: Connection, row: Tried, **columns: Any) -> None:

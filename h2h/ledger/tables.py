@@ -183,6 +183,9 @@ attempt = Table(
     Column("ended_at", Instant),
     Column("temporary", Text, nullable=False),
     Column("remote", Text, nullable=False),
+    Column("way", String(8)),  # with the next two its Route; empty where it was begun before these were noted
+    Column("server", Text),
+    Column("host_keys", Json),
     Column("step", String(16), nullable=False),
     Column("outcome", String(16)),
     Column("text", Text),

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, and_, false, func, or_, select, update
 
 from h2h.errors import Stale
 from h2h.ledger import tables as t
-from h2h.ledger.attempts import announce, begin, complete, taken
+from h2h.ledger.attempts import announce, begin, complete, route_of, taken
 from h2h.ledger.database import Database, changed_one
 from h2h.ledger.lineage import against_sending
 from h2h.ledger.moves import BANK, GATEWAY, enter, enter_judgement
@@ -27,7 +27,7 @@ from h2h.ledger.rows import Transfer as Transfer
 from h2h.ledger.rows import received_of as received_of
 from h2h.ledger.rows import transfer_of
 from h2h.ledger.safety import in_safe_mode
-from h2h.lifecycle import Actor, State, Trigger
+from h2h.lifecycle import Actor, Route, State, Trigger
 from h2h.model import Judgement, TransferId
 
 DUE_LIMIT = 100
@@ -100,6 +100,11 @@ class Transfers:
         with self._database.reading() as connection:
             return [(bank, watch, count) for bank, watch, count in connection.execute(query)]
 
+    def route(self, transfer: Transfer) -> Route | None:
+        """By which way its last attempt went, and to which server; None where that was not noted."""
+        with self._database.reading() as connection:
+            return route_of(connection, transfer)
+
     def taken_from(self, watch: str) -> bool:
         """Whether any transfer came from this folder."""
         query = select(t.transfer.c.id).where(t.transfer.c.watch == watch).limit(1)
@@ -157,7 +162,7 @@ class Transfers:
             return _get(connection, row.id)
 
     def lease(
-        self, transfer: Transfer, owner: str, names: Names, now: datetime, lease_time: timedelta
+        self, transfer: Transfer, owner: str, names: Names, route: Route, now: datetime, lease_time: timedelta
     ) -> Transfer | None:
         """Own the transfer for a while: READY becomes STAGING with a new attempt; PUBLISHING stays, to be reconciled.
 
@@ -188,11 +193,12 @@ class Transfers:
                 return None
             number = row.attempts + 1
             temporary, remote = names(row, number, lambda path: taken(connection, row, path))
-            begin(connection, row, number, temporary, remote, now)
+            begin(connection, row, number, temporary, remote, route, now)
+            told = {"attempt": number, "temporary": temporary, "remote": remote, "owner": owner}
             return _move(
                 connection, row, Trigger.LEASE, Actor.GATEWAY, now,
                 reason=None,
-                data={"attempt": number, "temporary": temporary, "remote": remote, "owner": owner},
+                data=told | {"way": route.way, "server": route.server},
                 attempts=number, temporary=temporary, remote=remote, **held,
             )  # fmt: skip
 

@@ -109,7 +109,7 @@ class Handover:
             assert folder is not None
             return names(self.bank, folder, row, number, now, taken)
 
-        return self._ledger.transfers.lease(transfer, self._owner, plan, now, LEASE)
+        return self._ledger.transfers.lease(transfer, self._owner, plan, self.bank.channel.route, now, LEASE)
 
     def _send(self, transfer: Transfer, folder: Outbound) -> Transfer:
         leftover = self._leftover(transfer)
@@ -138,10 +138,15 @@ class Handover:
             raise
 
     def _leftover(self, transfer: Transfer) -> str | None:
-        """The temporary file of an earlier attempt. One that was announced under its own name is the bank's now."""
-        if self._way is Way.RENAME or (self._way is Way.MARKER and not self._ledger.transfers.announced(transfer)):
-            return transfer.temporary
-        return None
+        """The temporary file of an earlier attempt, at the server that it went to.
+
+        By its own way: one that was announced under its own name is the bank's now.
+        """
+        went = self._ledger.transfers.route(transfer)
+        if went is None or went.moved_to(self.bank.channel.route):
+            return None
+        ours = went.way is Way.RENAME or (went.way is Way.MARKER and not self._ledger.transfers.announced(transfer))
+        return transfer.temporary if ours else None
 
     def _stage(self, session: Channel, transfer: Transfer) -> Staged | None:
         """The whole file under its temporary name; None where it goes straight to its final one later."""

@@ -26,6 +26,7 @@ from h2h.line import Line
 from h2h.model import Look, Presence, Receipt, Staged, Way
 from h2h.schedule import backoff
 
+INTERRUPTED = "the publishing was interrupted"
 TRIES = 3  # in one visit; then again later, by back-off
 
 
@@ -64,11 +65,25 @@ class Publisher:
 
     def reconcile(self, transfer: Transfer) -> Transfer:
         """A PUBLISHING transfer that was left behind by a crash or a broken line."""
+        if elsewhere := self._elsewhere(transfer):
+            return self._in_doubt(transfer, elsewhere, {"answer": INTERRUPTED})
         try:
             with self._line.session() as session:
-                return self._settle(session, transfer, "the publishing was interrupted")
+                return self._settle(session, transfer, INTERRUPTED)
         except ChannelError as error:
             return self._later(transfer, str(error))
+
+    def _elsewhere(self, transfer: Transfer) -> str | None:
+        """Why what stands at the bank of today's settings says nothing about this attempt."""
+        went = self._ledger.transfers.route(transfer)
+        if went is None:
+            return "it was begun by an earlier version, which did not note by which way and to which server it went"
+        changed = went.changed_to(self._bank.channel.route)
+        return (
+            f"the settings changed since it was begun: {changed}. Nothing is asked or touched there"
+            if changed
+            else None
+        )
 
     def _ask(self, session: Channel, transfer: Transfer) -> _Asked:
         """Publish, then see that the temporary name is gone: a server that says "done" may be wrong."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import product
 
 import pytest
@@ -15,6 +16,7 @@ from h2h.lifecycle import (
     Actor,
     Case,
     Decision,
+    Route,
     State,
     Trigger,
     commands,
@@ -134,6 +136,30 @@ def test_every_state_is_reached_and_only_ends_are_never_left() -> None:
 
 
 # The reconcile tables.
+
+BY = Route(way=Way.RENAME, server="sftp://corp@bank:22", host_keys=("A", "B"))
+
+
+@pytest.mark.parametrize(
+    ("now", "words"),
+    [
+        (BY, None),
+        (replace(BY, host_keys=("B", "C")), None),  # the bank changes its key
+        (replace(BY, way=Way.MARKER), 'publish was "rename" and is "marker"'),
+        (replace(BY, server="sftp://corp@bank2:22"), "the server was sftp://corp@bank:22 and is sftp://corp@bank2:22"),
+        (replace(BY, host_keys=("C",)), "none of the host keys by which sftp://corp@bank:22 was known"),
+        (replace(BY, way=Way.DIRECT, server="folder:///bank"), 'publish was "rename" and is "direct"; the server was'),
+    ],
+)
+def test_another_way_or_another_server_is_told(now: Route, words: str | None) -> None:
+    changed = BY.changed_to(now)
+    assert (changed is None) == (words is None)
+    assert (words or "") in (changed or "")
+
+
+def test_another_way_alone_is_the_same_server() -> None:
+    assert BY.moved_to(replace(BY, way=Way.DIRECT)) is None
+
 
 SIZES = {Way.RENAME: 100, Way.MARKER: 0, Way.DIRECT: 100}
 TEMPORARY = [Look(presence=p) for p in Presence]

@@ -205,7 +205,8 @@ def stage(gateway: Gateway, transfer: Transfer) -> None:
     from datetime import timedelta
 
     names = ("/in/.t.part", "/in/publishing.xml")
-    leased = verbs.lease(transfer, gateway.owner, lambda *_: names, now, timedelta(minutes=2))
+    route = gateway.settings.banks[0].channel.route
+    leased = verbs.lease(transfer, gateway.owner, lambda *_: names, route, now, timedelta(minutes=2))
     assert leased
     verbs.publishing(leased, now)
 

@@ -204,7 +204,8 @@ def test_whatever_had_not_come_to_an_end_may_have_been_sent_since(
 def leased(gateway: Gateway, transfer: Transfer) -> Transfer | None:
     names = ("/in/.t.part", "/in/f.xml")
     now = gateway.clock.now()
-    return gateway.ledger.transfers.lease(transfer, gateway.owner, lambda *_: names, now, timedelta(minutes=2))
+    route = gateway.settings.banks[0].channel.route
+    return gateway.ledger.transfers.lease(transfer, gateway.owner, lambda *_: names, route, now, timedelta(minutes=2))
 
 
 def bring(gateway: Gateway, transfer_id: str, state: State) -> None:

@@ -29,7 +29,7 @@ from h2h.ledger import Ledger
 from h2h.ledger import findings as ledger_findings
 from h2h.ledger.messages import MessageState
 from h2h.ledger.transfers import Received, Transfer
-from h2h.lifecycle import State
+from h2h.lifecycle import Route, State
 from h2h.messages import CODES, Catalog, read
 from h2h.model import (
     Batch,
@@ -41,6 +41,7 @@ from h2h.model import (
     RemoteFile,
     Severity,
     TransferId,
+    Way,
     total,
 )
 from h2h.outbound.judge import judge
@@ -59,6 +60,7 @@ FIRST_SEED = int(os.environ.get("H2H_FUZZ_SEED", "0"))
 CASES_OF_A_LEDGER = 1_000
 NOW = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
 LEASE = timedelta(minutes=2)
+ROUTE = Route(way=Way.RENAME, server="sftp://corp@bank:22")
 TERMS = Terms(
     today=date(2026, 11, 17), unusual_dates=Severity.HOLD, supplementary_data=["urn:known"],
     accounts=["DE89370400440532013000", "DE02120300000000202051", "CH9300762011623852957"],
@@ -153,7 +155,7 @@ class Book:
             transfer = self.take(SAMPLES[name], judged(SAMPLES[name], Terms()))
             assert transfer.state is State.READY
             leased = self.ledger.transfers.lease(
-                transfer, "n/1", lambda row, n, taken: (f"/in/{row.id}", f"/in/.{row.id}"), NOW, LEASE
+                transfer, "n/1", lambda row, n, taken: (f"/in/{row.id}", f"/in/.{row.id}"), ROUTE, NOW, LEASE
             )
             assert leased
             published = self.ledger.transfers.publishing(leased, NOW)

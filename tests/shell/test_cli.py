@@ -104,9 +104,8 @@ def papers() -> dict[str, bytes]:
 def doubt(gateway: Gateway, transfer: Transfer) -> None:
     """As after a rename whose answer was lost, at a bank of which too little is known."""
     verbs, now = gateway.ledger.transfers, gateway.clock.now()
-    leased = verbs.lease(
-        transfer, gateway.owner, lambda *_: ("/in/.U.part", "/in/MSG-U.xml"), now, timedelta(minutes=2)
-    )
+    names, route = ("/in/.U.part", "/in/MSG-U.xml"), gateway.settings.banks[0].channel.route
+    leased = verbs.lease(transfer, gateway.owner, lambda *_: names, route, now, timedelta(minutes=2))
     assert leased
     verbs.in_doubt(verbs.publishing(leased, now), "both names are gone", {"final": "gone"}, now)
 

@@ -17,7 +17,7 @@ from h2h.ledger import Ledger
 from h2h.ledger.messages import Message, Reading
 from h2h.ledger.payment_views import PaymentRow
 from h2h.ledger.transfers import Received, Transfer
-from h2h.lifecycle import Actor, State, Trigger
+from h2h.lifecycle import Actor, Route, State, Trigger
 from h2h.model import (
     Balance,
     Batch,
@@ -38,12 +38,14 @@ from h2h.model import (
     StatementFile,
     StatusReport,
     TransferId,
+    Way,
 )
 from h2h.verdicts import NO_WORDS
 
 NOW = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
 LATER = NOW + timedelta(minutes=5)
 LEASE = timedelta(minutes=2)
+ROUTE = Route(way=Way.RENAME, server="sftp://corp@bank:22")
 RADAR = timedelta(days=5)
 ACCOUNT = "DE02120300000000202051"
 
@@ -206,7 +208,7 @@ class Book:
         return self.judged(transfer_id, message_id, *pays)
 
     def lease(self, transfer: Transfer, owner: str = "node/1", now: datetime = NOW) -> Transfer | None:
-        return self.transfers.lease(transfer, owner, plan, now, LEASE)
+        return self.transfers.lease(transfer, owner, plan, ROUTE, now, LEASE)
 
     def staging(self, transfer_id: str, message_id: str, *pays: Pay, owner: str = "node/1") -> Transfer:
         leased = self.lease(self.ready(transfer_id, message_id, *pays), owner)

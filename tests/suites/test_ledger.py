@@ -20,9 +20,9 @@ from h2h.ledger import Ledger
 from h2h.ledger.tables import metadata
 from h2h.ledger.transfers import Received, Transfer
 from h2h.lifecycle import Actor, State, Trigger
-from h2h.model import TransferId
+from h2h.model import TransferId, Way
 from h2h.verdicts import Verdict
-from tests.suites.books import LATER, LEASE, NOW, Book, judgement, pay, plan, says
+from tests.suites.books import LATER, LEASE, NOW, ROUTE, Book, judgement, pay, plan, says
 
 EXPIRED = NOW + LEASE + timedelta(seconds=1)
 
@@ -259,6 +259,16 @@ def test_each_attempt_has_a_temporary_name_of_its_own_and_keeps_an_unpublished_f
     assert first["remote"] == second["remote"] == "/in/MSG-1.xml"
 
 
+def test_an_attempt_remembers_by_which_way_and_to_which_server_it_goes(book: Book) -> None:
+    keys = replace(ROUTE, way=Way.MARKER, host_keys=("SHA256:A", "SHA256:B"))
+    leased = book.transfers.lease(book.ready("T1", "MSG-1"), "node/1", plan, keys, NOW, LEASE)
+    assert leased
+    assert book.transfers.route(leased) == keys
+    told = book.ledger.journal.of("T1")[-1].data
+    assert (told["way"], told["server"]) == ("marker", ROUTE.server)
+    assert book.transfers.route(book.ready("T2", "MSG-2")) is None
+
+
 def test_only_one_attempt_is_in_flight(book: Book, url: str) -> None:
     book.staging("T1", "MSG-1")
     insert = (
@@ -339,7 +349,7 @@ def test_a_name_planned_by_one_transfer_is_not_free_for_another(book: Book) -> N
     book.staging("T1", "MSG-1")
     other = book.ready("T2", "MSG-2")
     leased = book.transfers.lease(
-        other, "node/1", lambda row, number, taken: plan(_as(row, "MSG-1"), number, taken), NOW, LEASE
+        other, "node/1", lambda row, number, taken: plan(_as(row, "MSG-1"), number, taken), ROUTE, NOW, LEASE
     )
     assert leased is not None
     assert leased.remote == "/in/MSG-1-2.xml"
@@ -665,7 +675,7 @@ def test_a_verb_that_fails_leaves_no_trace(book: Book) -> None:
         raise ValueError("template")
 
     with pytest.raises(ValueError, match="template"):
-        book.transfers.lease(ready, "node/1", broken, NOW, LEASE)
+        book.transfers.lease(ready, "node/1", broken, ROUTE, NOW, LEASE)
     assert book.transfers.get("T1") == ready
     assert book.attempts("T1") == []
     assert book.kinds("T1") == ["RECEIVED", "READY"]

@@ -1,0 +1,13 @@
+"""By which way each attempt went, and to which server. Empty for those begun before: nobody noted it."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0006"
+down_revision = "0005"
+
+
+def upgrade() -> None:
+    op.add_column("attempt", sa.Column("way", sa.String(length=8), nullable=True))
+    op.add_column("attempt", sa.Column("server", sa.Text(), nullable=True))
+    op.add_column("attempt", sa.Column("host_keys", sa.Text(), nullable=True))
