@@ -6,11 +6,16 @@ A channel never retries and never decides. Its errors say what the bank may have
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import BinaryIO, Protocol, Self
 
 from h2h.model import Look, Receipt, RemoteFile, Staged
 
 DOUBT = "The bank may have the file: look, and never send it again before."
+
+
+def nobody() -> None:
+    """Nobody wants to be told."""
 
 
 class Channel(Protocol):
@@ -23,10 +28,11 @@ class Channel(Protocol):
     def alive(self) -> bool:
         """Whether the session still looks usable; no round trip to the bank."""
 
-    def stage(self, path: str, source: BinaryIO) -> Staged:
+    def stage(self, path: str, source: BinaryIO, made: Callable[[], None] = nobody) -> Staged:
         """Write `source` to the new file `path`, every reply read, size checked on the open handle.
 
-        Fails if `path` exists. Raises NotDelivered or Refused; a part of the file may stay under `path`.
+        `made` is called as soon as the new file is there, and is ours, before anything is written. Fails if `path`
+        exists. Raises NotDelivered or Refused; a part of the file may stay under `path`.
         """
 
     def publish(self, staged: Staged, path: str) -> Receipt:

@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import BinaryIO, Self
 
-from h2h.channels import DOUBT
+from h2h.channels import DOUBT, nobody
 from h2h.channels.names import bytes_of, is_plain, joined, shown, text_of
 from h2h.config import FolderSettings
 from h2h.errors import ChannelError, NotDelivered, Refused, Unknown
@@ -70,10 +70,11 @@ class FolderChannel:
     def alive(self) -> bool:
         return self._root is not None
 
-    def stage(self, path: str, source: BinaryIO) -> Staged:
+    def stage(self, path: str, source: BinaryIO, made: Callable[[], None] = nobody) -> Staged:
         with self._parent_of(path) as (folder, name):
             file = self._create(folder, name, path)
             try:
+                made()
                 size = self._write(file, folder, path, source)
             except Exception:
                 with suppress(OSError):

@@ -18,7 +18,7 @@ from typing import BinaryIO, Self
 
 import paramiko
 
-from h2h.channels import DOUBT
+from h2h.channels import DOUBT, nobody
 from h2h.channels.names import bytes_of, is_name, joined, parent, shown, text_of
 from h2h.channels.sftp_wire import (
     OPEN_NEW,
@@ -82,10 +82,11 @@ class SftpChannel:
     def alive(self) -> bool:
         return self._transport.is_active() and self._wire.usable
 
-    def stage(self, path: str, source: BinaryIO) -> Staged:
+    def stage(self, path: str, source: BinaryIO, made: Callable[[], None] = nobody) -> Staged:
         with self._doing("write", path):
             handle = self._create(path)
             try:
+                made()
                 size = self._fill(handle, path, source)
             except (Lost, Garbled):
                 raise

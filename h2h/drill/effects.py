@@ -31,7 +31,10 @@ CHANNEL = ("stage", "publish", "place", "look", "discard", "move", "list", "fetc
 DOORS: tuple[tuple[type, tuple[str, ...]], ...] = (
     (WatchedFolder, ("claim", "file_away")),
     (Incoming, ("keep",)),
-    (Transfers, ("received", "judged", "lease", "publishing", "sent", "in_doubt", "look_again", "not_delivered")),
+    (
+        Transfers,
+        ("received", "judged", "lease", "made", "publishing", "sent", "in_doubt", "look_again", "not_delivered"),
+    ),
     (Messages, ("kept", "applied", "discarded", "handed_over")),
 )
 CHANNELS = (SftpChannel, FolderChannel)

@@ -5,6 +5,7 @@ A name that was announced once (the point of no return was passed with it) is ne
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -28,6 +29,14 @@ class Tried(Protocol):
     def remote(self) -> str | None: ...
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """`route`: None where it was not noted. `made`: the file under the temporary name is known to be ours."""
+
+    route: Route | None
+    made: bool
+
+
 def begin(
     connection: Connection, row: Tried, number: int, temporary: str, remote: str, route: Route, now: datetime
 ) -> None:
@@ -42,14 +51,15 @@ def begin(
     )
 
 
-def route_of(connection: Connection, row: Tried) -> Route | None:
-    """That of the last attempt; None where it was not noted."""
+def last(connection: Connection, row: Tried) -> Attempt:
+    """What is known of the last one."""
     c = t.attempt.c
-    query = select(c.way, c.server, c.host_keys).where(c.transfer_id == row.id, c.number == row.attempts)
+    query = select(c.way, c.server, c.host_keys, c.made).where(c.transfer_id == row.id, c.number == row.attempts)
     found = connection.execute(query).first()
     if found is None or found.way is None:
-        return None
-    return Route(way=Way(found.way), server=found.server, host_keys=tuple(found.host_keys))
+        return Attempt(route=None, made=False)
+    route = Route(way=Way(found.way), server=found.server, host_keys=tuple(found.host_keys))
+    return Attempt(route=route, made=bool(found.made))
 
 
 def complete(connection: Connection, row: Tried, **columns: Any) -> None:

@@ -186,6 +186,7 @@ attempt = Table(
     Column("way", String(8)),  # with the next two its Route; empty where it was begun before these were noted
     Column("server", Text),
     Column("host_keys", Json),
+    Column("made", Boolean),  # the file under the temporary name is ours: it was new when we opened it
     Column("step", String(16), nullable=False),
     Column("outcome", String(16)),
     Column("text", Text),

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, and_, false, func, or_, select, update
 
 from h2h.errors import Stale
 from h2h.ledger import tables as t
-from h2h.ledger.attempts import announce, begin, complete, route_of, taken
+from h2h.ledger.attempts import Attempt, announce, begin, complete, last, taken
 from h2h.ledger.database import Database, changed_one
 from h2h.ledger.lineage import against_sending
 from h2h.ledger.moves import BANK, GATEWAY, enter, enter_judgement
@@ -100,10 +100,9 @@ class Transfers:
         with self._database.reading() as connection:
             return [(bank, watch, count) for bank, watch, count in connection.execute(query)]
 
-    def route(self, transfer: Transfer) -> Route | None:
-        """By which way its last attempt went, and to which server; None where that was not noted."""
+    def last_attempt(self, transfer: Transfer) -> Attempt:
         with self._database.reading() as connection:
-            return route_of(connection, transfer)
+            return last(connection, transfer)
 
     def taken_from(self, watch: str) -> bool:
         """Whether any transfer came from this folder."""
@@ -212,6 +211,11 @@ class Transfers:
                 .values(lease_until=now + lease_time)
             )
             changed_one(done, transfer.id)
+
+    def made(self, transfer: Transfer) -> None:
+        """What stands under the temporary name is ours, and may be removed: nothing did when we opened it."""
+        with self._database.transaction() as connection:
+            complete(connection, _fenced(connection, transfer), made=True)
 
     def publishing(self, transfer: Transfer, now: datetime) -> Transfer:
         """The point of no return: from here on the file is never uploaded again. Stale for a fenced-off worker."""

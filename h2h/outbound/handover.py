@@ -123,8 +123,8 @@ class Handover:
                 if leftover:
                     with suppress(ChannelError):
                         session.discard(leftover)
-                if self._way is Way.MARKER and (clash := self._clash(session, leased)):
-                    return clash  # a marker that is there already would have the file taken while it is staged
+                if self._way is Way.MARKER and (clash := self._clash(session, leased, staged=False)):
+                    return clash  # the file has a name that others could give; its marker would have it taken too soon
                 with self._kept(leased):
                     staged = self._stage(session, leased)
                     return self._publish(session, leased, staged, folder)
@@ -138,15 +138,15 @@ class Handover:
             raise
 
     def _leftover(self, transfer: Transfer) -> str | None:
-        """The temporary file of an earlier attempt, at the server that it went to.
+        """The temporary file of an earlier attempt that made it, at the server that it went to.
 
         By its own way: one that was announced under its own name is the bank's now.
         """
-        went = self._ledger.transfers.route(transfer)
-        if went is None or went.moved_to(self.bank.channel.route):
+        last = self._ledger.transfers.last_attempt(transfer)
+        if last.route is None or not last.made or last.route.moved_to(self.bank.channel.route):
             return None
-        ours = went.way is Way.RENAME or (went.way is Way.MARKER and not self._ledger.transfers.announced(transfer))
-        return transfer.temporary if ours else None
+        theirs = last.route.way is not Way.RENAME and self._ledger.transfers.announced(transfer)
+        return None if theirs else transfer.temporary
 
     def _stage(self, session: Channel, transfer: Transfer) -> Staged | None:
         """The whole file under its temporary name; None where it goes straight to its final one later."""
@@ -156,7 +156,7 @@ class Handover:
                 while source.read(BLOCK):
                     pass
                 return None
-            staged = session.stage(transfer.temporary, source)
+            staged = session.stage(transfer.temporary, source, lambda: self._ledger.transfers.made(transfer))
         if staged.size != transfer.size:
             raise NotDelivered(f"{staged.size} of {transfer.size} bytes arrived at {staged.path}.")
         return staged
@@ -202,7 +202,7 @@ class Handover:
         if opening != now:
             self._clear_away(session, staged)
             return self._too_late(transfer, folder, opening)
-        if clash := self._clash(session, transfer):
+        if clash := self._clash(session, transfer, staged=True):
             self._clear_away(session, staged)
             return clash
         publishing = self._ledger.transfers.publishing(transfer, now)
@@ -216,12 +216,15 @@ class Handover:
         except StoreError as error:
             log.warning("the journal's head was not noted", extra={"event": "witness_failed", "text": str(error)})
 
-    def _clash(self, session: Channel, transfer: Transfer) -> Transfer | None:
-        """The transfer, held, where somebody's file has its final name."""
+    def _clash(self, session: Channel, transfer: Transfer, *, staged: bool) -> Transfer | None:
+        """The transfer, held, where somebody's file has one of its names; a temporary one that was staged is ours."""
+        assert transfer.temporary
         assert transfer.remote
-        if session.look(transfer.remote).presence is not Presence.THERE:
+        names = (transfer.remote,) if staged else (transfer.temporary, transfer.remote)
+        there = next((name for name in names if session.look(name).presence is Presence.THERE), None)
+        if there is None:
             return None
-        reason = f"{transfer.remote} is there at the bank already; it is never overwritten. Look what it is."
+        reason = f"{there} is there at the bank already; it is never overwritten. Look what it is."
         return self._ledger.transfers.stop_staging(transfer, Trigger.CLASH, reason, self._clock.now())
 
     def _clear_away(self, session: Channel, staged: Staged | None) -> None:

@@ -75,7 +75,7 @@ class Publisher:
 
     def _elsewhere(self, transfer: Transfer) -> str | None:
         """Why what stands at the bank of today's settings says nothing about this attempt."""
-        went = self._ledger.transfers.route(transfer)
+        went = self._ledger.transfers.last_attempt(transfer).route
         if went is None:
             return "it was begun by an earlier version, which did not note by which way and to which server it went"
         changed = went.changed_to(self._bank.channel.route)

@@ -117,6 +117,35 @@ def test_a_marker_that_somebody_else_made_is_left_alone_and_the_file_waits(tmp_p
         assert (bank.taken, at_the_bank(bank)) == ([], ["MSG-1.xml.done"])
 
 
+def without_looking(server: type[BankSftp]) -> type[BankSftp]:
+    def denied(self: BankSftp, path: bytes) -> None:
+        raise asyncssh.SFTPPermissionDenied("no looking here")
+
+    return type("Blind", (server,), {"lstat": denied, "stat": denied})
+
+
+@pytest.mark.parametrize("facts", [MARKER, CARELESS_MARKER], ids=["stated", "not stated"])
+def test_a_file_of_somebody_else_that_has_its_name_is_left_alone_and_the_file_waits(
+    tmp_path: Path, facts: dict[str, str]
+) -> None:
+    with started(tmp_path, MARKED, facts) as (_, bank, gateway):
+        put(bank.folders.inbox, "MSG-1.xml", b"somebody else's")
+        held = settled(gateway, wanted=State.HELD)
+        assert "MSG-1.xml is there at the bank already" in (held.reason or "")
+        gateway.decisions.release(held.id, who="ann", reason="the bank knows that file", now=False)
+        settled(gateway)
+        assert [(t.name, t.data) for t in bank.taken] == [("MSG-1-2.xml", FILE)]
+        assert (bank.folders.inbox / "MSG-1.xml").read_bytes() == b"somebody else's"
+
+
+def test_where_nobody_may_look_a_file_of_somebody_else_is_never_taken_for_our_leftover(tmp_path: Path) -> None:
+    with started(tmp_path, MARKED, MARKER, without_looking(NoRename)) as (_, bank, gateway):
+        put(bank.folders.inbox, "MSG-1.xml", b"somebody else's")
+        sent = settled(gateway)
+        assert (sent.attempts, [(t.name, t.data) for t in bank.taken]) == (2, [("MSG-1-2.xml", FILE)])
+        assert (bank.folders.inbox / "MSG-1.xml").read_bytes() == b"somebody else's"
+
+
 def test_a_file_that_goes_straight_to_its_name_is_uploaded_once(tmp_path: Path) -> None:
     with started(tmp_path, TAKES, DIRECT) as (_, bank, gateway):
         sent = settled(gateway)

@@ -103,11 +103,18 @@ def test_publishing_into_another_folder_is_a_rename_too(bank: Bank) -> None:
     assert bank.there("/in/f") == b"pay"
 
 
-def test_a_name_that_is_taken_is_never_written_to(bank: Bank) -> None:
+def test_a_name_that_is_taken_is_never_written_to_and_never_called_ours(bank: Bank) -> None:
+    told: list[bytes] = []
     bank.put("/in/.t", b"another")
     with pytest.raises(NotDelivered):
-        bank.channel.stage(bank.at("/in/.t"), io.BytesIO(b"pay"))
-    assert bank.there("/in/.t") == b"another"
+        bank.channel.stage(bank.at("/in/.t"), io.BytesIO(b"pay"), lambda: told.append(b""))
+    assert (bank.there("/in/.t"), told) == (b"another", [])
+
+
+def test_a_new_file_is_called_ours_before_anything_is_written_to_it(bank: Bank) -> None:
+    told: list[bytes] = []
+    bank.channel.stage(bank.at("/in/.t"), io.BytesIO(b"pay"), lambda: told.append(bank.there("/in/.t")))
+    assert (told, bank.there("/in/.t")) == ([b""], b"pay")
 
 
 def test_staging_into_a_missing_folder_is_refused_and_the_folder_is_named(bank: Bank) -> None:

@@ -17,6 +17,7 @@ from sqlalchemy.exc import DBAPIError
 
 from h2h.errors import NotAllowed, Stale, StoreError, UsageError
 from h2h.ledger import Ledger
+from h2h.ledger.attempts import Attempt
 from h2h.ledger.tables import metadata
 from h2h.ledger.transfers import Received, Transfer
 from h2h.lifecycle import Actor, State, Trigger
@@ -263,10 +264,19 @@ def test_an_attempt_remembers_by_which_way_and_to_which_server_it_goes(book: Boo
     keys = replace(ROUTE, way=Way.MARKER, host_keys=("SHA256:A", "SHA256:B"))
     leased = book.transfers.lease(book.ready("T1", "MSG-1"), "node/1", plan, keys, NOW, LEASE)
     assert leased
-    assert book.transfers.route(leased) == keys
+    assert book.transfers.last_attempt(leased).route == keys
     told = book.ledger.journal.of("T1")[-1].data
     assert (told["way"], told["server"]) == ("marker", ROUTE.server)
-    assert book.transfers.route(book.ready("T2", "MSG-2")) is None
+    assert book.transfers.last_attempt(book.ready("T2", "MSG-2")) == Attempt(route=None, made=False)
+
+
+def test_an_attempt_remembers_whether_it_made_its_temporary_file(book: Book) -> None:
+    staging = book.staging("T1", "MSG-1")
+    assert not book.transfers.last_attempt(staging).made
+    book.transfers.made(staging)
+    assert book.transfers.last_attempt(staging).made
+    with pytest.raises(Stale):
+        book.transfers.made(replace(staging, fence=staging.fence + 1))
 
 
 def test_only_one_attempt_is_in_flight(book: Book, url: str) -> None:

@@ -1,4 +1,4 @@
-"""By which way each attempt went, and to which server. Empty for those begun before: nobody noted it."""
+"""By which way each attempt went, to which server, and whether it made its temporary file. Empty for those before."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -11,3 +11,4 @@ def upgrade() -> None:
     op.add_column("attempt", sa.Column("way", sa.String(length=8), nullable=True))
     op.add_column("attempt", sa.Column("server", sa.Text(), nullable=True))
     op.add_column("attempt", sa.Column("host_keys", sa.Text(), nullable=True))
+    op.add_column("attempt", sa.Column("made", sa.Boolean(), nullable=True))
