@@ -18,6 +18,7 @@ from decimal import Decimal
 from h2h import addresses
 from h2h.currencies import DECIMALS
 from h2h.model import Address, Batch, Entry, Finding, Payment, PaymentFile, Severity, Statement, total
+from h2h.pages import as_number
 from h2h.text import character, shown, unseen
 
 CODES = {
@@ -315,6 +316,8 @@ def balances_add_up(statement: Statement, entries: Sequence[Entry]) -> tuple[boo
     reached = total((opening, came_to))
     if reached == closing:
         return True, None
+    if as_number(statement.page_number) not in (None, 1):  # of all pages together, perhaps
+        return None, None
     text = (
         f"Statement {shown(statement.statement_id or '')} opens at {opening} and its booked entries come to {came_to}, "
         f"which makes {reached}, but it closes at {closing}. Entries may be missing; ask the bank."

@@ -5,6 +5,7 @@ messages   inbound files: kept, applied, discarded, handed over             slot
 views      what people and programs read                                     journal   the chained events
 exports    rows for other programs
 troubles   what does not work in a bank's folder
+gaps       what is missing among the statements of an account
 people     decisions: hold, release, sent by hand, …; `rehearsal`: the same, and nothing stays
 repairs    new files of payments that the bank refused in another one; lineage
 cases      what is known of one transfer, for whoever has to decide about it
@@ -21,6 +22,7 @@ from h2h.ledger.cases import Cases
 from h2h.ledger.contacts import Contacts, Slots
 from h2h.ledger.database import Database
 from h2h.ledger.exports import Exports
+from h2h.ledger.gaps import Gaps
 from h2h.ledger.journal import Journal
 from h2h.ledger.messages import Messages
 from h2h.ledger.people import People
@@ -50,6 +52,7 @@ class Ledger:
         self.contacts = Contacts(self._database)
         self.slots = Slots(self._database)
         self.troubles = Troubles(self._database)
+        self.gaps = Gaps(self._database)
         self.views = Views(self._database)
         self.exports = Exports(self._database)
         self.journal = Journal(self._database)

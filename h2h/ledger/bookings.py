@@ -9,6 +9,7 @@ left unmatched.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -16,9 +17,11 @@ from sqlalchemy import Connection, Row, insert, or_, select, update
 
 from h2h.identity import NO_REFERENCE
 from h2h.ledger import tables as t
-from h2h.ledger.statements import CLOSING, OPENING, Standing, account_of, balance, continuity, standing
+from h2h.ledger.gaps import look
+from h2h.ledger.statements import Standing, standing
 from h2h.lifecycle import State
 from h2h.model import Entry, EntryDetail, Finding, InboundId, Record, Severity, Statement, total
+from h2h.pages import CLOSING, OPENING, account_of, balance
 from h2h.records import plain, plain_entry
 from h2h.rules import balances_add_up
 from h2h.verdicts import REFUSALS
@@ -27,7 +30,7 @@ AT_THE_BANK = (State.SENT, State.PUBLISHING, State.UNCERTAIN)
 
 
 def apply_statements(
-    connection: Connection, message_id: InboundId, bank: str, records: Sequence[Record]
+    connection: Connection, message_id: InboundId, bank: str, records: Sequence[Record], now: datetime
 ) -> list[Finding]:
     findings: list[Finding] = []
     for statement, entries in _statements(records):
@@ -38,7 +41,7 @@ def apply_statements(
             findings.append(_conflict(statement, known.row))
         else:
             findings.append(_repeated(statement, known.row))
-    return findings
+    return [*findings, *look(connection, message_id, bank, records, now)]
 
 
 def _statements(records: Sequence[Record]) -> Iterator[tuple[Statement, list[Entry]]]:
@@ -74,13 +77,12 @@ def _conflict(statement: Statement, known: Row[Any]) -> Finding:
 def _apply(
     connection: Connection, message_id: InboundId, bank: str, statement: Statement, entries: Sequence[Entry]
 ) -> list[Finding]:
-    missing = continuity(connection, bank, statement)
     reconciles, finding = balances_add_up(statement, entries)
     row = _statement_row(message_id, bank, statement, entries, reconciles)
     number: int = connection.execute(insert(t.statement).values(**row).returning(t.statement.c.id)).scalar_one()
     matched = sum(_apply_entry(connection, bank, number, row["account"], entry) for entry in entries)
     connection.execute(update(t.statement).where(t.statement.c.id == number).values(matched=matched))
-    return [*missing, finding] if finding else missing
+    return [finding] if finding else []
 
 
 def _statement_row(

@@ -227,7 +227,7 @@ def _apply(
         return []
     if isinstance(records[0], StatusReport | BatchStatus | PaymentStatus):
         return apply_reports(connection, row.id, row.bank, records, now, words)
-    return apply_statements(connection, row.id, row.bank, records)
+    return apply_statements(connection, row.id, row.bank, records, now)
 
 
 def _outcome(

@@ -344,8 +344,57 @@ statement = Table(
     Column("matched", Integer, nullable=False),
     Column("reconciles", Boolean),
     Column("record", Json, nullable=False),
+    Column("chain", Text),  # the account whose statements follow each other; empty where this one takes no part in it
+    Column("day", String(10)),
+    Column("booked", Exact),  # what the booked entries come to; empty where that cannot be said
+    Column("page_of_message", Boolean),  # the page is said of the file, not of the statement
     UniqueConstraint("message_id", "position"),
     Index("ix_statement_account", "account", "closing_date"),
+    Index("ix_statement_chain", "bank", "chain", "day"),
+    Index("ix_statement_chain_currency", "bank", "chain", "currency", "day"),
+)
+
+gap = Table(  # what is missing among the statements of an account; a row stays when it has healed
+    "gap",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("bank", String(40), nullable=False),
+    Column("account", Text, nullable=False),
+    Column("currency", Text),
+    Column("kind", String(10), nullable=False),
+    Column("place", Text, nullable=False),  # what and where, in one word: of one gap there is one open row
+    Column("first", BigInteger),
+    Column("last", BigInteger),
+    Column("after", ForeignKey("statement.id")),
+    Column("before", ForeignKey("statement.id")),
+    Column("from_day", String(10), nullable=False),
+    Column("to_day", String(10), nullable=False),
+    Column("text", Text, nullable=False),
+    Column("since", Instant, nullable=False),
+    Column("shown_by", ForeignKey("message.id")),
+    Column("healed_at", Instant),
+    Column("healed_by", ForeignKey("message.id")),
+    Index(
+        "uq_gap_open",
+        "bank",
+        "account",
+        "place",
+        unique=True,
+        sqlite_where=text("healed_at IS NULL"),
+        postgresql_where=text("healed_at IS NULL"),
+    ),
+    Index(
+        "ix_gap_open",
+        "bank",
+        "account",
+        "to_day",
+        sqlite_where=text("healed_at IS NULL"),
+        postgresql_where=text("healed_at IS NULL"),
+    ),
+    Index("ix_gap_since", "since"),
+    Index("ix_gap_shown_by", "shown_by"),
+    Index("ix_gap_before", "before"),
+    Index("ix_gap_after", "after"),
 )
 
 entry = Table(

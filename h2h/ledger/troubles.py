@@ -17,11 +17,9 @@ from sqlalchemy import Connection, Row, delete, insert, select, update
 from h2h.ledger import tables as t
 from h2h.ledger.database import Database
 from h2h.ledger.journal import record
-from h2h.ledger.statements import as_number
 
 PATIENCE = timedelta(minutes=10)  # with a file that the bank is still writing
 NEWS = timedelta(days=3)  # how long a file that was opened and did not come is told
-MONTH = timedelta(days=31)  # after which the rest of a statement is not waited for any more
 MOST = 100  # kept of one folder; more are told by their number
 MOST_CHARACTERS = 1000  # of a name from outside
 
@@ -150,32 +148,4 @@ def troubles_now(connection: Connection, banks: Sequence[str], now: datetime) ->
     old = (c.kind == Kind.OPENED) & (c.since < now - NEWS)
     query = select(c.bank, c.place, c.name, c.kind, c.text, c.since).where(c.bank.in_(banks), ~fresh, ~old)
     rows = connection.execute(query.order_by(c.since, c.id).limit(MOST))
-    return [TroubleRow(**row._mapping) for row in rows] + _incomplete(connection, banks, now)
-
-
-def _incomplete(connection: Connection, banks: Sequence[str], now: datetime) -> list[TroubleRow]:
-    """Statements of which a page came that is not the last, and the next one did not."""
-    s, m = t.statement.c, t.message.c
-    query = (
-        select(t.statement, m.fetched_at)
-        .join(t.message, m.id == s.message_id)
-        .where(s.bank.in_(banks), m.fetched_at > now - MONTH, s.last_page.is_(False))
-    )
-    rows = connection.execute(query.order_by(m.fetched_at, s.id).limit(MOST)).all()
-    return [_not_whole(row) for row in rows if not _followed(connection, row)]
-
-
-def _not_whole(page: Row[Any]) -> TroubleRow:
-    text = f"Page {page.page_number or 1} came, and the next one has not: the day is not whole yet."
-    name = page.statement_id or ""
-    return TroubleRow(
-        bank=page.bank, place=page.account or "", name=name, kind="incomplete", text=text, since=page.fetched_at
-    )
-
-
-def _followed(connection: Connection, page: Row[Any]) -> bool:
-    c = t.statement.c
-    same = (c.bank == page.bank, c.account.is_not_distinct_from(page.account), c.statement_id == page.statement_id)
-    pages = connection.execute(select(c.page_number).where(*same)).scalars()
-    number = as_number(page.page_number or "1")
-    return number is None or any(as_number(other) == number + 1 for other in pages)
+    return [TroubleRow(**row._mapping) for row in rows]

@@ -21,6 +21,7 @@ from h2h.outbound.advice import against
 from h2h.outbound.decisions import Decisions
 from h2h.repeats import SHOWN
 from tests.suites.books import ACCOUNT, LATER, NOW, RADAR, Book, Pay, batch, debit, judgement, pay, says, statement, tx
+from tests.suites.test_gaps import WITHOUT_GAPS
 from tests.suites.test_ledger import at_once, book_url, sql
 
 TO, ELSE = "FR1420041010050500013M02606", "DE89370400440532013000"
@@ -516,8 +517,10 @@ def back_to_the_first(url: str) -> None:
         url,
         *(f"DROP INDEX ix_report_{name}" for name in reports),
         *(f"ALTER TABLE report DROP COLUMN {name}" for name in ("amount", "said")),
+        *WITHOUT_GAPS,
         *(f"DROP INDEX {name}" for name in indexes),
         "DROP TABLE used_message_id",
+        *(f"ALTER TABLE attempt DROP COLUMN {name}" for name in ("way", "server", "host_keys", "made")),
         "DROP TABLE lineage",
         "ALTER TABLE transfer DROP COLUMN repair_of",
         "ALTER TABLE transfer DROP COLUMN content_sha256",

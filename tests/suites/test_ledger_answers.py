@@ -589,12 +589,12 @@ def test_an_opening_that_is_not_the_last_closing_is_told(book: Book) -> None:
 
 def test_half_a_statement_is_told_as_incomplete_until_its_next_page_has_come(book: Book) -> None:
     def pending() -> list[str]:
-        return [x.kind for x in book.ledger.views.board(["acme"], LATER).troubles]
+        return [gap.kind for gap in book.ledger.gaps.rows()]
 
     book.report(statement("S1", debit("10.00", "A"), page_number="1", last_page=False))
-    assert pending() == ["incomplete"]
+    assert pending() == ["PAGE"]
     assert [s.reconciles for s in book.ledger.views.statements()] == [None]
-    book.report(statement("S1", debit("20.00", "B"), page_number="2", last_page=True))
+    book.report(statement("S1", debit("20.00", "B"), opening="990.00", page_number="2", last_page=True))
     assert pending() == []
 
 
@@ -614,7 +614,7 @@ def test_a_page_whose_page_before_is_not_there_is_told(book: Book) -> None:
 def test_another_number_or_page_is_another_statement(book: Book, different: dict[str, object]) -> None:
     more = {name: False if name == "last_page" else "1" for name in different}
     book.report(statement("S1", debit("10.00", "A"), **more))  # type: ignore[arg-type]
-    assert book.codes(statement("S1", debit("20.00", "B"), **different)) == []  # type: ignore[arg-type]
+    assert book.codes(statement("S1", debit("20.00", "B"), opening="990.00", **different)) == []  # type: ignore[arg-type]
     assert len(book.ledger.views.statements()) == 2
 
 
