@@ -47,9 +47,10 @@ log = logging.getLogger(__name__)
 CUT = frozenset(
     {
         "XML_TRUNCATED", "XML_NOT_WELL_FORMED", "XML_LIMIT", "XML_ENCODING", "FINDINGS_CUT",
-        "READER_LIMIT", "READER_DIED",
+        "READER_LIMIT", "READER_DIED", "TOO_MANY_RECORDS",
     }
 )  # fmt: skip
+MOST_RECORDS = 1_000_000  # of one file, each detail of an entry counted: they are applied in one go
 ENDED_WELL = (MessageState.APPLIED, MessageState.REPEATED)
 
 
@@ -264,7 +265,7 @@ def _failed(message: Message, error: Exception) -> Reading:
     return Reading(message=None, message_id=None, records=(), findings=[finding])
 
 
-def reading_of(items: Iterable[Record | Finding]) -> Reading:
+def reading_of(items: Iterable[Record | Finding], most: int = MOST_RECORDS) -> Reading:
     """Records and findings of one file, and which message it is.
 
     Nothing of a payment message that comes in is applied, and nothing of a file that ends in the middle: half a
@@ -272,7 +273,7 @@ def reading_of(items: Iterable[Record | Finding]) -> Reading:
     """
     records: list[Record] = []
     findings: list[Finding] = []
-    for item in items:
+    for item in _bounded(items, most):
         (findings if isinstance(item, Finding) else records).append(item)  # type: ignore[arg-type]
     head = next((r for r in records if isinstance(r, StatusReport | StatementFile | PaymentFile)), None)
     if isinstance(head, PaymentFile):
@@ -287,6 +288,20 @@ def reading_of(items: Iterable[Record | Finding]) -> Reading:
         records=records,
         findings=findings,
     )
+
+
+def _bounded(items: Iterable[Record | Finding], most: int) -> Iterator[Record | Finding]:
+    count = 0
+    for item in items:
+        count += 1 + len(item.details) if isinstance(item, Entry) else 1
+        if count > most:
+            text = (
+                f"The file holds more than {most:,} entries, details and statuses; it is kept, and nothing of it is "
+                "applied. Ask the bank to send it in parts: a file for each account, or more often."
+            )
+            yield Finding(code="TOO_MANY_RECORDS", severity=Severity.ERROR, text=text)
+            return
+        yield item
 
 
 def _booked(records: Iterable[Record], statements: Collection[int]) -> Iterator[Record]:

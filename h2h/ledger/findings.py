@@ -22,6 +22,7 @@ CODES = {
     "ORIGIN_NO_MANIFEST": "a payment file came without the manifest that its folder asks for",
     "ORIGIN_OWNER": "a payment file belongs to a user whom its folder does not name",
     "ORIGIN_UNKNOWN": "a payment file was gone before its origin could be checked",
+    "TOO_MANY_RECORDS": "a file from the bank with more entries than are applied at once",
     "OUTBOUND_MESSAGE_CAME_IN": "a payment order came in from the bank",
     "PAYMENT_REPEATED": "one payment was in an earlier file",
     "REPAIR_OF_REFUSED": "the file was made of payments that the bank refused in another one",
