@@ -75,6 +75,8 @@ def convert(items: Iterable[Record | Finding]) -> Iterator[Said]:
             case StatementFile():
                 yield from lost(item, _time(item.created_at)[1], statement=None)
             case Pages():
+                for note in item.notes:
+                    yield from lost(note, (), statement=note.statement)
                 try:
                     of = book(item)
                     group = _group(of)

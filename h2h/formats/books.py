@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 
 from h2h.formats.losses import Fate, Loss, Why, leaves, whole
-from h2h.model import Balance, Entry, Finding, Record, Severity, Statement, StatementFile, total
+from h2h.model import Balance, Entry, Finding, Record, Severity, Statement, StatementFile, StatementNote, total
 from h2h.text import shown
 
 CODES: dict[str, str] = {
@@ -81,11 +81,12 @@ def refusal(code: str, text: str, line: int | None) -> Refused:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pages:
-    """One statement with its entries, as it came."""
+    """One statement with its entries, as it came, and the bank's words on it, which no form has a place for."""
 
     head: StatementFile
     statement: Statement
     entries: Sequence[Entry]
+    notes: Sequence[StatementNote]
 
 
 def statements(items: Iterable[Record | Finding]) -> Iterator[Pages | StatementFile | Finding]:
@@ -93,17 +94,21 @@ def statements(items: Iterable[Record | Finding]) -> Iterator[Pages | StatementF
     head: StatementFile | None = None
     statement: Statement | None = None
     entries: list[Entry] = []
+    notes: list[StatementNote] = []
     for item in items:
         match item:
             case Entry():
                 entries.append(item)
                 continue
+            case StatementNote():
+                notes.append(item)
+                continue
             case Finding():
                 yield item
                 continue
         if head and statement:
-            yield Pages(head=head, statement=statement, entries=entries)
-        statement, entries = None, []
+            yield Pages(head=head, statement=statement, entries=entries, notes=notes)
+        statement, entries, notes = None, [], []
         match item:
             case StatementFile() if item.message.startswith("camt.053"):
                 head = item
@@ -114,7 +119,7 @@ def statements(items: Iterable[Record | Finding]) -> Iterator[Pages | StatementF
                 yield _not_a_statement(item)
                 return
     if head and statement:
-        yield Pages(head=head, statement=statement, entries=entries)
+        yield Pages(head=head, statement=statement, entries=entries, notes=notes)
 
 
 def _not_a_statement(item: Record) -> Finding:

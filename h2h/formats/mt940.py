@@ -80,6 +80,8 @@ def convert(items: Iterable[Record | Finding], most: int = MOST_CHARACTERS) -> I
             case StatementFile():
                 yield from lost(item, (), statement=None)
             case Pages():
+                for note in item.notes:
+                    yield from lost(note, (), statement=note.statement)
                 try:
                     yield from _statement(book(item), most)
                 except Refused as refused:

@@ -22,13 +22,19 @@ WORDS: tuple[tuple[str, str, bool], ...] = (
     ("return_reason.proprietary", "RTRN", False),
     ("counterparty_name", "", True),
     ("counterparty_account", "", False),
+    ("counterparty_agent", "", False),
     ("remittance", "REMI", True),
     ("structured", "STRD", False),
+    ("structured_remittance.reference", "STRD", False),
+    ("structured_remittance.documents.number", "DOCN", False),
+    ("structured_remittance.additional", "REMI", True),
     ("payment_information_id", "PREF", False),
     ("batch_payment_information_id", "PREF", False),
+    ("batches.payment_information_id", "PREF", False),
     ("instruction_id", "IREF", False),
     ("account_servicer_reference", "SREF", False),
     ("mandate_id", "MARF", False),
+    ("purpose", "PURP", False),
     ("uetr", "UETR", False),
     ("transaction_id", "TREF", False),
     ("reference", "NREF", False),
@@ -38,18 +44,26 @@ WORDS: tuple[tuple[str, str, bool], ...] = (
     ("transaction_code", "TXCD", False),
     ("proprietary_code", "TXCD", False),
     ("batch_number_of_transactions", "NTXS", False),
+    ("batches.number_of_transactions", "NTXS", False),
     ("message_id", "MREF", False),
     ("batch_message_id", "MREF", False),
+    ("batches.message_id", "MREF", False),
+    ("counterparty_id", "", False),
     ("instructed_amount", "OCMT", False),
     ("instructed_currency", "OCCY", False),
     ("own_name", "", True),
     ("own_account", "", False),
+    ("own_agent", "", False),
+    ("own_id", "", False),
 )
-PARTIES = {"debtor_name": "DBTR", "debtor_account": "DBTA", "creditor_name": "CDTR", "creditor_account": "CDTA"}
+PARTIES = {
+    "debtor_name": "DBTR", "debtor_account": "DBTA", "debtor_agent": "DBTB", "debtor_id": "DBTI",
+    "creditor_name": "CDTR", "creditor_account": "CDTA", "creditor_agent": "CDTB", "creditor_id": "CDTI",
+}  # fmt: skip
 KNOWN = frozenset({*PARTIES.values(), *(word for _, word, _ in WORDS if word)})
 _PLACES = {field: place for place, (field, _, _) in enumerate(WORDS)}
 _COUNTERPARTY = {"CRDT": "debtor", "DBIT": "creditor"}
-_NUMBER = re.compile(r"\[\d+\]$")
+_NUMBER = re.compile(r"\[\d+\]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,7 +133,7 @@ def _parts(entry: Entry, style: Style) -> list[Part]:
     for field, value in leaves(entry):
         if field.startswith("details[") and len(entry.details) > 1:
             continue
-        name = _NUMBER.sub("", field.removeprefix("details[1]."))
+        name = _NUMBER.sub("", field).removeprefix("details.")
         place = _PLACES.get(_role(name, entry))
         if place is not None and (text := style.spoken(value)):
             _, word, prose = WORDS[place]

@@ -19,6 +19,7 @@ from bai2 import bai2
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from h2h.booked import EntryBatch, StatementNote
 from h2h.currencies import DECIMALS
 from h2h.formats import Form, Loss, Why, convert
 from h2h.formats import mt940 as mt940_writer
@@ -26,6 +27,7 @@ from h2h.formats.characters import SWIFT, ascii_text, swift
 from h2h.formats.losses import leaves
 from h2h.messages import Catalog, read
 from h2h.model import Balance, Entry, EntryDetail, Finding, Reason, Record, Severity, Statement, StatementFile, total
+from h2h.reported import ReferredDocument, StructuredRemittance
 from h2h.resources import root
 
 CORPUS = root("schemas").parent.parent / "shared" / "corpus"
@@ -347,6 +349,35 @@ def test_the_number_is_the_electronic_one_else_the_legal_one_of_five_digits_else
         found = converted(plain(ENTRY, statement=statement), Form.MT940)
         assert f":28C:{number}/1\r\n" in found.text
         assert {x.field: x.why for x in found.losses if x.field.endswith("sequence_number")} == lost
+
+
+@pytest.mark.parametrize("form", Form)
+def test_the_words_of_the_bank_on_a_whole_statement_are_a_loss_and_no_obstacle(form: Form) -> None:
+    note = StatementNote(statement=1, text="Rates of 2026-11-19 apply")
+    found = converted([*plain(ENTRY), note, replace(STATEMENT, position=2), replace(ENTRY, statement=2)], form)
+    assert (found.refused, found.why("text")) == ([], Why.NO_PLACE)
+    assert found.text.count("E2E-1") == 2
+
+
+def test_agents_purpose_documents_and_ids_stand_in_the_text() -> None:
+    detail = replace(
+        DETAIL, creditor_agent="BQEXFRPPXXX", creditor_id="FR12ZZZ123456", purpose="SUPP", structured=("RF712348231",),
+        structured_remittance=(
+            StructuredRemittance(reference="RF712348231", documents=(ReferredDocument(number="INV-7"),)),
+        ),
+    )  # fmt: skip
+    batch = EntryBatch(payment_information_id="LIEF", number_of_transactions="1")
+    entry = replace(ENTRY, details=(detail,), batches=(batch,), batch_payment_information_id="LIEF")
+    found = converted(plain(entry), Form.MT940)
+    text = found.text.replace("\r\n", "")
+    assert "/CDTR/Ravel/CDTB/BQEXFRPPXXX/REMI/Invoice 1/STRD/RF712348231/DOCN/INV-7/PREF/LIEF/PURP/SUPP/" in text
+    assert text.count("RF712348231") == text.count("LIEF") == 1
+    told = (
+        "details[1].structured_remittance[1].reference",
+        "batches[1].payment_information_id",
+        "details[1].creditor_id",
+    )
+    assert [found.why(field, 1) for field in told] == [None] * 3
 
 
 def test_a_batch_is_one_entry_and_its_details_are_losses() -> None:
