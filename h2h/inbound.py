@@ -27,6 +27,7 @@ from h2h.ledger.troubles import Kind, Trouble
 from h2h.line import Line
 from h2h.mailbox import Mailbox, unnumbered
 from h2h.model import (
+    DirectDebitFile,
     Entry,
     Finding,
     InboundId,
@@ -44,6 +45,7 @@ from h2h.text import printable
 
 log = logging.getLogger(__name__)
 
+HEADS = (StatusReport, StatementFile, PaymentFile, DirectDebitFile)
 CUT = frozenset(
     {
         "XML_TRUNCATED", "XML_NOT_WELL_FORMED", "XML_LIMIT", "XML_ENCODING", "FINDINGS_CUT",
@@ -275,8 +277,8 @@ def reading_of(items: Iterable[Record | Finding], most: int = MOST_RECORDS) -> R
     findings: list[Finding] = []
     for item in _bounded(items, most):
         (findings if isinstance(item, Finding) else records).append(item)  # type: ignore[arg-type]
-    head = next((r for r in records if isinstance(r, StatusReport | StatementFile | PaymentFile)), None)
-    if isinstance(head, PaymentFile):
+    head = next((r for r in records if isinstance(r, HEADS)), None)
+    if isinstance(head, PaymentFile | DirectDebitFile):
         text = f"A {head.message} came in from the bank: payment orders only go out. It is kept and changes nothing."
         findings.append(Finding(code="OUTBOUND_MESSAGE_CAME_IN", severity=Severity.ERROR, text=text))
         records = []

@@ -20,6 +20,10 @@ from h2h.booked import EntryDetail as EntryDetail
 from h2h.booked import Statement as Statement
 from h2h.booked import StatementFile as StatementFile
 from h2h.booked import StatementNote as StatementNote
+from h2h.collected import DirectDebit as DirectDebit
+from h2h.collected import DirectDebitBatch as DirectDebitBatch
+from h2h.collected import DirectDebitFile as DirectDebitFile
+from h2h.collected import DirectDebits as DirectDebits
 from h2h.reported import BatchStatus as BatchStatus
 from h2h.reported import PaymentStatus as PaymentStatus
 from h2h.reported import Reason as Reason
@@ -141,12 +145,13 @@ class Payment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judgement:
-    """What judge found in a file: its content, and everything wrong with it."""
+    """What judge found in a file: its content, and everything wrong with it. Without a `header` nothing is sent."""
 
     header: PaymentFile | None
     batches: Sequence[Batch]
     payments: Sequence[Payment]
     findings: Sequence[Finding]
+    direct_debits: DirectDebits | None = None
 
     @property
     def good(self) -> bool:
@@ -162,6 +167,9 @@ Record = (
     PaymentFile
     | Batch
     | Payment
+    | DirectDebitFile
+    | DirectDebitBatch
+    | DirectDebit
     | StatusReport
     | BatchStatus
     | PaymentStatus
@@ -170,6 +178,12 @@ Record = (
     | Entry
     | StatementNote
 )
+
+
+def signed(amount: Decimal | None, direction: str | None) -> Decimal | None:
+    if amount is None or direction not in ("CRDT", "DBIT"):
+        return None
+    return amount if direction == "CRDT" else amount.copy_negate()
 
 
 def total(amounts: Iterable[Decimal | None]) -> Decimal:

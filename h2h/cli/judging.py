@@ -38,7 +38,7 @@ def _reader(ctx: click.Context) -> ConfinedReader:
 @as_json
 @click.pass_context
 def validate(ctx: click.Context, files: tuple[Path, ...], bank: str | None, addresses: bool, as_json: bool) -> int:
-    """Say what judge would say of pain.001 files; nothing is sent or stored.
+    """Say what judge would say of pain.001 and pain.008 files; nothing is sent or stored.
 
     VALID, HELD (a person would have to look) or INVALID. Exit status 1 if one of them is INVALID.
 
@@ -96,14 +96,15 @@ def _judged(file: Path, reader: ConfinedReader, terms: list[Terms]) -> dict[str,
     from h2h.outbound.report import report
 
     judgement = min((_judgement(file, reader, each) for each in terms), key=lambda j: (not j.good, j.held))
-    header = judgement.header
+    orders = judgement.direct_debits
+    header, each = (orders.header, orders.transactions) if orders else (judgement.header, judgement.payments)
     return report(
         file=str(file),
         verdict="INVALID" if not judgement.good else "HELD" if judgement.held else "VALID",
         message=header.message if header else None,
         message_id=header.message_id if header else None,
-        payments=len(judgement.payments) if header else None,
-        control_sum=total(p.amount for p in judgement.payments) if header else None,
+        payments=len(each) if header else None,
+        control_sum=total(one.amount for one in each) if header else None,
         findings=judgement.findings,
     )
 

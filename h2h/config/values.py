@@ -14,8 +14,8 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, ValidationInfo
 
+from h2h.checks import iban_fault
 from h2h.messages.catalog import Catalog, listed
-from h2h.rules import iban_fault
 from h2h.schedule import CALENDARS, COUNTRY, parse_days
 from h2h.verdicts import KNOWN
 
@@ -24,6 +24,7 @@ MOST_DAYS = 100_000
 UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
 DATABASES = ("sqlite", "postgresql", "postgresql+psycopg")
 GOES_OUT = ("pain001",)  # readers of messages to the bank; the others come from it
+STAYS = ("pain008",)  # read and judged, never sent nor fetched
 
 
 def _duration(value: object) -> object:
@@ -157,10 +158,12 @@ def _message(value: str, info: ValidationInfo, *, out: bool) -> str:
     catalog: Catalog | None = (info.context or {}).get("catalog")
     if catalog is None:
         return value
-    known = listed(row for row in catalog.rows if (row.reader in GOES_OUT) == out)
+    known = listed(row for row in catalog.rows if (row.reader in GOES_OUT) == out and row.reader not in STAYS)
     row = catalog.by_name(value)
     if row is None:
         raise ValueError(f"{value!r} is not a message that h2h knows; here it takes {known}")
+    if row.reader in STAYS:
+        raise ValueError(f"{value} can be validated and inspected, not sent or fetched; here it takes {known}")
     if (row.reader in GOES_OUT) != out:
         way = "comes from the bank; an outbound folder" if out else "goes to the bank; an inbound folder"
         raise ValueError(f"{value} {way} takes {known}")

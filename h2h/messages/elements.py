@@ -236,6 +236,12 @@ def root_of(name: str) -> str:
     return _FIRST_ROOTS.get(name) or _VERSION.sub("", name)
 
 
+def remittance(node: Node) -> str | None:
+    """What an order says to its other side: its words, else its references."""
+    free = joined(piece.value for piece in node.nodes("RmtInf", "Ustrd"))
+    return free or joined(node.all("RmtInf", "Strd", "CdtrRefInf", "Ref"))
+
+
 def joined(pieces: Iterable[str]) -> str | None:
     """Pieces of one text: a piece of full length runs on into the next, after a shorter one comes a blank."""
     text = ""

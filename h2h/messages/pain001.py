@@ -13,9 +13,9 @@ from h2h.messages.elements import (
     date,
     flag,
     iban,
-    joined,
     name,
     other_account,
+    remittance,
 )
 from h2h.messages.xml import Node
 from h2h.model import Address, Batch, Payment, PaymentFile, Record
@@ -85,15 +85,10 @@ def payment(node: Node, *, place: Place, group: Record | None, faults: Faults) -
         creditor_account=other_account(account),
         creditor_agent=bic(node.node("CdtrAgt")),
         execution_date=group.requested_execution_date if group else None,
-        remittance=_remittance(node),
+        remittance=remittance(node),
         addresses=_addresses(node),
         line=node.line,
     )
-
-
-def _remittance(node: Node) -> str | None:
-    free = joined(piece.value for piece in node.nodes("RmtInf", "Ustrd"))
-    return free or joined(node.all("RmtInf", "Strd", "CdtrRefInf", "Ref"))
 
 
 def _addresses(node: Node) -> tuple[Address, ...]:

@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from itertools import chain, islice
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 
-from h2h.model import Batch, Finding, Judgement, Payment, PaymentFile, Record, Severity
-from h2h.rules import Terms, blank_identifications, payment_file_findings
+from h2h import direct_debits, rules
+from h2h.model import (
+    Batch,
+    DirectDebit,
+    DirectDebitBatch,
+    DirectDebitFile,
+    DirectDebits,
+    Finding,
+    Judgement,
+    Payment,
+    PaymentFile,
+    Record,
+    Severity,
+)
+from h2h.rules import Terms
 
 UNFINISHED = frozenset(
     {
@@ -20,28 +33,50 @@ ANY = Terms()
 
 def judge(items: Iterable[Record | Finding], terms: Terms = ANY) -> Judgement:
     """What a strict reader made of the file comes first; then the business rules on what could be read."""
-    header: PaymentFile | None = None
-    batches: list[Batch] = []
-    payments: list[Payment] = []
+    records: list[Record] = []
     findings: list[Finding] = []
     for item in items:
-        match item:
-            case Finding():
-                findings.append(item)
-            case PaymentFile():
-                header = item
-            case Batch():
-                batches.append(item)
-            case Payment():
-                payments.append(item)
-    if header is not None and not any(_cut_short(f) for f in findings):
+        (findings if isinstance(item, Finding) else records).append(item)  # type: ignore[arg-type]
+    judgement = _of(records, findings)
+    if not any(_cut_short(f) for f in findings):
         valid = all(f.severity is not Severity.ERROR for f in findings)
-        blank = blank_identifications(header, batches, payments) if valid else ()
-        findings += _at_most(MAX_RULE_FINDINGS, chain(payment_file_findings(header, batches, payments, terms), blank))
-    if header is None and not findings:
+        findings += _at_most(MAX_RULE_FINDINGS, _by_rules(judgement, terms, valid=valid))
+    orders = judgement.header or (terms.messages is None and judgement.direct_debits)
+    if not orders and judgement.good:
         text = "The file holds no payment message; only pain.001 files go out."
         findings.append(Finding(code="NO_PAYMENTS", severity=Severity.ERROR, text=text))
-    return Judgement(header=header, batches=batches, payments=payments, findings=findings)
+    return judgement
+
+
+def _of(records: Sequence[Record], findings: list[Finding]) -> Judgement:
+    header = next((r for r in records if isinstance(r, PaymentFile)), None)
+    collecting = next((r for r in records if isinstance(r, DirectDebitFile)), None)
+    return Judgement(
+        header=header,
+        batches=[r for r in records if isinstance(r, Batch)],
+        payments=[r for r in records if isinstance(r, Payment)],
+        findings=findings,
+        direct_debits=_direct_debits(collecting, records) if collecting else None,
+    )
+
+
+def _direct_debits(header: DirectDebitFile, records: Sequence[Record]) -> DirectDebits:
+    return DirectDebits(
+        header=header,
+        batches=[r for r in records if isinstance(r, DirectDebitBatch)],
+        transactions=[r for r in records if isinstance(r, DirectDebit)],
+    )
+
+
+def _by_rules(of: Judgement, terms: Terms, *, valid: bool) -> Iterator[Finding]:
+    if of.header is not None:
+        yield from rules.payment_file_findings(of.header, of.batches, of.payments, terms)
+        if valid:
+            yield from rules.blank_identifications(of.header, of.batches, of.payments)
+    if of.direct_debits is not None:
+        yield from direct_debits.direct_debit_findings(of.direct_debits, terms)
+        if valid:
+            yield from direct_debits.blank_identifications(of.direct_debits)
 
 
 def _at_most(count: int, found: Iterable[Finding]) -> Iterator[Finding]:

@@ -205,6 +205,8 @@ MISTAKES = [
     ('days = "mon-fri"', 'rejected = "processed"', 20, "bank.outbound[1].rejected", "taken for sent"),
     ('"pain.001.001.09"', '"pain.001.001.99"', 15, "bank.outbound[1].messages[1]", "takes pain.001.001.03 .08 .09"),
     ('"pain.001.001.09"', '"camt.053.001.08"', 15, "bank.outbound[1].messages[1]", "comes from the bank"),
+    ('"pain.001.001.09"', '"pain.008.001.08"', 15, "bank.outbound[1].messages[1]", "validated and inspected, not sent"),
+    ('"camt.053.001.08"', '"pain.008.001.08"', 24, "bank.inbound[1].messages[1]", "validated and inspected, not sent"),
     ('"camt.053.001.08"', '"pain.001.001.09"', 24, "bank.inbound[1].messages[1]", "goes to the bank"),
     ('"camt.053.001.08"', '"camt.053.001.99"', 24, "bank.inbound[1].messages[1]", "is not a message that h2h knows"),
     ('every = "10m"', 'every = "10m"\nunreadable = "deliver"', 26, "bank.inbound[1].unreadable", "goes with deliver"),

@@ -8,14 +8,13 @@ from decimal import Decimal
 
 import pytest
 
+from h2h.checks import bic_fault, iban_fault
 from h2h.model import Balance, Batch, Entry, Finding, Payment, PaymentFile, Severity, Statement
 from h2h.rules import (
     CODES,
     Terms,
     balances_add_up,
-    bic_fault,
     blank_identifications,
-    iban_fault,
     payment_file_findings,
 )
 

@@ -24,6 +24,7 @@ from hypothesis import strategies as st
 from lxml import etree
 
 from h2h import rules
+from h2h.checks import bic_fault, iban_fault
 from h2h.inbound import reading_of, records_as_lines
 from h2h.ledger import Ledger
 from h2h.ledger import findings as ledger_findings
@@ -45,7 +46,7 @@ from h2h.model import (
     total,
 )
 from h2h.outbound.judge import judge
-from h2h.rules import Terms, bic_fault, blank_identifications, iban_fault, payment_file_findings
+from h2h.rules import Terms, blank_identifications, payment_file_findings
 
 from .mutations import damaged, generated
 

@@ -115,7 +115,7 @@ def used_codes() -> set[str]:
     return found
 
 
-MAKERS = ("refusal", "_error", "_find", "_once", "Finding", "Fault")
+MAKERS = ("refusal", "breach", "_error", "_find", "_once", "Finding", "Fault")
 
 
 def _names(node: ast.AST) -> set[str]:

@@ -1,0 +1,167 @@
+"""Checks of what stands in a payment message, whichever way the money goes: single values, counts and sums.
+
+Pure functions from values to findings; rules.py asks them of payments, direct_debits.py of collections.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import date
+from decimal import Decimal
+from typing import NamedTuple
+
+from h2h.currencies import DECIMALS
+from h2h.model import Finding, Severity, total
+from h2h.text import character, shown, unseen
+
+UNREFERENCED = frozenset({"NOTPROVIDED"})
+_DAY = re.compile(r"(-?[0-9]{4,9}-[0-9]{2}-[0-9]{2})(?:T.*|Z|[+-][0-9]{2}:[0-9]{2})?")
+
+
+def breach(code: str, text: str, path: str, line: int | None) -> Finding:
+    return Finding(code=code, severity=Severity.ERROR, text=text, path=path, line=line)
+
+
+def totals(
+    claimed: str | None, control_sum: Decimal | None, amounts: Sequence[Decimal | None], path: str, line: int | None
+) -> Iterator[Finding]:
+    """NbOfTxs and CtrlSum against what is there."""
+    if not amounts:
+        yield breach("NO_PAYMENTS", "There is no payment in here; leave the part out, or fill it.", path, line)
+    stated = claimed if claimed is not None and claimed.isascii() and claimed.isdigit() else None
+    if stated is not None and (stated.lstrip("0") or "0") != str(len(amounts)):  # not int(): it takes 4,300 digits
+        text = f"NbOfTxs says {stated[:20]}, but {len(amounts)} payments are there; the file may be cut or changed."
+        yield breach("COUNT_MISMATCH", text, f"{path}/NbOfTxs", line)
+    reached = total(amounts)
+    if control_sum is not None and control_sum != reached:
+        text = f"CtrlSum says {control_sum}, but the amounts add up to {reached}; the file may be cut or changed."
+        yield breach("SUM_MISMATCH", text, f"{path}/CtrlSum", line)
+
+
+def unusual(stated: str | None, span: tuple[int, int], today: date | None) -> str | None:
+    """The date in words, where it lies outside of the span of days around today."""
+    found = _DAY.fullmatch(stated) if stated and today else None
+    if found is None or today is None:  # what is no date is the schema's affair
+        return None
+    try:
+        days = (date.fromisoformat(found[1]) - today).days
+    except ValueError:  # a year before 1 or after 9999
+        return f"{found[1]}, nowhere near today"
+    if span[0] <= days <= span[1]:
+        return None
+    away = f"{-days} days ago" if days < 0 else f"in {days} days"
+    return f"{found[1]}, {away}; usual here is from {span[0]:+} to {span[1]:+} days"
+
+
+def blank(values: Iterable[tuple[str | None, str, int | None]]) -> Iterator[Finding]:
+    """Of identifications, each with its path and line, that a schema takes: it is content with blanks."""
+    for value, path, line in values:
+        if value is None:
+            yield breach("ID_BLANK", "There is nothing in it but blanks. Give it a value.", path, line)
+
+
+def identification(value: str | None, path: str, line: int | None) -> Iterator[Finding]:
+    """A reference by which bank and ledger tell files and payments apart: what cannot be seen makes two look alike."""
+    if value is not None and (char := unseen(value) or next((c for c in value if not c.isprintable()), None)):
+        text = f"{shown(value)} holds {character(char)}, which cannot be seen. Take it out."
+        yield breach("ID_UNSEEN", text, path, line)
+
+
+def name(value: str | None, path: str, line: int | None) -> Iterator[Finding]:
+    if char := unseen(value or ""):
+        text = f"{shown(value or '')} holds {character(char)}, by which a name can look like another. Look at it well."
+        yield Finding(code="NAME_UNSEEN", severity=Severity.HOLD, text=text, path=path, line=line)
+
+
+def positive(amount: Decimal | None, path: str, line: int | None) -> Iterator[Finding]:
+    if amount is not None and amount <= 0:
+        yield breach("AMOUNT_NOT_POSITIVE", f"The amount is {amount}; it has to be above zero.", path, line)
+
+
+def currency(code: str | None, path: str, line: int | None) -> Iterator[Finding]:
+    if code is not None and code not in DECIMALS:
+        yield breach("CURRENCY_UNKNOWN", f"{shown(code)} is not an active ISO 4217 currency.", path, line)
+
+
+def decimals(amount: Decimal | None, code: str | None, path: str, line: int | None) -> Iterator[Finding]:
+    most = DECIMALS.get(code or "")
+    if most is not None and amount is not None and _decimals(amount) > most:
+        text = f"{amount} has too many decimals: {code} has {most or 'none'}."
+        yield breach("AMOUNT_DECIMALS", text, path, line)
+
+
+def _decimals(amount: Decimal) -> int:
+    """Decimal places that carry value; trailing zeros do not."""
+    return len(f"{amount:f}".partition(".")[2].rstrip("0"))
+
+
+def accounts(
+    iban: str | None, account: str, bic: str | None, agent: str, path: str, line: int | None
+) -> Iterator[Finding]:
+    """`account` and `agent` name the elements below `path`, as in CdtrAcct and CdtrAgt."""
+    if iban is not None and (wrong := iban_fault(iban)):
+        yield breach("IBAN_INVALID", f"{shown(iban)} is not a valid IBAN: {wrong}.", f"{path}/{account}/Id/IBAN", line)
+    if bic is not None and (wrong := bic_fault(bic)):
+        yield breach("BIC_INVALID", f"{shown(bic)} is not a valid BIC: {wrong}.", f"{path}/{agent}/FinInstnId", line)
+
+
+@functools.lru_cache(maxsize=100_000)
+def iban_fault(iban: str) -> str | None:
+    """What is wrong with an IBAN in its electronic form; None where nothing is."""
+    from schwifty import IBAN
+    from schwifty.exceptions import InvalidChecksumDigits, InvalidCountryCode, InvalidLength, SchwiftyException
+
+    if iban != iban.upper() or not (iban.isascii() and iban.isalnum()):
+        return "only capital letters and digits may stand in it"
+    try:
+        IBAN(iban)
+    except InvalidCountryCode:
+        return f"{iban[:2]} is not a country with IBANs"
+    except InvalidLength:
+        return f"an IBAN of {iban[:2]} has another length than {len(iban)}"
+    except InvalidChecksumDigits:
+        return "the check digits do not fit; a digit is wrong or two were swapped"
+    except SchwiftyException as error:
+        return str(error).rstrip(".").lower()
+    return None
+
+
+@functools.lru_cache(maxsize=10_000)
+def bic_fault(bic: str) -> str | None:
+    """What is wrong with the shape of a BIC; None where nothing is. Whether it is in use is not looked at."""
+    from schwifty import BIC
+    from schwifty.exceptions import SchwiftyException
+
+    if bic != bic.upper() or not (bic.isascii() and bic.isalnum()):
+        return "only capital letters and digits may stand in it"
+    try:
+        BIC(bic)
+    except SchwiftyException as error:
+        return str(error).rstrip(".").lower()
+    return None
+
+
+class Referred(NamedTuple):
+    """An EndToEndId: of which payment of the file, where, and on which line."""
+
+    reference: str | None
+    position: int
+    path: str
+    line: int | None
+
+
+def repeated(references: Iterable[Referred]) -> Iterator[Finding]:
+    first: dict[str, int] = {}
+    for reference, position, path, line in references:
+        if reference is None or reference in UNREFERENCED:
+            continue
+        if reference in first:
+            text = (
+                f"EndToEndId {shown(reference)} was used by payment {first[reference]} of this file already; "
+                "the bank's answers cannot tell the two apart by it."
+            )
+            code, severity = "END_TO_END_ID_REPEATED", Severity.WARNING
+            yield Finding(code=code, severity=severity, text=text, path=path, line=line)
+        first.setdefault(reference, position)
