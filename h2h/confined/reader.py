@@ -68,7 +68,9 @@ class ConfinedReader:
         self._pool.close()
 
     def _started(self, explains: str | None) -> ReaderProcess:
-        return ReaderProcess(Setup(rows=self._catalog.rows, limits=self._limits, explains=explains))
+        return ReaderProcess(
+            Setup(rows=self._catalog.rows, headers=self._catalog.headers, limits=self._limits, explains=explains)
+        )
 
     def _whole(
         self, source: BinaryIO, strict: bool, expected: tuple[str, ...] | None, supplementary: tuple[str, ...]

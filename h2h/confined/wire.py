@@ -43,6 +43,7 @@ class Setup:
     """The gateway's first word. `explains`: the namespace to explain refusals of, beside others; None for a reader."""
 
     rows: tuple[MessageType, ...]
+    headers: tuple[MessageType, ...]
     limits: Limits
     explains: str | None
 

@@ -52,7 +52,7 @@ def _prepared(setup: Setup) -> Catalog:
 
     Schemas are read, and compiled when the first file comes that needs them: each takes some milliseconds.
     """
-    catalog = Catalog(setup.rows)
+    catalog = Catalog(setup.rows, setup.headers)
     catalog.preload()
     catalog.schema_within(catalog.rows[0], "{any}Envelope")
     for reader in {row.reader for row in catalog.rows}:

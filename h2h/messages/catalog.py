@@ -45,10 +45,13 @@ class MessageType:
 
 
 class Catalog:
-    """The known messages. `load` reads a folder; `with_own` lets a bank's or user's own schemas win."""
+    """The known messages. `load` reads a folder; `with_own` lets a bank's or user's own schemas win.
 
-    def __init__(self, rows: tuple[MessageType, ...]) -> None:
-        self.rows = rows
+    `headers` are no messages: what may stand beside a Document in an envelope, and is looked at with it.
+    """
+
+    def __init__(self, rows: tuple[MessageType, ...], headers: tuple[MessageType, ...] = ()) -> None:
+        self.rows, self.headers = rows, headers
         self._schemas: dict[Path, etree.XMLSchema] = {}
         self._models: dict[Path, xmlschema.XMLSchema] = {}
         self._lock = threading.Lock()
@@ -63,13 +66,13 @@ class Catalog:
     def load(cls, folder: Path) -> Catalog:
         try:
             table = tomllib.loads((folder / "catalog.toml").read_text(encoding="utf-8"))
-            return cls(tuple(_row(folder, row) for row in table["message"]))
+            return cls(*(tuple(_row(folder, row) for row in table[kind]) for kind in ("message", "header")))
         except (OSError, tomllib.TOMLDecodeError, KeyError) as error:
             raise UsageError(f"the catalog of messages in {folder} cannot be read: {error!r}") from error
 
     def preload(self) -> None:
         """Read the file of every schema, and what it includes, into memory."""
-        for row in self.rows:
+        for row in (*self.rows, *self.headers):
             self._files.preload(_address(row))
 
     def with_own(self, folder: Path) -> Catalog:
@@ -84,7 +87,7 @@ class Catalog:
             if known:
                 name = known.name if known.namespace == namespace else namespace.rpartition(":")[2]
                 rows[namespace] = replace(known, name=name, namespace=namespace, file=file)
-        return Catalog(tuple(rows.values()))
+        return Catalog(tuple(rows.values()), self.headers)
 
     def by_namespace(self, namespace: str) -> MessageType | None:
         return next((row for row in self.rows if row.namespace == namespace), None)
@@ -110,7 +113,7 @@ class Catalog:
         """
         self.schema(row)  # raises where that is at fault
         try:
-            return self._compiled(row, _envelope_schema(row, envelope), "envelope:")
+            return self._compiled(row, _envelope_schema((row, *self.headers), envelope), "envelope:")
         except UsageError:
             return None
 
@@ -134,16 +137,19 @@ def _address(row: MessageType) -> str:
     return row.file.resolve().as_uri()
 
 
-def _envelope_schema(row: MessageType, envelope: str) -> bytes:
-    """A schema for a root element of any content, in which every Document that is met is validated."""
+def _envelope_schema(rows: Iterable[MessageType], envelope: str) -> bytes:
+    """A schema for a root element of any content, in which every Document and AppHdr that is met is validated."""
     from xml.sax.saxutils import quoteattr
 
     namespace, _, name = envelope.removeprefix("{").rpartition("}")
     target = f"targetNamespace={quoteattr(namespace)}" if namespace else ""
-    how = "include" if namespace == row.namespace else f"import namespace={quoteattr(row.namespace)}"
+    taken = "".join(
+        f"<xs:{'include' if row.namespace == namespace else f'import namespace={quoteattr(row.namespace)}'}"
+        f" schemaLocation={quoteattr(_address(row))}/>"
+        for row in rows
+    )
     return (
-        f'<xs:schema xmlns:xs="http://www.w3.org/2001/XMLSchema" {target}>'
-        f"<xs:{how} schemaLocation={quoteattr(_address(row))}/>"
+        f'<xs:schema xmlns:xs="http://www.w3.org/2001/XMLSchema" {target}>{taken}'
         f'<xs:element name={quoteattr(name)} type="xs:anyType"/></xs:schema>'
     ).encode()
 
@@ -165,7 +171,7 @@ def _row(folder: Path, row: dict[str, str]) -> MessageType:
         root=row["root"],
         file=folder / row.get("file", f"{name}.xsd"),
         generation=int(row["generation"]),
-        reader=row["reader"],
+        reader=row.get("reader", ""),
     )
 
 

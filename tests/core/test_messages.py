@@ -367,7 +367,7 @@ def test_an_unknown_namespace_over_a_known_structure_is_read_unvalidated(namespa
     "text",
     [
         "<html><body/></html>",
-        f'<Document xmlns="{ISO}camt.054.001.08"><BkToCstmrDbtCdtNtfctn/></Document>',
+        f'<Document xmlns="{ISO}camt.056.001.08"><FIToFIPmtCxlReq/></Document>',
         "<Document/>",
         "<a><Document><b/></Document></a>",
     ],
@@ -426,6 +426,19 @@ def test_the_catalog_finds_messages_by_namespace_name_and_root() -> None:
     assert CATALOG.by_namespace("urn:x") is CATALOG.by_name("x") is CATALOG.by_root("x") is None
 
 
+@pytest.mark.parametrize("name", ["head.001.001.01", "head.001.001.02"])
+def test_the_header_in_an_envelope_is_validated_with_the_document(name: str) -> None:
+    good = sample(name)
+    assert codes(reading(good, strict=False)) == ["MSG_ENVELOPE"]
+    wrong = swapped(good, ("<BizMsgIdr>", "<BizMsgIdr>" + 36 * "x"), ("<GrpSts>ACSP", "<GrpSts>ACSPX"))
+    (_, header, status) = findings(reading(wrong, strict=False))
+    assert header.severity is status.severity is Severity.WARNING
+    assert header.path.endswith("/AppHdr/BizMsgIdr")
+    assert header.line
+    assert status.path.endswith("/OrgnlGrpInfAndSts/GrpSts")
+    assert len(records(reading(wrong, strict=False))) == len(records(reading(good, strict=False)))
+
+
 def test_a_compiled_schema_is_kept() -> None:
     row = CATALOG.rows[0]
     assert CATALOG.schema(row) is CATALOG.schema(row)
@@ -435,7 +448,7 @@ def included(folder: Path, *, name: str = "pain.001.001.09") -> Path:
     """A copy of the schemas in which only this one is known to the catalog."""
     shutil.copytree(PROJECT / "schemas", folder)
     row = f'message = [{{ name = "{name}", root = "CstmrCdtTrfInitn", generation = 2019, reader = "pain001" }}]'
-    (folder / "catalog.toml").write_text(row)
+    (folder / "catalog.toml").write_text(f"{row}\nheader = []")
     return folder
 
 

@@ -418,7 +418,7 @@ class FaultyReader(ConfinedReader):
         class Process(ReaderProcess):
             program = ("-c", SCRIPT + self.word)
 
-        return Process(Setup(rows=CATALOG.rows, limits=self._limits, explains=explains))
+        return Process(Setup(rows=CATALOG.rows, headers=CATALOG.headers, limits=self._limits, explains=explains))
 
 
 @pytest.mark.parametrize("what", WORDS)
@@ -438,7 +438,7 @@ def test_processes_that_cannot_start_are_no_finding_on_any_file() -> None:
             class Process(ReaderProcess):
                 program = ("-c", "raise SystemExit(3)")
 
-            return Process(Setup(rows=CATALOG.rows, limits=self._limits, explains=explains))
+            return Process(Setup(rows=CATALOG.rows, headers=CATALOG.headers, limits=self._limits, explains=explains))
 
     with confined(Reader) as reader, pytest.raises(ReaderError, match="cannot be started"):
         reading(reader)
