@@ -25,7 +25,8 @@ from h2h.records import json_value
 README = """\
 Evidence on {id}. Unpack it and run: python3 verify.py
 
-files/              the bytes: of the payment file, and of every answer and statement that speaks of it
+files/              the bytes: of the payment file as it was dropped (and as it was sent, where that is another version
+                    of the message), and of every answer and statement that speaks of it
 history.json        what became of it: events, findings, attempts, reports
 payments.jsonl      its payments, each with the bank's answers and the statement line that books it
 chain.jsonl         the journal from the file's first event on
@@ -58,7 +59,10 @@ class _Bundle:
     def write(self, file_id: str, anchors: Sequence[Anchor]) -> None:
         views = self._ledger.views
         history = views.history(file_id)
-        kept = {file_id: self._bytes(history.file.id, history.file.name, history.file.sha256)}
+        file = history.file
+        kept = {file_id: self._bytes(file.id, file.name, file.original_sha256 or file.sha256)}
+        if file.original_sha256:
+            self._bytes(file.id, f"as-sent-{file.name}", file.sha256)
         for message in views.messages_about(file_id):
             kept[message.id] = self._bytes(message.id, message.name, message.sha256)
         self._add("history.json", json.dumps(json_value(history), indent=2, ensure_ascii=False).encode())

@@ -163,6 +163,15 @@ class Judgement:
         return self.good and any(f.severity is Severity.HOLD for f in self.findings)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AsSent:
+    """What goes to the bank in place of a file that was dropped: the same orders in another version of the message."""
+
+    sha256: str
+    size: int
+    judgement: Judgement
+
+
 Record = (
     PaymentFile
     | Batch

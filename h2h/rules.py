@@ -57,7 +57,8 @@ GROUP = f"{FILE}/GrpHdr"
 class Terms:
     """What the folder asks of a file, and the day in the bank's zone. Days are counted from it: (-10, 90).
 
-    None: any message, any account, any address; without `today` no date is unusual.
+    None: any message, any account, any address; without `today` no date is unusual. `upgrade`: as which message a
+    pain.001.001.03 goes to the bank.
     """
 
     messages: Sequence[str] | None = None
@@ -68,6 +69,8 @@ class Terms:
     creation_days: tuple[int, int] = (-30, 1)
     unusual_dates: Severity = Severity.WARNING
     addresses: Severity | None = Severity.WARNING
+    upgrade: str | None = None
+    upgrade_uetr: bool = False
 
 
 def payment_file_findings(

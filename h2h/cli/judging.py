@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -110,11 +111,25 @@ def _judged(file: Path, reader: ConfinedReader, terms: list[Terms]) -> dict[str,
 
 
 def _judgement(file: Path, reader: ConfinedReader, terms: Terms) -> Judgement:
+    from h2h.outbound import upgrade
     from h2h.outbound.judge import judge
 
     with _opened(file) as source:
         items = reader.read(source, strict=True, expected=terms.messages, supplementary=terms.supplementary_data)
-        return judge(items, terms)
+        judgement = judge(items, terms)
+    return _upgraded(file, reader, judgement, terms) if upgrade.applies(judgement, terms) else judgement
+
+
+def _upgraded(file: Path, reader: ConfinedReader, judgement: Judgement, terms: Terms) -> Judgement:
+    """With what would be said of the newer version of it."""
+    from h2h.outbound import upgrade
+
+    wanted = upgrade.order(terms, str(file))
+    with _opened(file) as source, tempfile.TemporaryFile() as new:
+        found = upgrade.write(reader, source, wanted, new.write)
+        new.seek(0)
+        found = found or upgrade.differences(reader, new, upgrade.as_sent(judgement, wanted, terms), terms)
+    return upgrade.with_findings(judgement, found, terms)
 
 
 @contextmanager

@@ -119,6 +119,7 @@ def _print_head(history: History) -> None:
         ("message", file.message),
         ("message id", file.message_id),
         ("bytes", f"{file.size:,}  sha256 {file.sha256}"),
+        ("dropped as", file.original_sha256 and f"{file.original_message}  sha256 {file.original_sha256}"),
         ("the bank's word", file.verdict),
         ("reason", file.reason),
         ("payments", total if file.payments is not None else None),

@@ -71,6 +71,8 @@ class Bank(Section):
             creation_days=folder.creation_days,
             unusual_dates=Severity.HOLD if folder.unusual_dates == "hold" else Severity.WARNING,
             addresses=ADDRESSES[folder.addresses],
+            upgrade=folder.upgrade,
+            upgrade_uetr=folder.upgrade_uetr,
         )
 
     def outbound_for(self, watch: str) -> Outbound | None:

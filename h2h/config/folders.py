@@ -28,6 +28,7 @@ from h2h.config.values import (
     Span,
 )
 
+UPGRADED = "pain.001.001.03"  # the one message that can be brought to a newer version
 SHORTEST = timedelta(milliseconds=100)  # between two looks at a bank's folder
 
 
@@ -57,6 +58,8 @@ class Outbound(Section):
     unusual_dates: Literal["warn", "hold"] = "warn"
     addresses: Literal["off", "warn", "refuse"] = "warn"
     supplementary_data: list[str] = Field(default=[])
+    upgrade: Literal["pain.001.001.09"] | None = None
+    upgrade_uetr: bool = False
 
     def contradictions(self) -> Iterator[Contradiction]:
         window: tuple[KeyPath, ...] = (("cut_off",), ("opens",), ("lead",))
@@ -68,6 +71,12 @@ class Outbound(Section):
             if opens + self.lead >= cut_off:
                 text = "the window has no time in it: opens plus lead must be before cut_off"
                 yield Contradiction(text=text, keys=window)
+        if self.upgrade and UPGRADED not in self.messages:
+            text = f"brings {UPGRADED} to {self.upgrade}, and messages does not take {UPGRADED}"
+            yield Contradiction(text=text, keys=(("upgrade",), ("messages",)))
+        if self.upgrade_uetr and not self.upgrade:
+            text = "gives a UETR to payments that are brought to a newer version; add upgrade, or leave it out"
+            yield Contradiction(text=text, keys=(("upgrade_uetr",), ("upgrade",)))
         if self.processed == self.rejected:
             text = "is the folder for processed files, too; a refused one would be taken for sent"
             yield Contradiction(text=text, keys=(("rejected",), ("processed",)))

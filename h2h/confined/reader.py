@@ -17,7 +17,7 @@ from h2h.confined.wire import Job, Setup
 from h2h.errors import ReaderError
 from h2h.messages.bounds import bounded
 from h2h.messages.catalog import Catalog
-from h2h.messages.orders import Selection
+from h2h.messages.orders import Selection, Upgrade
 from h2h.messages.refusal import Refusal
 from h2h.model import Finding, Record
 
@@ -63,6 +63,10 @@ class ConfinedReader:
         Any finding is an ERROR: then the bytes are worth nothing.
         """
         return bounded(self._rewritten(source, partial(Job, selection=order)))
+
+    def upgraded(self, source: BinaryIO, order: Upgrade) -> Iterator[bytes | Finding]:
+        """The bytes of the pain.001.001.03 in `source` as pain.001.001.09, in the same way."""
+        return bounded(self._rewritten(source, partial(Job, upgrade=order)))
 
     def close(self) -> None:
         self._pool.close()

@@ -19,7 +19,7 @@ import msgspec
 
 from h2h.confined.limits import Limits
 from h2h.messages.catalog import MessageType
-from h2h.messages.orders import Selection
+from h2h.messages.orders import Selection, Upgrade
 from h2h.messages.refusal import Refusal
 from h2h.model import Finding, Record
 
@@ -63,11 +63,12 @@ class Job:
     supplementary: tuple[str, ...] = ()
     refusal: Refusal | None = None
     selection: Selection | None = None
+    upgrade: Upgrade | None = None
 
     @property
     def answers(self) -> tuple[type, ...]:
         """What may be said about it."""
-        return (Finding, bytes) if self.selection else (Finding, Refusal, *get_args(Record))
+        return (Finding, bytes) if self.selection or self.upgrade else (Finding, Refusal, *get_args(Record))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,6 +23,7 @@ from h2h.messages.reading import explained, unexplained
 from h2h.messages.refusal import Refusal
 from h2h.messages.rewriting import rewritten
 from h2h.messages.selection import Selecting
+from h2h.messages.upgrading import Upgrading
 from h2h.messages.xml import TOLERATED_ENCODINGS
 from h2h.model import Finding, Record
 
@@ -96,6 +97,8 @@ def _served(wire: Wire, catalog: Catalog, limits: Limits) -> bool:
 def _items(job: Job, source: BinaryIO, catalog: Catalog) -> Iterable[Record | Finding | Refusal | bytes]:
     if job.selection is not None:
         return bounded(rewritten(source, Selecting(job.selection)))
+    if job.upgrade is not None:
+        return bounded(rewritten(source, Upgrading(job.upgrade)))
     if job.refusal is None:
         kept = job.supplementary
         return bounded(unexplained(source, catalog, strict=job.strict, expected=job.expected, supplementary=kept))

@@ -52,7 +52,7 @@ def same_file(connection: Connection, row: Kept, content: str) -> Repeats | None
     """The same bytes, or the same content written down in another way, at any bank."""
     c = t.transfer.c
     for code, what, same in (
-        ("DUPLICATE_BYTES", "The same bytes were", c.sha256 == row.sha256),
+        ("DUPLICATE_BYTES", "The same bytes were", or_(c.sha256 == row.sha256, c.original_sha256 == row.sha256)),
         ("DUPLICATE_CONTENT", "The same content, only written down in another way, was", c.content_sha256 == content),
     ):
         query = select(t.transfer).where(same, c.id != row.id, live()).order_by(c.received_at).limit(1)

@@ -40,6 +40,8 @@ CODES = {
     "STATEMENT_OPENING": "a statement does not open where the one before it closed",
     "STATEMENT_PAGE": "the page before this one is not there",
     "STATEMENT_REPEATED": "a statement was read before, from another file",
+    "UPGRADE_IMPOSSIBLE": "something in a file has no place in the version that its bank wants",
+    "UPGRADE_MADE": "a file goes to the bank in a newer version of its message",
 }
 KEPT = 1000  # findings kept for one file; a file with more is broken as a whole
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, func, insert, select, update
 
 from h2h.errors import Stale, UsageError
 from h2h.identity import content_hash
@@ -18,7 +18,7 @@ from h2h.ledger.journal import record
 from h2h.ledger.judged import held_if_answered, outcome, store_payments, summarise
 from h2h.ledger.rows import Received, Transfer, transfer_of
 from h2h.lifecycle import Actor, State, Trigger, move
-from h2h.model import Judgement, TransferId
+from h2h.model import AsSent, Judgement, TransferId
 from h2h.verdicts import Verdict
 
 GATEWAY = "gateway"
@@ -27,7 +27,8 @@ NO_LEASE = {"owner": None, "lease_until": None}
 
 
 def enter(connection: Connection, new: Received, now: datetime) -> bool:
-    known = connection.execute(select(t.transfer.c.sha256).where(t.transfer.c.id == new.id)).scalar()
+    dropped = func.coalesce(t.transfer.c.original_sha256, t.transfer.c.sha256)
+    known = connection.execute(select(dropped).where(t.transfer.c.id == new.id)).scalar()
     if known is not None:
         if known != new.sha256:
             raise Stale(f"{new.id} was taken with other content before.")
@@ -51,13 +52,19 @@ def enter_judgement(
     same_payments_within: timedelta,
     *,
     reason: str | None = None,
+    as_sent: AsSent | None = None,
 ) -> Transfer:
-    """`good`: what moves a file on in which nothing is wrong, and that repeats no other; `reason`: why it does so."""
-    row, summary = get_row(connection, transfer_id), summarise(judgement)
+    """`good`: what moves a file on in which nothing is wrong, and that repeats no other; `reason`: why it does so.
+
+    `as_sent`: what goes to the bank in its place. What came before is asked of the file that was dropped.
+    """
+    row = get_row(connection, transfer_id)
     sound = judgement.good and judgement.header is not None
     content = content_hash(judgement) if sound else None
+    instead = _instead(row, judgement, as_sent) if sound and as_sent else {}
+    summary = summarise(as_sent.judgement if instead and as_sent else judgement)
     if sound:
-        store_payments(connection, transfer_id, judgement)
+        store_payments(connection, transfer_id, as_sent.judgement if as_sent else judgement)
     since = now - same_payments_within if same_payments_within else None
     found = outcome(connection, row, judgement, content, since)
     if good is Trigger.JUDGED_GOOD:
@@ -69,13 +76,21 @@ def enter_judgement(
     return move_row(
         connection, row, trigger, Actor.GATEWAY, now,
         reason=why,
-        data=told | {k: summary[k] for k in ("message", "message_id", "payments")},
+        data=told | {k: summary[k] for k in ("message", "message_id", "payments")} | instead,
         due_at=due_at if trigger is good else None,
         duplicate_of=found.of,
         proposed_by=BANK if found.answered else None,
         content_sha256=content,
         **summary,
+        **instead,
     )  # fmt: skip
+
+
+def _instead(row: Transfer, judgement: Judgement, as_sent: AsSent) -> dict[str, Any]:
+    """The columns by which other bytes are sent than were dropped."""
+    message = judgement.header.message if judgement.header else None
+    original = {"original_sha256": row.sha256, "original_message": message}
+    return {"sha256": as_sent.sha256, "size": as_sent.size, **original}
 
 
 def change_state(

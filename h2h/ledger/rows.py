@@ -51,6 +51,8 @@ class Transfer:
     fence: int
     version: int
     repair_of: TransferId | None
+    original_sha256: str | None
+    original_message: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -87,8 +87,11 @@ transfer = Table(
     Column("fence", Integer, nullable=False),
     Column("version", Integer, nullable=False),
     Column("repair_of", String(32)),  # made of payments that the bank refused in that one
+    Column("original_sha256", String(64)),  # what was dropped, where it is sent in another version of the message
+    Column("original_message", Text),
     Index("ix_transfer_due", "bank", "state", "due_at"),
     Index("ix_transfer_sha256", "sha256"),
+    Index("ix_transfer_original_sha256", "original_sha256"),
     Index("ix_transfer_received_at", "received_at"),
     Index("ix_transfer_state", "state"),
     Index("ix_transfer_content_sha256", "content_sha256"),

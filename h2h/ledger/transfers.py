@@ -28,7 +28,7 @@ from h2h.ledger.rows import received_of as received_of
 from h2h.ledger.rows import transfer_of
 from h2h.ledger.safety import in_safe_mode
 from h2h.lifecycle import Actor, Route, State, Trigger
-from h2h.model import Judgement, TransferId
+from h2h.model import AsSent, Judgement, TransferId
 
 DUE_LIMIT = 100
 AT_WORK = (State.STAGING, State.PUBLISHING)
@@ -132,12 +132,12 @@ class Transfers:
         now: datetime,
         *,
         same_payments_within: timedelta = timedelta(),
+        as_sent: AsSent | None = None,
     ) -> Transfer:
         """INVALID, DUPLICATE, HELD or READY, with payments and findings. What came before is looked for in here."""
+        good, within = Trigger.JUDGED_GOOD, same_payments_within
         with self._database.transaction() as connection:
-            return enter_judgement(
-                connection, transfer_id, judgement, Trigger.JUDGED_GOOD, due_at, now, same_payments_within
-            )
+            return enter_judgement(connection, transfer_id, judgement, good, due_at, now, within, as_sent=as_sent)
 
     # Lease, stage, publish, reconcile.
 

@@ -55,6 +55,8 @@ class FileRow:
     attempts: int | None
     due_at: datetime | None
     at: datetime
+    original_sha256: str | None = None  # of what was dropped, where another version of the message was sent
+    original_message: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -296,7 +298,7 @@ def _transfer_row(r: Row[Any]) -> FileRow:
         id=r.id, direction="out", bank=r.bank, name=r.name, state=r.state, verdict=r.verdict, message=r.message,
         message_id=r.message_id, sha256=r.sha256, size=r.size, payments=r.payments, control_sum=r.control_sum,
         currencies=r.currencies, reason=r.reason, duplicate_of=r.duplicate_of, attempts=r.attempts, due_at=r.due_at,
-        at=r.received_at,
+        at=r.received_at, original_sha256=r.original_sha256, original_message=r.original_message,
     )  # fmt: skip
 
 

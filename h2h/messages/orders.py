@@ -30,3 +30,10 @@ class Selection:
     payments: tuple[int, ...]
     uetr_seed: str
     execution_date: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Upgrade:
+    """The same pain.001.001.03 as pain.001.001.09. `uetr_seed`: what each payment's new UETR is made of; None: none."""
+
+    uetr_seed: str | None

@@ -73,8 +73,11 @@ def rewritten(source: BinaryIO, change: Change) -> Iterator[bytes | Finding]:
     try:
         for event, element in stream(kept, opening.encoding, tags=tuple(DEPTH)):
             if event == "start":
-                copy.start(element)
-            elif copy.end(element):
+                yield from copy.start(element)
+                continue
+            whole = copy.is_part(element)
+            yield from copy.end(element)
+            if whole:
                 forget(element)
                 kept.settle()
             if len(copy.out.text) >= PIECES:
@@ -86,14 +89,6 @@ def rewritten(source: BinaryIO, change: Change) -> Iterator[bytes | Finding]:
         mind_memory(error)
         text = f"The file cannot be read to its end ({error})."
         yield Finding(code=change.code, severity=Severity.ERROR, text=text)
-    except Impossible as found:
-        yield Finding(
-            code=change.code,
-            severity=Severity.ERROR,
-            text=found.what,
-            path=copy.place + (path_within(copy.part, found.node) if copy.part and found.node else ""),
-            line=found.node.line if found.node else None,
-        )
 
 
 class _Copy:
@@ -101,15 +96,42 @@ class _Copy:
 
     def __init__(self, change: Change) -> None:
         self.out = _Writer()
-        self.place = ""  # the path of the part in hand
-        self.part: Node | None = None
         self._change = change
+        self._place = ""  # the path of the part in hand
+        self._part: Node | None = None
         self._open: list[etree._Element] = []  # Document, message and batch, as far as they are open
         self._batches = self._payments = self._in_batch = 0
         self._headed = self._written = False  # of the batch that is open
+        self._spoiled = False
 
-    def start(self, element: etree._Element) -> None:
+    def start(self, element: etree._Element) -> Iterator[Finding]:
+        try:
+            self._start(element, local(element.tag))
+        except Impossible as found:
+            yield self._finding(found)
+
+    def end(self, element: etree._Element) -> Iterator[Finding]:
+        try:
+            self._end(element, local(element.tag))
+        except Impossible as found:
+            yield self._finding(found)
+
+    def is_part(self, element: etree._Element) -> bool:
+        """One of those that are copied as a whole, or an open batch; after its end nobody needs it any more."""
         name = local(element.tag)
+        if name == BATCH:
+            return bool(self._open) and element is self._open[-1]
+        return name in (HEADER, PAYMENT) and self._belongs(element, name)
+
+    def _finding(self, found: Impossible) -> Finding:
+        """The others are told too; the bytes are worth nothing from here on."""
+        self._spoiled = True
+        within = path_within(self._part, found.node) if self._part and found.node else ""
+        line = found.node.line if found.node else None
+        path = self._place + within
+        return Finding(code=self._change.code, severity=Severity.ERROR, text=found.what, path=path, line=line)
+
+    def _start(self, element: etree._Element, name: str) -> None:
         if not self._belongs(element, name):
             return
         if name == PAYMENT:
@@ -122,27 +144,22 @@ class _Copy:
             else:
                 self._begin(element)
 
-    def end(self, element: etree._Element) -> bool:
-        """Whether the element was one of the parts that are copied as a whole, so that it is not needed any more."""
-        name = local(element.tag)
+    def _end(self, element: etree._Element, name: str) -> None:
         if self._open and element is self._open[-1]:
-            self._end(element, name)
-            return name == BATCH
-        if name not in (HEADER, PAYMENT) or not self._belongs(element, name):
-            return False
-        self.part = node_of(element, [])
-        if name == HEADER:
-            self.place = f"{FILE}/{HEADER}"
-            self.out.write(self._change.header(self.part))
-        else:
-            self._payment(self.part)
-        return True
+            self._close(element, name)
+        elif name in (HEADER, PAYMENT) and self._belongs(element, name):
+            self._part = node_of(element, [])
+            if name == PAYMENT:
+                self._payment(self._part)
+            else:
+                self._place = f"{FILE}/{HEADER}"
+                self.out.write(self._change.header(self._part))
 
     def _payment(self, node: Node) -> None:
         self._payments, self._in_batch = self._payments + 1, self._in_batch + 1
-        self.place = f"{FILE}/{BATCH}[{self._batches}]/{PAYMENT}[{self._in_batch}]"
+        self._place = f"{FILE}/{BATCH}[{self._batches}]/{PAYMENT}[{self._in_batch}]"
         copied = self._change.payment(node, self._payments)
-        if copied is not None and not self._written:
+        if copied is not None and not self._written and not self._spoiled:
             raise Impossible("A payment that stays is in a batch that does not.")
         if copied is not None:
             self.out.write(copied)
@@ -162,10 +179,10 @@ class _Copy:
         if self._headed:
             return
         self._headed, batch = True, self._open[-1]
-        self.place = f"{FILE}/{BATCH}[{self._batches}]"
+        self._place = f"{FILE}/{BATCH}[{self._batches}]"
         before = [child for child in takewhile(lambda c: c is not payment, batch) if _is_element(child)]
-        self.part = node_of(batch, [], before)
-        head = self._change.batch(self.part.children, self._batches)
+        self._part = node_of(batch, [], before)
+        head = self._change.batch(self._part.children, self._batches)
         if head is None:
             return
         self._written = True
@@ -173,11 +190,11 @@ class _Copy:
         for child in head:
             self.out.write(child)
 
-    def _end(self, element: etree._Element, name: str) -> None:
+    def _close(self, element: etree._Element, name: str) -> None:
         last = {"Document": MESSAGE, MESSAGE: BATCH, BATCH: PAYMENT}[name]
         after = next((child for child in reversed(element) if _is_element(child)), None)
         if after is not None and local(after.tag) != last:
-            self.place, self.part = path_of(after), None
+            self._place, self._part = path_of(after), None
             raise Impossible(f"{local(after.tag)} at the end of {name} cannot be carried over: nobody here knows it.")
         self._open.pop()
         if name != BATCH or self._written:

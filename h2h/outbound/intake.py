@@ -23,10 +23,12 @@ from h2h.foothold import Filed, Foothold
 from h2h.ledger import Ledger
 from h2h.ledger.transfers import Received, Transfer, received_of
 from h2h.lifecycle import State
-from h2h.model import Finding, Judgement, Severity, TransferId
+from h2h.model import AsSent, Finding, Judgement, Severity, TransferId
+from h2h.outbound import upgrade
 from h2h.outbound.judge import judge
 from h2h.outbound.origin import Origin
 from h2h.outbound.report import json_report, report, text_report
+from h2h.rules import Terms
 from h2h.text import printable
 
 log = logging.getLogger(__name__)
@@ -105,15 +107,18 @@ class Intake:
                     raise  # it would be judged later as if it were new: stock is taken again at the next start
                 log.error("file cannot be entered", extra={"event": "stock_failed", "text": str(error)})
                 continue
-            progress(self._enter(received))
+            filed = isinstance(file, Filed) and file.folder == self.folder.processed
+            progress(self._enter(received, processed=filed))
         for transfer in self._ledger.transfers.in_state(State.RECEIVED):
             if transfer.watch == str(self.folder.watch):
-                progress(self._enter(received_of(transfer)))
+                progress(self._enter(received_of(transfer), processed=False))
 
-    def _enter(self, file: Received) -> Transfer:
-        with self._archive.open(file.sha256) as source:
-            judgement = self._judgement(file.id, source)
-        return self._ledger.restored.found(file, judgement, self._clock.now(), self._same_payments_within)
+    def _enter(self, file: Received, *, processed: bool) -> Transfer:
+        """`processed`: it was taken over once, as whatever message: that it was dropped here says nothing any more."""
+        terms = self._terms()
+        judgement, sent = self._judged(file.id, file.sha256, replace(terms, messages=None) if processed else terms)
+        within = self._same_payments_within
+        return self._ledger.restored.found(file, judgement, self._clock.now(), within, sent)
 
     # What a round does.
 
@@ -182,27 +187,50 @@ class Intake:
         return received, owner
 
     def _judge(self, transfer: Transfer, doubts: Sequence[Finding]) -> Transfer:
-        with self._archive.open(transfer.sha256) as source:
-            judgement = self._judgement(transfer.id, source)
+        judgement, sent = self._judged(transfer.id, transfer.sha256, self._terms())
         judgement = replace(judgement, findings=[*doubts, *judgement.findings])
-        now = self._clock.now()
+        now, within = self._clock.now(), self._same_payments_within
         return self._ledger.transfers.judged(
-            transfer.id, judgement, due_at=now, now=now, same_payments_within=self._same_payments_within
+            transfer.id, judgement, due_at=now, now=now, same_payments_within=within, as_sent=sent
         )
 
-    def _judgement(self, transfer_id: TransferId, source: BinaryIO) -> Judgement:
+    def _terms(self) -> Terms:
+        return self.bank.terms(self.folder, self._clock.now())
+
+    def _judged(self, transfer_id: TransferId, sha256: str, terms: Terms) -> tuple[Judgement, AsSent | None]:
         """A fault of our own while judging refuses the file: nothing is sent that was not judged to its end."""
         try:
-            terms = self.bank.terms(self.folder, self._clock.now())
-            taken = terms.supplementary_data
-            return judge(self._reader.read(source, strict=True, expected=terms.messages, supplementary=taken), terms)
+            with self._archive.open(sha256) as source:
+                taken = terms.supplementary_data
+                items = self._reader.read(source, strict=True, expected=terms.messages, supplementary=taken)
+                judgement = judge(items, terms)
+            if upgrade.applies(judgement, terms):
+                return self._upgraded(transfer_id, sha256, judgement, terms)
+            return judgement, None
         except H2hError:
             raise
         except Exception as error:
             log.exception("judging failed", extra={"event": "judge_failed", "transfer": transfer_id})
             text = f"The gateway itself failed on this file ({type(error).__name__}); report it, with the log."
             finding = Finding(code="INTERNAL", severity=Severity.ERROR, text=text)
-            return Judgement(header=None, batches=(), payments=(), findings=[finding])
+            return Judgement(header=None, batches=(), payments=(), findings=[finding]), None
+
+    def _upgraded(
+        self, transfer_id: TransferId, sha256: str, judgement: Judgement, terms: Terms
+    ) -> tuple[Judgement, AsSent | None]:
+        """The new file into the archive first. Done again after a crash, it has the same bytes."""
+        wanted = upgrade.order(terms, f"{transfer_id} {sha256}")
+        with self._archive.incoming() as incoming:
+            with self._archive.open(sha256) as source:
+                found = upgrade.write(self._reader, source, wanted, incoming.write)
+            if found:
+                return upgrade.with_findings(judgement, found, terms), None
+            new = incoming.keep()
+        expected = upgrade.as_sent(judgement, wanted, terms)
+        with self._archive.open(new) as source:
+            found = upgrade.differences(self._reader, source, expected, terms)
+        sent = None if found else AsSent(sha256=new, size=incoming.size, judgement=expected)
+        return upgrade.with_findings(judgement, found, terms), sent
 
     def _file_away(self, claimed: Claimed, transfer: Transfer) -> None:
         rejected = transfer.state in (State.INVALID, State.DUPLICATE)

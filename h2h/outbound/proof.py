@@ -7,7 +7,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, fields, is_dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from h2h.errors import NotAllowed
@@ -55,18 +55,17 @@ def _comparisons(
     stood = [(p.position, p.batch, key_of(p)) for p in original.payments]
     yield "what the ledger knows", [(r.position, r.batch, key_of_row(r)) for r in plan.refused], stood
     yield "the number of batches", [b.position for b in original.batches], [b.position for b in plan.batches]
-    yield "the header", _plain(new.header), _plain(_header(plan, original.header, new.header))
-    yield "a batch", [_plain(b) for b in new.batches], _batches(plan, original, order)
-    yield "a payment", [_plain(p) for p in new.payments], _payments(plan, original, order)
+    yield "the header", new.header and unplaced(new.header), unplaced(_header(plan, original.header, new.header))
+    yield "a batch", [unplaced(b) for b in new.batches], _batches(plan, original, order)
+    yield "a payment", [unplaced(p) for p in new.payments], _payments(plan, original, order)
     yield "the heap of payments", Counter(map(_content, new.payments)), Counter(map(_content_of_row, plan.refused))
 
 
-def _plain(record: Any) -> Any:
+def unplaced(record: PaymentFile | Batch | Payment) -> PaymentFile | Batch | Payment:
     """Without the lines on which it stood."""
-    if not is_dataclass(record) or isinstance(record, type):
-        return tuple(map(_plain, record)) if isinstance(record, tuple) else record
-    values = {field.name: _plain(getattr(record, field.name)) for field in fields(record) if field.init}
-    return replace(record, **values | ({"line": None} if "line" in values else {}))
+    if isinstance(record, PaymentFile):
+        return replace(record, line=None)
+    return replace(record, line=None, addresses=tuple(replace(each, line=None) for each in record.addresses))
 
 
 def _header(plan: Plan, old: PaymentFile, new: PaymentFile | None) -> PaymentFile:
@@ -79,30 +78,34 @@ def _header(plan: Plan, old: PaymentFile, new: PaymentFile | None) -> PaymentFil
     )
 
 
-def _batches(plan: Plan, original: Original, order: Selection) -> list[Batch]:
+def _batches(plan: Plan, original: Original, order: Selection) -> list[object]:
     return [
-        replace(
-            _plain(old),
-            position=position,
-            payment_information_id=batch.payment_information_id,
-            number_of_transactions=None if old.number_of_transactions is None else str(batch.payments),
-            control_sum=None if old.control_sum is None else batch.control_sum,
-            requested_execution_date=order.execution_date or old.requested_execution_date,
+        unplaced(
+            replace(
+                old,
+                position=position,
+                payment_information_id=batch.payment_information_id,
+                number_of_transactions=None if old.number_of_transactions is None else str(batch.payments),
+                control_sum=None if old.control_sum is None else batch.control_sum,
+                requested_execution_date=order.execution_date or old.requested_execution_date,
+            )
         )
         for position, (batch, old) in enumerate(zip(plan.batches, original.batches, strict=True), start=1)
     ]
 
 
-def _payments(plan: Plan, original: Original, order: Selection) -> list[Payment]:
+def _payments(plan: Plan, original: Original, order: Selection) -> list[object]:
     new_batch = {b.position: (n, b.payment_information_id) for n, b in enumerate(plan.batches, start=1)}
     return [
-        replace(
-            _plain(old),
-            position=position,
-            batch=new_batch[old.batch][0],
-            payment_information_id=new_batch[old.batch][1],
-            uetr=None if old.uetr is None else new_uetr(order.uetr_seed, old.position),
-            execution_date=order.execution_date or old.execution_date,
+        unplaced(
+            replace(
+                old,
+                position=position,
+                batch=new_batch[old.batch][0],
+                payment_information_id=new_batch[old.batch][1],
+                uetr=None if old.uetr is None else new_uetr(order.uetr_seed, old.position),
+                execution_date=order.execution_date or old.execution_date,
+            )
         )
         for position, old in enumerate(original.payments, start=1)
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import sqlite3
 import subprocess
@@ -247,6 +248,31 @@ def test_validate_for_a_bank_judges_by_the_folder_that_takes_the_file_best_and_b
             ("INVALID", ["ACCOUNT_FOREIGN"]),
             ("VALID", []),
         ]
+
+
+def test_validate_for_a_bank_says_what_becomes_of_a_file_in_the_version_that_it_wants(tmp_path: Path) -> None:
+    upgrade = {"messages": '["pain.001.001.03"]', "upgrade": '"pain.001.001.09"'}
+    good = sample("pain.001.001.03").decode()
+    contact = "</PstlAdr><CtctDtls><Othr>4711</Othr></CtctDtls></Dbtr>"
+    files = {"good": good, "bad": re.sub(r"</PstlAdr>\s*</Dbtr>", contact, good)}
+    for name, content in files.items():
+        (tmp_path / name).write_text(content)
+    with world(tmp_path, outbound=upgrade) as (erp, _):
+        erp.write_settings()
+        office = Office(erp.config, {})
+        paths = [str(tmp_path / name) for name in files]
+        found = office.json("validate", *paths, "--bank", "box", status=1)
+        assert [f["verdict"] for f in found] == ["VALID", "INVALID"]
+        assert [f["message"] for f in found] == ["pain.001.001.03"] * 2
+        told = [[x["code"] for x in f["findings"] if x["severity"] in ("ERROR", "INFO")] for f in found]
+        assert told == [["UPGRADE_MADE"], ["UPGRADE_IMPOSSIBLE"] * 2]
+        assert [f["verdict"] for f in office.json("validate", *paths)] == ["VALID", "VALID"]
+        erp.drop_file(good.encode())
+        office.run("send")
+        [file] = office.json("files")
+        shown = office.run("show", file["id"]).stdout
+        assert f"sha256 {file['sha256']}" in shown
+        assert f"dropped as      pain.001.001.03  sha256 {file['original_sha256']}" in shown
 
 
 def test_inspect_shows_records_of_any_message(tmp_path: Path) -> None:
