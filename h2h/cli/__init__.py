@@ -30,7 +30,7 @@ COMMANDS = {
     "status": "board",
     "files": "reading",
     "show": "reading",
-    "payments": "reading",
+    "payments": "payments",
     "statements": "reading",
     "export": "export",
     "convert": "converting",

@@ -1,4 +1,4 @@
-"""files, show, payments, statements: what became of everything."""
+"""files, show, statements: what became of everything."""
 
 from __future__ import annotations
 
@@ -26,11 +26,21 @@ if TYPE_CHECKING:
 
     from h2h.gateway import Gateway
     from h2h.ledger.cases import Case
-    from h2h.ledger.lineage import SentAgain
-    from h2h.ledger.payment_views import PaymentRow
     from h2h.ledger.views import FileRow, History, StatementRow
 
-STATEMENT_COLUMNS = ("account", "statement", "no.", "closes", "opening", "closing", "entries", "ours", "adds up")
+STATEMENT_COLUMNS = (
+    "account",
+    "kind",
+    "statement",
+    "no.",
+    "closes",
+    "opening",
+    "closing",
+    "entries",
+    "ours",
+    "adds up",
+)
+KINDS = {"052": "report", "053": "statement", "054": "notice"}
 STATEMENT_NUMBERS = ("opening", "closing", "entries", "ours")
 
 limit = click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 100_000), help="At most so many.")
@@ -192,6 +202,14 @@ def _print_said(history: History) -> None:
         _part(STATEMENT_COLUMNS, [_statement_row(s) for s in history.statements], STATEMENT_NUMBERS)
 
 
+def status_in_words(status: str | None, said: str | None = None) -> str:
+    """A status with what it says, as in: ACSP being carried out; and the bank's own word, where it is another one."""
+    from h2h.life import CODES
+
+    words = f"{status} {CODES[status].means}" if status in CODES else f"{status}"
+    return f"{words} (the bank: {said!r})" if said else words
+
+
 def _part(columns: Sequence[str], rows: Sequence[Sequence[object]], right: Sequence[str]) -> None:
     console().print()
     table(columns, rows, right=right)
@@ -207,87 +225,6 @@ def _print_advice(case: Case) -> None:
     known = against(case) if case.transfer.state is State.UNCERTAIN else []
     for line in [*known, *next_steps(case)]:
         out.print(sentence(line))
-
-
-@click.command()
-@click.argument("reference")
-@as_json
-@click.pass_context
-def payments(ctx: click.Context, reference: str, as_json: bool) -> int:
-    """Follow a payment from the ERP's file to the bank's answer to the statement line.
-
-    REFERENCE is its EndToEndId, InstrId or UETR. Exit status 1 if there is none.
-    """
-    found = open_gateway(ctx).ledger.views.payments(reference)
-    if as_json:
-        emit(found)
-    elif not found:
-        click.echo(f"No payment has the reference {reference}.")
-    else:
-        for payment in found:
-            _print_payment(payment)
-    return 0 if found else 1
-
-
-def _print_payment(payment: PaymentRow) -> None:
-    from h2h.reasons import in_words
-
-    out = console()
-    name = payment.end_to_end_id or payment.instruction_id or payment.uetr
-    head = text(f"{name}  ", "bold").append_text(money(payment.amount, payment.currency))
-    out.print(head.append_text(text("  ")).append_text(word(payment.stage)).append_text(text(f": {payment.means}")))
-    account = payment.creditor_account or ""
-    out.print(text(f"  to      {payment.creditor_name or ''}  {account}  {payment.creditor_agent or ''}"))
-    out.print(text(f"  from    {payment.debtor_account or ''}  execution {payment.execution_date or ''}"))
-    out.print(
-        text(f"  file    {payment.file}  ({payment.transfer}, batch {payment.batch}, payment {payment.position})")
-    )
-    sent = at(payment.sent_at) if payment.sent_at else text("not sent")
-    out.print(text("  sent    ").append_text(word(payment.state)).append_text(text("  ")).append_text(sent))
-    for answer in payment.answers:
-        said = f"{status_in_words(answer['status'], answer['said'])}, on the {answer['level']}"
-        why = f": {reasons}" if (reasons := in_words(answer["reasons"])) else ""
-        note = "" if answer["effect"] == "take" else f"  [{answer['effect']}]"
-        out.print(text(f"  answer  {said}{why}{note}  {answer['name']}  ").append_text(at(answer["at"])))
-    if not payment.answers:
-        out.print(text("  answer  none yet", "cyan"))
-    _print_booking(payment)
-    for step in payment.sent_again:
-        _print_step(payment, step)
-    out.print()
-
-
-def status_in_words(status: str | None, said: str | None = None) -> str:
-    """A status with what it says, as in: ACSP being carried out; and the bank's own word, where it is another one."""
-    from h2h.life import CODES
-
-    words = f"{status} {CODES[status].means}" if status in CODES else f"{status}"
-    return f"{words} (the bank: {said!r})" if said else words
-
-
-def _print_step(payment: PaymentRow, step: SentAgain) -> None:
-    """Where it came from, or where it went on to."""
-    if step.transfer == payment.transfer:
-        line = text(f"  again   it was payment {step.origin_payment} of {step.origin}, and refused there")
-    else:
-        line = text(f"  again   sent again in {step.transfer} as payment {step.payment}, which is ")
-        line.append_text(word(step.state))
-    console().print(line)
-
-
-def _print_booking(payment: PaymentRow) -> None:
-    from h2h.verdicts import REFUSALS
-
-    booking = payment.booking
-    if booking is None:
-        refused = payment.status in REFUSALS
-        console().print(
-            text("  booked  no: the bank refused it", "red") if refused else text("  booked  not yet", "cyan")
-        )
-        return
-    what = f"{booking['booking_date']}  {booking['amount']} {booking['currency']} {booking['direction']}"
-    where = f"statement {booking['statement_id']} of {booking['account']} ({booking['message']})"
-    console().print(text("  booked  ").append_text(text(f"{what}  {where}", "green")))
 
 
 @click.command()
@@ -310,6 +247,6 @@ def _statement_row(row: StatementRow) -> list[Any]:
         words[row.reconciles] if row.last_page is not False else text(f"page {row.page or 1}, not the last", "dim")
     )
     return [
-        row.account, row.statement_id, row.sequence_number, row.closing_date, money(row.opening, row.currency),
-        money(row.closing, row.currency), row.entries, row.matched, adds_up,
+        row.account, KINDS.get(row.kind, row.kind), row.statement_id, row.sequence_number, row.closing_date,
+        money(row.opening, row.currency), money(row.closing, row.currency), row.entries, row.matched, adds_up,
     ]  # fmt: skip

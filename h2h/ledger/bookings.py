@@ -1,42 +1,43 @@
-"""Applying a camt.053: statements, entries and details as rows, and the payment that each debit executes.
+"""Applying a camt.052, .053 or .054: statements, entries and details as rows, and what each entry does to our payments.
 
 A statement that is known already makes no second set of records, whatever file it comes in, and one that contradicts
-a known one makes none at all (statements.py). A booked debit finds its payment by EndToEndId, amount and account; a
-batch booking without details by the PmtInfId and the sum of what the bank did not refuse. What does not fit exactly is
-left unmatched.
+a known one makes none at all (statements.py). What an entry does is decided in matching.py.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, or_, select, update
+from sqlalchemy import Connection, Row, insert, update
 
-from h2h.identity import NO_REFERENCE
+from h2h.cash import Kind, kind_of
 from h2h.ledger import tables as t
+from h2h.ledger.candidates import Place
+from h2h.ledger.cash_findings import cash_findings
 from h2h.ledger.gaps import look
+from h2h.ledger.matching import Matching
 from h2h.ledger.statements import Standing, standing
-from h2h.lifecycle import State
-from h2h.model import Entry, EntryDetail, Finding, InboundId, Record, Severity, Statement, total
+from h2h.model import Entry, EntryDetail, Finding, InboundId, Record, Severity, Statement, StatementFile
 from h2h.pages import CLOSING, OPENING, account_of, balance
 from h2h.records import plain, plain_entry
 from h2h.rules import balances_add_up
-from h2h.verdicts import REFUSALS
 
-AT_THE_BANK = (State.SENT, State.PUBLISHING, State.UNCERTAIN)
+DAY = re.compile(r"\d{4}-\d\d-\d\d")
 
 
 def apply_statements(
     connection: Connection, message_id: InboundId, bank: str, records: Sequence[Record], now: datetime
 ) -> list[Finding]:
     findings: list[Finding] = []
-    for statement, entries in _statements(records):
+    for file_id, statement, entries in _statements(records):
         known = standing(connection, bank, statement, entries)
         if known.row is None:
-            findings += _apply(connection, message_id, bank, statement, entries)
+            arrival = Arrival(message_id=message_id, bank=bank, file_id=file_id, now=now)
+            findings += _apply(connection, arrival, statement, entries)
         elif known.standing is Standing.CONFLICT:
             findings.append(_conflict(statement, known.row))
         else:
@@ -44,14 +45,28 @@ def apply_statements(
     return [*findings, *look(connection, message_id, bank, records, now)]
 
 
-def _statements(records: Sequence[Record]) -> Iterator[tuple[Statement, list[Entry]]]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arrival:
+    """How a statement came: in which of our messages, from whom, with which id of the bank's, and when."""
+
+    message_id: InboundId
+    bank: str
+    file_id: str | None
+    now: datetime
+
+
+def _statements(records: Sequence[Record]) -> Iterator[tuple[str | None, Statement, list[Entry]]]:
+    """Each statement with the id of the message that it stands in, and its entries."""
     entries: dict[int, list[Entry]] = {}
     for record in records:
         if isinstance(record, Entry):
             entries.setdefault(record.statement, []).append(record)
+    file_id: str | None = None
     for record in records:
+        if isinstance(record, StatementFile):
+            file_id = record.message_id
         if isinstance(record, Statement):
-            yield record, entries.get(record.position, [])
+            yield file_id, record, entries.get(record.position, [])
 
 
 def _repeated(statement: Statement, known: Row[Any]) -> Finding:
@@ -74,19 +89,23 @@ def _conflict(statement: Statement, known: Row[Any]) -> Finding:
     )
 
 
-def _apply(
-    connection: Connection, message_id: InboundId, bank: str, statement: Statement, entries: Sequence[Entry]
-) -> list[Finding]:
-    reconciles, finding = balances_add_up(statement, entries)
-    row = _statement_row(message_id, bank, statement, entries, reconciles)
+def _apply(connection: Connection, arrival: Arrival, statement: Statement, entries: Sequence[Entry]) -> list[Finding]:
+    kind = kind_of(statement.message)
+    reconciles, finding = balances_add_up(statement, entries) if kind is Kind.STATEMENT else (None, None)
+    row = _statement_row(arrival, statement, entries, reconciles)
     number: int = connection.execute(insert(t.statement).values(**row).returning(t.statement.c.id)).scalar_one()
-    matched = sum(_apply_entry(connection, bank, number, row["account"], entry) for entry in entries)
-    connection.execute(update(t.statement).where(t.statement.c.id == number).values(matched=matched))
-    return [finding] if finding else []
+    place = Place(
+        bank=arrival.bank, account=row["account"], statement=number, kind=kind, message_id=arrival.file_id
+    )  # fmt: skip
+    day = _day(row["closing_date"], statement.period_to, statement.created_at) or f"{arrival.now:%Y-%m-%d}"
+    matching = _apply_entries(connection, place, entries, day)
+    connection.execute(update(t.statement).where(t.statement.c.id == number).values(matched=matching.debited))
+    told = cash_findings(connection, place, matching, statement.line)
+    return [*([finding] if finding else []), *told]
 
 
 def _statement_row(
-    message_id: InboundId, bank: str, statement: Statement, entries: Sequence[Entry], reconciles: bool | None
+    arrival: Arrival, statement: Statement, entries: Sequence[Entry], reconciles: bool | None
 ) -> dict[str, Any]:
     opening, closing = balance(statement, OPENING), balance(statement, CLOSING)
     columns = (
@@ -95,8 +114,9 @@ def _statement_row(
     )  # fmt: skip
     return {
         **{name: getattr(statement, name) for name in columns},
-        "message_id": message_id,
-        "bank": bank,
+        "message_id": arrival.message_id,
+        "bank": arrival.bank,
+        "kind": kind_of(statement.message),
         "account": account_of(statement),
         "opening": opening.signed if opening else None,
         "closing": closing.signed if closing else None,
@@ -108,104 +128,40 @@ def _statement_row(
     }
 
 
-def _apply_entry(connection: Connection, bank: str, statement: int, account: str | None, entry: Entry) -> int:
-    """Store one entry with its details; the number of payments found to be executed by it."""
+def _apply_entries(connection: Connection, place: Place, entries: Sequence[Entry], day: str) -> Matching:
+    """Store the entries with their details, and do what they do: all debits first, since a return may stand above."""
+    matching = Matching(connection, place)
+    rows = {position: _entry_row(connection, place.statement, entry, day) for position, entry in enumerate(entries)}
+    for position in sorted(rows, key=lambda at: entries[at].direction == "CRDT"):
+        number, entry = rows[position], entries[position]
+        links = {at: (transfer_id, payment) for at, transfer_id, payment in matching.apply(number, entry)}
+        if details := [_detail_row(number, detail, links.get(detail.position)) for detail in entry.details]:
+            connection.execute(insert(t.detail), details)
+    return matching
+
+
+def _entry_row(connection: Connection, statement: int, entry: Entry, day: str) -> int:
     columns = (
         "position", "amount", "currency", "direction", "reversal", "status", "booking_date", "value_date",
-        "reference", "account_servicer_reference", "batch_payment_information_id",
+        "reference", "account_servicer_reference", "batch_payment_information_id", "told_in",
     )  # fmt: skip
     values = {name: getattr(entry, name) for name in columns}
-    number: int = connection.execute(
-        insert(t.entry).values(**values, statement_id=statement, record=plain_entry(entry)).returning(t.entry.c.id)
-    ).scalar_one()
-    rows = [_detail_row(number, d) for d in entry.details]
-    executes = entry.direction == "DBIT" and not entry.reversal and entry.status in (None, "BOOK")
-    matched = _match(connection, bank, number, account, entry, rows) if executes else 0
-    if rows:
-        connection.execute(insert(t.detail), rows)
-    return matched
+    values |= {"statement_id": statement, "day": _day(entry.booking_date, entry.value_date) or day}
+    row = insert(t.entry).values(**values, record=plain_entry(entry)).returning(t.entry.c.id)
+    number: int = connection.execute(row).scalar_one()
+    return number
 
 
-def _detail_row(entry: int, detail: EntryDetail) -> dict[str, Any]:
+def _day(*said: str | None) -> str | None:
+    """The first that is a day."""
+    return next((word[:10] for word in said if word and DAY.fullmatch(word[:10])), None)
+
+
+def _detail_row(entry: int, detail: EntryDetail, link: tuple[str, int] | None) -> dict[str, Any]:
     columns = (
         "position", "end_to_end_id", "instruction_id", "payment_information_id", "uetr", "amount", "currency",
-        "direction",
+        "direction", "transaction_id", "account_servicer_reference",
     )  # fmt: skip
     values = {name: getattr(detail, name) for name in columns}
-    return {"entry_id": entry, "transfer_id": None, "payment": None, **values, "record": plain(detail)}
-
-
-def _match(
-    connection: Connection, bank: str, number: int, account: str | None, entry: Entry, rows: list[dict[str, Any]]
-) -> int:
-    matched = 0
-    for detail, row in zip(entry.details, rows, strict=True):
-        if payment := _payment(connection, bank, account, detail):
-            row["transfer_id"], row["payment"] = payment.transfer_id, payment.position
-            p = t.payment.c
-            connection.execute(
-                update(t.payment)
-                .where(p.transfer_id == payment.transfer_id, p.position == payment.position)
-                .values(booked_by=number)
-            )
-            matched += 1
-    if not matched and all(_reference(d) is None for d in entry.details):
-        matched = _match_batch(connection, bank, account, number, entry)
-    return matched
-
-
-def _reference(detail: EntryDetail) -> str | None:
-    named = detail.end_to_end_id
-    return None if named is None or named.upper() in NO_REFERENCE else named
-
-
-def _payment(connection: Connection, bank: str, account: str | None, detail: EntryDetail) -> Row[Any] | None:
-    """The oldest payment, not booked yet, with this EndToEndId, amount, currency and debtor account."""
-    named = _reference(detail)
-    if named is None or detail.direction == "CRDT":
-        return None
-    query = (
-        _at_the_bank(bank, account)
-        .where(t.payment.c.end_to_end_id == named, t.payment.c.booked_by.is_(None))
-        .order_by(t.transfer.c.sent_at.nulls_last(), t.transfer.c.received_at, t.payment.c.position)
-    )
-    said = {(detail.amount, detail.currency), (detail.instructed_amount, detail.instructed_currency)}
-    return next((row for row in connection.execute(query) if (row.amount, row.currency) in said), None)
-
-
-def _match_batch(connection: Connection, bank: str, account: str | None, number: int, entry: Entry) -> int:
-    """A batch booked in one sum: all of its payments that the bank did not refuse, if they come to that sum."""
-    named = entry.batch_payment_information_id or next(
-        (d.payment_information_id for d in entry.details if d.payment_information_id), None
-    )
-    if named is None:
-        return 0
-    p = t.payment.c
-    query = _at_the_bank(bank, account).where(
-        t.batch.c.payment_information_id == named,
-        p.booked_by.is_(None),
-        or_(p.status.is_(None), p.status.not_in(REFUSALS)),
-    )
-    payments = connection.execute(query).all()
-    if len({(r.transfer_id, r.batch) for r in payments}) != 1 or _total(payments) != entry.amount:
-        return 0
-    chosen = p.transfer_id == payments[0].transfer_id
-    chosen &= (p.batch == payments[0].batch) & or_(p.status.is_(None), p.status.not_in(REFUSALS))
-    connection.execute(update(t.payment).where(chosen).values(booked_by=number))
-    return len(payments)
-
-
-def _total(payments: Sequence[Row[Any]]) -> Decimal:
-    return total(r.amount for r in payments)
-
-
-def _at_the_bank(bank: str, account: str | None) -> Any:
-    """Payments of files that the bank has, debited to the account where that is known."""
-    p, b, f = t.payment.c, t.batch.c, t.transfer.c
-    query = (
-        select(p.transfer_id, p.position, p.batch, p.amount, p.currency)
-        .join(t.transfer, f.id == p.transfer_id)
-        .join(t.batch, (b.transfer_id == p.transfer_id) & (b.position == p.batch))
-        .where(f.bank == bank, f.state.in_(AT_THE_BANK))
-    )
-    return query.where(or_(b.debtor_account == account, b.debtor_account.is_(None))) if account else query
+    transfer_id, payment = link or (None, None)
+    return {"entry_id": entry, "transfer_id": transfer_id, "payment": payment, **values, "record": plain(detail)}

@@ -173,7 +173,7 @@ def _booked(connection: Connection, row: Transfer) -> tuple[int, tuple[str, ...]
     query = (
         select(s.message_id, func.count().label("n"))
         .select_from(t.payment)
-        .join(t.entry, e.id == p.booked_by)
+        .join(t.entry, e.id == func.coalesce(p.booked_by, p.advised_by))
         .join(t.statement, s.id == e.statement_id)
         .where(p.transfer_id == row.id)
         .group_by(s.message_id)

@@ -157,6 +157,12 @@ def repeated_since(
     return sorted(found.values(), key=lambda file: (file.received_at, file.id))
 
 
+def debited() -> ColumnElement[bool]:
+    """Payments that the bank has paid, as a statement shows or a notification announces; given back or not."""
+    c = t.payment.c
+    return or_(c.booked_by.is_not(None), c.advised_by.is_not(None))
+
+
 def _looked_at(row: Kept, since: datetime) -> ColumnElement[bool]:
     """Live transfers taken or sent since then, and those that are still to be sent, however old.
 
@@ -208,7 +214,7 @@ def _same_fingerprints(row: Kept, since: datetime) -> Any:
     theirs = select(t.transfer.c.id).where(_looked_at(row, since))
     return (
         select(p.transfer_id, p.position, p.creditor_account, p.creditor_name, p.amount, p.currency, p.end_to_end_id,
-               p.remittance, p.status, p.reasons, p.booked_by, b.debtor_account)
+               p.remittance, p.status, p.reasons, p.booked_by, p.advised_by, b.debtor_account)
         .join(t.batch, (b.transfer_id == p.transfer_id) & (b.position == p.batch))
         .where(p.fingerprint.in_(ours), (p.transfer_id + "").in_(theirs))
     )  # fmt: skip
@@ -216,7 +222,7 @@ def _same_fingerprints(row: Kept, since: datetime) -> Any:
 
 def refused(payment: Row[Any]) -> bool:
     """The bank will not pay it. What it refused as a duplicate it has had before, and what is booked was paid."""
-    if payment.status not in REFUSALS or payment.booked_by is not None:
+    if payment.status not in REFUSALS or payment.booked_by is not None or payment.advised_by is not None:
         return False
     return DUPLICATE_CODES.isdisjoint(reason.get("code") for reason in payment.reasons or ())
 

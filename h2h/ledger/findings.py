@@ -11,6 +11,9 @@ from h2h.model import Finding, Severity
 
 CODES = {
     "ALIKE_PAYMENTS": "the payments are alike to those of one earlier file",
+    "DEBIT_OF_REFUSED": "a statement debits a payment that the bank had refused",
+    "DEBIT_TWICE": "a payment was debited more than once, and not given back",
+    "DEBIT_UNKNOWN": "booked debits match no payment of ours",
     "DUPLICATE_BYTES": "the same bytes were taken before",
     "DUPLICATE_CONTENT": "the same content was taken before, written down in another way",
     "DUPLICATE_MESSAGE_ID": "the message id was used before by a debtor at this bank",
@@ -24,6 +27,7 @@ CODES = {
     "ORIGIN_UNKNOWN": "a payment file was gone before its origin could be checked",
     "TOO_MANY_RECORDS": "a file from the bank with more entries than are applied at once",
     "OUTBOUND_MESSAGE_CAME_IN": "a payment order came in from the bank",
+    "PAYMENT_RETURNED": "a payment that was sent came back",
     "PAYMENT_REPEATED": "one payment was in an earlier file",
     "REPAIR_OF_REFUSED": "the file was made of payments that the bank refused in another one",
     "REPAIR_IMPOSSIBLE": "something in a file cannot be carried over into a repair",

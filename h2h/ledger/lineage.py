@@ -84,7 +84,7 @@ def _members(connection: Connection, row: Transfer, root: str) -> Iterator[Row[A
     if root != row.id:
         p = t.payment.c
         first = (
-            select(p.transfer_id, p.position.label("root_payment"), p.status, p.reasons, p.booked_by,
+            select(p.transfer_id, p.position.label("root_payment"), p.status, p.reasons, p.booked_by, p.advised_by,
                    live().label("alive"))
             .join(t.transfer, t.transfer.c.id == p.transfer_id)
             .where(p.transfer_id == root)
@@ -95,7 +95,7 @@ def _members(connection: Connection, row: Transfer, root: str) -> Iterator[Row[A
 def _derived() -> Select[Any]:
     c, p = t.lineage.c, t.payment.c
     return (
-        select(c.transfer_id, c.root_payment, p.status, p.reasons, p.booked_by, live().label("alive"))
+        select(c.transfer_id, c.root_payment, p.status, p.reasons, p.booked_by, p.advised_by, live().label("alive"))
         .join(t.payment, (p.transfer_id == c.transfer_id) & (p.position == c.payment))
         .join(t.transfer, t.transfer.c.id == c.transfer_id)
     )

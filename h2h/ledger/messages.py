@@ -34,8 +34,11 @@ from h2h.verdicts import NO_WORDS
 
 GATEWAY = "gateway"
 ALARMS = frozenset(  # not wrong in themselves, but somebody has to see them
-    {"REPORT_UNKNOWN", "REPORT_STATUS_UNKNOWN", "STATEMENT_GAP", "STATEMENT_OPENING", "STATEMENT_PAGE", "STATEMENT_SUM"}
-)
+    {
+        "PAYMENT_RETURNED", "REPORT_UNKNOWN", "REPORT_STATUS_UNKNOWN", "STATEMENT_GAP", "STATEMENT_OPENING",
+        "STATEMENT_PAGE", "STATEMENT_SUM",
+    }
+)  # fmt: skip
 CHUNK = 500  # names asked for in one query
 
 

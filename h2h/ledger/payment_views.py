@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -9,14 +10,17 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Select, or_, select
 
+from h2h.cash import Role
 from h2h.ledger import tables as t
 from h2h.ledger.lineage import SentAgain, sent_again
 from h2h.life import MEANS, Stage, stage_of
 from h2h.lifecycle import State
-from h2h.reasons import explained
+from h2h.model import total
+from h2h.reasons import Of, explained
 from h2h.verdicts import Verdict
 
 LIMIT = 100
+REASONS = {Role.DEBIT: Of.STATUS, Role.RETURN: Of.RETURN}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +49,9 @@ class PaymentRow:
     status: str | None
     reasons: list[dict[str, str]]
     answers: list[dict[str, Any]]
-    booking: dict[str, Any] | None
+    booking: dict[str, Any] | None  # by the statement
+    returned: dict[str, Any] | None
+    movements: list[dict[str, Any]]  # every entry that debits it, gives it back, or announces that, as they came
     sent_again: list[SentAgain]  # the steps by which it came here from another file, and went on to others
 
 
@@ -85,20 +91,24 @@ def payments_query() -> Select[Any]:
 
 
 def _payment_row(connection: Connection, r: Row[Any]) -> PaymentRow:
-    stage = stage_of_row(r)
+    stage, movements = stage_of_row(r), _movements(connection, r)
     return PaymentRow(
         transfer=r.transfer_id, bank=r.bank, file=r.name, state=r.state, sent_at=r.sent_at, position=r.position,
         batch=r.payment_information_id, instruction_id=r.instruction_id, end_to_end_id=r.end_to_end_id, uetr=r.uetr,
         amount=r.amount, currency=r.currency, creditor_name=r.creditor_name, creditor_account=r.creditor_account,
         creditor_agent=r.creditor_agent, debtor_account=r.debtor_account, execution_date=r.execution_date,
         stage=stage, means=MEANS[stage], status=r.status, reasons=explained(r.reasons), answers=_answers(connection, r),
-        booking=_booking(connection, r), sent_again=sent_again(connection, r.transfer_id, LIMIT, r.position),
+        booking=_booking(connection, r), returned=_returned(r, movements), movements=movements,
+        sent_again=sent_again(connection, r.transfer_id, LIMIT, r.position),
     )  # fmt: skip
 
 
 def stage_of_row(r: Row[Any]) -> Stage:
     noted = Verdict(r.verdict) if r.verdict_by else Verdict.NONE
-    return stage_of(State(r.state), r.status, noted=noted, booked=r.booked_by is not None)
+    return stage_of(
+        State(r.state), r.status, noted=noted, advised=r.advised_by is not None, booked=r.booked_by is not None,
+        returned=r.returned_by is not None,
+    )  # fmt: skip
 
 
 def _answers(connection: Connection, payment: Row[Any]) -> list[dict[str, Any]]:
@@ -130,3 +140,29 @@ def _booking(connection: Connection, payment: Row[Any]) -> dict[str, Any] | None
         .where(e.id == payment.booked_by)
     )  # fmt: skip
     return dicts(connection, query)[0]
+
+
+def _movements(connection: Connection, payment: Row[Any]) -> list[dict[str, Any]]:
+    b, e, s = t.booking.c, t.entry.c, t.statement.c
+    query = (
+        select(b.role, b.final, b.amount, b.currency, b.reasons, e.booking_date, e.value_date, e.day,
+               e.id.label("entry"), e.amount.label("entry_amount"), e.currency.label("entry_currency"),
+               e.account_servicer_reference, e.reversal, s.kind, s.statement_id, s.account,
+               s.message_id.label("message"))
+        .join(t.entry, e.id == b.entry_id)
+        .join(t.statement, s.id == e.statement_id)
+        .where(b.transfer_id == payment.transfer_id, b.payment == payment.position)
+        .order_by(b.id)
+        .limit(LIMIT)
+    )  # fmt: skip
+    return [{**row, "reasons": explained(row["reasons"], REASONS[row["role"]])} for row in dicts(connection, query)]
+
+
+def _returned(payment: Row[Any], movements: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
+    """The entry that gave it back; `less`: what is missing of what was paid."""
+    if payment.returned_by is None:
+        return None
+    found = next(m for m in reversed(movements) if m["entry"] == payment.returned_by and m["role"] == Role.RETURN)
+    same = found["amount"] is not None and found["currency"] == payment.currency and payment.amount is not None
+    less = total((payment.amount, found["amount"].copy_negate())) if same else None
+    return {**found, "less": less or None}

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, func, select
 
 from h2h.errors import NotAllowed, UsageError
 from h2h.ledger import tables as t
-from h2h.ledger.earlier import free_message_id, keep_message_id, repeated_since
+from h2h.ledger.earlier import debited, free_message_id, keep_message_id, repeated_since
 from h2h.ledger.early import apply_orphans
 from h2h.ledger.judged import forget_refusal
 from h2h.ledger.lineage import refuse_if_alive_elsewhere
@@ -270,7 +270,7 @@ def _refuse_one_persons_word(row: Transfer, actor: Actor, who: str) -> None:
 
 def _refuse_if_booked(connection: Connection, row: Transfer, what: str = "is not sent again") -> None:
     c = t.payment.c
-    query = select(func.count()).where(c.transfer_id == row.id, c.booked_by.is_not(None))
+    query = select(func.count()).where(c.transfer_id == row.id, debited())
     if booked := connection.execute(query).scalar_one():
         raise NotAllowed(
             f"{row.id} {what}: a statement shows {booked} of its payments as debited already. The bank has had it."

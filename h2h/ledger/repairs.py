@@ -218,7 +218,7 @@ def _refused(connection: Connection, row: Transfer, left_out: Counter[str]) -> I
         .order_by(p.position)
     )
     for found in connection.execute(query):
-        if found.booked_by is not None:
+        if found.booked_by is not None or found.advised_by is not None:
             left_out["refused and debited all the same"] += 1
         elif not refused(found):
             left_out[f"refused as a duplicate ({'/'.join(sorted(_codes(found) & DUPLICATE_CODES))})"] += 1

@@ -18,6 +18,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, select
 
+from h2h.cash import Kind, kind_of
 from h2h.ledger import tables as t
 from h2h.model import Entry, Statement
 from h2h.pages import CLOSING, OPENING, account_of, balance
@@ -48,12 +49,14 @@ def standing(connection: Connection, bank: str, statement: Statement, entries: S
         c.electronic_sequence_number: statement.electronic_sequence_number,
         c.legal_sequence_number: statement.legal_sequence_number,
         c.page_number: statement.page_number,
+        c.kind: kind_of(statement.message),
     }
     query = select(t.statement).where(*(column.is_not_distinct_from(value) for column, value in same.items()))
     named = connection.execute(query.order_by(c.id.desc())).all()
     if row := next((row for row in named if _same_content(connection, row, statement, entries)), None):
         return Known(standing=Standing.REPEATED, row=row)
-    if statement.statement_id and (row := next((row for row in named if _same_day(row, statement)), None)):
+    settles = kind_of(statement.message) is Kind.STATEMENT and statement.statement_id  # the others grow, and go by
+    if settles and (row := next((row for row in named if _same_day(row, statement)), None)):
         return Known(standing=Standing.CONFLICT, row=row)
     if row := _original(connection, bank, statement, entries):
         return Known(standing=Standing.REPEATED, row=row)
@@ -65,7 +68,10 @@ def _original(connection: Connection, bank: str, statement: Statement, entries: 
     if statement.copy_duplicate not in DUPLICATES:
         return None
     c = t.statement.c
-    query = select(t.statement).where(c.bank == bank, c.account == account_of(statement), c.entries == len(entries))
+    query = select(t.statement).where(
+        c.bank == bank, c.account == account_of(statement), c.kind == kind_of(statement.message),
+        c.entries == len(entries),
+    )  # fmt: skip
     rows = connection.execute(query.order_by(c.id.desc())).all()
     alike = (row for row in rows if row.closing is not None and _same_day(row, statement))
     return next((row for row in alike if _same_content(connection, row, statement, entries)), None)

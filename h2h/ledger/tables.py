@@ -1,7 +1,8 @@
 """The ledger's tables. Amounts and instants are text of one form, so that every database keeps them exactly. What
 comes out of a file has no length here: a bank's value that breaks its schema must not break the ledger.
 
-A transfer is an outbound file, a message an inbound one. Events can only be added; triggers refuse anything else.
+A transfer is an outbound file, a message an inbound one. Events can only be added; triggers refuse anything else. The
+tables of statements are in statement_tables.py.
 """
 
 from __future__ import annotations
@@ -14,11 +15,9 @@ from sqlalchemy import (
     ForeignKeyConstraint,
     Index,
     Integer,
-    MetaData,
     String,
     Table,
     Text,
-    UniqueConstraint,
     text,
 )
 
@@ -27,15 +26,12 @@ from h2h.ledger.columns import Exact as Exact
 from h2h.ledger.columns import Instant as Instant
 from h2h.ledger.columns import Json as Json
 from h2h.ledger.columns import canonical as canonical
-
-metadata = MetaData(
-    naming_convention={
-        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-        "fk": "fk_%(table_name)s_%(column_0_name)s",
-        "pk": "pk_%(table_name)s",
-    }
-)
+from h2h.ledger.columns import metadata as metadata
+from h2h.ledger.statement_tables import booking as booking
+from h2h.ledger.statement_tables import detail as detail
+from h2h.ledger.statement_tables import entry as entry
+from h2h.ledger.statement_tables import gap as gap
+from h2h.ledger.statement_tables import statement as statement
 
 event = Table(
     "event",
@@ -96,6 +92,7 @@ transfer = Table(
     Index("ix_transfer_state", "state"),
     Index("ix_transfer_content_sha256", "content_sha256"),
     Index("ix_transfer_message_id", "bank", "message_id"),
+    Index("ix_transfer_of_message_id", "message_id"),
 )
 
 lineage = Table(  # each payment of a repair: which one it was in the file repaired, and in the first file of all
@@ -174,6 +171,7 @@ batch = Table(
     Column("status", Text),
     Column("reasons", Json),
     Index("ix_batch_payment_information_id", "payment_information_id"),
+    Index("ix_batch_debtor_account", "debtor_account"),
 )
 
 payment = Table(
@@ -195,7 +193,9 @@ payment = Table(
     Column("status", Text),
     Column("reasons", Json),
     Column("status_at", Instant),
-    Column("booked_by", ForeignKey("entry.id")),
+    Column("booked_by", ForeignKey("entry.id")),  # the statement's entry that debits it
+    Column("advised_by", Integer),  # the first entry of a report or notification that announced the debit
+    Column("returned_by", Integer),  # the statement's entry that gives it back
     Column("fingerprint", BigInteger),  # identity.Traits, for the radar
     ForeignKeyConstraint(["transfer_id", "batch"], ["batch.transfer_id", "batch.position"], name="fk_payment_batch"),
     Index("ix_payment_end_to_end_id", "end_to_end_id"),
@@ -203,6 +203,9 @@ payment = Table(
     Index("ix_payment_uetr", "uetr"),
     Index("ix_payment_instruction_id", "instruction_id"),
     Index("ix_payment_booked_by", "booked_by"),
+    Index("ix_payment_amount", "amount"),
+    Index("ix_payment_creditor_account", "creditor_account"),
+    Index("ix_payment_execution_date", "execution_date"),
     Index("ix_payment_fingerprint", "fingerprint", "transfer_id"),
 )
 
@@ -274,121 +277,6 @@ report = Table(  # one row for each status said in a pain.002, on whatever level
     Index("ix_report_end_to_end_id", "end_to_end_id"),
     Index("ix_report_instruction_id", "instruction_id"),
     Index("ix_report_uetr", "uetr"),
-)
-
-statement = Table(
-    "statement",
-    metadata,
-    Column("id", Integer, primary_key=True),
-    Column("message_id", ForeignKey("message.id"), nullable=False),
-    Column("bank", String(40), nullable=False),
-    Column("position", Integer, nullable=False),
-    Column("statement_id", Text),
-    Column("account", Text),
-    Column("currency", Text),
-    Column("electronic_sequence_number", Text),
-    Column("legal_sequence_number", Text),
-    Column("page_number", Text),
-    Column("last_page", Boolean),
-    Column("created_at", Text),
-    Column("period_from", Text),
-    Column("period_to", Text),
-    Column("opening", Exact),
-    Column("closing", Exact),
-    Column("closing_date", Text),
-    Column("entries", Integer, nullable=False),
-    Column("matched", Integer, nullable=False),
-    Column("reconciles", Boolean),
-    Column("record", Json, nullable=False),
-    Column("chain", Text),  # the account whose statements follow each other; empty where this one takes no part in it
-    Column("day", String(10)),
-    Column("booked", Exact),  # what the booked entries come to; empty where that cannot be said
-    Column("page_of_message", Boolean),  # the page is said of the file, not of the statement
-    UniqueConstraint("message_id", "position"),
-    Index("ix_statement_account", "account", "closing_date"),
-    Index("ix_statement_chain", "bank", "chain", "day"),
-    Index("ix_statement_chain_currency", "bank", "chain", "currency", "day"),
-)
-
-gap = Table(  # what is missing among the statements of an account; a row stays when it has healed
-    "gap",
-    metadata,
-    Column("id", Integer, primary_key=True),
-    Column("bank", String(40), nullable=False),
-    Column("account", Text, nullable=False),
-    Column("currency", Text),
-    Column("kind", String(10), nullable=False),
-    Column("place", Text, nullable=False),  # what and where, in one word: of one gap there is one open row
-    Column("first", BigInteger),
-    Column("last", BigInteger),
-    Column("after", ForeignKey("statement.id")),
-    Column("before", ForeignKey("statement.id")),
-    Column("from_day", String(10), nullable=False),
-    Column("to_day", String(10), nullable=False),
-    Column("text", Text, nullable=False),
-    Column("since", Instant, nullable=False),
-    Column("shown_by", ForeignKey("message.id")),
-    Column("healed_at", Instant),
-    Column("healed_by", ForeignKey("message.id")),
-    Index(
-        "uq_gap_open",
-        "bank",
-        "account",
-        "place",
-        unique=True,
-        sqlite_where=text("healed_at IS NULL"),
-        postgresql_where=text("healed_at IS NULL"),
-    ),
-    Index(
-        "ix_gap_open",
-        "bank",
-        "account",
-        "to_day",
-        sqlite_where=text("healed_at IS NULL"),
-        postgresql_where=text("healed_at IS NULL"),
-    ),
-    Index("ix_gap_since", "since"),
-    Index("ix_gap_shown_by", "shown_by"),
-    Index("ix_gap_before", "before"),
-    Index("ix_gap_after", "after"),
-)
-
-entry = Table(
-    "entry",
-    metadata,
-    Column("id", Integer, primary_key=True),
-    Column("statement_id", ForeignKey("statement.id"), nullable=False),
-    Column("position", Integer, nullable=False),
-    Column("amount", Exact),
-    Column("currency", Text),
-    Column("direction", Text),
-    Column("reversal", Boolean),
-    Column("status", Text),
-    Column("booking_date", Text),
-    Column("value_date", Text),
-    Column("reference", Text),
-    Column("account_servicer_reference", Text),
-    Column("batch_payment_information_id", Text),
-    Column("record", Json, nullable=False),
-    Index("ix_entry_statement_id", "statement_id"),
-)
-
-detail = Table(
-    "detail",
-    metadata,
-    Column("entry_id", ForeignKey("entry.id"), primary_key=True),
-    Column("position", Integer, primary_key=True),
-    Column("end_to_end_id", Text),
-    Column("instruction_id", Text),
-    Column("payment_information_id", Text),
-    Column("uetr", Text),
-    Column("amount", Exact),
-    Column("currency", Text),
-    Column("direction", Text),
-    Column("transfer_id", String(32)),
-    Column("payment", Integer),
-    Column("record", Json, nullable=False),
-    Index("ix_detail_end_to_end_id", "end_to_end_id"),
 )
 
 contact = Table(  # what is known of the line to each bank

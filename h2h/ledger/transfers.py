@@ -16,6 +16,7 @@ from h2h.errors import Stale
 from h2h.ledger import tables as t
 from h2h.ledger.attempts import Attempt, announce, begin, complete, last, taken
 from h2h.ledger.database import Database, changed_one
+from h2h.ledger.earlier import debited
 from h2h.ledger.lineage import against_sending
 from h2h.ledger.moves import BANK, GATEWAY, enter, enter_judgement
 from h2h.ledger.moves import NO_LEASE as _NO_LEASE
@@ -113,7 +114,7 @@ class Transfers:
     def booked(self, transfer_id: str) -> int:
         """How many of the transfer's payments a statement shows as debited."""
         c = t.payment.c
-        query = select(func.count()).where(c.transfer_id == transfer_id, c.booked_by.is_not(None))
+        query = select(func.count()).where(c.transfer_id == transfer_id, debited())
         with self._database.reading() as connection:
             return connection.execute(query).scalar_one()
 

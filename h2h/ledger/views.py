@@ -14,6 +14,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Select, func, or_, select
 
+from h2h.cash import Kind
 from h2h.errors import UsageError
 from h2h.ledger import tables as t
 from h2h.ledger.database import Database
@@ -86,6 +87,7 @@ class History:
 class StatementRow:
     message: str
     bank: str
+    kind: str  # 052 report, 053 statement, 054 notification
     account: str | None
     statement_id: str | None
     sequence_number: str | None
@@ -204,13 +206,13 @@ class Views:
             return payments_of(connection, transfer_id)
 
     def messages_about(self, transfer_id: str) -> list[FileRow]:
-        """The inbound files that answer a transfer or book payments of it, oldest first."""
+        """The inbound files that answer a transfer or book payments of it, or give them back, oldest first."""
         answered = select(t.report.c.message_id).where(t.report.c.transfer_id == transfer_id)
         booked = (
             select(t.statement.c.message_id)
             .join(t.entry, t.entry.c.statement_id == t.statement.c.id)
-            .join(t.payment, t.payment.c.booked_by == t.entry.c.id)
-            .where(t.payment.c.transfer_id == transfer_id)
+            .join(t.booking, t.booking.c.entry_id == t.entry.c.id)
+            .where(t.booking.c.transfer_id == transfer_id)
         )
         c = t.message.c
         query = select(t.message).where(or_(c.id.in_(answered), c.id.in_(booked))).order_by(c.fetched_at, c.id)
@@ -320,7 +322,7 @@ def _of(table: Any, transfer_id: str, order: Any) -> Select[Any]:
 
 def _statement_row(r: Row[Any]) -> StatementRow:
     return StatementRow(
-        message=r.message_id, bank=r.bank, account=r.account, statement_id=r.statement_id,
+        message=r.message_id, bank=r.bank, kind=r.kind, account=r.account, statement_id=r.statement_id,
         sequence_number=r.electronic_sequence_number or r.legal_sequence_number, currency=r.currency,
         opening=r.opening, closing=r.closing, closing_date=r.closing_date, entries=r.entries, matched=r.matched,
         reconciles=r.reconciles, page=r.page_number, last_page=r.last_page,
@@ -349,7 +351,7 @@ def _bank_row(connection: Connection, bank: str, today: datetime) -> BankRow:
     unanswered = select(func.count()).where(sent, c.verdict == Verdict.NONE)
     oldest = select(func.min(c.received_at)).where(c.bank == bank, c.state == State.READY)
     unreadable = select(func.count()).where(m.bank == bank, m.state == MessageState.UNREADABLE)
-    last = select(func.max(s.closing_date)).where(s.bank == bank)
+    last = select(func.max(s.closing_date)).where(s.bank == bank, s.kind == Kind.STATEMENT)
     contact = connection.execute(select(t.contact).where(t.contact.c.bank == bank)).first()
     return BankRow(
         bank=bank,

@@ -155,7 +155,9 @@ def it_has_come_and_tells_of_the_return(week: Story) -> None:
         ("3", "1", "99970.98", "99966.48"),
         ("4", "1", "99966.48", "99961.98"),
     ]
-    assert [week.payment(number)["stage"] for number in (1, 2, 4)] == ["BOOKED", "REJECTED", "BOOKED"]
+    assert week.stages() == ["BOOKED", "REJECTED", "RETURNED", "BOOKED"]
+    back = week.payment(3)["returned"]
+    assert (back["reasons"][0]["code"], back["less"], back["booking_date"]) == ("AC01", None, "2026-11-17")
 
 
 @pytest.mark.parametrize("generation", Generation)

@@ -163,6 +163,13 @@ def debit(amount: str, *references: str | None, **more: Any) -> Entry:
     return Entry(position=0, statement=1, amount=Decimal(amount), currency="EUR", **values)
 
 
+def credit(amount: str, *references: str | None, reason: str | None = None, **more: Any) -> Entry:
+    """A booked credit; with a reason it says that it is a return."""
+    entry = debit(amount, *references, direction="CRDT", **more)
+    told = Reason(code=reason) if reason else None
+    return replace(entry, details=tuple(replace(d, direction="CRDT", return_reason=told) for d in entry.details))
+
+
 def statement(
     name: str, *entries: Entry, opening: str = "1000.00", closing: str | None = None, **more: Any
 ) -> list[Record]:
@@ -236,7 +243,8 @@ class Book:
         file = RemoteFile(folder="/out", name=f"{new_id}.xml", size=10, modified=self._messages)
         sha256 = hashlib.sha256(new_id.encode()).hexdigest()
         self.ledger.messages.kept(new_id, bank or self.bank, file, sha256, LATER)
-        reading = Reading(message="message", message_id="ID", records=records, findings=())
+        file_id = next((r.message_id for r in records if isinstance(r, StatementFile)), "ID")
+        reading = Reading(message="message", message_id=file_id, records=records, findings=())
         message = self.ledger.messages.applied(new_id, reading, LATER, words)
         return message, self.ledger.views.history(new_id).findings
 

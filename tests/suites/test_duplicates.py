@@ -20,8 +20,8 @@ from h2h.model import Finding, StatusReport, TransferId
 from h2h.outbound.advice import against
 from h2h.outbound.decisions import Decisions
 from h2h.repeats import SHOWN
+from tests.suites.backwards import back_to
 from tests.suites.books import ACCOUNT, LATER, NOW, RADAR, Book, Pay, batch, debit, judgement, pay, says, statement, tx
-from tests.suites.test_gaps import WITHOUT_GAPS
 from tests.suites.test_ledger import at_once, book_url, sql
 
 TO, ELSE = "FR1420041010050500013M02606", "DE89370400440532013000"
@@ -499,7 +499,7 @@ def test_what_was_there_before_is_seen_after_the_migration(book: Book) -> None:
     prints = "SELECT transfer_id, position, fingerprint FROM payment ORDER BY 1, 2"
     before = sql(url, kept), sql(url, prints)
     book.ledger.close()
-    back_to_the_first(url)
+    back_to(url, "0003")
     migrated = Book(Ledger(url, Path("/nowhere")))
     assert (sql(url, kept), sql(url, prints)) == before
     assert len(before[0]) == 3
@@ -507,25 +507,3 @@ def test_what_was_there_before_is_seen_after_the_migration(book: Book) -> None:
     assert migrated.ready("T5", "MSG-1", pay("Z", debtor=OTHER_DEBTOR)).state is State.DUPLICATE
     assert migrated.ready("T6", "MSG-2", pay("Y")).state is State.READY
     migrated.ledger.close()
-
-
-def back_to_the_first(url: str) -> None:
-    unfinished = "state NOT IN ('INVALID','DUPLICATE','CANCELLED') AND duplicate_of IS NULL"
-    indexes = ("ix_transfer_content_sha256", "ix_transfer_message_id", "ix_payment_fingerprint")
-    reports = ("original_message_id", "end_to_end_id", "instruction_id", "uetr")  # of 0005
-    sql(
-        url,
-        *(f"DROP INDEX ix_report_{name}" for name in reports),
-        *(f"ALTER TABLE report DROP COLUMN {name}" for name in ("amount", "said")),
-        *WITHOUT_GAPS,
-        *(f"DROP INDEX {name}" for name in indexes),
-        "DROP TABLE used_message_id",
-        *(f"ALTER TABLE attempt DROP COLUMN {name}" for name in ("way", "server", "host_keys", "made")),
-        "DROP TABLE lineage",
-        "DROP INDEX ix_transfer_original_sha256",
-        *(f"ALTER TABLE transfer DROP COLUMN {name}" for name in ("repair_of", "original_sha256", "original_message")),
-        "ALTER TABLE transfer DROP COLUMN content_sha256",
-        "ALTER TABLE payment DROP COLUMN fingerprint",
-        f"CREATE UNIQUE INDEX uq_transfer_message_id ON transfer (bank, message_id) WHERE {unfinished}",
-        "UPDATE alembic_version SET version_num = '0003'",
-    )

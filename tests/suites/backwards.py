@@ -1,0 +1,52 @@
+"""The ledger's migrations undone, the newest first, to try them on what was there before them."""
+
+from __future__ import annotations
+
+from tests.suites.test_ledger import sql
+
+UNFINISHED = "state NOT IN ('INVALID','DUPLICATE','CANCELLED') AND duplicate_of IS NULL"
+UNDO: dict[str, tuple[str, ...]] = {
+    "0010": (
+        "DROP TABLE booking",
+        *(f"DROP INDEX ix_{name}" for name in (
+            "transfer_of_message_id", "batch_debtor_account", "payment_amount", "payment_creditor_account",
+            "payment_execution_date", "entry_account_servicer_reference", "entry_day", "entry_told_in",
+            "detail_transaction_id", "detail_account_servicer_reference",
+        )),
+        *(f"ALTER TABLE {table} DROP COLUMN {name}" for table, name in (
+            ("payment", "advised_by"), ("payment", "returned_by"), ("statement", "kind"), ("entry", "told_in"),
+            ("entry", "day"), ("detail", "transaction_id"), ("detail", "account_servicer_reference"),
+        )),
+    ),
+    "0009": (
+        "DROP INDEX ix_transfer_original_sha256",
+        *(f"ALTER TABLE transfer DROP COLUMN {name}" for name in ("original_sha256", "original_message")),
+    ),
+    "0008": (
+        "DROP TABLE gap",
+        "DROP INDEX ix_statement_chain",
+        "DROP INDEX ix_statement_chain_currency",
+        *(f"ALTER TABLE statement DROP COLUMN {name}" for name in ("chain", "day", "booked", "page_of_message")),
+    ),
+    "0007": tuple(f"ALTER TABLE attempt DROP COLUMN {name}" for name in ("way", "server", "host_keys", "made")),
+    "0006": ("DROP TABLE lineage", "ALTER TABLE transfer DROP COLUMN repair_of"),
+    "0005": (
+        *(f"DROP INDEX ix_report_{name}" for name in (
+            "original_message_id", "end_to_end_id", "instruction_id", "uetr")),
+        *(f"ALTER TABLE report DROP COLUMN {name}" for name in ("amount", "said")),
+    ),
+    "0004": (
+        *(f"DROP INDEX ix_{name}" for name in (
+            "transfer_content_sha256", "transfer_message_id", "payment_fingerprint")),
+        "DROP TABLE used_message_id",
+        "ALTER TABLE transfer DROP COLUMN content_sha256",
+        "ALTER TABLE payment DROP COLUMN fingerprint",
+        f"CREATE UNIQUE INDEX uq_transfer_message_id ON transfer (bank, message_id) WHERE {UNFINISHED}",
+    ),
+}  # fmt: skip
+
+
+def back_to(url: str, version: str, *also: str) -> None:
+    """A ledger as this migration had left it; `also`: what else was different then."""
+    newer = (statement for number, statements in UNDO.items() if number > version for statement in statements)
+    sql(url, *newer, *also, f"UPDATE alembic_version SET version_num = '{version}'")
