@@ -277,6 +277,18 @@ def reconcile(way: Way, temporary: Look, final: Look, size: int, *, repeatable: 
     )
 
 
+def not_gone(*, asked_before: bool, folders_there: bool) -> str | None:
+    """Where nobody may look: why the server's "no such file" does not say that T is gone; None where it does.
+
+    `asked_before`: an earlier asking may have been done. `folders_there`: those of T and F are known to be there.
+    """
+    if not asked_before:
+        return 'the server said "no such file" of what it had just taken in: compare the folders with the bank\'s guide'
+    if not folders_there:
+        return 'the server says "no such file", and does not show whether the folders of both names are there'
+    return None
+
+
 def _seen(final: Look, size: int) -> Seen:
     if final.presence is Presence.HIDDEN:
         return Seen.HIDDEN

@@ -230,9 +230,10 @@ class Presence(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
-    """What `Channel.look` found under one name."""
+    """What `Channel.look` found under one name. `folder_there`: the folder that the name is in is known to be there."""
 
     presence: Presence
+    folder_there: bool = True
     size: int | None = None
     modified: int | None = None  # seconds since 1970 by the bank's clock
 

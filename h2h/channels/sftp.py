@@ -255,22 +255,33 @@ class SftpChannel:
         return "rename", self._wire.ask(Kind.RENAME, names).done()
 
     def _not_seen(self, path: str, error: Answered) -> Look:
-        match error.code:
-            case Code.NO_SUCH_FILE:
-                self._require_folder(parent(path))
-                return Look(presence=Presence.GONE)
-            case Code.PERMISSION_DENIED | Code.OP_UNSUPPORTED | Code.FAILURE:
-                return Look(presence=Presence.HIDDEN)
-            case _:
-                raise error
-
-    def _require_folder(self, folder: str) -> None:
         """A file is gone only from a folder that is there: one that is not mounted tells nothing."""
-        try:
-            self._wire.ask(Kind.STAT, _path(folder)).attributes()
-        except Answered as error:
-            if error.code == Code.NO_SUCH_FILE:
-                raise Refused(f"{self._at(folder)} is not there, so nothing is known about its files.") from error
+        if error.code not in (Code.NO_SUCH_FILE, *NOT_SHOWN, Code.FAILURE):
+            raise error
+        there = self._folder_there(parent(path))
+        gone = error.code == Code.NO_SUCH_FILE and there
+        return Look(presence=Presence.GONE if gone else Presence.HIDDEN, folder_there=there)
+
+    def _folder_there(self, folder: str) -> bool:
+        """Whether a folder can be seen, or opened, to be there; Refused where the server says that it is not."""
+        for seen in (self._stat, self._opened):
+            try:
+                seen(folder)
+            except Answered as error:
+                if error.code == Code.NO_SUCH_FILE:
+                    raise Refused(f"{self._at(folder)} is not there, so nothing is known about its files.") from error
+            else:
+                return True
+        return False
+
+    def _stat(self, folder: str) -> None:
+        self._wire.ask(Kind.STAT, _path(folder)).attributes()
+
+    def _opened(self, folder: str) -> None:
+        """Some servers look at the folder only when the first names are asked for."""
+        handle = self._wire.ask(Kind.OPENDIR, _path(folder)).handle()
+        with self._closing(handle):
+            self._wire.ask(Kind.READDIR, string(handle)).listed()
 
     def _entries(self, handle: bytes, folder: str) -> Iterator[Listed]:
         count = 0

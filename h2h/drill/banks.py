@@ -66,11 +66,11 @@ def fault(operation: str, act: Callable[[BankSftp], Any], *, done: bool, times: 
 
 
 def without(*operations: str, error: Callable[[str], Exception], below: bytes = b"/") -> Fault:
-    """A bank that knows, or allows, less; with `below` only for paths that begin so."""
+    """A bank that knows, or allows, less; with `below` only for paths that begin so, and not for that folder itself."""
 
     def lesser(original: Callable[..., Any]) -> Callable[..., Any]:
         def wrapped(self: BankSftp, target: Any, *arguments: Any) -> Any:
-            if not isinstance(target, bytes) or target.startswith(below):
+            if not isinstance(target, bytes) or (target.startswith(below) and not target.endswith((b"/.", b"/.."))):
                 raise error("not here")
             return original(self, target, *arguments)
 
@@ -126,11 +126,11 @@ _LOOKS = ("lstat", "stat", "fstat")
 KINDS = (
     Kind(name="takes files at once"),
     Kind(name="leaves files where they are", take=Take.KEEP, inbound=('after = "move"', 'move_to = "/archive"')),
-    Kind(name="lets nobody look", fault=without(*_LOOKS, error=asyncssh.SFTPPermissionDenied, below=b"/in")),
+    Kind(name="lets nobody look", fault=without(*_LOOKS, error=asyncssh.SFTPPermissionDenied, below=b"/in/")),
     Kind(
         name="lets nobody look, keeps files",
         take=Take.KEEP,
-        fault=without("lstat", "stat", error=asyncssh.SFTPFailure, below=b"/in"),
+        fault=without("lstat", "stat", error=asyncssh.SFTPFailure, below=b"/in/"),
     ),
     Kind(
         name="renames by link and unlink",

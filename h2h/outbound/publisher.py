@@ -21,7 +21,7 @@ from h2h.config import Bank
 from h2h.errors import ChannelError, Damaged, TemporaryGone, Unknown
 from h2h.ledger import Ledger
 from h2h.ledger.transfers import Transfer
-from h2h.lifecycle import Case, Decision, reconcile
+from h2h.lifecycle import Case, Decision, not_gone, reconcile
 from h2h.line import Line
 from h2h.model import Look, Presence, Receipt, Staged, Way
 from h2h.schedule import backoff
@@ -59,7 +59,7 @@ class Publisher:
         if not session.alive():
             return self._later(transfer, asked.answer)
         try:
-            return self._settle(session, transfer, asked.answer)
+            return self._settle(session, transfer, asked)
         except ChannelError as error:
             return self._later(transfer, str(error))
 
@@ -69,7 +69,7 @@ class Publisher:
             return self._in_doubt(transfer, elsewhere, {"answer": INTERRUPTED})
         try:
             with self._line.session() as session:
-                return self._settle(session, transfer, INTERRUPTED)
+                return self._settle(session, transfer, _Asked(_Outcome.UNCLEAR, INTERRUPTED))
         except ChannelError as error:
             return self._later(transfer, str(error))
 
@@ -117,26 +117,28 @@ class Publisher:
         except ChannelError:
             return False  # the answer was clear; the line broke after it
 
-    def _settle(self, session: Channel, transfer: Transfer, answer: str) -> Transfer:
-        """Look, ask the table, do what it says."""
+    def _settle(self, session: Channel, transfer: Transfer, asked: _Asked) -> Transfer:
+        """Look, ask the table, do what it says. `asked`: what became of the asking before."""
         assert transfer.remote
         for _ in range(TRIES):
             temporary, final = self._look_at_temporary(session, transfer), session.look(transfer.remote)
             case = self._case(transfer, temporary, final)
-            evidence = _evidence(temporary, final, answer, case)
+            evidence = _evidence(temporary, final, asked.answer, case)
             if case.decision is not Decision.PUBLISH_AGAIN:
                 return self._conclude(session, transfer, case, evidence)
+            unseen = temporary.presence is Presence.HIDDEN
+            if unseen and asked.outcome is _Outcome.GONE:
+                return self._conclude_unseen(session, transfer, temporary, final, asked, asked_before=False)
             asked = self._ask(session, transfer)
-            answer = asked.answer
             if asked.outcome is _Outcome.DONE:
-                return self._sent(transfer, {**evidence, "answer": answer})
+                return self._sent(transfer, {**evidence, "answer": asked.answer})
             if not session.alive():
-                return self._later(transfer, answer)
-            if temporary.presence is Presence.HIDDEN:
-                return self._conclude_unseen(session, transfer, final, asked)
+                return self._later(transfer, asked.answer)
+            if unseen:
+                return self._conclude_unseen(session, transfer, temporary, final, asked, asked_before=True)
         if transfer.failures >= self._bank.retry.give_up_after:
             return self._in_doubt(transfer, "the bank's server does not publish the file", evidence)
-        return self._later(transfer, answer)
+        return self._later(transfer, asked.answer)
 
     def _look_at_temporary(self, session: Channel, transfer: Transfer) -> Look:
         assert transfer.temporary
@@ -158,14 +160,19 @@ class Publisher:
                 session.discard(transfer.temporary)
         return self._sent(transfer, evidence)
 
-    def _conclude_unseen(self, session: Channel, transfer: Transfer, final: Look, asked: _Asked) -> Transfer:
-        """The bank lets nobody look: "no such file" means gone, anything else but "done" means nothing."""
+    def _conclude_unseen(
+        self, session: Channel, transfer: Transfer, temporary: Look, final: Look, asked: _Asked, *, asked_before: bool
+    ) -> Transfer:
+        """The bank lets nobody look: "no such file" may mean gone, anything else but "done" means nothing."""
+        doubt: str | None = "the bank lets nobody look, and its answer is not clear"
+        if asked.outcome is _Outcome.GONE:
+            doubt = not_gone(asked_before=asked_before, folders_there=temporary.folder_there and final.folder_there)
+        if doubt:
+            evidence = {"answer": asked.answer, "temporary": Presence.HIDDEN, "final": final.presence}
+            return self._in_doubt(transfer, doubt, evidence)
         gone = Look(presence=Presence.GONE)
         case = self._case(transfer, gone, final)
-        if asked.outcome is _Outcome.GONE:
-            return self._conclude(session, transfer, case, _evidence(gone, final, asked.answer, case))
-        evidence = {"answer": asked.answer, "temporary": Presence.HIDDEN, "final": final.presence}
-        return self._in_doubt(transfer, "the bank lets nobody look, and its answer is not clear", evidence)
+        return self._conclude(session, transfer, case, _evidence(gone, final, asked.answer, case))
 
     def _sent(self, transfer: Transfer, evidence: dict[str, Any]) -> Transfer:
         return self._ledger.transfers.sent(transfer, evidence, self._clock.now())

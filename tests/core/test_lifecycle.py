@@ -21,6 +21,7 @@ from h2h.lifecycle import (
     Trigger,
     commands,
     move,
+    not_gone,
     reconcile,
 )
 from h2h.model import Look, Presence, Way
@@ -233,3 +234,11 @@ def test_a_file_without_rename_and_marker_is_never_begun_again() -> None:
 def test_only_a_temporary_file_that_was_renamed_is_ever_removed() -> None:
     removing = {case[0] for case in INPUTS if case_of(*case).decision is Decision.SENT_REMOVE_TEMPORARY}
     assert removing == {Way.RENAME}
+
+
+def test_no_such_file_means_gone_only_after_an_earlier_asking_and_in_folders_that_are_there() -> None:
+    """It is said of a missing folder too; and of a file that was there a moment ago it says nothing good."""
+    gone = {
+        (asked, there): not_gone(asked_before=asked, folders_there=there) is None for asked in BOOLS for there in BOOLS
+    }
+    assert gone == {(True, True): True, (True, False): False, (False, True): False, (False, False): False}

@@ -260,6 +260,58 @@ def test_a_bank_that_does_not_allow_looking_hides_its_files(bank_that: Misbehavi
         assert channel.look("/in/f") == Look(presence=Presence.HIDDEN)
 
 
+class ShowsNothing(Server):
+    """No file, no folder, no listing; `told` where it has none."""
+
+    told: type[asyncssh.SFTPError] = asyncssh.SFTPPermissionDenied
+
+    def lstat(self, path: bytes) -> Any:
+        raise asyncssh.SFTPPermissionDenied("no")
+
+    def stat(self, path: bytes) -> Any:
+        raise asyncssh.SFTPPermissionDenied("no")
+
+    async def scandir(self, path: bytes) -> Any:
+        raise self.told("no")
+        yield
+
+
+class HasNoFile(ShowsNothing):
+    def lstat(self, path: bytes) -> Any:
+        raise asyncssh.SFTPNoSuchFile("no")
+
+
+class ListsAlone(ShowsNothing):
+    async def scandir(self, path: bytes) -> Any:
+        yield asyncssh.sftp.SFTPName(b"f", attrs=SFTPAttrs(size=3))
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "seen"),
+    [
+        (ShowsNothing, Look(presence=Presence.HIDDEN, folder_there=False)),
+        (HasNoFile, Look(presence=Presence.HIDDEN, folder_there=False)),  # its disk may be away
+        (ListsAlone, Look(presence=Presence.HIDDEN, folder_there=True)),
+        (Server, Look(presence=Presence.GONE)),
+    ],
+)
+def test_a_file_is_gone_only_from_a_folder_that_is_seen_to_be_there(
+    bank_that: Misbehaving, behaviour: type[Server], seen: Look
+) -> None:
+    with open_sftp(bank_that(behaviour).settings(), passphrase=None) as channel:
+        assert channel.look("/in/f") == seen
+
+
+class HasNoFolder(ShowsNothing):
+    told = asyncssh.SFTPNoSuchFile
+
+
+def test_a_folder_that_cannot_be_opened_because_it_is_missing_is_refused(bank_that: Misbehaving) -> None:
+    bank = bank_that(HasNoFolder)
+    with open_sftp(bank.settings(), passphrase=None) as channel, pytest.raises(Refused, match="/in is not there"):
+        channel.look("/in/f")
+
+
 class StopsWhenLookedAt(Server):
     async def lstat(self, path: bytes) -> Any:
         await self.connection.wait_closed()
