@@ -35,10 +35,15 @@ class Channel(Protocol):
         exists. Raises NotDelivered or Refused; a part of the file may stay under `path`.
         """
 
-    def publish(self, staged: Staged, path: str) -> Receipt:
+    @property
+    def replaces(self) -> bool:
+        """Whether `publish` would replace a file that has the final name already, where it is not `exclusive`."""
+
+    def publish(self, staged: Staged, path: str, *, exclusive: bool = False) -> Receipt:
         """Rename the staged file to its final name. Raises Unknown on anything but a clear "done";
 
-        TemporaryGone where the server says that it has no such file, and can say so.
+        TemporaryGone where the server says that it has no such file, and can say so. `exclusive`: never over a file
+        that is there, even if that takes more than one step (an interrupted one may leave both names).
         """
 
     def place(self, path: str, source: BinaryIO) -> Receipt:

@@ -90,9 +90,13 @@ class FolderChannel:
             raise Unknown(f"{error} {DOUBT}") from error
         return Receipt(path=path, answer=f"{size} bytes written and synced", at=self._now(), facts=("direct",))
 
-    def publish(self, staged: Staged, path: str) -> Receipt:
+    @property
+    def replaces(self) -> bool:
+        return True
+
+    def publish(self, staged: Staged, path: str, *, exclusive: bool = False) -> Receipt:
         try:
-            self._rename(staged.path, path)
+            self._rename(staged.path, path, exclusive=exclusive)
         except ChannelError as error:
             raise Unknown(f"{error} {DOUBT}") from error
         return Receipt(path=path, answer="renamed and synced", at=self._now(), facts=("rename",))
@@ -167,13 +171,17 @@ class FolderChannel:
             size += len(block)
         return size
 
-    def _rename(self, path: str, target: str) -> None:
+    def _rename(self, path: str, target: str, *, exclusive: bool = False) -> None:
         with (
             self._parent_of(path) as (folder, name),
             self._parent_of(target) as (new_folder, new_name),
             self._doing("rename", f"{path} to {target}"),
         ):
-            os.rename(name, new_name, src_dir_fd=folder, dst_dir_fd=new_folder)
+            if exclusive:
+                os.link(name, new_name, src_dir_fd=folder, dst_dir_fd=new_folder, follow_symlinks=False)
+                os.unlink(name, dir_fd=folder)
+            else:
+                os.rename(name, new_name, src_dir_fd=folder, dst_dir_fd=new_folder)
             os.fsync(new_folder)
             os.fsync(folder)
 

@@ -1,7 +1,7 @@
 """A bank reached by SFTP. Every reply is read; what is not a clear "done" is an error that says what the bank may have.
 
     stage    open (create, exclusive) -> writes -> fsync, where offered -> size of the open handle -> close, each OK
-    publish  posix-rename, where offered (atomic, overwrites: the flow has looked), else rename
+    publish  posix-rename, where offered (one step, replaces), else rename; exclusive: rename, which does not replace
     place    as stage, under the final name
     fetch    size of the open handle = size listed, then read to the very end
 
@@ -103,10 +103,14 @@ class SftpChannel:
             raise Unknown(f"{error} {DOUBT}") from error
         return Receipt(path=path, answer=f"{size} bytes written", at=self._now(), facts=("direct",))
 
-    def publish(self, staged: Staged, path: str) -> Receipt:
+    @property
+    def replaces(self) -> bool:
+        return POSIX_RENAME in self._wire.extensions
+
+    def publish(self, staged: Staged, path: str, *, exclusive: bool = False) -> Receipt:
         try:
             with self._doing("rename", f"{staged.path} to {path}"):
-                how, answer = self._rename(_path(staged.path) + _path(path))
+                how, answer = self._rename(_path(staged.path) + _path(path), exclusive=exclusive)
         except ChannelError as error:
             cause = error.__cause__
             missing = isinstance(cause, Answered) and cause.code == Code.NO_SUCH_FILE
@@ -245,8 +249,8 @@ class SftpChannel:
         except (Lost, Garbled):
             self._transport.close()
 
-    def _rename(self, names: bytes) -> tuple[str, str]:
-        if POSIX_RENAME in self._wire.extensions:
+    def _rename(self, names: bytes, *, exclusive: bool) -> tuple[str, str]:
+        if self.replaces and not exclusive:
             try:
                 return "posix-rename", self._wire.ask(Kind.EXTENDED, string(POSIX_RENAME), names).done()
             except Answered as error:

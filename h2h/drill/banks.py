@@ -24,7 +24,7 @@ Fault = Callable[[], type[BankSftp]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kind:
-    """`certain`: its facts and manners leave nothing for a person, whatever is killed when."""
+    """`certain`: its facts and manners leave nothing for a person, whatever is killed. `file_name`: in its profile."""
 
     name: str
     take: Take = Take.AT_ONCE
@@ -32,6 +32,7 @@ class Kind:
     fault: Fault = lambda: BankSftp
     facts: tuple[str, ...] = ("atomic_rename = true", "staging_is_ours = true")
     inbound: tuple[str, ...] = ('after = "delete"',)
+    file_name: str = "{msg_id}.xml"
     certain: bool = True
     new_host_key: bool = False
 
@@ -126,11 +127,16 @@ _LOOKS = ("lstat", "stat", "fstat")
 KINDS = (
     Kind(name="takes files at once"),
     Kind(name="leaves files where they are", take=Take.KEEP, inbound=('after = "move"', 'move_to = "/archive"')),
-    Kind(name="lets nobody look", fault=without(*_LOOKS, error=asyncssh.SFTPPermissionDenied, below=b"/in/")),
+    Kind(
+        name="lets nobody look",
+        file_name="{id}.xml",
+        fault=without(*_LOOKS, error=asyncssh.SFTPPermissionDenied, below=b"/in/"),
+    ),
     Kind(
         name="lets nobody look, keeps files",
         take=Take.KEEP,
         fault=without("lstat", "stat", error=asyncssh.SFTPFailure, below=b"/in/"),
+        certain=False,  # an interrupted rename that replaces nothing is not asked for again
     ),
     Kind(
         name="renames by link and unlink",

@@ -46,7 +46,7 @@ watch = "erp/out"
 settle = "0s"
 messages = ["pain.001.001.09"]
 remote = "/in"
-name = "{{msg_id}}.xml"
+name = "{name}"
 
 [[bank.inbound]]
 remote = "/out"
@@ -132,7 +132,7 @@ class Play:
         channel = "".join(line + "\n" for line in channel.splitlines() if not line.endswith(" = true"))
         facts, inbound = "\n".join(self._kind.facts), "\n".join(self._kind.inbound)
         (self._folder / "banks").mkdir(exist_ok=True)
-        profile = PROFILE.format(channel=channel, facts=facts, inbound=inbound)
+        profile = PROFILE.format(channel=channel, facts=facts, inbound=inbound, name=self._kind.file_name)
         (self._folder / "banks" / "drill.toml").write_text(
             profile.replace('"erp/', f'"{self._folder}/erp/'), encoding="utf-8"
         )

@@ -31,10 +31,14 @@ class Tried(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
-    """`route`: None where it was not noted. `made`: the file under the temporary name is known to be ours."""
+    """`route`: None where it was not noted. `made`: the file under the temporary name is known to be ours.
+
+    `exclusive`: it was published by a rename that replaces nothing, and may be more than one step.
+    """
 
     route: Route | None
     made: bool
+    exclusive: bool
 
 
 def begin(
@@ -54,12 +58,12 @@ def begin(
 def last(connection: Connection, row: Tried) -> Attempt:
     """What is known of the last one."""
     c = t.attempt.c
-    query = select(c.way, c.server, c.host_keys, c.made).where(c.transfer_id == row.id, c.number == row.attempts)
-    found = connection.execute(query).first()
+    columns = (c.way, c.server, c.host_keys, c.made, c.exclusive)
+    found = connection.execute(select(*columns).where(c.transfer_id == row.id, c.number == row.attempts)).first()
     if found is None or found.way is None:
-        return Attempt(route=None, made=False)
+        return Attempt(route=None, made=False, exclusive=False)
     route = Route(way=Way(found.way), server=found.server, host_keys=tuple(found.host_keys))
-    return Attempt(route=route, made=bool(found.made))
+    return Attempt(route=route, made=bool(found.made), exclusive=bool(found.exclusive))
 
 
 def complete(connection: Connection, row: Tried, **columns: Any) -> None:

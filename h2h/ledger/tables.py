@@ -140,6 +140,7 @@ attempt = Table(
     Column("server", Text),
     Column("host_keys", Json),
     Column("made", Boolean),  # the file under the temporary name is ours: it was new when we opened it
+    Column("exclusive", Boolean),  # published by a rename that replaces nothing, and may be more than one step
     Column("step", String(16), nullable=False),
     Column("outcome", String(16)),
     Column("text", Text),

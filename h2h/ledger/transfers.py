@@ -218,12 +218,12 @@ class Transfers:
         with self._database.transaction() as connection:
             complete(connection, _fenced(connection, transfer), made=True)
 
-    def publishing(self, transfer: Transfer, now: datetime) -> Transfer:
+    def publishing(self, transfer: Transfer, now: datetime, *, exclusive: bool = False) -> Transfer:
         """The point of no return: from here on the file is never uploaded again. Stale for a fenced-off worker."""
         with self._database.transaction(witnessed=True) as connection:
             row = _fenced(connection, transfer)
             announce(connection, row)
-            complete(connection, row, step="publish")
+            complete(connection, row, step="publish", exclusive=exclusive)
             data = {"attempt": row.attempts, "temporary": row.temporary, "remote": row.remote}
             return _move(connection, row, Trigger.STAGED, Actor.GATEWAY, now, reason=None, data=data, due_at=now)
 

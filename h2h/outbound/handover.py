@@ -123,8 +123,8 @@ class Handover:
                 if leftover:
                     with suppress(ChannelError):
                         session.discard(leftover)
-                if self._way is Way.MARKER and (clash := self._clash(session, leased, staged=False)):
-                    return clash  # the file has a name that others could give; its marker would have it taken too soon
+                if self._way is Way.MARKER and (there := self._taken_already(session, leased)):
+                    return self._clash(leased, there)
                 with self._kept(leased):
                     staged = self._stage(session, leased)
                     return self._publish(session, leased, staged, folder)
@@ -202,12 +202,15 @@ class Handover:
         if opening != now:
             self._clear_away(session, staged)
             return self._too_late(transfer, folder, opening)
-        if clash := self._clash(session, transfer, staged=True):
+        assert transfer.remote
+        final = session.look(transfer.remote)
+        if final.presence is Presence.THERE:
             self._clear_away(session, staged)
-            return clash
-        publishing = self._ledger.transfers.publishing(transfer, now)
+            return self._clash(transfer, transfer.remote)
+        exclusive = self._publisher.may_replace(session, transfer, final)
+        publishing = self._ledger.transfers.publishing(transfer, now, exclusive=exclusive)
         self._witness(folder)
-        return self._publisher.publish(session, publishing)
+        return self._publisher.publish(session, publishing, exclusive=exclusive)
 
     def _witness(self, folder: Outbound) -> None:
         """How far the journal has come, noted where the files come from: the data folder may be put back as a whole."""
@@ -216,14 +219,18 @@ class Handover:
         except StoreError as error:
             log.warning("the journal's head was not noted", extra={"event": "witness_failed", "text": str(error)})
 
-    def _clash(self, session: Channel, transfer: Transfer, *, staged: bool) -> Transfer | None:
-        """The transfer, held, where somebody's file has one of its names; a temporary one that was staged is ours."""
+    def _taken_already(self, session: Channel, transfer: Transfer) -> str | None:
+        """A name that somebody's file has: by marker they are such as others could give.
+
+        A marker that is there already would have the file taken while it is staged.
+        """
         assert transfer.temporary
         assert transfer.remote
-        names = (transfer.remote,) if staged else (transfer.temporary, transfer.remote)
-        there = next((name for name in names if session.look(name).presence is Presence.THERE), None)
-        if there is None:
-            return None
+        names = (transfer.temporary, transfer.remote)
+        return next((name for name in names if session.look(name).presence is Presence.THERE), None)
+
+    def _clash(self, transfer: Transfer, there: str) -> Transfer:
+        """The transfer, held: somebody's file has one of its names."""
         reason = f"{there} is there at the bank already; it is never overwritten. Look what it is."
         return self._ledger.transfers.stop_staging(transfer, Trigger.CLASH, reason, self._clock.now())
 

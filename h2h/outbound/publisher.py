@@ -8,6 +8,7 @@ succeed only once, whoever asks.
 from __future__ import annotations
 
 import io
+import posixpath
 import random
 from contextlib import suppress
 from dataclasses import dataclass
@@ -51,9 +52,9 @@ class Publisher:
         self._archive = archive
         self._clock = clock
 
-    def publish(self, session: Channel, transfer: Transfer) -> Transfer:
-        """Ask for the first time, right after PUBLISHING was committed."""
-        asked = self._ask(session, transfer)
+    def publish(self, session: Channel, transfer: Transfer, *, exclusive: bool) -> Transfer:
+        """Ask for the first time, right after PUBLISHING was committed. `exclusive`: never over another file."""
+        asked = self._ask(session, transfer, exclusive=exclusive)
         if asked.outcome is _Outcome.DONE:
             return self._sent(transfer, {"answer": asked.answer, "final": transfer.remote})
         if not session.alive():
@@ -62,6 +63,12 @@ class Publisher:
             return self._settle(session, transfer, asked)
         except ChannelError as error:
             return self._later(transfer, str(error))
+
+    def may_replace(self, session: Channel, transfer: Transfer, final: Look) -> bool:
+        """Whether renaming could put the file over another one: nobody may look, and others could give its name."""
+        assert transfer.remote
+        unseen = final.presence is Presence.HIDDEN and transfer.id not in posixpath.basename(transfer.remote)
+        return self._way is Way.RENAME and unseen and session.replaces
 
     def reconcile(self, transfer: Transfer) -> Transfer:
         """A PUBLISHING transfer that was left behind by a crash or a broken line."""
@@ -85,11 +92,11 @@ class Publisher:
             else None
         )
 
-    def _ask(self, session: Channel, transfer: Transfer) -> _Asked:
+    def _ask(self, session: Channel, transfer: Transfer, *, exclusive: bool = False) -> _Asked:
         """Publish, then see that the temporary name is gone: a server that says "done" may be wrong."""
         assert transfer.temporary
         try:
-            receipt = self._published(session, transfer, transfer.temporary)
+            receipt = self._published(session, transfer, transfer.temporary, exclusive=exclusive)
         except TemporaryGone as error:
             return _Asked(_Outcome.GONE, str(error))
         except (Unknown, Damaged) as error:
@@ -98,11 +105,12 @@ class Publisher:
             return _Asked(_Outcome.UNCLEAR, f"{receipt.answer}, but the temporary file is still there")
         return _Asked(_Outcome.DONE, receipt.answer)
 
-    def _published(self, session: Channel, transfer: Transfer, temporary: str) -> Receipt:
+    def _published(self, session: Channel, transfer: Transfer, temporary: str, *, exclusive: bool) -> Receipt:
         assert transfer.remote
         match self._way:
             case Way.RENAME:
-                return session.publish(Staged(path=temporary, size=transfer.size), transfer.remote)
+                staged = Staged(path=temporary, size=transfer.size)
+                return session.publish(staged, transfer.remote, exclusive=exclusive)
             case Way.MARKER:
                 return session.place(transfer.remote, io.BytesIO())
             case Way.DIRECT:
@@ -120,15 +128,16 @@ class Publisher:
     def _settle(self, session: Channel, transfer: Transfer, asked: _Asked) -> Transfer:
         """Look, ask the table, do what it says. `asked`: what became of the asking before."""
         assert transfer.remote
+        in_steps = self._ledger.transfers.last_attempt(transfer).exclusive
         for _ in range(TRIES):
             temporary, final = self._look_at_temporary(session, transfer), session.look(transfer.remote)
-            case = self._case(transfer, temporary, final)
+            case = self._case(transfer, temporary, final, once=in_steps or self.may_replace(session, transfer, final))
             evidence = _evidence(temporary, final, asked.answer, case)
-            if case.decision is not Decision.PUBLISH_AGAIN:
-                return self._conclude(session, transfer, case, evidence)
-            unseen = temporary.presence is Presence.HIDDEN
+            unseen = temporary.presence is Presence.HIDDEN and final.presence is not Presence.THERE
             if unseen and asked.outcome is _Outcome.GONE:
                 return self._conclude_unseen(session, transfer, temporary, final, asked, asked_before=False)
+            if case.decision is not Decision.PUBLISH_AGAIN:
+                return self._conclude(session, transfer, case, evidence)
             asked = self._ask(session, transfer)
             if asked.outcome is _Outcome.DONE:
                 return self._sent(transfer, {**evidence, "answer": asked.answer})
@@ -146,10 +155,12 @@ class Publisher:
             return Look(presence=Presence.GONE)  # there never was one
         return session.look(transfer.temporary)
 
-    def _case(self, transfer: Transfer, temporary: Look, final: Look) -> Case:
+    def _case(self, transfer: Transfer, temporary: Look, final: Look, *, once: bool = False) -> Case:
+        """`once`: publishing again could bring the file twice, or over another one, whatever the profile says."""
         facts = self._bank.channel
         size = 0 if self._way is Way.MARKER else transfer.size
-        return reconcile(self._way, temporary, final, size, repeatable=facts.repeatable, ours=facts.staging_is_ours)
+        repeatable = facts.repeatable and not once
+        return reconcile(self._way, temporary, final, size, repeatable=repeatable, ours=facts.staging_is_ours)
 
     def _conclude(self, session: Channel, transfer: Transfer, case: Case, evidence: dict[str, Any]) -> Transfer:
         assert transfer.temporary

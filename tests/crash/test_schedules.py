@@ -64,23 +64,23 @@ class Bank:
     taken: list[bytes] = field(default_factory=list)
     papers: dict[str, bytes] = field(default_factory=dict)
 
-    def act(self, name: str, channel: FolderChannel, *arguments: Any) -> Any:
+    def act(self, name: str, channel: FolderChannel, *arguments: Any, **named: Any) -> Any:
         """One operation of the channel, done or not, answered or not."""
         if name == "look" and not self.sees and arguments[0].startswith("/in"):
             return Look(presence=Presence.HIDDEN)
         if self.chance.random() >= self.faults:
-            return self._done(name, channel, *arguments)
+            return self._done(name, channel, *arguments, **named)
         commits = name in ("publish", "place")
         if commits and not self.repeatable and self.way is Way.RENAME and self.chance.random() < 0.3:
             self._half_renamed(*arguments)
         elif self.chance.random() < 0.5:
-            self._done(name, channel, *arguments)
+            self._done(name, channel, *arguments, **named)
         if self.chance.random() < 0.7:
             channel.__exit__()
         raise Unknown("no clear answer") if commits else NotDelivered("not now")
 
-    def _done(self, name: str, channel: FolderChannel, *arguments: Any) -> Any:
-        result = ORIGINAL[name](channel, *arguments)
+    def _done(self, name: str, channel: FolderChannel, *arguments: Any, **named: Any) -> Any:
+        result = ORIGINAL[name](channel, *arguments, **named)
         if name in ("publish", "place"):
             self.sweep()
         return result
@@ -141,7 +141,7 @@ class Day:
             patch.setattr(FolderChannel, name, self._acting(name))
 
     def _acting(self, name: str) -> Callable[..., Any]:
-        return lambda channel, *arguments: self.bank.act(name, channel, *arguments)
+        return lambda channel, *arguments, **named: self.bank.act(name, channel, *arguments, **named)
 
     def _world(self, folder: Path) -> World:
         for part in ("in", "out"):

@@ -44,7 +44,10 @@ FACTS = tuple(product((True, False), (True, False)))  # repeatable, ours
 
 @dataclass(frozen=True, kw_only=True)
 class Kind:
-    """A kind of bank. `answers`: what becomes of the first publishing; later ones are clear. `sees`: we may look."""
+    """A kind of bank. `answers`: what becomes of the first publishing; later ones are clear. `sees`: we may look.
+
+    `unique`: the names of files hold the id of their transfer.
+    """
 
     habit: str = "takes"
     answers: str = "clear"
@@ -52,16 +55,18 @@ class Kind:
     repeatable: bool = True
     ours: bool = True
     sees: bool = True
+    unique: bool = False
 
     @property
     def certain(self) -> bool:
         """Its profile promises enough to leave nothing for a person."""
-        clear = self.sees or self.way is Way.RENAME  # "exists" is no clear word about a marker that nobody may look at
+        # "Exists" is no clear word about a marker that nobody may look at, nor about a name that others could give.
+        clear = self.sees or (self.way is Way.RENAME and self.unique)
         return self.way is not Way.DIRECT and self.repeatable and self.ours and clear
 
     def __str__(self) -> str:
-        facts = [word for word in ("repeatable", "ours", "sees") if not getattr(self, word)]
-        return ", ".join([self.way, self.habit, self.answers, *(f"not {word}" for word in facts)])
+        facts = [f"not {word}" for word in ("repeatable", "ours", "sees") if not getattr(self, word)]
+        return ", ".join([self.way, self.habit, self.answers, *facts, *(["unique"] if self.unique else [])])
 
 
 KINDS = (  # each with the plug pulled at every point
@@ -70,6 +75,7 @@ KINDS = (  # each with the plug pulled at every point
     Kind(answers="lost and not done"),
     Kind(answers="refused although done"),
     Kind(sees=False),
+    Kind(sees=False, unique=True),
     Kind(repeatable=False, answers="lost"),
     Kind(ours=False),
     Kind(way=Way.MARKER),
@@ -100,12 +106,12 @@ class Bank:
     taken: list[bytes] = field(default_factory=list)
     answered: bool = False
 
-    def ask(self, do: Callable[..., Receipt], channel: FolderChannel, *arguments: Any) -> Receipt:
+    def ask(self, do: Callable[..., Receipt], channel: FolderChannel, *arguments: Any, **named: Any) -> Receipt:
         """Publish, with the fault of this kind of bank."""
         self.asked += 1
         fault = self.kind.answers if self.asked == 1 else "clear"
         if fault != "lost and not done":
-            receipt = do(channel, *arguments)
+            receipt = do(channel, *arguments, **named)
             self._take()
         if fault == "clear":
             return receipt
@@ -166,7 +172,7 @@ class Sweep:
         self._off = False
         self.points: list[str] = []
         patch.setattr(Gateway, "reader", READER)
-        patch.setattr(FolderChannel, "publish", lambda *arguments: self.bank.ask(PUBLISH, *arguments))
+        patch.setattr(FolderChannel, "publish", lambda *asked, **how: self.bank.ask(PUBLISH, *asked, **how))
         patch.setattr(FolderChannel, "place", lambda *arguments: self.bank.ask(PLACE, *arguments))
         patch.setattr(FolderChannel, "look", lambda *arguments: self.bank.look(*arguments))
         self._template = self._world("template")
@@ -237,6 +243,7 @@ class Sweep:
             fingerprint="",
             channel={"kind": '"folder"', "path": f'"{folder}/bank"', "publish": f'"{self._kind.way}"'},
             facts={repeatable: _toml(self._kind.repeatable), "staging_is_ours": _toml(self._kind.ours)},
+            outbound={"name": '"{id}.xml"'} if self._kind.unique else {},
             retry={"first": '"1ms"', "most": '"2ms"'},
             outbound=self._outbound,
         )

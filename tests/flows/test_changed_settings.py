@@ -37,9 +37,9 @@ def behind_a_folder(folder: Path, facts: dict[str, str]) -> World:
 def breaking(original: Callable[..., Any], error: type[Exception], *, done: bool) -> Callable[..., None]:
     """The line breaks in an operation, when it was done or before."""
 
-    def broken(channel: FolderChannel, *arguments: Any) -> None:
+    def broken(channel: FolderChannel, *arguments: Any, **named: Any) -> None:
         if done:
-            original(channel, *arguments)
+            original(channel, *arguments, **named)
         channel.__exit__()
         raise error("the line broke")
 

@@ -318,7 +318,7 @@ def test_the_witness_is_synced_before_the_bank_is_asked_to_rename(
         "note",
         lambda self, head, **how: (steps.append(f"{self.path.name} {how.get('durably')}"), note(self, head, **how))[1],
     )
-    monkeypatch.setattr(SftpChannel, "publish", lambda *a: (steps.append("publish"), publish(*a))[1])
+    monkeypatch.setattr(SftpChannel, "publish", lambda *a, **b: (steps.append("publish"), publish(*a, **b))[1])
     with opened(erp) as gateway:
         send(gateway)
     at = steps.index("publish")

@@ -11,11 +11,11 @@ import pytest
 from h2h.lifecycle import State
 from h2h.sandbox.server import BankSftp
 
-from .test_bad_world import FILE, SILENT, at_the_bank, attempts, evidence
+from .test_bad_world import FILE, KEEPS, SILENT, at_the_bank, attempts, evidence
 from .world import only, opened, send, settled, world
 
 UNIQUE = {"name": '"{id}.xml"'}
-APART = {"remote": '"/payments"', "staging": '"/in"'}
+APART = {**UNIQUE, "remote": '"/payments"', "staging": '"/in"'}
 
 
 class ShowsNothing(BankSftp):
@@ -85,7 +85,7 @@ def test_no_such_file_of_what_was_just_taken_in_is_for_a_person(tmp_path: Path) 
 
         rename = posix_rename
 
-    with world(tmp_path, SILENT, server_class=Forgets) as (erp, bank):
+    with world(tmp_path, SILENT, server_class=Forgets, outbound=UNIQUE) as (erp, bank):
         erp.write_settings()
         erp.drop_file(FILE)
         with opened(erp) as gateway:
@@ -116,3 +116,57 @@ def test_a_clear_answer_needs_no_look(tmp_path: Path, server: type[BankSftp]) ->
         with opened(erp) as gateway:
             settled(gateway)
         assert [taken.data for taken in bank.taken] == [FILE]
+
+
+@pytest.mark.parametrize("server", [ShowsNothing, ShowsFolders])
+def test_a_file_that_nobody_may_see_is_not_replaced_by_one_of_its_name(tmp_path: Path, server: type[BankSftp]) -> None:
+    with world(tmp_path, KEEPS, server_class=server) as (erp, bank):
+        erp.write_settings()
+        foreign = bank.folders.inbox / "MSG-1.xml"
+        foreign.write_bytes(b"another company's")
+        erp.drop_file(FILE)
+        with opened(erp) as gateway:
+            doubtful = settled(gateway, wanted=State.UNCERTAIN)
+            assert "a name that exists already" in evidence(gateway, doubtful)["answer"]
+            assert (foreign.read_bytes(), doubtful.attempts) == (b"another company's", 1)
+
+
+@pytest.mark.parametrize(("done", "there"), [(True, 1), (False, 0)])
+def test_a_rename_that_replaces_nothing_is_not_asked_for_again(tmp_path: Path, done: bool, there: int) -> None:
+    """It may be a link and an unlink: the bank may have taken the new name while the old one is still there."""
+    asked: list[bytes] = []
+
+    class Counting(cutting(ShowsFolders, done=done)):  # type: ignore[misc]
+        def rename(self, oldpath: bytes, newpath: bytes) -> Any:
+            asked.append(newpath)
+            return super().posix_rename(oldpath, newpath)
+
+        posix_rename = rename
+
+    with world(tmp_path, SILENT, server_class=Counting) as (erp, bank):
+        erp.write_settings()
+        erp.drop_file(FILE)
+        with opened(erp) as gateway:
+            settled(gateway, wanted=State.UNCERTAIN)
+        assert (len(asked), len(bank.taken)) == (1, there)
+
+
+def test_a_rename_that_replaces_nothing_stays_one_when_the_bank_lets_us_look_later(tmp_path: Path) -> None:
+    """T is there and F is gone: by the profile, renaming could be repeated; this one could not."""
+    blind = True
+
+    class SeesLater(cutting(BankSftp, done=False)):  # type: ignore[misc]
+        def lstat(self, path: bytes) -> Any:
+            if blind:
+                raise asyncssh.SFTPPermissionDenied("no looking here")
+            return BankSftp.lstat(self, path)
+
+    with world(tmp_path, SILENT, server_class=SeesLater) as (erp, bank):
+        erp.write_settings()
+        erp.drop_file(FILE)
+        with opened(erp) as gateway:
+            assert only(send(gateway)).state is State.PUBLISHING
+        blind = False
+        with opened(erp) as gateway:
+            settled(gateway, wanted=State.UNCERTAIN)
+        assert bank.taken == []

@@ -6,7 +6,7 @@ import io
 import os
 import random
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -95,6 +95,24 @@ def test_before_publish_nothing_stands_under_the_final_name_and_after_it_nothing
     assert receipt.answer
     assert receipt.at.utcoffset() == timedelta(0)
     assert receipt.facts in (("posix-rename",), ("rename",))
+
+
+def test_an_exclusive_publish_never_replaces_a_file_that_has_the_name(bank: Bank) -> None:
+    bank.put("/in/f", b"another")
+    staged = bank.channel.stage(bank.at("/in/.t"), io.BytesIO(b"pay"))
+    with pytest.raises(Unknown):
+        bank.channel.publish(staged, bank.at("/in/f"), exclusive=True)
+    assert (bank.there("/in/f"), bank.there("/in/.t")) == (b"another", b"pay")
+    bank.channel.publish(staged, bank.at("/in/g"), exclusive=True)
+    assert (bank.there("/in/g"), bank.channel.look(bank.at("/in/.t"))) == (b"pay", GONE)
+
+
+def test_a_channel_knows_whether_its_usual_publish_replaces_a_file(bank: Bank) -> None:
+    bank.put("/in/f", b"another")
+    staged = bank.channel.stage(bank.at("/in/.t"), io.BytesIO(b"pay"))
+    with suppress(Unknown):
+        bank.channel.publish(staged, bank.at("/in/f"))
+    assert (bank.there("/in/f") == b"pay") is bank.channel.replaces
 
 
 def test_publishing_into_another_folder_is_a_rename_too(bank: Bank) -> None:

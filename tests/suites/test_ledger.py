@@ -267,7 +267,7 @@ def test_an_attempt_remembers_by_which_way_and_to_which_server_it_goes(book: Boo
     assert book.transfers.last_attempt(leased).route == keys
     told = book.ledger.journal.of("T1")[-1].data
     assert (told["way"], told["server"]) == ("marker", ROUTE.server)
-    assert book.transfers.last_attempt(book.ready("T2", "MSG-2")) == Attempt(route=None, made=False)
+    assert book.transfers.last_attempt(book.ready("T2", "MSG-2")) == Attempt(route=None, made=False, exclusive=False)
 
 
 def test_an_attempt_remembers_whether_it_made_its_temporary_file(book: Book) -> None:

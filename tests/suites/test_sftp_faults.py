@@ -237,7 +237,10 @@ def test_a_bank_without_extensions_is_asked_for_none(bank_that: Misbehaving, mon
     monkeypatch.setattr(SFTPServerHandler, "_extensions", [])
     monkeypatch.setattr(SFTPServerHandler, "_process_posix_rename", None)
     monkeypatch.setattr(SFTPServerHandler, "_process_fsync", None)
-    assert published(bank_that()) == ("rename",)
+    bank = bank_that()
+    assert published(bank) == ("rename",)
+    with open_sftp(bank.settings(), passphrase=None) as channel:
+        assert not channel.replaces
 
 
 def hiding(error: Exception) -> type[Server]:
