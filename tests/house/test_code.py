@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ import pytest
 from h2h import rules
 from h2h.confined import deaths
 from h2h.formats import books
-from h2h.ledger import findings
+from h2h.ledger import database, findings
 from h2h.messages import codes
 
 ROOT = Path(__file__).parents[2]
@@ -94,6 +95,20 @@ def test_the_search_for_the_time_finds_it(source: str) -> None:
 def test_nobody_but_the_clock_asks_the_time() -> None:
     asked = {name_of(p): time_calls(p.read_text(encoding="utf-8")) for p in MODULES if not name_of(p).startswith(MAY)}
     assert {p: lines for p, lines in asked.items() if lines and p not in KNOWN} == {}
+
+
+# Migrations.
+
+
+def test_each_migration_follows_the_one_before_it_and_the_last_is_the_head() -> None:
+    """Two that were written at the same time under one number would leave a ledger that cannot be opened."""
+    found = []
+    for path in sorted((ROOT / "h2h/ledger/migrations/versions").glob("*.py")):
+        values = {m[1]: m[2] for m in re.finditer(r'^(\w*revision) = "?(\w+)"?', path.read_text(), re.MULTILINE)}
+        found.append((values["down_revision"], values["revision"], path.name[:4]))
+    numbers = [f"{n:04}" for n in range(1, len(found) + 1)]
+    assert found == list(zip(["None", *numbers], numbers, numbers, strict=False))
+    assert numbers[-1] == database.HEAD
 
 
 # Finding codes.
