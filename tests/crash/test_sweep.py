@@ -243,9 +243,8 @@ class Sweep:
             fingerprint="",
             channel={"kind": '"folder"', "path": f'"{folder}/bank"', "publish": f'"{self._kind.way}"'},
             facts={repeatable: _toml(self._kind.repeatable), "staging_is_ours": _toml(self._kind.ours)},
-            outbound={"name": '"{id}.xml"'} if self._kind.unique else {},
             retry={"first": '"1ms"', "most": '"2ms"'},
-            outbound=self._outbound,
+            outbound=self._outbound | ({"name": '"{id}.xml"'} if self._kind.unique else {}),
         )
 
 
