@@ -28,6 +28,7 @@ class Use(StrEnum):
     KEY = "a private key"
     WATCH = "a watched folder"
     DELIVER = "a delivery folder"
+    STATUS = "a folder for statuses"
     CHANNEL = "the folder of a channel"
     EXCHANGE = "a folder of the bank"
 
@@ -42,12 +43,15 @@ OURS = "it is for ledger and archive alone"
 APART = (  # what may not be, or be inside of, what, and why
     (Use.WATCH, Use.WATCH, QUICKER),
     (Use.DELIVER, Use.WATCH, BACK),
+    (Use.STATUS, Use.WATCH, "what is told of a file would be taken for another one"),
     (Use.CHANNEL, Use.WATCH, AGAIN),
     (Use.WATCH, Use.EXCHANGE, AGAIN),
     (Use.EXCHANGE, Use.WATCH, AGAIN),
     (Use.DELIVER, Use.EXCHANGE, "what the bank sent would be fetched again, or handed to it"),
     (Use.WATCH, Use.DATA, OURS),
+    (Use.STATUS, Use.EXCHANGE, "what is told of a file would be handed to the bank, or fetched from it"),
     (Use.DELIVER, Use.DATA, OURS),
+    (Use.STATUS, Use.DATA, OURS),
     (Use.CHANNEL, Use.DATA, OURS),
     (Use.EXCHANGE, Use.DATA, OURS),
     (Use.ANCHOR, Use.DATA, "who can cut the journal could cut its noted heads, too; put it on another machine"),
@@ -109,6 +113,8 @@ def _local(reading: Reading) -> Iterator[Folder]:
             yield _folder(Use.KEY, bank.channel.key_file, at("bank", "channel", "key_file"))
         for number, out in enumerate(bank.outbound):
             yield _folder(Use.WATCH, out.watch, at("bank", "outbound", number, "watch"))
+            if out.status:
+                yield _folder(Use.STATUS, out.status, at("bank", "outbound", number, "status"))
         for number, back in enumerate(bank.inbound):
             if back.deliver:
                 yield _folder(Use.DELIVER, back.deliver, at("bank", "inbound", number, "deliver"))

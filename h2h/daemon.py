@@ -115,6 +115,7 @@ class Daemon:
                 desk.finish_started(tell)
                 started = True
             self._pull_due(desk)
+            desk.hand_back(stop=self._engine.stopping)
             return self._seconds_to_next(desk)
 
         return round_

@@ -11,6 +11,7 @@ from h2h.clock import Clock
 from h2h.config import Bank, Inbound
 from h2h.confined import ConfinedReader
 from h2h.errors import H2hError
+from h2h.feedback import Feedback
 from h2h.folders import Scan
 from h2h.foothold import Foothold
 from h2h.inbound import Collector
@@ -63,6 +64,7 @@ class Desk:
             for folder, foothold in zip(bank.outbound, footholds, strict=True)
         ]
         self._handover = Handover(bank, line=self._line, ledger=ledger, archive=archive, clock=clock, owner=owner)
+        self._feedback = Feedback(bank, ledger=ledger, clock=clock)
         self._collector = Collector(
             bank,
             line=self._line,
@@ -109,6 +111,10 @@ class Desk:
     def finish_started(self, told: Told = _nobody) -> None:
         """Read and hand over what a crash left half done."""
         self._collector.finish_started(told)
+
+    def hand_back(self, *, stop: Callable[[], bool] = lambda: False) -> None:
+        """Tell the ERP what became of its files since it was told last."""
+        self._feedback.round(stop=stop)
 
     def suspended_until(self) -> datetime | None:
         return self._line.suspended_until()

@@ -115,6 +115,7 @@ class Gateway:
                 held.enter_context(folder.held(f"process {os.getpid()} on {socket.gethostname()}, data in {self.data}"))
             held.enter_context(self.ledger.held(self.node))
             self.archive.prepare()
+            self.ledger.feedback.begin([b.name for b in self.settings.banks if any(o.status for o in b.outbound)])
             self._look_for_signs()
             now = self.clock.now()
             self.ledger.transfers.release_leases(self.node, self.owner, now)

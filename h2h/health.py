@@ -92,7 +92,8 @@ def _left_behind(gateway: Gateway) -> Iterator[Alarm]:
 
 def _written_to(bank: Bank) -> list[Path]:
     watched = [f for o in bank.outbound for f in (o.watch, o.watch / o.processed, o.watch / o.rejected)]
-    return watched + [i.deliver for i in bank.inbound if i.deliver]
+    told = [o.status for o in bank.outbound if o.status]
+    return watched + told + [i.deliver for i in bank.inbound if i.deliver]
 
 
 def _folder(folder: Path) -> Alarm | None:

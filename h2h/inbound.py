@@ -174,7 +174,7 @@ class Collector:
 
     def finish_started(self, progress: Callable[[Message], None] = lambda _: None) -> None:
         """What a crash left kept but unread, or applied but not handed over. Needs no line to the bank."""
-        self._ledger.troubles.keep(self.bank.name, [i.place for i in self.bank.inbound], self._clock.now())
+        self._ledger.troubles.keep(self.bank.name, self.bank.places, self._clock.now())
         for message in self._ledger.messages.unread(self.bank.name):
             with _apart(message.name):
                 progress(self._apply(message, self._folder_of(message)))

@@ -74,6 +74,7 @@ def _data_problems(data: Path, place: Place) -> Iterator[Problem]:
 def _folder_problems(profile: Profile) -> Iterator[Problem]:
     bank, at = profile.bank, profile.source.at
     folders = [(o.watch, at("bank", "outbound", n, "watch")) for n, o in enumerate(bank.outbound)]
+    folders += [(o.status, at("bank", "outbound", n, "status")) for n, o in enumerate(bank.outbound) if o.status]
     folders += [(i.deliver, at("bank", "inbound", n, "deliver")) for n, i in enumerate(bank.inbound) if i.deliver]
     for folder, place in folders:
         if not os.path.isdir(folder):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict, is_dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -21,6 +22,12 @@ def json_value(value: Any) -> Any:
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
     return format(value, "f") if isinstance(value, Decimal) else value
+
+
+def one_line(value: Any) -> str:
+    """As JSON; what a terminal might obey or hide is escaped, which means the same to a program."""
+    line = json.dumps(value, ensure_ascii=False)
+    return line if line.isprintable() else "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in line)
 
 
 def plain(record: Record | EntryDetail) -> dict[str, Any]:

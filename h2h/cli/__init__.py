@@ -34,6 +34,7 @@ COMMANDS = {
     "statements": "statements",
     "export": "export",
     "convert": "converting",
+    "report": "reporting",
     "resend": "deciding",
     "repair": "repairing",
     "release": "deciding",
@@ -48,7 +49,7 @@ COMMANDS = {
 SECTIONS = {
     "Set up": ("init", "check", "sandbox", "demo"),
     "Work": ("run", "send", "pull", "reread"),
-    "Look": ("status", "files", "show", "payments", "statements", "validate", "inspect", "export", "convert"),
+    "Look": ("status", "files", "show", "payments", "statements", "validate", "inspect", "export", "convert", "report"),
     "Decide": ("resend", "repair", "release", "hold", "cancel", "resolve", "sent-by-hand", "confirm"),
     "Prove": ("journal", "drill"),
 }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import sys
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 import click
 
 from h2h.records import json_value
+from h2h.records import one_line as one_line
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -98,12 +98,6 @@ def emit(records: Iterable[Any]) -> None:
     """One JSON object per line."""
     for record in records:
         click.echo(one_line(json_value(record)))
-
-
-def one_line(value: Any) -> str:
-    """As JSON; what a terminal might obey or hide is escaped, which means the same to a program."""
-    line = json.dumps(value, ensure_ascii=False)
-    return line if line.isprintable() else "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in line)
 
 
 def text(value: object, style: str = "") -> Text:

@@ -23,8 +23,8 @@ def init(ctx: click.Context) -> None:
     """Write annotated settings to begin with, or make the folders that the settings name.
 
     Without a settings file it writes one, the profile of a first bank beside it, and a folder for keys that is closed
-    to others. With one, it makes the data folder and every watched, delivery and key folder that is missing. Nothing
-    is ever overwritten.
+    to others. With one, it makes the data folder and every watched, status, delivery and key folder that is missing.
+    Nothing is ever overwritten.
     """
     from h2h.errors import UsageError
 
@@ -76,6 +76,7 @@ def _folders(settings: Settings) -> dict[Path, int]:
         private += [bank.channel.key_file.parent] if bank.channel.kind == "sftp" else []
         shared += [folder.watch for folder in bank.outbound]
         private += [folder.watch / OURS for folder in bank.outbound]
+        shared += [folder.status for folder in bank.outbound if folder.status]
         shared += [folder.deliver for folder in bank.inbound if folder.deliver]
     return dict.fromkeys(shared, SHARED) | dict.fromkeys(private, PRIVATE)
 

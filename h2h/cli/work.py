@@ -60,6 +60,7 @@ def send(ctx: click.Context, bank: str | None, as_json: bool) -> int:
             desk = gateway.desks[one.name]
             errors += _take_in(gateway, desk, told)
             desk.hand_over(told)
+            desk.hand_back()
         safe_mode = gateway.ledger.restored.safe_mode()
     for error in errors:
         click.echo(f"h2h: {error}", err=True)
@@ -126,6 +127,7 @@ def pull(ctx: click.Context, bank: str | None, as_json: bool) -> int:
                     failed = True
                     click.echo(f"{one.name} {folder.remote}: {error}", err=True)
         gateway.note_overdue(banks)
+            gateway.desks[one.name].hand_back()
     if as_json:
         emit(seen)
     elif not seen and not failed:

@@ -73,6 +73,11 @@ class Bank(Section):
             return None
         return Due(timezone=self.timezone, calendar=self.calendar, days=account.days, clock=account.due)
 
+    @property
+    def places(self) -> list[str]:
+        """Of whatever can be in trouble, in the words of `status`."""
+        return [i.place for i in self.inbound] + [o.status_place for o in self.outbound if o.status]
+
     def window(self, folder: Outbound) -> Window:
         return Window(
             timezone=self.timezone,

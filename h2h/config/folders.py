@@ -60,6 +60,8 @@ class Outbound(Section):
     supplementary_data: list[str] = Field(default=[])
     upgrade: Literal["pain.001.001.09"] | None = None
     upgrade_uetr: bool = False
+    status: LocalPath | None = None
+    status_format: Literal["json", "pain.002.001.03", "pain.002.001.10"] = "json"
 
     def contradictions(self) -> Iterator[Contradiction]:
         window: tuple[KeyPath, ...] = (("cut_off",), ("opens",), ("lead",))
@@ -80,6 +82,15 @@ class Outbound(Section):
         if self.processed == self.rejected:
             text = "is the folder for processed files, too; a refused one would be taken for sent"
             yield Contradiction(text=text, keys=(("rejected",), ("processed",)))
+
+        if self.status is None and "status_format" in self.model_fields_set:
+            text = "status_format goes with status, the folder that statuses are handed back to"
+            yield Contradiction(text=text, keys=(("status_format",), ("status",)))
+
+    @property
+    def status_place(self) -> str:
+        """The folder for statuses, in words."""
+        return f"statuses in {self.status}"
 
     @property
     def staging_folder(self) -> str:

@@ -1,4 +1,4 @@
-"""Statements in the forms that came before camt.053: MT940 and BAI2, with every loss told.
+"""Statements in the forms that came before camt.053, with every loss told; and the status of a transfer for an ERP.
 
 books.py       what is booked on one account between two balances, or why that cannot be said
 losses.py      which values of the records do not stand in the output, and why

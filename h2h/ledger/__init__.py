@@ -3,7 +3,8 @@
 transfers  outbound files: received, judged, lease, publishing, sent, …      contacts  the line to each bank
 messages   inbound files: kept, applied, discarded, handed over             slots     once per schedule and slot
 views      what people and programs read                                     journal   the chained events
-exports    rows for other programs
+exports    rows for other programs                                       feedback  what the ERP was told
+standings  a transfer at one moment
 troubles   what does not work in a bank's folder
 gaps       what is missing among the statements of an account; expectations: what the calendar asks for
 people     decisions: hold, release, sent by hand, …; `rehearsal`: the same, and nothing stays
@@ -23,12 +24,14 @@ from h2h.ledger.contacts import Contacts, Slots
 from h2h.ledger.database import Database
 from h2h.ledger.expected import Expectations
 from h2h.ledger.exports import Exports
+from h2h.ledger.feedback import Feedback
 from h2h.ledger.gaps import Gaps
 from h2h.ledger.journal import Journal
 from h2h.ledger.messages import Messages
 from h2h.ledger.people import People
 from h2h.ledger.repairs import Repairs
 from h2h.ledger.restored import Restored
+from h2h.ledger.standings import Standings
 from h2h.ledger.transfers import Transfers
 from h2h.ledger.troubles import Troubles
 from h2h.ledger.views import Views
@@ -57,6 +60,8 @@ class Ledger:
         self.expectations = Expectations(self._database)
         self.views = Views(self._database)
         self.exports = Exports(self._database)
+        self.standings = Standings(self._database)
+        self.feedback = Feedback(self._database)
         self.journal = Journal(self._database)
         self.restored = Restored(self._database, self.journal, witness, joining=joining)
 

@@ -18,7 +18,7 @@ from h2h.witness import Head, Witness
 
 log = logging.getLogger(__name__)
 
-HEAD = "0012"  # the newest migration
+HEAD = "0013"  # the newest migration
 NEW_HEAD = "h2h_head"  # the head of the journal as the transaction under way will leave it
 BUSY_SECONDS = 30
 CONNECTIONS = 20  # kept open; more are opened when needed
@@ -67,6 +67,15 @@ class Database:
     def reading(self) -> Iterator[Connection]:
         """A consistent view that takes no writer's lock."""
         with self._translated(), self.engine.connect().execution_options(h2h_reading=True) as connection:
+            yield connection
+
+    @contextmanager
+    def moment(self) -> Iterator[Connection]:
+        """As `reading`, and all that is read is of one moment, however long it takes."""
+        options: dict[str, Any] = {"h2h_reading": True}
+        if self.engine.dialect.name == "postgresql":
+            options["isolation_level"] = "REPEATABLE READ"
+        with self._translated(), self.engine.connect().execution_options(**options) as connection:
             yield connection
 
     @contextmanager

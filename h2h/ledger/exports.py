@@ -17,10 +17,12 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, Text, and_, func, literal, null, or_, select, type_coerce
 
+from h2h.cash import Role
 from h2h.ledger import tables as t
 from h2h.ledger.database import Database
 from h2h.ledger.payment_views import dicts, payments_query, stage_of_row
 from h2h.life import CODES, MEANS
+from h2h.reasons import Of, explained
 
 PAGE = 1_000
 
@@ -54,18 +56,20 @@ COLUMNS: Mapping[str, tuple[Column, ...]] = {
         transfer bank file message_id state sent_at:instant position:integer batch instruction_id end_to_end_id uetr
         amount:amount currency creditor_name creditor_account creditor_agent debtor_account execution_date remittance
         stage means status reasons:json status_at:instant booking_date value_date booked_amount:amount booked_currency
-        account_servicer_reference statement_id statement_message
+        account_servicer_reference statement_id statement_message returned_on returned_amount:amount returned_currency
+        return_reasons:json
     """),
     "statuses": _columns("""
         message bank name report_id at:instant transfer level batch:integer payment:integer original_message_id
-        payment_information_id instruction_id end_to_end_id uetr status stage means reasons:json effect
+        payment_information_id instruction_id end_to_end_id uetr amount:amount status said stage means reasons:json
+        effect
     """),
     "statements": _columns("""
-        message bank account statement_id sequence_number currency opening:amount closing:amount closing_date
+        message bank kind account statement_id sequence_number currency opening:amount closing:amount closing_date
         period_from period_to entries:integer matched:integer reconciles:flag page last_page:flag
     """),
     "entries": _columns("""
-        message bank account statement_id statement:integer position:integer amount:amount currency direction
+        message bank kind account statement_id statement:integer position:integer amount:amount currency direction
         reversal:flag status booking_date value_date reference account_servicer_reference record:json details:json
     """),
 }
@@ -126,7 +130,7 @@ class Exports:
         c, p = t.transfer.c, t.payment.c
         files = select(c.id, c.received_at.label("at")).where(*wanted.within(c.received_at, c.bank))
         for file in self._newest(files, c.received_at, c.id):
-            for row in self._pages(_booked_payments().where(p.transfer_id == file.id), p.position):
+            for row in self._pages(booked_payments().where(p.transfer_id == file.id), p.position):
                 yield _payment(row)
 
     def _statuses(self, wanted: Wanted) -> Iterator[Mapping[str, Any]]:
@@ -146,7 +150,7 @@ class Exports:
 
     def _entries(self, wanted: Wanted) -> Iterator[Mapping[str, Any]]:
         c, e = t.statement.c, t.entry.c
-        statements = select(c.id, c.message_id, c.bank, c.account, c.statement_id, c.position).where(
+        statements = select(c.id, c.message_id, c.bank, c.kind, c.account, c.statement_id, c.position).where(
             *wanted.dated(_day(), c.bank)
         )
         for statement in self._pages(statements, c.id, downwards=True):
@@ -212,37 +216,44 @@ def _in_files() -> Select[Any]:
     )  # fmt: skip
 
 
-def _booked_payments() -> Select[Any]:
-    """Payments with the entry that books them and its statement."""
-    e, s = t.entry.c, t.statement.c
+def booked_payments() -> Select[Any]:
+    """Payments with the entry that debits them, its statement, and the entry that gives them back."""
+    p, e, s, b = t.payment.c, t.entry.c, t.statement.c, t.booking.c
+    back = t.entry.alias()
+    gives_back = (b.entry_id == p.returned_by, b.transfer_id == p.transfer_id, b.payment == p.position)
+    last = select(func.max(b.id)).where(*gives_back, b.role == Role.RETURN).correlate(t.payment).scalar_subquery()
     return (
         payments_query()
         .add_columns(
             t.transfer.c.message_id, e.booking_date, e.value_date, e.amount.label("booked_amount"),
             e.currency.label("booked_currency"), e.account_servicer_reference, s.statement_id,
-            s.message_id.label("statement_message"),
+            s.message_id.label("statement_message"), back.c.day.label("returned_on"),
+            b.amount.label("returned_amount"), b.currency.label("returned_currency"), b.reasons.label("return_reasons"),
         )
-        .outerjoin(t.entry, e.id == t.payment.c.booked_by)
+        .outerjoin(t.entry, e.id == p.booked_by)
         .outerjoin(t.statement, s.id == e.statement_id)
+        .outerjoin(back, back.c.id == p.returned_by)
+        .outerjoin(t.booking, b.id == last)
     )  # fmt: skip
 
 
 def _payment(row: Row[Any]) -> Mapping[str, Any]:
     stage = stage_of_row(row)
     more = {"transfer": row.transfer_id, "file": row.name, "batch": row.payment_information_id, "stage": stage}
-    return {**row._mapping, **more, "means": MEANS[stage], "reasons": row.reasons or []}
+    reasons = {"reasons": explained(row.reasons), "return_reasons": explained(row.return_reasons, Of.RETURN)}
+    return {**row._mapping, **more, **reasons, "means": MEANS[stage]}
 
 
 def _status(row: Row[Any]) -> Mapping[str, Any]:
     code = CODES.get(row.status or "")
-    more = {"message": row.message_id, "transfer": row.transfer_id, "reasons": row.reasons or []}
+    more = {"message": row.message_id, "transfer": row.transfer_id, "reasons": explained(row.reasons)}
     return {**row._mapping, **more, "stage": code.stage if code else None, "means": code.means if code else None}
 
 
 def _statement_rows() -> Select[Any]:
     c = t.statement.c
     return select(
-        c.id, c.message_id.label("message"), c.bank, c.account, c.statement_id,
+        c.id, c.message_id.label("message"), c.bank, c.kind, c.account, c.statement_id,
         func.coalesce(c.electronic_sequence_number, c.legal_sequence_number).label("sequence_number"), c.currency,
         c.opening, c.closing, c.closing_date, c.period_from, c.period_to, c.entries, c.matched, c.reconciles,
         c.page_number.label("page"), c.last_page,
@@ -264,9 +275,7 @@ def _with_details(statement: Row[Any], connection: Connection, page: Sequence[Ro
     for row in dicts(connection, query):
         ours = {"transfer": row["transfer_id"], "payment": row["payment"]} if row["transfer_id"] else {}
         details.setdefault(row["entry_id"], []).append({**row["record"], **ours})
-    own = {"message": statement.message_id, "bank": statement.bank, "account": statement.account,
-           "statement": statement.position}  # fmt: skip
-    return [
-        {**row._mapping, **own, "statement_id": statement.statement_id, "details": details.get(row.id, [])}
-        for row in page
-    ]
+    names = ("bank", "kind", "account", "statement_id")
+    own = {"message": statement.message_id, "statement": statement.position}
+    own |= {name: getattr(statement, name) for name in names}
+    return [{**row._mapping, **own, "details": details.get(row.id, [])} for row in page]

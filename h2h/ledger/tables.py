@@ -280,6 +280,29 @@ report = Table(  # one row for each status said in a pain.002, on whatever level
     Index("ix_report_uetr", "uetr"),
 )
 
+feedback = Table(  # the newest version of what the ERP is told of a transfer; empty `written_at`: perhaps not yet
+    "feedback",
+    metadata,
+    Column("transfer_id", ForeignKey("transfer.id"), primary_key=True),
+    Column("version", Integer, nullable=False),
+    Column("sha256", String(64), nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("written_at", Instant),
+    Index(
+        "ix_feedback_not_written",
+        "at",
+        sqlite_where=text("written_at IS NULL"),
+        postgresql_where=text("written_at IS NULL"),
+    ),
+)
+
+feedback_seen = Table(  # up to which event of the journal each bank's changes were looked at
+    "feedback_seen",
+    metadata,
+    Column("bank", String(40), primary_key=True),
+    Column("seq", Integer, nullable=False),
+)
+
 contact = Table(  # what is known of the line to each bank
     "contact",
     metadata,

@@ -32,6 +32,7 @@ class Kind(StrEnum):
     NOT_CLAIMED = "not claimed"
     NOT_FETCHED = "not fetched"
     NOT_REMOVED = "not removed"
+    NOT_WRITTEN = "not written"  # the ERP's folder for statuses
     MORE = "more"
     OPENED = "opened"  # a file that the bank gives once; it has not come
 

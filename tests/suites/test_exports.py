@@ -13,7 +13,7 @@ from h2h.ledger import exports
 from h2h.ledger.exports import COLUMNS, Wanted
 from h2h.life import Stage
 from h2h.model import Balance, Statement
-from tests.suites.books import NOW, Book, batch, debit, pay, says, statement, tx
+from tests.suites.books import NOW, Book, batch, credit, debit, pay, says, statement, tx
 
 ALL = Wanted()
 
@@ -78,6 +78,23 @@ def test_payments_are_told_with_their_stage_their_status_and_their_booking(busy:
     assert [reason["code"] for reason in refused["reasons"]] == ["AC04"]
 
 
+def test_a_payment_that_came_back_is_told_with_the_return(book: Book) -> None:
+    book.sent("T1", "MSG-1", pay("A", "10.00"), pay("B", "20.00"))
+    book.report(statement("S1", debit("10.00", "A"), debit("20.00", "B"), closing="970.00"))
+    back = credit("10.00", "A", reason="AC04", booking_date="2026-11-23")
+    book.report(statement("S2", back, opening="970.00"))
+    names = ("end_to_end_id", "stage", "returned_on", "returned_amount", "returned_currency")
+    assert told(book, "payments", *names) == [
+        ("A", Stage.RETURNED, "2026-11-23", Decimal("10.00"), "EUR"), ("B", Stage.BOOKED, None, None, None),
+    ]  # fmt: skip
+    assert [r["code"] for r in rows(book, "payments")[0]["return_reasons"]] == ["AC04"]
+    with book.ledger.standings.of("T1") as standing:
+        first, second = standing.payments()
+    assert (first.stage, first.returned_on, first.returned_amount) == (Stage.RETURNED, "2026-11-23", Decimal("10.00"))
+    assert [(reason["code"], bool(reason["means"])) for reason in first.reasons] == [("AC04", True)]
+    assert (second.stage, second.reasons, second.returned_on) == (Stage.BOOKED, (), None)
+
+
 def test_statuses_are_every_row_of_every_report_on_every_level(busy: Book) -> None:
     columns = ("message", "transfer", "level", "payment", "end_to_end_id", "status", "stage", "means")
     assert told(busy, "statuses", *columns) == [
@@ -95,8 +112,8 @@ def test_a_report_on_nothing_of_ours_and_a_code_that_nobody_knows_are_told_too(b
 
 
 def test_statements_and_entries(busy: Book) -> None:
-    assert told(busy, "statements", "message", "statement_id", "opening", "closing", "entries", "matched") == [
-        ("M3", "S1", Decimal("1000.00"), Decimal("989.00"), 2, 1)
+    assert told(busy, "statements", "message", "kind", "statement_id", "opening", "closing", "entries", "matched") == [
+        ("M3", "053", "S1", Decimal("1000.00"), Decimal("989.00"), 2, 1)
     ]
     entries = rows(busy, "entries")
     assert [(e["position"], e["amount"], e["direction"]) for e in entries] == [
@@ -104,6 +121,7 @@ def test_statements_and_entries(busy: Book) -> None:
     ]  # fmt: skip
     assert [(d["end_to_end_id"], d["transfer"], d["payment"]) for d in entries[0]["details"]] == [("A", "T1", 1)]
     assert entries[0]["record"]["amount"] == "10.00"
+    assert {(e["kind"], e["bank"], e["statement_id"], e["statement"]) for e in entries} == {("053", "acme", "S1", 1)}
 
 
 @pytest.mark.parametrize(
