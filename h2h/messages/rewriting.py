@@ -36,6 +36,7 @@ MESSAGE, HEADER, BATCH, PAYMENT = "CstmrCdtTrfInitn", "GrpHdr", "PmtInf", "CdtTr
 FILE = f"/Document/{MESSAGE}"
 DEPTH = {"Document": 0, MESSAGE: 1, HEADER: 2, BATCH: 2, PAYMENT: 3}
 SCHEMA_LOCATION = "{http://www.w3.org/2001/XMLSchema-instance}schemaLocation"
+_LINES = ["\n" + "  " * depth for depth in range(300)]  # the parser goes no deeper than 256
 _IN_VALUE = {"\r": "&#13;"}
 _IN_ATTRIBUTE = {'"': "&quot;", "\r": "&#13;", "\n": "&#10;", "\t": "&#9;"}
 
@@ -49,7 +50,8 @@ class Impossible(Exception):
 
 
 class Change(Protocol):
-    """What becomes of each part. A batch or payment that is None stays behind; both are counted from 1.
+    """What becomes of each part. A batch that is None, and a payment that is not kept, stay behind; both are counted
+    from 1.
 
     `namespace`: the new one of every element; None where it stays. `code`: that of the finding on what is impossible.
     """
@@ -57,9 +59,10 @@ class Change(Protocol):
     code: str
     namespace: str | None
 
+    def keeps(self, position: int) -> bool: ...
     def header(self, node: Node) -> Node: ...
     def batch(self, children: Sequence[Node], position: int) -> Sequence[Node] | None: ...
-    def payment(self, node: Node, position: int) -> Node | None: ...
+    def payment(self, node: Node, position: int) -> Node: ...
 
 
 def rewritten(source: BinaryIO, change: Change) -> Iterator[bytes | Finding]:
@@ -148,21 +151,22 @@ class _Copy:
         if self._open and element is self._open[-1]:
             self._close(element, name)
         elif name in (HEADER, PAYMENT) and self._belongs(element, name):
-            self._part = node_of(element, [])
             if name == PAYMENT:
-                self._payment(self._part)
+                self._payment(element)
             else:
-                self._place = f"{FILE}/{HEADER}"
+                self._place, self._part = f"{FILE}/{HEADER}", node_of(element, [])
                 self.out.write(self._change.header(self._part))
 
-    def _payment(self, node: Node) -> None:
+    def _payment(self, element: etree._Element) -> None:
         self._payments, self._in_batch = self._payments + 1, self._in_batch + 1
+        if not self._change.keeps(self._payments):
+            return
         self._place = f"{FILE}/{BATCH}[{self._batches}]/{PAYMENT}[{self._in_batch}]"
-        copied = self._change.payment(node, self._payments)
-        if copied is not None and not self._written and not self._spoiled:
+        self._part = node_of(element, [])
+        copied = self._change.payment(self._part, self._payments)
+        if not self._written and not self._spoiled:
             raise Impossible("A payment that stays is in a batch that does not.")
-        if copied is not None:
-            self.out.write(copied)
+        self.out.write(copied)
 
     def _belongs(self, element: etree._Element, name: str) -> bool:
         """Whether it stands where the message has such an element, and is no namesake somewhere below."""
@@ -245,7 +249,8 @@ class _Writer:
         )
 
     def open(self, name: str, attributes: Mapping[str, str]) -> None:
-        self.text.append(f"{self._line()}<{self._prefix}{name}{self._take_declared()}{self._written(attributes)}>")
+        written = self._written(attributes) if attributes else ""
+        self.text.append(f"{self._line()}<{self._prefix}{name}{self._take_declared()}{written}>")
         self._depth += 1
 
     def close(self, name: str) -> None:
@@ -259,12 +264,14 @@ class _Writer:
                 self.write(child)
             self.close(node.name)
             return
-        name = self._prefix + node.name
+        name, value = self._prefix + node.name, node.value
         attributes = self._written(node.attributes, node) if node.attributes else ""
-        self.text.append(f"{self._line()}<{name}{attributes}>{escape(node.value, _IN_VALUE)}</{name}>")
+        if "&" in value or "<" in value or ">" in value or "\r" in value:
+            value = escape(value, _IN_VALUE)
+        self.text.append(f"{self._line()}<{name}{attributes}>{value}</{name}>")
 
     def _line(self) -> str:
-        return "\n" + "  " * self._depth
+        return _LINES[self._depth]
 
     def _take_declared(self) -> str:
         declared, self._declared = self._declared, ""

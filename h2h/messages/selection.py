@@ -40,9 +40,10 @@ class Selecting:
         order = self._batches.get(position)
         return None if order is None else [self._in_batch(child, order) for child in children]
 
-    def payment(self, node: Node, position: int) -> Node | None:
-        if position not in self._kept:
-            return None
+    def keeps(self, position: int) -> bool:
+        return position in self._kept
+
+    def payment(self, node: Node, position: int) -> Node:
         if found := node.node("SplmtryData"):
             raise Impossible("Supplementary data cannot be carried over: nobody here knows what it says.", found)
         return changed(node, ("PmtId", "UETR"), lambda _: new_uetr(self._order.uetr_seed, position))

@@ -40,6 +40,9 @@ class Upgrading:
     def __init__(self, order: Upgrade) -> None:
         self._seed = order.uetr_seed
 
+    def keeps(self, _: int) -> bool:
+        return True
+
     def header(self, node: Node) -> Node:
         return upgraded(node)
 
@@ -63,10 +66,14 @@ def upgraded(node: Node, around: str = "") -> Node:
             "Leave it out, or write it into PhneNb, MobNb, FaxNb or EmailAdr.",
             node,
         )
-    children = tuple(upgraded(child, node.name) for child in node.children)
+    if place in RENAMED:
+        return node._replace(name=RENAMED[place])
+    if not node.children:
+        return node
+    children = tuple([upgraded(child, node.name) for child in node.children])
     if node.name == "RltdRmtInf":
         children = tuple(_located(node, children))
-    return node._replace(name=RENAMED.get(place, node.name), children=children)
+    return node if children == node.children else node._replace(children=children)
 
 
 def _located(node: Node, children: Sequence[Node]) -> Iterator[Node]:
