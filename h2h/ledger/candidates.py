@@ -71,7 +71,8 @@ def named(detail: EntryDetail) -> Named:
 def payment_debited(connection: Connection, place: Place, said: Named, weight: Weight) -> Row[Any] | None:
     """The one that a debit executes, or announces: the oldest that is not debited yet.
 
-    Where all that fit are debited already, the one that would be debited twice.
+    One that the bank refused comes after one that it did not: it may have been sent again in a repair, with all its
+    references. Where all that fit are debited already, the one that would be debited twice.
     """
     if not said.by_reference or not said.amounts:
         return None
@@ -80,7 +81,8 @@ def payment_debited(connection: Connection, place: Place, said: Named, weight: W
     if weight is Weight.ADVICE:
         query = query.where(~_announced_here(place))
     by_uetr, *rest = _nearness(said)
-    order = (by_uetr, _debit_state(place, weight), *rest, f.sent_at.nulls_last(), f.received_at, p.position)
+    refused = case((p.status.in_(REFUSALS), 1), else_=0)
+    order = (by_uetr, _debit_state(place, weight), *rest, refused, f.sent_at.nulls_last(), f.received_at, p.position)
     return connection.execute(query.order_by(*order).limit(1)).first()
 
 

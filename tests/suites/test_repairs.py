@@ -229,6 +229,22 @@ def test_a_repair_does_not_go_after_a_statement_shows_the_first_as_debited(book:
     assert book.state("T2") is State.HELD
 
 
+def test_a_debit_is_that_of_the_repair_and_not_of_the_payment_that_was_refused(book: Book) -> None:
+    partly(book)
+    repair(book, "T2")
+    go(book, "T2")
+    book.report(says("MSG-1-R1", "ACSC"))
+    book.report(statement("S1", debit("10.00", "B")))
+    assert [row.transfer for row in book.ledger.views.payments("B") if row.booking] == ["T2"]
+
+
+def test_a_debit_that_was_announced_counts_as_one(book: Book) -> None:
+    partly(book)
+    book.report(statement("N1", debit("10.00", "B"), message="camt.054.001.08"))
+    with pytest.raises(NotAllowed, match="1 refused and debited all the same"):
+        plan(book)
+
+
 # What is no ground for a repair.
 
 
