@@ -224,7 +224,7 @@ class Gateway:
                 bank,
                 ledger=self.ledger,
                 archive=self.archive,
-                reader=self.reader,
+                reader=self.reader_of(bank),
                 clock=self.clock,
                 owner=self.owner,
                 connect=self._connect,
@@ -295,6 +295,21 @@ class Gateway:
 
         return ConfinedReader(self.catalog)
 
+    def reader_of(self, bank: Bank) -> ConfinedReader:
+        """The same, but for a bank whose profile names schemas of its own. Raises UsageError."""
+        if bank.schemas is None:
+            return self.reader
+        if bank.name not in self._own_readers:
+            from h2h.confined import ConfinedReader
+
+            self._own_readers[bank.name] = ConfinedReader(self.catalog.with_own(bank.schemas))
+        return self._own_readers[bank.name]
+
+    @cached_property
+    def _own_readers(self) -> dict[str, ConfinedReader]:
+        """By the name of the bank."""
+        return {}
+
     @cached_property
     def decisions(self) -> Decisions:
         return Decisions(self.ledger.people, self.clock, self._note_decision)
@@ -318,7 +333,7 @@ class Gateway:
         return Repair(
             self.bank,
             archive=self.archive,
-            reader=self.reader,
+            reader_of=self.reader_of,
             clock=self.clock,
             same_payments_within=timedelta(days=self.settings.duplicates.days),
             spool=self.data,
@@ -337,5 +352,7 @@ class Gateway:
                 desk.close()
         if "reader" in self.__dict__:
             self.reader.close()
+        for reader in self._own_readers.values():
+            reader.close()
         if "ledger" in self.__dict__:
             self.ledger.close()

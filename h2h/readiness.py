@@ -7,17 +7,24 @@ open, folders that are missing or in each other's way. What moves files asks her
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from h2h.channels.references import secret
 from h2h.clashes import clashes
-from h2h.config import FolderSettings, Profile, Reading, Settings, SftpSettings, read
+from h2h.config import Bank, FolderSettings, Profile, Reading, Settings, SftpSettings, read
 from h2h.config.toml_file import Place, about
-from h2h.errors import Problem, Refused
+from h2h.config.values import message_fault
+from h2h.errors import Problem, Refused, UsageError
+from h2h.messages.catalog import Catalog, MessageType
 from h2h.outbound import origin
+from h2h.resources import root
 from h2h.schedule import is_calendar
+
+if TYPE_CHECKING:
+    from h2h.messages.own_schemas import OwnSchemas
 
 RESERVED = (".example", ".invalid", ".test")  # RFC 2606 and RFC 6761, as are
 EXAMPLES = (".example.com", ".example.net", ".example.org")
@@ -57,6 +64,7 @@ def world_problems(reading: Reading, environ: Mapping[str, str] = os.environ) ->
     for profile in reading.profiles:
         yield from _channel_problems(profile, environ)
         yield from _folder_problems(profile)
+        yield from _schema_problems(profile)
         if not is_calendar(profile.bank.calendar):
             text = f"there is no calendar {profile.bank.calendar}"
             yield from about(text, profile.source.at("bank", "calendar"))
@@ -83,6 +91,45 @@ def _folder_problems(profile: Profile) -> Iterator[Problem]:
     for n, outbound in enumerate(bank.outbound):
         if wrong := origin.problem(outbound):
             yield from about(wrong, at("bank", "outbound", n, "manifest_key" if outbound.manifest_key else "owners"))
+
+
+def _schema_problems(profile: Profile) -> Iterator[Problem]:
+    """Whether each of the bank's own schemas can be used, and which messages there are with them."""
+    bank, at = profile.bank, profile.source.at
+    if bank.schemas is None:
+        return
+    shipped = Catalog.load(root("schemas"))
+    found = _own_schemas(bank.schemas, shipped)
+    uncompiled = {row: fault for row in found.rows if (fault := _not_compiled(row))}
+    for fault in (*found.faults, *uncompiled.values()):
+        yield from about(fault.rstrip("."), at("bank", "schemas"))
+    catalog = shipped.with_rows(found.rows)
+    for way, n, messages in _messages(bank):
+        for m, name in enumerate(messages):
+            wrong = message_fault(name, catalog, out=way == "outbound")
+            if wrong and (catalog.by_name(name) or not found.faults):  # else it may be of a schema with a fault
+                yield from about(wrong, at("bank", way, n, "messages", m))
+
+
+def _messages(bank: Bank) -> Iterator[tuple[str, int, Sequence[str]]]:
+    yield from (("outbound", n, folder.messages) for n, folder in enumerate(bank.outbound))
+    yield from (("inbound", n, folder.messages) for n, folder in enumerate(bank.inbound))
+
+
+def _own_schemas(folder: Path, shipped: Catalog) -> OwnSchemas:
+    from h2h.messages.own_schemas import own_schemas  # here, as it takes a while and few banks have any
+
+    return own_schemas(folder, shipped.rows)
+
+
+def _not_compiled(row: MessageType) -> str | None:
+    catalog = Catalog((row,))
+    try:
+        catalog.preload()
+        catalog.schema(row)
+    except UsageError as error:
+        return str(error)
+    return None
 
 
 def _closed(folder: Path) -> str | None:
@@ -146,6 +193,9 @@ def _warnings(reading: Reading, environ: Mapping[str, str]) -> Iterator[Problem]
             text = f"stands on a network file system ({kind}), on which SQLite can lose what it wrote; use a local disk"
             yield from about(text, reading.source.at("gateway", "data"))
     for profile in reading.profiles:
+        if profile.bank.schemas is not None:
+            for text in _own_schemas(profile.bank.schemas, Catalog.load(root("schemas"))).unused:
+                yield from about(text, profile.source.at("bank", "schemas"))
         channel = profile.bank.channel
         if isinstance(channel, SftpSettings) and _not_from_here(channel.key_passphrase, environ):
             text = f"the key was not tried: {channel.key_passphrase} is there for the systemd unit only"

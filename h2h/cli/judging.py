@@ -21,13 +21,14 @@ if TYPE_CHECKING:
 FILES = click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 
 
-def _reader(ctx: click.Context) -> ConfinedReader:
-    """Closed when the command ends."""
+def _reader(ctx: click.Context, schemas: Path | None = None) -> ConfinedReader:
+    """Closed when the command ends. `schemas`: those of a bank, where it has some."""
     from h2h.confined import ConfinedReader
     from h2h.messages import Catalog
     from h2h.resources import root
 
-    reader = ConfinedReader(Catalog.load(root("schemas")))
+    catalog = Catalog.load(root("schemas"))
+    reader = ConfinedReader(catalog.with_own(schemas) if schemas else catalog)
     ctx.call_on_close(reader.close)
     return reader
 
@@ -51,8 +52,8 @@ def validate(ctx: click.Context, files: tuple[Path, ...], bank: str | None, addr
     """
     if addresses:
         return _addresses(ctx, files, bank, as_json)
-    terms = _terms(ctx, bank)
-    reader = _reader(ctx)
+    terms, schemas = _terms(ctx, bank)
+    reader = _reader(ctx, schemas)
     bad = False
     for file in files:
         found = _judged(file, reader, terms)
@@ -73,8 +74,8 @@ def _addresses(ctx: click.Context, places: tuple[Path, ...], bank: str | None, a
     return report_on(places, _reader(ctx), as_json=as_json)
 
 
-def _terms(ctx: click.Context, name: str | None) -> list[Terms]:
-    """Those of each outbound folder of the bank; without a bank, the usual ones."""
+def _terms(ctx: click.Context, name: str | None) -> tuple[list[Terms], Path | None]:
+    """Those of each outbound folder of the bank, and its schemas; without a bank, the usual ones."""
     from h2h.clock import clock_for
     from h2h.config import load
     from h2h.errors import UsageError
@@ -82,13 +83,13 @@ def _terms(ctx: click.Context, name: str | None) -> list[Terms]:
 
     stated = os.environ.get("H2H_NOW")
     if name is None:
-        return [Terms(today=clock_for("test", stated).now().date())]
+        return [Terms(today=clock_for("test", stated).now().date())], None
     settings = load(ctx.obj)
     bank = settings.bank(name)
     if bank is None:
         raise UsageError(f"There is no bank {name!r} in {ctx.obj}.")
     now = clock_for(settings.gateway.environment, stated).now()
-    return [bank.terms(folder, now) for folder in bank.outbound] or [Terms(messages=())]
+    return [bank.terms(folder, now) for folder in bank.outbound] or [Terms(messages=())], bank.schemas
 
 
 def _judged(file: Path, reader: ConfinedReader, terms: list[Terms]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from pydantic import Field
 from h2h.config.channel import ChannelSettings
 from h2h.config.folders import Inbound, Outbound
 from h2h.config.section import Contradiction, Section
-from h2h.config.values import Calendar, Duration, StatusCode, Zone
+from h2h.config.values import Calendar, Duration, SchemaFolder, StatusCode, Zone
 from h2h.model import Severity, Way
 from h2h.rules import Terms
 from h2h.schedule import Window
@@ -31,6 +31,7 @@ class Bank(Section):
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$")
     timezone: Zone
     calendar: Calendar = "WEEKDAYS"
+    schemas: SchemaFolder | None = None  # before the messages, which may be of it
     channel: ChannelSettings
     retry: Retry = Retry()
     statuses: dict[str, StatusCode] = Field(default={})

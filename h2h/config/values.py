@@ -156,17 +156,29 @@ def _incoming(value: str, info: ValidationInfo) -> str:
 def _message(value: str, info: ValidationInfo, *, out: bool) -> str:
     """A message of the catalog that goes this way; without a catalog there is nothing to compare it with."""
     catalog: Catalog | None = (info.context or {}).get("catalog")
-    if catalog is None:
-        return value
+    if catalog is not None and (wrong := message_fault(value, catalog, out=out)):
+        raise ValueError(wrong)
+    return value
+
+
+def message_fault(name: str, catalog: Catalog, *, out: bool) -> str | None:
+    """Why a folder to the bank (`out`), or from it, cannot take this message."""
     known = listed(row for row in catalog.rows if (row.reader in GOES_OUT) == out and row.reader not in STAYS)
-    row = catalog.by_name(value)
+    row = catalog.by_name(name)
     if row is None:
-        raise ValueError(f"{value!r} is not a message that h2h knows; here it takes {known}")
+        return f"{name!r} is not a message that h2h knows; here it takes {known}"
     if row.reader in STAYS:
-        raise ValueError(f"{value} can be validated and inspected, not sent or fetched; here it takes {known}")
+        return f"{name} can be validated and inspected, not sent or fetched; here it takes {known}"
     if (row.reader in GOES_OUT) != out:
         way = "comes from the bank; an outbound folder" if out else "goes to the bank; an inbound folder"
-        raise ValueError(f"{value} {way} takes {known}")
+        return f"{name} {way} takes {known}"
+    return None
+
+
+def _schemas(value: Path, info: ValidationInfo) -> Path:
+    """The messages of this profile may be of these schemas: readiness.py compares them, which reads the files."""
+    if info.context:
+        info.context["catalog"] = None
     return value
 
 
@@ -179,6 +191,7 @@ def _status_code(value: str) -> str:
 Duration = Annotated[timedelta, BeforeValidator(_duration), PlainSerializer(lambda d: f"{d.total_seconds():g}s")]
 ClockTime = Annotated[time, BeforeValidator(_clock_time)]
 LocalPath = Annotated[Path, BeforeValidator(_path)]
+SchemaFolder = Annotated[LocalPath, AfterValidator(_schemas)]
 RemotePath = Annotated[str, AfterValidator(_remote)]
 Days = Annotated[frozenset[int], BeforeValidator(parse_days)]
 HostKey = Annotated[str, Field(pattern=r"^SHA256:[A-Za-z0-9+/]{43}$")]

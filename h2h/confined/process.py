@@ -61,8 +61,9 @@ class ReaderProcess:
             raise ReaderError(f"The process that reads files cannot be started: {text}.") from error
         if word != Ready():
             self.end()
-            fault = word.fault if isinstance(word, Done) else type(word).__name__
-            raise ReaderError(f"The process that reads files cannot be started: it failed by {fault}.")
+            done = word if isinstance(word, Done) else Done(fault=type(word).__name__)
+            why = done.why.rstrip(".") or f"it failed by {done.fault}"
+            raise ReaderError(f"The process that reads files cannot be started: {why}.")
         self.clean = True
 
     def usable(self) -> bool:

@@ -81,11 +81,15 @@ class Want:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Done:
-    """All is said; or not, and the reader process ends: `limit` is what it came to, `fault` what it failed by."""
+    """All is said; or not, and the reader process ends: `limit` is what it came to, `fault` what it failed by.
+
+    `why`: before it was handed a file, what is wrong with what it was set up with, for a person.
+    """
 
     limit: str | None = None
     fault: str | None = None
     place: str = ""
+    why: str = ""
 
 
 TYPES: tuple[type, ...] = (Setup, Ready, Job, Want, bytes, Refusal, Done, Finding, *get_args(Record))

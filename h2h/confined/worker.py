@@ -17,6 +17,7 @@ from typing import BinaryIO, cast
 
 from h2h.confined.limits import Limits, allow_cpu, confine, used_cpu
 from h2h.confined.wire import MAX_BLOCK, Batch, Done, Job, Ready, Setup, Want, Wire
+from h2h.errors import UsageError
 from h2h.messages.bounds import bounded
 from h2h.messages.catalog import Catalog
 from h2h.messages.reading import explained, unexplained
@@ -35,7 +36,11 @@ def main() -> None:
     wire = Wire(socket.socket(fileno=sys.stdin.fileno()))
     try:
         [setup] = wire.receive()
-        catalog = _prepared(setup)
+        try:
+            catalog = _prepared(setup)
+        except UsageError as error:
+            wire.send(Done(fault=type(error).__name__, why=str(error)))
+            return
         confine(setup.limits)
         wire.send(Ready())
         while _served(wire, catalog, setup.limits):
@@ -51,10 +56,14 @@ def main() -> None:
 def _prepared(setup: Setup) -> Catalog:
     """Everything that is loaded when it is first needed is needed now: later no file can be opened.
 
-    Schemas are read, and compiled when the first file comes that needs them: each takes some milliseconds.
+    Schemas are read, and compiled when the first file comes that needs them: each takes some milliseconds. Those of a
+    bank are compiled now, so that a fault in one is never told of a file.
     """
     catalog = Catalog(setup.rows, setup.headers)
     catalog.preload()
+    for row in catalog.rows:
+        if row.own:
+            catalog.schema(row)
     catalog.schema_within(catalog.rows[0], "{any}Envelope")
     for reader in {row.reader for row in catalog.rows}:
         import_module(f"h2h.messages.{reader}")

@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 import tomllib
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,12 +24,14 @@ if TYPE_CHECKING:
     from h2h.messages.schema_files import SchemaFiles
 
 NAMESPACE = "urn:iso:std:iso:20022:tech:xsd:"
-MAX_OWN_SCHEMAS = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessageType:
-    """One row: `name` as in pain.001.001.09, `root` the element below Document, `reader` a module of this package."""
+    """One row: `name` as in pain.001.001.09, `root` the element below Document, `reader` a module of this package.
+
+    `own`: the schema is not ours, but one that a bank's profile brought.
+    """
 
     name: str
     namespace: str
@@ -37,6 +39,7 @@ class MessageType:
     file: Path
     generation: int
     reader: str
+    own: bool = False
 
     @property
     def family(self) -> str:
@@ -53,7 +56,7 @@ class Catalog:
     def __init__(self, rows: tuple[MessageType, ...], headers: tuple[MessageType, ...] = ()) -> None:
         self.rows, self.headers = rows, headers
         self._schemas: dict[Path, etree.XMLSchema] = {}
-        self._models: dict[Path, xmlschema.XMLSchema] = {}
+        self._models: dict[Path, xmlschema.XMLSchema | None] = {}
         self._lock = threading.Lock()
 
     @cached_property
@@ -76,18 +79,18 @@ class Catalog:
             self._files.preload(_address(row))
 
     def with_own(self, folder: Path) -> Catalog:
-        """A catalog in which each .xsd in `folder` stands in place of the schema of the same target namespace.
+        """One in which the schemas in `folder` stand in for ours, or are new. Raises UsageError (own_schemas.py)."""
+        from h2h.messages.own_schemas import own_schemas
 
-        A schema for a namespace that is not known is a new row if it describes a known structure (root element).
-        """
-        rows = {row.namespace: row for row in self.rows}
-        for file in sorted(folder.glob("*.xsd"))[:MAX_OWN_SCHEMAS]:
-            namespace, roots = _described(file)
-            known = rows.get(namespace) or next((row for row in self.rows if row.root in roots), None)
-            if known:
-                name = known.name if known.namespace == namespace else namespace.rpartition(":")[2]
-                rows[namespace] = replace(known, name=name, namespace=namespace, file=file)
-        return Catalog(tuple(rows.values()), self.headers)
+        found = own_schemas(folder, self.rows)
+        if found.faults:
+            raise UsageError("\n".join(found.faults))
+        return self.with_rows(found.rows)
+
+    def with_rows(self, rows: Iterable[MessageType]) -> Catalog:
+        """One in which these stand in the place of those of the same namespace."""
+        by_namespace = {row.namespace: row for row in (*self.rows, *rows)}
+        return Catalog(tuple(by_namespace.values()), self.headers)
 
     def by_namespace(self, namespace: str) -> MessageType | None:
         return next((row for row in self.rows if row.namespace == namespace), None)
@@ -117,12 +120,23 @@ class Catalog:
         except UsageError:
             return None
 
-    def model(self, row: MessageType) -> xmlschema.XMLSchema:
-        """The schema as a model that can tell what is expected where; slow to build and to ask."""
+    def model(self, row: MessageType) -> xmlschema.XMLSchema | None:
+        """The schema as a model that can tell what is expected where; slow to build and to ask.
+
+        None where xmlschema makes none of a schema that is not ours, and that libxml2 takes.
+        """
         with self._lock:
             if row.file not in self._models:
-                self._models[row.file] = self._files.model(_address(row))
+                self._models[row.file] = self._model(row)
             return self._models[row.file]
+
+    def _model(self, row: MessageType) -> xmlschema.XMLSchema | None:
+        try:
+            return self._files.model(_address(row))
+        except Exception:
+            if not row.own:
+                raise
+            return None  # it only explains: then lxml's words stand
 
     def _compiled(self, row: MessageType, text: bytes, address: str) -> etree.XMLSchema:
         from lxml import etree
@@ -173,16 +187,3 @@ def _row(folder: Path, row: dict[str, str]) -> MessageType:
         generation=int(row["generation"]),
         reader=row.get("reader", ""),
     )
-
-
-def _described(file: Path) -> tuple[str, frozenset[str]]:
-    """Target namespace and the names of all elements that a schema file declares."""
-    from h2h.messages.xml import tree
-
-    try:
-        with file.open("rb") as source:
-            schema = tree(source).getroot()
-    except Exception as error:
-        raise UsageError(f"{file} is not a schema: {error}") from error
-    names = (str(element.get("name")) for element in schema.iter("{http://www.w3.org/2001/XMLSchema}element"))
-    return schema.get("targetNamespace") or "", frozenset(names)

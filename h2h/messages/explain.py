@@ -133,7 +133,8 @@ def _declaration(element: etree._Element, case: Case) -> XsdElement | None:
     document = f"{{{case.row.namespace}}}Document"
     if document not in tags:
         return None
-    found: XsdElement | None = case.catalog.model(case.row).elements["Document"]
+    model = case.catalog.model(case.row)
+    found: XsdElement | None = model.elements["Document"] if model else None
     for tag in reversed(tags[: tags.index(document)]):
         below = found.type.model_group if found is not None else None
         inner = [each for each in below.iter_elements() if isinstance(each, XsdElement)] if below else []

@@ -68,7 +68,7 @@ class Repair:
         bank_of: Callable[[str], Bank],
         *,
         archive: Archive,
-        reader: ConfinedReader,
+        reader_of: Callable[[Bank], ConfinedReader],
         clock: Clock,
         same_payments_within: timedelta,
         spool: Path,
@@ -78,7 +78,7 @@ class Repair:
         """`spool`: a folder for the new file while it is not proven. `entered` is told of each, once it stands."""
         self._bank_of = bank_of
         self._archive = archive
-        self._reader = reader
+        self._reader_of = reader_of
         self._clock = clock
         self._same_payments_within = same_payments_within
         self._spool = spool
@@ -142,10 +142,13 @@ class Repair:
             raise NotAllowed(f"{transfer.id} came from {transfer.watch}, which is not in the settings any more.")
         return bank, folder
 
+    def _reader(self, plan: Plan) -> ConfinedReader:
+        return self._reader_of(self._bank_of(plan.transfer.bank))
+
     def _write(self, plan: Plan, order: Selection, file: BinaryIO) -> str:
         digest = hashlib.sha256()
         with self._archive.open(plan.transfer.sha256) as source:
-            for item in self._reader.selected(source, order):
+            for item in self._reader(plan).selected(source, order):
                 if isinstance(item, Finding):
                     raise _refused(plan, item)
                 digest.update(item)
@@ -157,7 +160,7 @@ class Repair:
     def _judgement(self, plan: Plan, file: BinaryIO, terms: Terms) -> Judgement:
         """What the strict judge says of the new file; and that a person has to let it go."""
         file.seek(0)
-        found = judge(self._reader.read(file, strict=True, expected=terms.messages,
+        found = judge(self._reader(plan).read(file, strict=True, expected=terms.messages,
                                         supplementary=terms.supplementary_data), terms)  # fmt: skip
         if wrong := next((f for f in found.findings if f.severity is Severity.ERROR), None):
             raise _refused(plan, wrong)
@@ -178,7 +181,7 @@ class Repair:
         payments: list[Payment] = []
         taken = terms.supplementary_data
         with self._archive.open(plan.transfer.sha256) as source:
-            for item in self._reader.read(source, strict=True, expected=terms.messages, supplementary=taken):
+            for item in self._reader(plan).read(source, strict=True, expected=terms.messages, supplementary=taken):
                 match item:
                     case Finding(severity=Severity.ERROR):
                         raise _refused(plan, item)

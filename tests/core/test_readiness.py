@@ -11,9 +11,11 @@ import asyncssh
 import pytest
 
 from h2h import readiness
+from h2h.config import load
 from h2h.errors import Problem, SettingsError
 from h2h.readiness import file_system, look
 from h2h.sandbox.keys import create_client_key
+from tests.national import STATUS, national, national_status, schema
 
 MAIN = '[gateway]\ndata = "data"\nenvironment = "test"\n'
 BANK = """\
@@ -424,3 +426,67 @@ def test_two_folder_channels_meet_where_their_folders_do(world: Path) -> None:
     by_folder += '[[bank.outbound]]\nwatch = "../o"\nmessages = ["pain.001.001.09"]\nremote = "/"\n'
     [found] = told(world, BY_FOLDER, by_folder)
     assert "bank/in is outbound.remote in banks/0.toml:11" in found
+
+
+# A bank's own schemas.
+
+OWN = changed(BANK, calendar='calendar = "TARGET"\nschemas = "../national"')
+
+
+def test_the_banks_own_schemas_are_compiled_and_their_messages_known(world: Path) -> None:
+    national(world / "national")
+    national_status(world / "national")
+    mine = changed(OWN, inbound_messages=f'messages = ["{STATUS}", "camt.053.001.08"]')
+    assert told(world, mine) == []
+    [problem] = told(world, mine.replace('schemas = "../national"\n', "\n"))
+    assert problem.startswith(
+        f"banks/0.toml:18: bank.inbound[1].messages[1]: '{STATUS}' is not a message that h2h knows"
+    )
+
+
+def test_what_a_folder_takes_is_asked_with_the_banks_own_schemas_too(world: Path) -> None:
+    national_status(world / "national")
+    wrong = changed(OWN, outbound_messages=f'messages = ["{STATUS}", "pain.001.001.99"]')
+    first, second = told(world, wrong)
+    assert first.startswith(f"banks/0.toml:14: bank.outbound[1].messages[1]: {STATUS} comes from the bank;")
+    assert second.startswith("banks/0.toml:14: bank.outbound[1].messages[2]: 'pain.001.001.99' is not a message")
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "words"),
+    [
+        ("own.xsd", "nonsense", "{folder}/own.xsd is not a schema: Start tag expected, '<' not found"),
+        ("own.xsd", schema("camt.053.001.08").replace("types-statements-08", "types-none"), "types-none.xsd cannot be"),
+        ("own.xsd", schema("camt.053.001.08").replace('"BankStatements"', '"Nothing"'), "cannot be used: "),
+        (
+            "purposes.xsd",
+            None,
+            "purposes.xsd cannot be read: No such file or directory. {folder}/payments.xsd incl",
+        ),
+        ("purposes.xsd", "<other/>", "purposes.xsd is not a schema: it begins with <other>"),
+    ],
+)
+def test_a_schema_that_cannot_be_used_is_told_with_file_and_reason(
+    world: Path, name: str, text: str | None, words: str
+) -> None:
+    folder = national(world / "national")
+    (folder / name).unlink(missing_ok=True)
+    if text is not None:
+        (folder / name).write_text(text)
+    problems = told(world, OWN)
+    assert all(problem.startswith("banks/0.toml:5: bank.schemas: ") for problem in problems)
+    assert words.format(folder="national") in problems[0]
+
+
+def test_a_schema_that_is_for_nothing_is_warned_of(world: Path) -> None:
+    national(world / "national")
+    (world / "national" / "pacs.xsd").write_text(schema("pain.001.001.09").replace("CstmrCdtTrfInitn", "FIToFI"))
+    assert told(world, OWN) == []
+    [warning] = look(world / "h2h.toml", {}).warnings
+    assert (warning.key, "pacs.xsd is for no message" in warning.text) == ("bank.schemas", True)
+
+
+def test_without_the_folder_nothing_is_moved_but_the_settings_can_be_read(world: Path) -> None:
+    [problem] = told(world, OWN)
+    assert problem == "banks/0.toml:5: bank.schemas: national cannot be read: No such file or directory"
+    assert load(world / "h2h.toml").banks[0].schemas == world / "national"

@@ -45,6 +45,7 @@ class World:
     retry: dict[str, str] = field(default_factory=dict)
     outbound: dict[str, str] = field(default_factory=dict)
     inbound: dict[str, str] = field(default_factory=dict)
+    bank: dict[str, str] = field(default_factory=dict)
     gateway_settings: dict[str, str] = field(default_factory=dict)
     remote: str = ""
     others: list[World] = field(default_factory=list)
@@ -111,7 +112,7 @@ class World:
         }
         return "\n".join(
             [
-                _table("[bank]", {"name": f'"{self.name}"', "timezone": '"Europe/Berlin"'}),
+                _table("[bank]", {"name": f'"{self.name}"', "timezone": '"Europe/Berlin"', **self.bank}),
                 _table("[bank.retry]", {"first": '"50ms"', "most": '"200ms"', **self.retry}),
                 _table("[bank.channel]", {**channel, **self.facts}),
                 _table("[[bank.outbound]]", outbound),

@@ -25,6 +25,7 @@ from h2h.sandbox.scenario import Scenario
 from tests.flows import process
 from tests.flows.process import environment
 from tests.flows.world import MovableClock, World, answer, opened, payments, put, sample, send, transfers, world
+from tests.national import national
 
 from .command import run as h2h
 
@@ -273,6 +274,24 @@ def test_validate_for_a_bank_says_what_becomes_of_a_file_in_the_version_that_it_
         shown = office.run("show", file["id"]).stdout
         assert f"sha256 {file['sha256']}" in shown
         assert f"dropped as      pain.001.001.03  sha256 {file['original_sha256']}" in shown
+
+
+def test_validate_for_a_bank_goes_by_its_own_schemas(tmp_path: Path) -> None:
+    with world(tmp_path, bank={"schemas": f'"{national(tmp_path / "national")}"'}) as (erp, _):
+        erp.write_settings()
+        file = tmp_path / "file.xml"
+        file.write_bytes(re.sub(rb"<UETR>.*</UETR>", b"", sample()))
+        office = Office(erp.config, {})
+        assert office.json("validate", str(file))[0]["verdict"] == "VALID"
+        (found,) = office.json("validate", str(file), "--bank", "box", status=1)
+        assert {f["code"] for f in found["findings"] if f["severity"] == "ERROR"} == {"XSD_MISSING"}
+        (tmp_path / "national" / "purposes.xsd").unlink()
+        broken = h2h(erp.config, "validate", str(file), "--bank", "box")
+        assert (broken.returncode, "purposes.xsd cannot be read" in broken.stderr) == (1, True)
+        no_traceback(broken)
+        (tmp_path / "national" / "payments.xsd").write_text("none")
+        broken = h2h(erp.config, "validate", str(file), "--bank", "box")
+        assert (broken.returncode, "payments.xsd is not a schema" in broken.stderr) == (2, True)
 
 
 def test_inspect_shows_records_of_any_message(tmp_path: Path) -> None:

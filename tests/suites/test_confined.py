@@ -399,7 +399,7 @@ WORDS = {  # where they were taken as they are, Done would end the file well
     "an amount that fills the memory": "wire.send(Payment(amount=Decimal('1E+99999999'), **payment)); done()",
     "an amount like it, further in": "wire.send(Entry(position=1, statement=1, amount=None, currency=None, "
     "direction=None, details=(EntryDetail(position=1, amount=Decimal('1E+99999999')),))); done()",
-    "a question out of place": "wire.send(Setup(rows=(), limits=Limits(), explains=None)); done()",
+    "a question out of place": "wire.send(Setup(rows=(), headers=(), limits=Limits(), explains=None)); done()",
     "a want beyond any file": "wire.send(Want(offset=-1, size=10)); done()",
     "a want of too much": "wire.send(Want(offset=0, size=1 << 30)); done()",
     "wants without end": "\nwhile True: wire.send(Want(offset=0, size=1)); wire.receive()",
