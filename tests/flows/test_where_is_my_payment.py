@@ -79,7 +79,8 @@ class Story:
         return dict(only(self.ask("payments", f"M-1-{number}")))
 
     def stages(self) -> list[str]:
-        return [self.payment(number)["stage"] for number in (1, 2, 3, 4)]
+        rows = self.ask("export", "payments")
+        return [row["stage"] for row in sorted(rows, key=lambda row: row["position"])]
 
     def verdict(self) -> str:
         return only(transfers(self.gateway)).verdict
@@ -156,8 +157,15 @@ def it_has_come_and_tells_of_the_return(week: Story) -> None:
         ("4", "1", "99966.48", "99961.98"),
     ]
     assert week.stages() == ["BOOKED", "REJECTED", "RETURNED", "BOOKED"]
-    back = week.payment(3)["returned"]
-    assert (back["reasons"][0]["code"], back["less"], back["booking_date"]) == ("AC01", None, "2026-11-17")
+    payment = week.payment(3)
+    assert [(m["role"], m["kind"], m["amount"], m["booking_date"]) for m in payment["movements"]] == [
+        ("debit", "053", "10.01", "2026-11-16"),
+        ("return", "053", "10.01", "2026-11-17"),
+    ]
+    back = payment["returned"]
+    assert (back["reasons"][0]["code"], back["reasons"][0]["text"]) == ("AC01", "No such account.")
+    assert (back["less"], back["booking_date"]) == (None, "2026-11-17")
+    assert week.verdict() is Verdict.PARTIAL
 
 
 @pytest.mark.parametrize("generation", Generation)
@@ -179,3 +187,26 @@ def test_a_charge_within_the_amount_does_not_hide_the_payment(tmp_path: Path, ge
         assert week.end_of_day() == ["camt053"]
         assert week.stages() == ["BOOKED"] * 4
         assert week.payment(1)["booking"]["amount"] == "10.36"
+
+
+VERSIONS = {"pain.002": ("03", "10"), "camt.052": ("02", "08"), "camt.053": ("02", "08"), "camt.054": ("02", "08")}
+ALL_KINDS = [f"{kind}.001.{version}" for kind, versions in VERSIONS.items() for version in versions]
+
+
+@pytest.mark.parametrize("generation", Generation)
+def test_what_is_only_announced_is_not_booked_nor_back_until_a_statement_says_so(
+    tmp_path: Path, generation: Generation
+) -> None:
+    plain = {"generation": generation, "credits_per_day": 0, "intraday": True, "notifications": True}
+    scenario = Scenario(rule=(REFUSED, COMES_BACK), hold_statements=(2,), **plain)  # type: ignore[arg-type]
+    with story(tmp_path, scenario, inbound={"messages": json.dumps(ALL_KINDS)}) as week:
+        week.order(payments("M-1", 4))
+        assert week.stages() == ["ADVISED", "REJECTED", "ADVISED", "ADVISED"]
+        assert week.end_of_day() == ["camt054", "camt053"]
+        assert week.stages() == ["BOOKED", "REJECTED", "BOOKED", "BOOKED"]
+        assert week.end_of_day() == ["camt054"]
+        assert week.stages() == ["BOOKED", "REJECTED", "BOOKED", "BOOKED"]
+        last = week.payment(3)["movements"][-1]
+        assert (last["role"], last["kind"], last["final"]) == ("return", "054", False)
+        assert "camt053" in week.end_of_day()
+        assert week.stages() == ["BOOKED", "REJECTED", "RETURNED", "BOOKED"]
