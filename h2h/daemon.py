@@ -34,6 +34,7 @@ RESCAN_SECONDS = 30.0  # events hasten a look at a folder; this is when it is lo
 GLANCE_SECONDS = 2.0  # how soon a decision made on the command line is noticed
 SETTLE_GLANCE_SECONDS = 0.2
 MEND_SECONDS = 20.0
+OVERDUE_SECONDS = 300  # between two looks for statements that are overdue
 STOP_SECONDS = 15.0
 
 
@@ -56,9 +57,11 @@ class Daemon:
         self._troubles.clear()
         self._plan_pulls()
         self._plan_anchors()
+        self._plan_overdue()
         self._scheduler.start()
         self._engine.start()
         self._watcher.start()
+        self._note_overdue()
         log.info("running", extra={"event": "started", "banks": len(self._gateway.settings.banks)})
         try:
             while not self._stop.wait(MEND_SECONDS):
@@ -163,6 +166,18 @@ class Daemon:
         except StoreError as error:
             log.error("journal not anchored", extra={"event": "anchor_failed", "text": str(error)})
             self._troubles.note("anchor", str(error))
+
+    # Statements that did not come.
+
+    def _plan_overdue(self) -> None:
+        every = IntervalTrigger(seconds=OVERDUE_SECONDS, timezone="UTC")
+        self._scheduler.add_job(self._note_overdue, every, coalesce=True)
+
+    def _note_overdue(self) -> None:
+        try:
+            self._gateway.note_overdue(self._gateway.settings.banks)
+        except StoreError as error:
+            log.error("overdue statements not noted", extra={"event": "overdue_failed", "text": str(error)})
 
     # When to pull.
 

@@ -22,7 +22,10 @@ from h2h.clock import Clock
 from h2h.config import Bank, Outbound, Settings
 from h2h.errors import AlreadyRunning, StoreError, UsageError
 from h2h.foothold import Foothold
+from h2h.identity import account_key
 from h2h.ledger import Ledger
+from h2h.ledger.expected import Expected
+from h2h.ledger.gaps import GapRow
 from h2h.ledger.journal import Anchor, Chain
 from h2h.messages.catalog import Catalog
 from h2h.model import TransferId
@@ -46,6 +49,14 @@ ID_LETTERS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # no I, L, O, U: read aloud and
 def new_id(letter: str, now: datetime) -> str:
     """An id that sorts by day and can be read over the telephone: T261121-4F7K9QXM."""
     return f"{letter}{now:%y%m%d}-{''.join(secrets.choice(ID_LETTERS) for _ in range(8))}"
+
+
+def _expected(bank: Bank) -> list[Expected]:
+    return [
+        Expected(account=account_key(account.account), currency=account.currency, due=due)
+        for account in bank.accounts
+        if (due := bank.due(account))
+    ]
 
 
 def _write_pid(file: TextIO) -> None:
@@ -340,6 +351,22 @@ class Gateway:
             new_id=lambda: TransferId(new_id("T", self.clock.now())),
             entered=self._note_decision,
         )
+
+    # What is missing among the statements.
+
+    def note_overdue(self, banks: Sequence[Bank]) -> None:
+        """Keep the days whose statements are overdue."""
+        for bank in banks:
+            self.ledger.expectations.note(bank.name, _expected(bank), self.clock.now())
+
+    def gaps(self, *, bank: str | None = None, account: str | None = None) -> list[GapRow]:
+        """All that is missing now, the oldest first; days that are overdue, whether anybody noted them or not."""
+        ledger, now = self.ledger, self.clock.now()
+        banks = [b for b in self.settings.banks if bank in (None, b.name)]
+        new = [gap for b in banks for gap in ledger.expectations.missing(b.name, _expected(b), now)]
+        wanted = account_key(account) if account else None
+        new = [gap for gap in new if wanted in (None, gap.account)]
+        return sorted([*ledger.gaps.rows(bank=bank, account=account), *new], key=lambda gap: gap.since)
 
     def _open_channel(self, bank: Bank) -> Channel:
         from h2h.channels.kinds import connect

@@ -153,6 +153,11 @@ def page_of(statement: Statement, *, row: int, came: date, booked: Decimal | Non
     )
 
 
+def covers(page: Page, day: date) -> bool:
+    """Whether it is a statement of this day, by its period or its closing."""
+    return page.dated and min(page.first_day or page.day, page.day) <= day <= page.day
+
+
 # Pages of one statement.
 
 

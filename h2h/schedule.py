@@ -79,6 +79,32 @@ def missed(window: Window, waiting_since: datetime, now: datetime) -> bool:
     return last >= waiting_since or last.astimezone(zone).date() == waiting_since.astimezone(zone).date()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Due:
+    """A day's statement is due at this time of the next business day, in the bank's zone."""
+
+    timezone: str
+    calendar: str
+    days: frozenset[int] = frozenset(range(7))
+    clock: time = time(9, 0)
+
+    def expects(self, day: date) -> bool:
+        return day.weekday() in self.days and is_business_day(self.calendar, day)
+
+    def at(self, day: date) -> datetime:
+        """When the statement of this day is due."""
+        following = (day + timedelta(days=ahead) for ahead in range(1, SEARCH_DAYS))
+        return instant(next(d for d in following if is_business_day(self.calendar, d)), self.clock, self.timezone)
+
+
+def days_due(due: Due, since: date, now: datetime) -> list[date]:
+    """The days from `since` on whose statements should be here by now; of a long time the last SEARCH_DAYS."""
+    today = now.astimezone(ZoneInfo(due.timezone)).date()
+    first = max(since, today - timedelta(days=SEARCH_DAYS))
+    days = (first + timedelta(days=ahead) for ahead in range((today - first).days))
+    return [day for day in days if due.expects(day) and due.at(day) <= now]
+
+
 def _span(window: Window, day: date) -> tuple[datetime, datetime] | None:
     assert window.cut_off is not None
     if day.weekday() not in window.days or not is_business_day(window.calendar, day):

@@ -31,7 +31,7 @@ COMMANDS = {
     "files": "reading",
     "show": "reading",
     "payments": "payments",
-    "statements": "reading",
+    "statements": "statements",
     "export": "export",
     "convert": "converting",
     "resend": "deciding",

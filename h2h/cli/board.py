@@ -32,11 +32,13 @@ if TYPE_CHECKING:
     from h2h.config import Bank
     from h2h.gateway import Gateway
     from h2h.health import Alarm
+    from h2h.ledger.gaps import GapRow
     from h2h.ledger.troubles import TroubleRow
     from h2h.ledger.views import BankRow, Board, FileRow
 
 OPEN = ("RECEIVED", "READY", "STAGING", "PUBLISHING")
 SOON = timedelta(minutes=30)
+MOST_GAPS = 20  # shown
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +73,7 @@ class Status:
     banks: Sequence[Mapping[str, object]]
     alarms: Sequence[Alarm]
     troubles: Sequence[TroubleRow]
+    gaps: Sequence[GapRow]
     attention: Sequence[FileRow]
 
 
@@ -155,6 +158,7 @@ def _status(
         banks=[{**json_value(bank), "folders": folders[bank.bank]} for bank in board.banks],
         alarms=found,
         troubles=board.troubles,
+        gaps=gateway.gaps(),
         attention=board.attention,
     )
 
@@ -176,9 +180,11 @@ def _print(gateway: Gateway, board: Board, folders: Mapping[str, list[Folder]], 
             out.print(trouble)
     _print_left_alone(folders)
     _print_troubles(board)
+    gaps = gateway.gaps()
+    _print_gaps(gaps, now)
     out.print()
     broken = any(f.error or f.stuck for watched in folders.values() for f in watched)
-    if not board.attention and not board.troubles and not broken:
+    if not board.attention and not board.troubles and not gaps and not broken:
         out.print(text("Nothing needs attention.", "green"))
     if not board.attention:
         return
@@ -288,3 +294,20 @@ def _print_troubles(board: Board) -> None:
         what += f": {trouble.name}" if trouble.name else ""
         since = f"(since {at(trouble.since).plain})"
         console().print(text(f"{what}: {trouble.text} {since}", STYLES["HELD"]))
+
+
+def _print_gaps(gaps: Sequence[GapRow], now: datetime) -> None:
+    """What is missing among the statements, the oldest first."""
+    from h2h.cli.statements import gap_row
+
+    if not gaps:
+        return
+    out = console()
+    out.print()
+    out.print(text(f"Missing among the statements ({len(gaps)}):", "bold"))
+    rows = [(gap_row(gap), span(now - gap.since)) for gap in gaps[:MOST_GAPS]]
+    table(
+        ["bank", "account", "gap", "for", "what is missing, and what to do"], [[*r[:3], age, r[4]] for r, age in rows]
+    )
+    if len(gaps) > MOST_GAPS:
+        out.print(text(f"and {len(gaps) - MOST_GAPS} more: h2h statements --gaps"))

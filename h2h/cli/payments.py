@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from h2h.cli.output import as_json, at, console, emit, money, open_gateway, text, word
-from h2h.cli.reading import KINDS, status_in_words
+from h2h.cli.reading import status_in_words
+from h2h.cli.statements import KINDS
 
 if TYPE_CHECKING:
     from h2h.ledger.lineage import SentAgain

@@ -1,4 +1,4 @@
-"""files, show, statements: what became of everything."""
+"""files, show: what became of everything."""
 
 from __future__ import annotations
 
@@ -20,28 +20,14 @@ from h2h.cli.output import (
     text,
     word,
 )
+from h2h.cli.statements import STATEMENT_COLUMNS, STATEMENT_NUMBERS, statement_row
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from h2h.gateway import Gateway
     from h2h.ledger.cases import Case
-    from h2h.ledger.views import FileRow, History, StatementRow
-
-STATEMENT_COLUMNS = (
-    "account",
-    "kind",
-    "statement",
-    "no.",
-    "closes",
-    "opening",
-    "closing",
-    "entries",
-    "ours",
-    "adds up",
-)
-KINDS = {"052": "report", "053": "statement", "054": "notice"}
-STATEMENT_NUMBERS = ("opening", "closing", "entries", "ours")
+    from h2h.ledger.views import FileRow, History
 
 limit = click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 100_000), help="At most so many.")
 
@@ -199,7 +185,7 @@ def _print_said(history: History) -> None:
         rows = [[s.origin_payment, s.origin, s.transfer, word(s.state), s.payment] for s in history.sent_again]
         _part(["payment", "of", "sent again in", "now", "as payment"], rows, ["payment", "as payment"])
     if history.statements:
-        _part(STATEMENT_COLUMNS, [_statement_row(s) for s in history.statements], STATEMENT_NUMBERS)
+        _part(STATEMENT_COLUMNS, [statement_row(s) for s in history.statements], STATEMENT_NUMBERS)
 
 
 def status_in_words(status: str | None, said: str | None = None) -> str:
@@ -225,28 +211,3 @@ def _print_advice(case: Case) -> None:
     known = against(case) if case.transfer.state is State.UNCERTAIN else []
     for line in [*known, *next_steps(case)]:
         out.print(sentence(line))
-
-
-@click.command()
-@click.option("--account", help="Only this account.")
-@click.option("--bank", help="Only this bank.")
-@limit
-@as_json
-@click.pass_context
-def statements(ctx: click.Context, account: str | None, bank: str | None, limit: int, as_json: bool) -> None:
-    """List statements, newest first: balances, entries, how many of our payments they book."""
-    gateway = open_gateway(ctx)
-    rows = gateway.ledger.views.statements(account=account, bank=bank, limit=limit)
-    known(gateway, bank, rows)
-    listing(rows, STATEMENT_COLUMNS, _statement_row, as_json=as_json, empty="No statements.", right=STATEMENT_NUMBERS)
-
-
-def _statement_row(row: StatementRow) -> list[Any]:
-    words = {True: text("yes", "green"), False: text("NO", "red"), None: text("cannot be said", "dim")}
-    adds_up = (
-        words[row.reconciles] if row.last_page is not False else text(f"page {row.page or 1}, not the last", "dim")
-    )
-    return [
-        row.account, KINDS.get(row.kind, row.kind), row.statement_id, row.sequence_number, row.closing_date,
-        money(row.opening, row.currency), money(row.closing, row.currency), row.entries, row.matched, adds_up,
-    ]  # fmt: skip

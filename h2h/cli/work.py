@@ -125,6 +125,7 @@ def pull(ctx: click.Context, bank: str | None, as_json: bool) -> int:
                 except ChannelError as error:
                     failed = True
                     click.echo(f"{one.name} {folder.remote}: {error}", err=True)
+        gateway.note_overdue(banks)
     if as_json:
         emit(seen)
     elif not seen and not failed:

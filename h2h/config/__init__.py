@@ -5,6 +5,7 @@ that get in each other's way, are asked in readiness.py, so that `status` still 
 paths are relative to the file they stand in. Secrets are references, never values.
 """
 
+from h2h.config.accounts import BankAccount
 from h2h.config.bank import Bank, Retry
 from h2h.config.channel import ChannelSettings, FolderSettings, SftpSettings
 from h2h.config.files import (
@@ -23,6 +24,7 @@ from h2h.config.folders import Inbound, Outbound
 __all__ = [
     "STAND_INS",
     "Bank",
+    "BankAccount",
     "ChannelSettings",
     "DuplicateSettings",
     "FolderSettings",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Annotated
@@ -9,13 +10,15 @@ from zoneinfo import ZoneInfo
 
 from pydantic import Field
 
+from h2h.config.accounts import BankAccount
 from h2h.config.channel import ChannelSettings
 from h2h.config.folders import Inbound, Outbound
 from h2h.config.section import Contradiction, Section
 from h2h.config.values import Calendar, Duration, SchemaFolder, StatusCode, Zone
+from h2h.identity import account_key
 from h2h.model import Severity, Way
 from h2h.rules import Terms
-from h2h.schedule import Window
+from h2h.schedule import Due, Window
 from h2h.verdicts import KNOWN
 
 ADDRESSES = {"off": None, "warn": Severity.WARNING, "refuse": Severity.ERROR}
@@ -37,6 +40,7 @@ class Bank(Section):
     statuses: dict[str, StatusCode] = Field(default={})
     outbound: list[Outbound] = Field(default=[])
     inbound: list[Inbound] = Field(default=[])
+    accounts: list[BankAccount] = Field(default=[])
 
     def contradictions(self) -> Iterator[Contradiction]:
         for word in self.statuses:
@@ -50,6 +54,25 @@ class Bank(Section):
             if self.channel.way is not Way.RENAME and folder.staging:
                 text = 'staging goes with publish = "rename": here nothing is moved from one folder to the other'
                 yield Contradiction(text=text, keys=(("outbound", number, "staging"), ("channel", "publish")))
+
+        yield from self._accounts()
+
+    def _accounts(self) -> Iterator[Contradiction]:
+        for number, account in enumerate(self.accounts):
+            if account.statements == "daily" and self.calendar != "EVERYDAY" and not account.days & set(range(5)):
+                text = f"these are only days that the calendar {self.calendar} closes"
+                yield Contradiction(text=text, keys=(("accounts", number, "days"), ("calendar",)))
+        for (first, one), (second, other) in itertools.combinations(enumerate(self.accounts), 2):
+            same = account_key(one.account) == account_key(other.account)
+            if same and (one.currency == other.currency or None in (one.currency, other.currency)):
+                text = "is there already; an account stands here once, or once for each of its currencies"
+                yield Contradiction(text=text, keys=(("accounts", second, "account"), ("accounts", first, "account")))
+
+    def due(self, account: BankAccount) -> Due | None:
+        """When its statements are due; None where none is expected of a day."""
+        if account.statements != "daily":
+            return None
+        return Due(timezone=self.timezone, calendar=self.calendar, days=account.days, clock=account.due)
 
     def window(self, folder: Outbound) -> Window:
         return Window(

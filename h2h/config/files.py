@@ -86,6 +86,7 @@ STAND_INS: Mapping[tuple[str, str], object] = {  # for what has to be there and 
     ("outbound", "remote"): "/",
     ("inbound", "messages"): ["camt.053.001.08"],
     ("inbound", "remote"): "/",
+    ("accounts", "account"): "0",
 }
 
 

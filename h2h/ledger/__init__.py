@@ -5,7 +5,7 @@ messages   inbound files: kept, applied, discarded, handed over             slot
 views      what people and programs read                                     journal   the chained events
 exports    rows for other programs
 troubles   what does not work in a bank's folder
-gaps       what is missing among the statements of an account
+gaps       what is missing among the statements of an account; expectations: what the calendar asks for
 people     decisions: hold, release, sent by hand, …; `rehearsal`: the same, and nothing stays
 repairs    new files of payments that the bank refused in another one; lineage
 cases      what is known of one transfer, for whoever has to decide about it
@@ -21,6 +21,7 @@ from pathlib import Path
 from h2h.ledger.cases import Cases
 from h2h.ledger.contacts import Contacts, Slots
 from h2h.ledger.database import Database
+from h2h.ledger.expected import Expectations
 from h2h.ledger.exports import Exports
 from h2h.ledger.gaps import Gaps
 from h2h.ledger.journal import Journal
@@ -53,6 +54,7 @@ class Ledger:
         self.slots = Slots(self._database)
         self.troubles = Troubles(self._database)
         self.gaps = Gaps(self._database)
+        self.expectations = Expectations(self._database)
         self.views = Views(self._database)
         self.exports = Exports(self._database)
         self.journal = Journal(self._database)

@@ -16,30 +16,36 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, func, insert, select, update
 
+from h2h import cash
 from h2h.completeness import Gap, Kind, gaps
+from h2h.identity import account_key
 from h2h.ledger import tables as t
 from h2h.ledger.database import Database
 from h2h.ledger.journal import record
 from h2h.model import Balance, Entry, Finding, InboundId, Record, Severity, Statement, StatementFile
-from h2h.pages import MONTH, Page, booked_of, chain_of, currency_of, page_of
+from h2h.pages import MONTH, Page, booked_of, chain_of, covers, currency_of, page_of
 
 GATEWAY = "gateway"
-STATEMENT = "camt.053"  # reports and notifications of the day need not follow each other
 MOST_AROUND = 20_000  # statements that are looked at, the newest of them; nothing is decided beyond
 MOST = 1_000  # gaps in a list
+CHUNK = 400  # keys asked for in one query
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GapRow:
-    """One gap. `shown_by` and `healed_by` are messages; a gap that the calendar showed has no first one."""
+    """One gap. `shown_by` and `healed_by` are messages; a gap that the calendar showed has no first one.
 
-    id: int
+    `before` is the row of the statement before which it lies. `id` is empty where the gap is no row yet.
+    """
+
+    id: int | None
     bank: str
     account: str
     currency: str | None
     kind: str
     first: int | None
     last: int | None
+    before: int | None
     from_day: str
     to_day: str
     text: str
@@ -65,13 +71,30 @@ class Gaps:
         if bank:
             query = query.where(c.bank == bank)
         if account:
-            query = query.where(c.account == account)
+            query = query.where(c.account == account_key(account))
         with self._database.reading() as connection:
             return [_gap_row(row) for row in connection.execute(query)]
+
+    def before(self, statements: Sequence[int]) -> list[GapRow]:
+        """The open gaps that lie before these statements, or in them."""
+        c = t.gap.c
+        found: list[GapRow] = []
+        with self._database.reading() as connection:
+            for start in range(0, len(statements), CHUNK):
+                query = select(t.gap).where(c.before.in_(statements[start : start + CHUNK]), c.healed_at.is_(None))
+                found += [_gap_row(row) for row in connection.execute(query.order_by(c.id).limit(MOST))]
+        return found
 
 
 def _gap_row(row: Row[Any]) -> GapRow:
     return GapRow(**{name: getattr(row, name) for name in GapRow.__slots__})
+
+
+def row_of(gap: Gap, *, bank: str, account: str, since: datetime) -> GapRow:
+    """A gap that is no row yet, as if it were one."""
+    known = {name: value for name, value in values_of(gap).items() if name in GapRow.__slots__}
+    none: dict[str, Any] = dict.fromkeys(("id", "shown_by", "healed_at", "healed_by"))
+    return GapRow(bank=bank, account=account, since=since, **known, **none)
 
 
 # What a new statement shows and closes.
@@ -89,8 +112,22 @@ def look(
     for account, group in groupby(rows, key=lambda row: row.chain):
         here = list(group)
         where = _Where(connection=connection, message_id=message_id, bank=bank, account=account, now=now)
-        findings += _findings(_compare(where, [page_in(row) for row in here]), here)
+        pages = [page_in(row) for row in here]
+        findings += _findings(_compare(where, pages), here)
+        _heal_days(where, pages)
     return findings
+
+
+def _heal_days(where: _Where, came: Sequence[Page]) -> None:
+    """What the calendar expected (`expected.py`) and these statements cover."""
+    c = t.gap.c
+    first, last = min(min(p.first_day or p.day, p.day) for p in came), max(p.day for p in came)
+    days = (c.kind == Kind.DAY) & c.healed_at.is_(None) & c.to_day.between(first.isoformat(), last.isoformat())
+    mine = (c.bank == where.bank) & (c.account == where.account)
+    for row in where.connection.execute(select(t.gap).where(mine, days).order_by(c.id).limit(MOST)).all():
+        mine_too = (page for page in came if row.currency in (None, page.currency))
+        if any(covers(page, date.fromisoformat(row.to_day)) for page in mine_too):
+            where.heal(row)
 
 
 def _place_all(connection: Connection, message_id: InboundId, records: Sequence[Record], now: datetime) -> None:
@@ -103,7 +140,7 @@ def _place_all(connection: Connection, message_id: InboundId, records: Sequence[
     c = t.statement.c
     for item in records:
         head = item if isinstance(item, StatementFile) else head
-        if isinstance(item, Statement) and head is not None and head.message.startswith(STATEMENT):
+        if isinstance(item, Statement) and head is not None:
             here = (c.message_id == message_id) & (c.position == item.position)
             values = _placed(item, entries.get(item.position, []), head, now)
             connection.execute(update(t.statement).where(here).values(**values))
@@ -111,12 +148,17 @@ def _place_all(connection: Connection, message_id: InboundId, records: Sequence[
 
 def _placed(statement: Statement, entries: Sequence[Entry], head: StatementFile, now: datetime) -> dict[str, Any]:
     return {
-        "chain": chain_of(statement),
+        "chain": chain_of(statement) if _is_of_a_day(statement, head) else None,
         "day": page_of(statement, row=0, came=now.date(), booked=None, of_message=False).day.isoformat(),
         "currency": currency_of(statement),
         "booked": booked_of(statement, entries),
         "page_of_message": head.page_number is not None and statement.page_number in (None, head.page_number),
     }
+
+
+def _is_of_a_day(statement: Statement, head: StatementFile) -> bool:
+    """Reports and notifications of the day need not follow each other."""
+    return {cash.kind_of(statement.message), cash.kind_of(head.message)} == {cash.Kind.STATEMENT}
 
 
 def _findings(opened: Sequence[Gap], came: Sequence[Row[Any]]) -> Iterator[Finding]:
@@ -255,17 +297,17 @@ class _Where:
 
     def open(self, gap: Gap, since: datetime) -> None:
         where = {"bank": self.bank, "account": self.account, "since": since, "shown_by": self.message_id}
-        self.connection.execute(insert(t.gap).values(**where, **_values(gap)))
+        self.connection.execute(insert(t.gap).values(**where, **values_of(gap)))
         self._tell("gap", gap)
 
     def narrow(self, row: Row[Any], gap: Gap) -> None:
-        self.connection.execute(update(t.gap).where(t.gap.c.id == row.id).values(**_values(gap)))
+        self.connection.execute(update(t.gap).where(t.gap.c.id == row.id).values(**values_of(gap)))
         self._tell("gap narrowed", gap)
 
     def renew(self, row: Row[Any], gap: Gap) -> None:
         """The same gap, perhaps with another day or in other words: no news."""
-        if _values(gap) != {name: getattr(row, name) for name in _values(gap)}:
-            self.connection.execute(update(t.gap).where(t.gap.c.id == row.id).values(**_values(gap)))
+        if values_of(gap) != {name: getattr(row, name) for name in values_of(gap)}:
+            self.connection.execute(update(t.gap).where(t.gap.c.id == row.id).values(**values_of(gap)))
 
     def heal(self, row: Row[Any]) -> None:
         values = {"healed_at": self.now, "healed_by": self.message_id}
@@ -277,7 +319,7 @@ class _Where:
         record(self.connection, at=self.now, subject=self.message_id, kind=kind, actor=GATEWAY, data=data)
 
 
-def _values(gap: Gap) -> dict[str, Any]:
+def values_of(gap: Gap) -> dict[str, Any]:
     return {
         "place": _place(gap), "currency": gap.currency, "kind": gap.kind, "first": gap.first, "last": gap.last,
         "after": gap.after, "before": gap.before, "from_day": gap.from_day.isoformat(),

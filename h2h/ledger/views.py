@@ -16,6 +16,7 @@ from sqlalchemy import Connection, Row, Select, func, or_, select
 
 from h2h.cash import Kind
 from h2h.errors import UsageError
+from h2h.identity import account_key
 from h2h.ledger import tables as t
 from h2h.ledger.database import Database
 from h2h.ledger.findings import load_findings
@@ -31,6 +32,7 @@ from h2h.verdicts import Verdict
 SHORTEST = 4  # characters of an id's end by which a file is found
 CANDIDATES = 8  # files that are named where several fit
 WAITING_FOR_SOMEBODY = (State.DUPLICATE, State.HELD, State.UNCERTAIN, State.FAILED)
+OF_GAPS = ("STATEMENT_GAP", "STATEMENT_OPENING", "STATEMENT_PAGE")  # findings
 NEWS = timedelta(days=3)  # how long something that cannot be mended any more stays on the board
 
 
@@ -85,6 +87,9 @@ class History:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatementRow:
+    """One statement, or a page of one. `followed`: it is held against the others of its account."""
+
+    id: int
     message: str
     bank: str
     kind: str  # 052 report, 053 statement, 054 notification
@@ -100,6 +105,7 @@ class StatementRow:
     reconciles: bool | None
     page: str | None
     last_page: bool | None
+    followed: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -223,9 +229,9 @@ class Views:
         self, *, account: str | None = None, bank: str | None = None, limit: int = LIMIT
     ) -> list[StatementRow]:
         c = t.statement.c
-        query = select(t.statement).order_by(c.closing_date.desc(), c.id.desc()).limit(limit)
+        query = select(t.statement).order_by(c.day.desc(), c.id.desc()).limit(limit)
         if account:
-            query = query.where(c.account == account)
+            query = query.where(or_(c.account == account, c.chain == account_key(account)))
         if bank:
             query = query.where(c.bank == bank)
         with self._database.reading() as connection:
@@ -283,8 +289,13 @@ def _troubled_transfers(now: datetime) -> Select[Any]:
 
 
 def _troubled_messages(now: datetime) -> Select[Any]:
+    """What could not be read, and what was found in the others, unless it was a gap and all of that has come."""
     c = t.message.c
-    troubled = (c.state == MessageState.UNREADABLE) | ((c.state == MessageState.APPLIED) & c.reason.is_not(None))
+    gaps = select(t.gap.c.id).where(t.gap.c.shown_by == c.id)
+    healed = gaps.exists() & ~gaps.where(t.gap.c.healed_at.is_(None)).exists()
+    gap = or_(*(c.reason.startswith(f"{code}:") for code in OF_GAPS))
+    remarkable = (c.state == MessageState.APPLIED) & c.reason.is_not(None) & ~(gap & healed)
+    troubled = (c.state == MessageState.UNREADABLE) | remarkable
     return select(t.message).where(troubled, c.fetched_at > now - NEWS).order_by(c.fetched_at.desc()).limit(LIMIT)
 
 
@@ -322,10 +333,10 @@ def _of(table: Any, transfer_id: str, order: Any) -> Select[Any]:
 
 def _statement_row(r: Row[Any]) -> StatementRow:
     return StatementRow(
-        message=r.message_id, bank=r.bank, kind=r.kind, account=r.account, statement_id=r.statement_id,
+        id=r.id, message=r.message_id, bank=r.bank, kind=r.kind, account=r.account, statement_id=r.statement_id,
         sequence_number=r.electronic_sequence_number or r.legal_sequence_number, currency=r.currency,
         opening=r.opening, closing=r.closing, closing_date=r.closing_date, entries=r.entries, matched=r.matched,
-        reconciles=r.reconciles, page=r.page_number, last_page=r.last_page,
+        reconciles=r.reconciles, page=r.page_number, last_page=r.last_page, followed=r.chain is not None,
     )  # fmt: skip
 
 

@@ -55,6 +55,12 @@ every = "10m"
 """
 
 
+EVERY = 'every = "10m"'
+ACCOUNT = f"""{EVERY}
+[[bank.accounts]]
+account = "DE89370400440532013000\""""
+
+
 def write(folder: Path, main: str = MAIN, **banks: str) -> Path:
     (folder / "banks").mkdir(exist_ok=True)
     for name, text in banks.items():
@@ -215,6 +221,16 @@ MISTAKES = [
      "bank.inbound[1].move_to", "remote"),
     ('every = "10m"', 'every = "10m"\n[bank.statuses]\n"00" = "DONE"', 27, "bank.statuses.00", "write one of ACCC"),
     ('every = "10m"', 'every = "10m"\n[bank.statuses]\nACTC = "ACSP"', 27, "bank.statuses.ACTC", "is a status of ISO"),
+    (EVERY, f'{EVERY}\n[[bank.accounts]]\nstatements = "daily"', 26, "bank.accounts[1].account", "is missing"),
+    (EVERY, f'{ACCOUNT}\nstatements = "weekly"', 28, "bank.accounts[1].statements", "'daily'"),
+    (EVERY, f'{ACCOUNT}\ncurrency = "Euro"', 28, "bank.accounts[1].currency", "right form"),
+    (EVERY, f'{ACCOUNT}\ndue = "09:00"', 28, "bank.accounts[1].due", 'statements = "daily"'),
+    (EVERY, f'{ACCOUNT}\nstatements = "daily"\ndays = "sat-sun"', 29, "bank.accounts[1].days", "TARGET closes"),
+    (
+        EVERY, f'{ACCOUNT}\ncurrency = "EUR"\n[[bank.accounts]]\naccount = "de8937 0400440532013000"', 30,
+        "bank.accounts[2].account", "once for each of its currencies",
+    ),
+    (EVERY, ACCOUNT.replace("3000", "3001"), 27, "bank.accounts[1].account", "check digits"),
     ("[[bank.inbound]]", "[bank.inbound]", 22, "bank.inbound", "two brackets, [[bank.inbound]]"),
     ("[bank.channel]", "[[bank.channel]]", 6, "bank.channel", "must be a table"),
 ]  # fmt: skip
@@ -345,7 +361,8 @@ def test_what_follows_from_a_mistake_alone_is_not_told_as_another(
 def test_whatever_has_to_be_there_has_a_stand_in_that_is_good(tmp_path: Path) -> None:
     """Else one wrong value of it would hide all that is only seen when the whole bank can be read."""
     blocks = {"gateway": config.GatewaySettings, "bank": config.Bank, "outbound": config.Outbound,
-              "inbound": config.Inbound, "ledger": config.LedgerSettings, "retry": config.Retry}  # fmt: skip
+              "inbound": config.Inbound, "ledger": config.LedgerSettings, "retry": config.Retry,
+              "accounts": config.BankAccount}  # fmt: skip
     needed = {
         (block, name) for block, kind in blocks.items() for name, f in kind.model_fields.items() if f.is_required()
     }
@@ -356,7 +373,7 @@ def test_whatever_has_to_be_there_has_a_stand_in_that_is_good(tmp_path: Path) ->
     for (block, name), value in STAND_INS.items():
         kind = FolderSettings if (block, name) == ("channel", "path") else kinds[block]
         with pytest.raises(ValueError) as caught:  # noqa: PT011 the rest is missing; only this one value is looked at
-            kind.model_validate({name: value})
+            kind.model_validate({name: value, "of no section": 0})
         assert name not in [error["loc"][0] for error in caught.value.errors()]  # type: ignore[attr-defined]
 
 

@@ -12,9 +12,11 @@ from hypothesis import strategies as st
 
 from h2h.schedule import (
     SEARCH_DAYS,
+    Due,
     Window,
     backoff,
     closing,
+    days_due,
     instant,
     is_business_day,
     is_calendar,
@@ -263,3 +265,45 @@ def test_a_wait_is_between_half_and_all_of_its_step_and_never_more_than_the_most
 def test_a_wait_doubles_until_the_most() -> None:
     waits = [backoff(n, timedelta(seconds=30), timedelta(minutes=5), lambda: 1.0).total_seconds() for n in range(1, 8)]
     assert waits == [30, 60, 120, 240, 300, 300, 300]
+
+
+# Days whose statements are due: at the time of the next business day.
+
+DUE = Due(timezone="Europe/Berlin", calendar="TARGET", clock=time(9))
+
+
+@pytest.mark.parametrize(
+    ("due", "since", "now", "days"),
+    [
+        # Berlin in winter is an hour before UTC, in summer two. 2026-11-20 is a Friday.
+        (DUE, "2026-11-19", "2026-11-20 07:59", []),
+        (DUE, "2026-11-19", "2026-11-20 08:00", ["2026-11-19"]),
+        (DUE, "2026-11-20", "2026-11-22 12:00", []),  # Friday's is due on Monday
+        (DUE, "2026-11-20", "2026-11-23 08:00", ["2026-11-20"]),
+        (DUE, "2026-11-19", "2026-11-25 07:00", ["2026-11-19", "2026-11-20", "2026-11-23"]),
+        (DUE, "2026-07-01", "2026-07-02 06:59", []),
+        (DUE, "2026-07-01", "2026-07-02 07:00", ["2026-07-01"]),
+        # Over Easter, Good Friday and Easter Monday are closed: Thursday's is due on Tuesday.
+        (DUE, "2026-04-02", "2026-04-06 12:00", []),
+        (DUE, "2026-04-02", "2026-04-07 07:00", ["2026-04-02"]),
+        (replace(DUE, calendar="WEEKDAYS"), "2026-04-02", "2026-04-06 07:00", ["2026-04-02", "2026-04-03"]),
+        # Over Christmas and New Year's day.
+        (DUE, "2026-12-24", "2027-01-04 08:00", ["2026-12-24", "2026-12-28", "2026-12-29", "2026-12-30", "2026-12-31"]),
+        # The night in which the clocks change: 02:30 comes twice in October, and never in March.
+        (replace(DUE, calendar="EVERYDAY", clock=time(2, 30)), "2026-10-24", "2026-10-25 00:29", []),
+        (replace(DUE, calendar="EVERYDAY", clock=time(2, 30)), "2026-10-24", "2026-10-25 00:30", ["2026-10-24"]),
+        (replace(DUE, calendar="EVERYDAY", clock=time(2, 30)), "2026-03-28", "2026-03-29 00:59", []),
+        (replace(DUE, calendar="EVERYDAY", clock=time(2, 30)), "2026-03-28", "2026-03-29 01:00", ["2026-03-28"]),
+        # Only on some days of the week, and due on the next day that is open, whatever day of the week it is.
+        (replace(DUE, days=frozenset({4})), "2026-11-09", "2026-11-23 08:00", ["2026-11-13", "2026-11-20"]),
+        # It is tomorrow in Auckland already.
+        (replace(DUE, timezone="Pacific/Auckland"), "2026-11-18", "2026-11-18 20:00", ["2026-11-18"]),
+    ],
+)
+def test_the_days_whose_statements_are_due(due: Due, since: str, now: str, days: list[str]) -> None:
+    assert [str(day) for day in days_due(due, date.fromisoformat(since), at(now))] == days
+
+
+def test_of_a_long_time_only_the_last_days_are_due() -> None:
+    days = days_due(DUE, date(2020, 1, 1), at("2026-11-20 12:00"))
+    assert (days[0], days[-1]) == (date(2026, 9, 21), date(2026, 11, 19))
