@@ -32,6 +32,7 @@ COMMANDS = {
     "show": "reading",
     "payments": "payments",
     "statements": "reading",
+    "closure": "closure",
     "export": "export",
     "convert": "converting",
     "resend": "deciding",
@@ -48,7 +49,18 @@ COMMANDS = {
 SECTIONS = {
     "Set up": ("init", "check", "sandbox", "demo"),
     "Work": ("run", "send", "pull", "reread"),
-    "Look": ("status", "files", "show", "payments", "statements", "validate", "inspect", "export", "convert"),
+    "Look": (
+        "status",
+        "files",
+        "show",
+        "payments",
+        "statements",
+        "closure",
+        "validate",
+        "inspect",
+        "export",
+        "convert",
+    ),
     "Decide": ("resend", "repair", "release", "hold", "cancel", "resolve", "sent-by-hand", "confirm"),
     "Prove": ("journal", "drill"),
 }

@@ -14,6 +14,7 @@ from h2h.schedule import (
     SEARCH_DAYS,
     Window,
     backoff,
+    business_day_after,
     closing,
     instant,
     is_business_day,
@@ -263,3 +264,14 @@ def test_a_wait_is_between_half_and_all_of_its_step_and_never_more_than_the_most
 def test_a_wait_doubles_until_the_most() -> None:
     waits = [backoff(n, timedelta(seconds=30), timedelta(minutes=5), lambda: 1.0).total_seconds() for n in range(1, 8)]
     assert waits == [30, 60, 120, 240, 300, 300, 300]
+
+
+@pytest.mark.parametrize("calendar", ["EVERYDAY", "WEEKDAYS", "TARGET", "DE-BY"])
+@given(day=st.dates(date(2020, 1, 1), date(2035, 12, 31)), number=st.integers(0, 60))
+def test_so_many_business_days_later_is_a_business_day_with_so_many_between(
+    calendar: str, day: date, number: int
+) -> None:
+    found = business_day_after(calendar, day, number)
+    days = [day + timedelta(days=n) for n in range((found - day).days + 1)]
+    assert sum(is_business_day(calendar, each) for each in days) == number + 1
+    assert is_business_day(calendar, found)

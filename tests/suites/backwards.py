@@ -6,6 +6,7 @@ from tests.suites.test_ledger import sql
 
 UNFINISHED = "state NOT IN ('INVALID','DUPLICATE','CANCELLED') AND duplicate_of IS NULL"
 UNDO: dict[str, tuple[str, ...]] = {
+    "0011": ("ALTER TABLE attempt DROP COLUMN exclusive",),
     "0010": (
         "DROP TABLE booking",
         *(f"DROP INDEX ix_{name}" for name in (
