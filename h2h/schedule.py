@@ -136,6 +136,18 @@ def is_business_day(calendar: str, day: date) -> bool:
     return day.weekday() < 5 and day not in _holidays(calendar, day.year)
 
 
+def business_day_after(calendar: str, day: date, number: int) -> date:
+    """So many business days after the first one that is not before `day`."""
+    found, left = day, number
+    for _ in range(SEARCH_DAYS * (number + 1)):
+        if is_business_day(calendar, found):
+            if not left:
+                return found
+            left -= 1
+        found += timedelta(days=1)
+    raise AssertionError(f"no business day within {SEARCH_DAYS} days of {found} in {calendar}")
+
+
 @functools.lru_cache(maxsize=64)
 def _holidays(calendar: str, year: int) -> frozenset[date]:
     if calendar == "WEEKDAYS":

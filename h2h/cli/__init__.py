@@ -32,6 +32,7 @@ COMMANDS = {
     "show": "reading",
     "payments": "payments",
     "statements": "statements",
+    "closure": "closure",
     "export": "export",
     "convert": "converting",
     "report": "reporting",
@@ -49,7 +50,19 @@ COMMANDS = {
 SECTIONS = {
     "Set up": ("init", "check", "sandbox", "demo"),
     "Work": ("run", "send", "pull", "reread"),
-    "Look": ("status", "files", "show", "payments", "statements", "validate", "inspect", "export", "convert", "report"),
+    "Look": (
+        "status",
+        "files",
+        "show",
+        "payments",
+        "statements",
+        "closure",
+        "validate",
+        "inspect",
+        "export",
+        "convert",
+        "report",
+    ),
     "Decide": ("resend", "repair", "release", "hold", "cancel", "resolve", "sent-by-hand", "confirm"),
     "Prove": ("journal", "drill"),
 }

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import Field
 
+from h2h.closure import Terms as CashTerms
 from h2h.config.accounts import BankAccount
 from h2h.config.channel import ChannelSettings
 from h2h.config.folders import Inbound, Outbound
@@ -36,6 +37,7 @@ class Bank(Section):
     calendar: Calendar = "WEEKDAYS"
     schemas: SchemaFolder | None = None  # before the messages, which may be of it
     channel: ChannelSettings
+    debit_within: Annotated[int, Field(ge=0, le=60)] = 3
     retry: Retry = Retry()
     statuses: dict[str, StatusCode] = Field(default={})
     outbound: list[Outbound] = Field(default=[])
@@ -103,6 +105,10 @@ class Bank(Section):
             upgrade=folder.upgrade,
             upgrade_uetr=folder.upgrade_uetr,
         )
+
+    @property
+    def cash_terms(self) -> CashTerms:
+        return CashTerms(timezone=self.timezone, calendar=self.calendar, debit_within=self.debit_within)
 
     def outbound_for(self, watch: str) -> Outbound | None:
         return next((o for o in self.outbound if str(o.watch) == watch), None)

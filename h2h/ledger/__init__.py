@@ -10,6 +10,7 @@ gaps       what is missing among the statements of an account; expectations: wha
 people     decisions: hold, release, sent by hand, …; `rehearsal`: the same, and nothing stays
 repairs    new files of payments that the bank refused in another one; lineage
 cases      what is known of one transfer, for whoever has to decide about it
+cash       what is known of the cash leg on some days
 restored   safe mode, after the ledger was put back from an older copy
 """
 
@@ -20,6 +21,7 @@ from functools import partial
 from pathlib import Path
 
 from h2h.ledger.cases import Cases
+from h2h.ledger.cash_views import Cash
 from h2h.ledger.contacts import Contacts, Slots
 from h2h.ledger.database import Database
 from h2h.ledger.expected import Expectations
@@ -62,6 +64,7 @@ class Ledger:
         self.exports = Exports(self._database)
         self.standings = Standings(self._database)
         self.feedback = Feedback(self._database)
+        self.cash = Cash(self._database)
         self.journal = Journal(self._database)
         self.restored = Restored(self._database, self.journal, witness, joining=joining)
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, or_, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, or_, select
 
 from h2h.cash import Role
 from h2h.ledger import tables as t
@@ -31,6 +31,7 @@ class PaymentRow:
     bank: str
     file: str
     state: str
+    received_at: datetime
     sent_at: datetime | None
     position: int
     batch: str | None
@@ -55,18 +56,8 @@ class PaymentRow:
     sent_again: list[SentAgain]  # the steps by which it came here from another file, and went on to others
 
 
-def find_payments(
-    connection: Connection, reference: str | None = None, *, bank: str | None = None, limit: int = LIMIT
-) -> list[PaymentRow]:
-    """Payments, newest file first: those with this EndToEndId, InstrId or UETR, or all."""
-    p = t.payment.c
-    query = payments_query().order_by(t.transfer.c.received_at.desc(), p.position).limit(limit)
-    if reference is not None:
-        same = (p.end_to_end_id == reference, p.instruction_id == reference, p.uetr == reference.lower())
-        query = query.where(or_(*same))
-    if bank is not None:
-        query = query.where(t.transfer.c.bank == bank)
-    return [_payment_row(connection, row) for row in connection.execute(query).all()]
+def payment_rows(connection: Connection, *conditions: ColumnElement[bool]) -> list[PaymentRow]:
+    return [_payment_row(connection, row) for row in connection.execute(payments_query().where(*conditions)).all()]
 
 
 def payments_of(connection: Connection, transfer_id: str) -> list[PaymentRow]:
@@ -82,7 +73,7 @@ def dicts(connection: Connection, query: Select[Any]) -> list[dict[str, Any]]:
 def payments_query() -> Select[Any]:
     """Payments with what their file and their batch say of them."""
     f, b, p = t.transfer.c, t.batch.c, t.payment.c
-    of_file = (f.bank, f.name, f.state, f.sent_at, f.verdict, f.verdict_by)
+    of_file = (f.bank, f.name, f.state, f.received_at, f.sent_at, f.verdict, f.verdict_by)
     return (
         select(t.payment, *of_file, b.payment_information_id, b.debtor_account)
         .join(t.transfer, f.id == p.transfer_id)
@@ -93,7 +84,8 @@ def payments_query() -> Select[Any]:
 def _payment_row(connection: Connection, r: Row[Any]) -> PaymentRow:
     stage, movements = stage_of_row(r), _movements(connection, r)
     return PaymentRow(
-        transfer=r.transfer_id, bank=r.bank, file=r.name, state=r.state, sent_at=r.sent_at, position=r.position,
+        transfer=r.transfer_id, bank=r.bank, file=r.name, state=r.state, received_at=r.received_at, sent_at=r.sent_at,
+        position=r.position,
         batch=r.payment_information_id, instruction_id=r.instruction_id, end_to_end_id=r.end_to_end_id, uetr=r.uetr,
         amount=r.amount, currency=r.currency, creditor_name=r.creditor_name, creditor_account=r.creditor_account,
         creditor_agent=r.creditor_agent, debtor_account=r.debtor_account, execution_date=r.execution_date,

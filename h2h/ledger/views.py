@@ -22,7 +22,8 @@ from h2h.ledger.database import Database
 from h2h.ledger.findings import load_findings
 from h2h.ledger.lineage import SentAgain, sent_again
 from h2h.ledger.messages import MessageState
-from h2h.ledger.payment_views import LIMIT, PaymentRow, dicts, find_payments, payments_of
+from h2h.ledger.payment_views import LIMIT, PaymentRow, dicts, payments_of
+from h2h.ledger.search import Found, Wanted, orphans_naming, search
 from h2h.ledger.troubles import TroubleRow, troubles_now
 from h2h.lifecycle import State
 from h2h.model import Finding
@@ -202,9 +203,17 @@ class Views:
     def payments(
         self, reference: str | None = None, *, bank: str | None = None, limit: int = LIMIT
     ) -> list[PaymentRow]:
-        """Payments, newest file first: those with this EndToEndId, InstrId or UETR, or all."""
+        """Payments, newest file first: those with this reference, or all."""
+        return self.search(Wanted(reference=reference, bank=bank, limit=limit)).payments
+
+    def search(self, wanted: Wanted) -> Found:
         with self._database.reading() as connection:
-            return find_payments(connection, reference, bank=bank, limit=limit)
+            return search(connection, wanted)
+
+    def orphans_naming(self, reference: str) -> list[dict[str, Any]]:
+        """What reports said under a reference of payments that were not at the bank, as far as was known."""
+        with self._database.reading() as connection:
+            return orphans_naming(connection, reference)
 
     def payments_of(self, transfer_id: str) -> list[PaymentRow]:
         """All payments of one transfer, in the order of its file."""

@@ -15,6 +15,7 @@ from h2h.schedule import (
     Due,
     Window,
     backoff,
+    business_day_after,
     closing,
     days_due,
     instant,
@@ -307,3 +308,14 @@ def test_the_days_whose_statements_are_due(due: Due, since: str, now: str, days:
 def test_of_a_long_time_only_the_last_days_are_due() -> None:
     days = days_due(DUE, date(2020, 1, 1), at("2026-11-20 12:00"))
     assert (days[0], days[-1]) == (date(2026, 9, 21), date(2026, 11, 19))
+
+
+@pytest.mark.parametrize("calendar", ["EVERYDAY", "WEEKDAYS", "TARGET", "DE-BY"])
+@given(day=st.dates(date(2020, 1, 1), date(2035, 12, 31)), number=st.integers(0, 60))
+def test_so_many_business_days_later_is_a_business_day_with_so_many_between(
+    calendar: str, day: date, number: int
+) -> None:
+    found = business_day_after(calendar, day, number)
+    days = [day + timedelta(days=n) for n in range((found - day).days + 1)]
+    assert sum(is_business_day(calendar, each) for each in days) == number + 1
+    assert is_business_day(calendar, found)

@@ -78,6 +78,16 @@ class Story:
     def payment(self, number: int) -> dict[str, Any]:
         return dict(only(self.ask("payments", f"M-1-{number}")))
 
+    def closure(self) -> dict[str, list[tuple[str, str]]]:
+        """What is open, each with its payment and amount; the exit status says whether anything is."""
+        done = run(self.erp.config, "closure", "--json", H2H_NOW=self.clock.now().isoformat())
+        found = [json.loads(line) for line in done.stdout.splitlines()]
+        open_ = {
+            s["case"]: [(r["reference"], r["amount"]) for r in s["rows"]] for s in found if s["open"] and s["rows"]
+        }
+        assert (done.returncode, done.stderr) == (1 if open_ else 0, "")
+        return open_
+
     def stages(self) -> list[str]:
         rows = self.ask("export", "payments")
         return [row["stage"] for row in sorted(rows, key=lambda row: row["position"])]
@@ -116,7 +126,7 @@ def test_a_week_of_an_order_of_four_payments(tmp_path: Path, generation: Generat
 
 def nothing_is_heard_yet(week: Story) -> None:
     assert week.stages() == ["SUBMITTED"] * 4
-    assert (week.verdict(), week.statements()) == (Verdict.NONE, [])
+    assert (week.verdict(), week.statements(), week.closure()) == (Verdict.NONE, [], {})
 
 
 FIRST_PAGE, SECOND_PAGE = ("1", "1", "100000.00", None), ("1", "2", None, "99965.47")
@@ -130,6 +140,7 @@ def booked_in_one_sum_and_one_refused(week: Story) -> None:
     assert (booked["booking"]["amount"], booked["booking"]["direction"]) == ("30.03", "DBIT")
     assert [(r["code"], r["text"]) for r in refused["reasons"]] == [("AC04", "The account is closed.")]
     assert refused["booking"] is None
+    assert week.closure() == {}
 
 
 def neither_an_older_word_nor_a_repeated_one_changes_anything(week: Story) -> None:
@@ -145,6 +156,7 @@ def neither_an_older_word_nor_a_repeated_one_changes_anything(week: Story) -> No
 def a_statement_is_missing(week: Story) -> None:
     assert week.stages() == ["BOOKED", "REJECTED", "BOOKED", "BOOKED"]
     assert week.statements() == [FIRST_PAGE, SECOND_PAGE, ("3", "1", "99970.98", "99966.48")]
+    assert week.closure() == {}
 
 
 def it_has_come_and_tells_of_the_return(week: Story) -> None:
@@ -157,6 +169,7 @@ def it_has_come_and_tells_of_the_return(week: Story) -> None:
         ("4", "1", "99966.48", "99961.98"),
     ]
     assert week.stages() == ["BOOKED", "REJECTED", "RETURNED", "BOOKED"]
+    assert week.closure() == {"PAYMENT_RETURNED": [("M-1-3", "10.01")]}
     payment = week.payment(3)
     assert [(m["role"], m["kind"], m["amount"], m["booking_date"]) for m in payment["movements"]] == [
         ("debit", "053", "10.01", "2026-11-16"),
@@ -177,6 +190,21 @@ def test_a_sum_without_its_payments_books_those_of_the_batch_that_were_not_refus
         week.order(payments("M-1", 4))
         assert week.end_of_day() == ["camt053"]
         assert week.stages() == ["BOOKED", "REJECTED", "BOOKED", "BOOKED"]
+
+
+def test_what_was_accepted_and_is_never_debited_is_open_after_three_business_days(tmp_path: Path) -> None:
+    """To be executed on Wednesday the 18th: in time until the end of Monday the 23rd."""
+    held = {"credits_per_day": 0, "hold_statements": tuple(range(1, 9)), "hold_days": 9}
+    with story(tmp_path, Scenario(**held)) as week:  # type: ignore[arg-type]
+        week.order(payments("M-1", 4))
+        for _ in range(7):
+            week.end_of_day()
+        assert (week.clock.now().day, week.closure()) == (23, {})
+        week.end_of_day()
+        assert week.closure() == {"NOT_DEBITED": [(f"M-1-{n}", "10.01") for n in (1, 2, 3, 4)]}
+        for _ in range(3):
+            week.end_of_day()
+        assert (week.stages(), week.closure()) == (["BOOKED"] * 4, {})
 
 
 @pytest.mark.parametrize("generation", Generation)

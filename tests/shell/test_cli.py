@@ -185,6 +185,55 @@ def test_a_payment_is_followed_from_the_file_to_the_statement(made: Office) -> N
     made.run("payments", "no such reference", status=1)
 
 
+def test_payments_are_found_by_whatever_is_known_of_them(made: Office) -> None:
+    """Many are a table, a few are told one by one."""
+    of_file = made.json("payments", "--stage", "booked", "--from", "2026-01-01", "--account", "DE89370400440532013000")
+    assert {row["stage"] for row in of_file} == {"BOOKED"}
+    everything = made.run("payments", "--bank", "box").stdout
+    assert everything.splitlines()[0].split() == [
+        "payment",
+        "amount",
+        "to",
+        "execution",
+        "stage",
+        "bank",
+        "file",
+        "batch",
+    ]
+    [paid] = made.json("payments", "ZA-2026-004705")
+    exact = made.json("payments", "--amount", paid["amount"], "--name", paid["creditor_name"][1:6].upper())
+    assert paid["end_to_end_id"] in {row["end_to_end_id"] for row in exact}
+    assert made.json("payments", "--amount", f"..{paid['amount']}", "--limit", "1") != []
+    told = made.run("payments", "ZA-2026-004705").stdout
+    order = [told.index(f"\n  {word}") for word in ("file", "dropped", "sent", "answer", "booked")]
+    assert order == sorted(order)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--amount", "ten"], "is no amount"),
+        (["--amount", "NaN"], "is no amount"),
+        (["--stage", "PAID"], "there is no stage"),
+        (["--from", "soon"], "does not match the format"),
+        (["--bank", "nobody"], "There is no bank"),
+    ],
+)
+def test_what_payments_cannot_be_asked_for_is_said(made: Office, arguments: list[str], words: str) -> None:
+    assert words in made.run("payments", *arguments, status=2).stderr
+
+
+def test_closure_lists_what_is_open_and_says_so_by_its_status(made: Office) -> None:
+    sections = made.json("closure", "--from", "2026-01-01", "--to", "2026-12-31", status=1)
+    assert [s["case"] for s in sections][-1] == "DEBIT_BY_THE_BANK"
+    assert {s["case"] for s in sections if s["open"] and s["rows"]}
+    shown = made.run("closure", "--from", "2026-01-01", "--to", "2026-12-31", status=1).stdout
+    assert all(s["means"] in shown for s in sections)
+    assert "closed" in made.run("closure", "--from", "2020-01-01", "--to", "2020-01-31").stdout
+    assert "after the last one" in made.run("closure", "--from", "2026-02-01", "--to", "2026-01-01", status=2).stderr
+    assert "There is no bank" in made.run("closure", "--bank", "nobody", status=2).stderr
+
+
 def test_statements_say_whether_they_add_up(made: Office) -> None:
     statement = made.json("statements")[0]
     assert (statement["reconciles"], statement["matched"]) == (True, 7)
