@@ -20,7 +20,6 @@ from h2h.messages.catalog import Catalog
 from h2h.messages.orders import Selection, Upgrade
 from h2h.messages.refusal import Refusal
 from h2h.model import Finding, Record
-from h2h.text import shown
 
 log = logging.getLogger(__name__)
 
@@ -83,19 +82,19 @@ class ConfinedReader:
         start = source.tell()
         size = source.seek(0, io.SEEK_END) - start
         source.seek(start)
-        refusals: list[Refusal] = []
+        refusal: Refusal | None = None
         job = Job(size=size, strict=strict, expected=expected, supplementary=supplementary)
         try:
             for item in self._said(job, source, start):
                 if isinstance(item, Refusal):
-                    refusals.append(item)
+                    refusal = item
                 else:
                     yield item
         except Death as death:
             self._log(death)
             yield finding_of(death, self._limits)
             return
-        for refusal in refusals:
+        if refusal:
             yield from self._why(refusal, source, start, size)
 
     def _rewritten(self, source: BinaryIO, job: Callable[..., Job]) -> Iterator[bytes | Finding]:
@@ -121,8 +120,7 @@ class ConfinedReader:
         except Death as death:
             self._log(death)
             cut = "what is told of it is not all" if told else "it could not be told where and why"
-            what = f"The schema refuses {shown(refusal.name) if refusal.name else 'the file'}"
-            text = f"{what} ({refusal.words}), and {cut}: {cause_of(death, self._limits)}."
+            text = f"The schema refuses the file ({refusal.words}), and {cut}: {cause_of(death, self._limits)}."
             yield Finding(code="XSD_INVALID", severity=refusal.severity, text=text)
 
     def _said(self, job: Job, source: BinaryIO, start: int) -> Iterator[Any]:

@@ -15,7 +15,7 @@ from h2h import rules
 from h2h.confined import deaths
 from h2h.formats import books
 from h2h.ledger import database, findings
-from h2h.messages import codes, packing
+from h2h.messages import codes
 
 ROOT = Path(__file__).parents[2]
 MODULES = sorted((ROOT / "h2h").rglob("*.py"))
@@ -23,7 +23,7 @@ FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 MOST_LINES_OF_A_MODULE = 450
 MOST_LINES_OF_A_FUNCTION = 70
 USUAL_LINES_OF_A_FUNCTION = 30
-CODES = {**rules.CODES, **codes.CODES, **packing.CODES, **findings.CODES, **deaths.CODES, **books.CODES}
+CODES = {**rules.CODES, **codes.CODES, **findings.CODES, **deaths.CODES, **books.CODES}
 
 
 def name_of(path: Path) -> str:
