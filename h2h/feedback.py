@@ -23,7 +23,6 @@ from h2h.clock import Clock
 from h2h.config import Bank, Outbound
 from h2h.errors import FolderError
 from h2h.folders import atomic_writer
-from h2h.formats.pain002 import write_pain_002
 from h2h.formats.status import headed, parts, write_json
 from h2h.ledger import Ledger
 from h2h.ledger.feedback import Version
@@ -122,6 +121,8 @@ def write_version(folder: Outbound, standing: Standing, body: IO[bytes], version
             body.seek(0)
             shutil.copyfileobj(body, file)
         return name
+    from h2h.formats.pain002 import write_pain_002  # here, as it takes a while and few folders ask for it
+
     name += ".pain.002.xml"
     message_id = f"{standing.file.transfer}-{version.number}"
     with atomic_writer(folder.status / name) as file:

@@ -300,7 +300,7 @@ def test_another_file_under_the_final_name_is_never_overwritten(tmp_path: Path) 
 def test_a_ledger_that_fails_at_the_point_of_no_return_stops_the_file_and_it_goes_later_by_itself(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(*_: object) -> Transfer:
+    def full(*_: object, **__: object) -> Transfer:
         raise StoreError("disk full")
 
     clock = MovableClock()
@@ -449,6 +449,7 @@ GOOD = {"a.xml": answer("MSG-1", "ACTC", paper_id="A"), "c.xml": answer("MSG-1",
 
 def test_an_unreadable_file_between_two_good_ones_is_kept_shown_and_left_at_the_bank(tmp_path: Path) -> None:
     with world(tmp_path, SILENT) as (erp, bank):
+        erp.inbound["unreadable"] = '"deliver"'
         erp.write_settings()
         erp.drop_file(FILE)
         for name, content in {**GOOD, "b.xml": b"<Document>not what you think"}.items():

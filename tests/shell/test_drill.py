@@ -48,7 +48,7 @@ def test_wrong_use_is_told(arguments: tuple[str, ...], said: str) -> None:
 # A drill that cannot find a fault shows nothing: these gateways and banks are wrong, and it has to say so.
 
 
-def careless(self: Publisher, session: object, transfer: object) -> object:
+def careless(self: Publisher, session: object, transfer: object, *_: object, **__: object) -> object:
     """Calls a file sent before it asks for anything."""
     return self._ledger.transfers.sent(transfer, {"answer": "surely"}, self._clock.now())  # type: ignore[arg-type]
 
