@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
@@ -371,7 +371,8 @@ class Gateway:
     def _open_channel(self, bank: Bank) -> Channel:
         from h2h.channels.kinds import connect
 
-        return connect(bank.channel, now=self.clock.now)
+        used = partial(self.ledger.transfers.made_in, bank.channel.route.server)
+        return connect(bank.channel, now=self.clock.now, used=used)
 
     def close(self) -> None:
         if "desks" in self.__dict__:

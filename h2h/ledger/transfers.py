@@ -29,7 +29,7 @@ from h2h.ledger.rows import received_of as received_of
 from h2h.ledger.rows import transfer_of
 from h2h.ledger.safety import in_safe_mode
 from h2h.lifecycle import Actor, Route, State, Trigger
-from h2h.model import AsSent, Judgement, TransferId
+from h2h.model import AsSent, Judgement, TransferId, Way
 
 DUE_LIMIT = 100
 AT_WORK = (State.STAGING, State.PUBLISHING)
@@ -104,6 +104,16 @@ class Transfers:
     def last_attempt(self, transfer: Transfer) -> Attempt:
         with self._database.reading() as connection:
             return last(connection, transfer)
+
+    def made_in(self, server: str, folder: str) -> bool:
+        """Whether a file was made in this folder of the server, not in one below it."""
+        c = t.attempt.c
+        path, length = c.temporary, len(folder) + 1
+        here = and_(func.substr(path, 1, length) == f"{folder}/", ~func.substr(path, length + 1).contains("/"))
+        made = or_(c.made.is_(True), and_(c.way == Way.DIRECT, c.outcome == "DELIVERED"))
+        query = select(c.number).where(c.server == server, made, here).limit(1)
+        with self._database.reading() as connection:
+            return connection.execute(query).first() is not None
 
     def taken_from(self, watch: str) -> bool:
         """Whether any transfer came from this folder."""

@@ -41,7 +41,7 @@ def erp(tmp_path: Path) -> World:
 
 
 def taken(erp: World) -> list[str]:
-    return sorted(path.name for path in (erp.folder / "bank" / "in").iterdir())
+    return sorted(path.name for path in (erp.folder / "bank" / "in").iterdir() if path.is_file())
 
 
 def pull(gateway: Gateway) -> None:

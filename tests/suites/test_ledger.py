@@ -279,6 +279,31 @@ def test_an_attempt_remembers_whether_it_made_its_temporary_file(book: Book) -> 
         book.transfers.made(replace(staging, fence=staging.fence + 1))
 
 
+def test_the_ledger_knows_in_which_folders_of_a_server_files_were_made(book: Book) -> None:
+    book.transfers.made(book.staging("T1", "MSG-1"))
+    asked = [("", False), ("/in", True), ("/IN", False), ("/i%", False), ("/in/tmp", False)]
+    assert [book.transfers.made_in(ROUTE.server, folder) for folder, _ in asked] == [made for _, made in asked]
+    assert not book.transfers.made_in("sftp://corp@other:22", "/in")
+
+
+def test_a_folder_in_which_nothing_could_be_made_is_not_one_that_was_used(book: Book) -> None:
+    book.staging("T1", "MSG-1")
+    assert not book.transfers.made_in(ROUTE.server, "/in")
+
+
+def test_a_file_that_went_straight_to_its_name_counts_when_it_was_delivered(book: Book) -> None:
+    def straight(row: Transfer, number: int, taken: object) -> tuple[str, str]:
+        return "/in/f.xml", "/in/f.xml"
+
+    direct = replace(ROUTE, way=Way.DIRECT)
+    leased = book.transfers.lease(book.ready("T1", "MSG-1"), "node/1", straight, direct, NOW, LEASE)
+    assert leased
+    publishing = book.transfers.publishing(leased, NOW)
+    assert not book.transfers.made_in(ROUTE.server, "/in")
+    book.transfers.sent(publishing, {"answer": "OK"}, NOW)
+    assert book.transfers.made_in(ROUTE.server, "/in")
+
+
 def test_only_one_attempt_is_in_flight(book: Book, url: str) -> None:
     book.staging("T1", "MSG-1")
     insert = (
