@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, and_, false, func, or_, select, update
+from sqlalchemy import Connection, and_, case, false, func, or_, select, update
 
 from h2h.errors import Stale
 from h2h.ledger import tables as t
@@ -56,9 +56,9 @@ class Transfers:
             return [transfer_of(row) for row in connection.execute(query)]
 
     def due(self, bank: str, now: datetime) -> list[Transfer]:
-        """What wants to be looked at now: READY at its time, and STAGING or PUBLISHING that nobody owns.
+        """What wants to be looked at now: READY at its time, and before it STAGING or PUBLISHING that nobody owns.
 
-        In safe mode nothing that is READY.
+        However many are READY, what is under way is among them. In safe mode nothing that is READY.
         """
         c = t.transfer.c
         with self._database.reading() as connection:
@@ -67,7 +67,7 @@ class Transfers:
                 select(t.transfer)
                 .where(c.bank == bank, c.due_at <= now)
                 .where(or_(new, and_(c.state.in_(AT_WORK), _unowned(now))))
-                .order_by(c.due_at, c.received_at)
+                .order_by(case((c.state == State.READY, 1), else_=0), c.due_at, c.received_at)
                 .limit(DUE_LIMIT)
             )
             return [transfer_of(row) for row in connection.execute(query)]

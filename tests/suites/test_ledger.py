@@ -16,7 +16,7 @@ from sqlalchemy import NullPool, create_engine, text
 from sqlalchemy.exc import DBAPIError
 
 from h2h.errors import NotAllowed, Stale, StoreError, UsageError
-from h2h.ledger import Ledger
+from h2h.ledger import Ledger, transfers
 from h2h.ledger.attempts import Attempt
 from h2h.ledger.tables import metadata
 from h2h.ledger.transfers import Received, Transfer
@@ -302,6 +302,15 @@ def test_a_file_that_went_straight_to_its_name_counts_when_it_was_delivered(book
     assert not book.transfers.made_in(ROUTE.server, "/in")
     book.transfers.sent(publishing, {"answer": "OK"}, NOW)
     assert book.transfers.made_in(ROUTE.server, "/in")
+
+
+def test_what_is_under_way_is_due_before_all_that_is_ready(book: Book, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the disk short the READY ones stay where they are, and there may be more of them than are looked at."""
+    monkeypatch.setattr(transfers, "DUE_LIMIT", 2)
+    for number in range(3):
+        book.ready(f"T{number}", f"MSG-{number}")
+    book.transfers.look_again(book.publishing("T9", "MSG-9"), "the line broke", LATER, NOW)
+    assert [transfer.id for transfer in book.transfers.due("acme", LATER)] == ["T9", "T0"]
 
 
 def test_only_one_attempt_is_in_flight(book: Book, url: str) -> None:
