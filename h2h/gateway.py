@@ -116,11 +116,19 @@ class Gateway:
             held.enter_context(self.ledger.held(self.node))
             self.archive.prepare()
             self._look_for_signs()
-            now = self.clock.now()
-            self.ledger.transfers.release_leases(self.node, self.owner, now)
-            self.ledger.transfers.hurry(now)
-            self.ledger.contacts.hurry()
+            self.ledger.transfers.release_leases(self.node, self.owner, self.clock.now())
+            self.hurry()
             yield
+
+    def hurry(self) -> None:
+        """Nothing waits for a time that was noted before: whatever can be tried is tried now."""
+        from h2h.outbound.handover import LEASE
+
+        now = self.clock.now()
+        self.ledger.transfers.hurry(now)
+        self.ledger.transfers.shorten_leases(now + LEASE)
+        self.ledger.contacts.hurry()
+        self.ledger.slots.forget_after(now)
 
     @contextmanager
     def _data_held(self) -> Iterator[None]:

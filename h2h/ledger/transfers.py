@@ -87,6 +87,12 @@ class Transfers:
         with self._database.transaction() as connection:
             connection.execute(update(t.transfer).where(waiting, c.due_at > now).values(due_at=now))
 
+    def shorten_leases(self, latest: datetime) -> None:
+        """No lease lasts longer than until then: after the clock was set back, some would."""
+        c = t.transfer.c
+        with self._database.transaction() as connection:
+            connection.execute(update(t.transfer).where(c.lease_until > latest).values(lease_until=latest))
+
     def announced(self, transfer: Transfer) -> bool:
         """Whether the bank may have seen the transfer under the final name of its last attempt."""
         c = t.remote_name.c
