@@ -25,7 +25,7 @@ from h2h.engine.local import LocalEngine
 from h2h.errors import ChannelError, ReaderError, StoreError
 from h2h.gateway import Gateway
 from h2h.ledger.messages import Message
-from h2h.ledger.transfers import Transfer
+from h2h.ledger.rows import Transfer
 from h2h.trouble import Troubles
 from h2h.watcher import Watcher
 

@@ -21,7 +21,7 @@ from h2h.clock import Clock
 from h2h.config import Bank
 from h2h.errors import ChannelError, Damaged, TemporaryGone, Unknown
 from h2h.ledger import Ledger
-from h2h.ledger.transfers import Transfer
+from h2h.ledger.rows import Transfer
 from h2h.lifecycle import Case, Decision, not_gone, reconcile
 from h2h.line import Line
 from h2h.model import Look, Presence, Receipt, Staged, Way

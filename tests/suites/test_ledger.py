@@ -18,8 +18,8 @@ from sqlalchemy.exc import DBAPIError
 from h2h.errors import NotAllowed, Stale, StoreError, UsageError
 from h2h.ledger import Ledger, transfers
 from h2h.ledger.attempts import Attempt
+from h2h.ledger.rows import Received, Transfer
 from h2h.ledger.tables import metadata
-from h2h.ledger.transfers import Received, Transfer
 from h2h.lifecycle import Actor, State, Trigger
 from h2h.model import TransferId, Way
 from h2h.verdicts import Verdict
