@@ -313,6 +313,19 @@ def test_what_is_under_way_is_due_before_all_that_is_ready(book: Book, monkeypat
     assert [transfer.id for transfer in book.transfers.due("acme", LATER)] == ["T9", "T0"]
 
 
+def test_a_reader_sees_one_moment_whatever_is_committed_meanwhile(book: Book) -> None:
+    def count() -> int:
+        return int(connection.execute(text("SELECT count(*) FROM transfer")).scalar_one())
+
+    book.received("T1")
+    with book.ledger._database.reading() as connection:
+        assert count() == 1
+        book.received("T2")
+        assert count() == 1
+    with book.ledger._database.reading() as connection:
+        assert count() == 2
+
+
 def test_only_one_attempt_is_in_flight(book: Book, url: str) -> None:
     book.staging("T1", "MSG-1")
     insert = (
