@@ -111,7 +111,7 @@ class FolderChannel:
                 size = self._write(self._create(folder, name, path), folder, path, source)
         except ChannelError as error:
             raise Unknown(f"{error} {DOUBT}") from error
-        return Receipt(path=path, answer=f"{size} bytes written and synced", at=self._now(), facts=("direct",))
+        return Receipt(path=path, answer=f"{size} bytes written and synced", at=self._now(), how="written")
 
     @property
     def replaces(self) -> bool:
@@ -122,7 +122,7 @@ class FolderChannel:
             self._rename(staged.path, path, exclusive=exclusive)
         except ChannelError as error:
             raise Unknown(f"{error} {DOUBT}") from error
-        return Receipt(path=path, answer="renamed and synced", at=self._now(), facts=("rename",))
+        return Receipt(path=path, answer="renamed and synced", at=self._now(), how="link" if exclusive else "rename")
 
     def look(self, path: str) -> Look:
         with self._parent_of(path) as (folder, name), self._doing("look at", path):
