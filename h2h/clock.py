@@ -8,6 +8,8 @@ from datetime import UTC, datetime, timedelta
 
 from h2h.errors import UsageError
 
+SLOWLY = timedelta(seconds=5)  # how far a clock may drift between two looks
+
 
 class Clock:
     """Now in UTC, and waiting. With `start` given, time runs on from there."""
@@ -25,6 +27,24 @@ class Clock:
     def wait(self, event: threading.Event, seconds: float) -> bool:
         """Until the event is set or the time is over; whether it was set."""
         return event.wait(seconds)
+
+
+class SetBack:
+    """Notices that the clock was set back: times noted as ahead of it are further away than was meant."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self.noted()
+
+    def noted(self) -> None:
+        """From here on the clock is right."""
+        self._now, self._monotonic = self._clock.now(), self._clock.monotonic()
+
+    def by(self) -> timedelta | None:
+        """By how much since it was `noted`; None where it was not. Slow corrections do not count."""
+        expected = self._now + timedelta(seconds=self._clock.monotonic() - self._monotonic)
+        back = expected - self._clock.now()
+        return back if back > SLOWLY else None
 
 
 def clock_for(environment: str, h2h_now: str | None) -> Clock:

@@ -18,13 +18,14 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.cron import CronTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 
+from h2h.clock import SetBack
 from h2h.config import Bank, Inbound
 from h2h.desk import Desk
 from h2h.engine.local import LocalEngine
 from h2h.errors import ChannelError, ReaderError, StoreError
 from h2h.gateway import Gateway
 from h2h.ledger.messages import Message
-from h2h.ledger.transfers import Transfer
+from h2h.ledger.rows import Transfer
 from h2h.trouble import Troubles
 from h2h.watcher import Watcher
 
@@ -49,15 +50,14 @@ class Daemon:
         self._engine = LocalEngine(workers, self._troubles.note)
         self._watcher = Watcher(self._wakes())
         self._scheduler = BackgroundScheduler(timezone="UTC")
+        self._set_back = SetBack(gateway.clock)
 
     def run(self) -> None:
         """Until SIGTERM or SIGINT, or `stop`. The caller holds the data folder (`Gateway.running`)."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: self.stop())
         self._troubles.clear()
-        self._plan_pulls()
-        self._plan_anchors()
-        self._plan_overdue()
+        self._plan()
         self._scheduler.start()
         self._engine.start()
         self._watcher.start()
@@ -67,6 +67,7 @@ class Daemon:
             while not self._stop.wait(MEND_SECONDS):
                 for folder in self._watcher.mend():
                     log.error("a watched folder is missing", extra={"event": "folder_missing", "folder": folder})
+                self._mind_the_clock()
         finally:
             self._end()
 
@@ -152,6 +153,27 @@ class Daemon:
         if at is None:
             return GLANCE_SECONDS
         return max(0.05, min((at - self._gateway.clock.now()).total_seconds(), GLANCE_SECONDS))
+
+    # What was noted by a clock that ran ahead.
+
+    def _mind_the_clock(self) -> None:
+        """What waits for a time that the clock had shown already would wait for it once more."""
+        if back := self._set_back.by():
+            told = {"event": "clock_set_back", "seconds": round(back.total_seconds())}
+            log.warning("the clock was set back: nothing waits for what it showed before", extra=told)
+            try:
+                self._gateway.hurry()
+            except StoreError as error:
+                log.error("waits not ended", extra={"event": "hurry_failed", "text": str(error)})
+                return  # to be tried again
+            self._scheduler.remove_all_jobs()
+            self._plan()
+        self._set_back.noted()
+
+    def _plan(self) -> None:
+        self._plan_pulls()
+        self._plan_anchors()
+        self._plan_overdue()
 
     # When to note the journal's head outside.
 

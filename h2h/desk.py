@@ -17,7 +17,7 @@ from h2h.foothold import Foothold
 from h2h.inbound import Collector
 from h2h.ledger import Ledger
 from h2h.ledger.messages import Message
-from h2h.ledger.transfers import Transfer
+from h2h.ledger.rows import Transfer
 from h2h.line import Line
 from h2h.model import InboundId, TransferId
 from h2h.outbound.handover import Handover

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
@@ -117,11 +117,19 @@ class Gateway:
             self.archive.prepare()
             self.ledger.feedback.begin([b.name for b in self.settings.banks if any(o.status for o in b.outbound)])
             self._look_for_signs()
-            now = self.clock.now()
-            self.ledger.transfers.release_leases(self.node, self.owner, now)
-            self.ledger.transfers.hurry(now)
-            self.ledger.contacts.hurry()
+            self.ledger.transfers.release_leases(self.node, self.owner, self.clock.now())
+            self.hurry()
             yield
+
+    def hurry(self) -> None:
+        """Nothing waits for a time that was noted before: whatever can be tried is tried now."""
+        from h2h.outbound.handover import LEASE
+
+        now = self.clock.now()
+        self.ledger.transfers.hurry(now)
+        self.ledger.transfers.shorten_leases(now + LEASE)
+        self.ledger.contacts.hurry()
+        self.ledger.slots.forget_after(now)
 
     @contextmanager
     def _data_held(self) -> Iterator[None]:
@@ -372,7 +380,8 @@ class Gateway:
     def _open_channel(self, bank: Bank) -> Channel:
         from h2h.channels.kinds import connect
 
-        return connect(bank.channel, now=self.clock.now)
+        used = partial(self.ledger.transfers.made_in, bank.channel.route.server)
+        return connect(bank.channel, now=self.clock.now, used=used)
 
     def close(self) -> None:
         if "desks" in self.__dict__:

@@ -101,7 +101,6 @@ MOVES = (
     Move(State.PUBLISHING, Trigger.IN_DOUBT, Actor.GATEWAY, State.UNCERTAIN),
     Move(State.PUBLISHING, Trigger.NAMED_BY_BANK, Actor.BANK, State.SENT),
     Move(State.PUBLISHING, Trigger.RESTORED, Actor.GATEWAY, State.UNCERTAIN),
-    Move(State.UNCERTAIN, Trigger.DELIVERED, Actor.GATEWAY, State.SENT),
     Move(State.UNCERTAIN, Trigger.NAMED_BY_BANK, Actor.BANK, State.SENT),
     Move(State.UNCERTAIN, Trigger.BANK_HAS_IT, Actor.OPERATOR, State.SENT),
     Move(State.UNCERTAIN, Trigger.SEND_AGAIN, Actor.SECOND_PERSON, State.READY),

@@ -8,7 +8,7 @@ date), times of our own are aware datetimes in UTC. Unknown codes are kept as th
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Context, Decimal, Inexact, InvalidOperation, localcontext
 from enum import StrEnum
@@ -248,9 +248,9 @@ class Staged:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Receipt:
-    """What the bank's server answered to a publish, for the journal."""
+    """What the bank's server answered to a publish, for the journal. `how`: by which operation."""
 
     path: str
     answer: str
     at: datetime
-    facts: tuple[str, ...] = field(default=())
+    how: str

@@ -2,6 +2,9 @@
 
 Paths look like those of a server ("/in/x.xml") and stay below the folder of the settings: every step is opened from
 the one before it, without following links; ".." is refused. What is written is synced, file and folder both.
+
+An empty mount point whose disk is away must look neither like a bank that took our files nor like one that waits for
+them: a folder in which we make files holds an empty folder .h2h, and one that lacks it is not the one we knew.
 """
 
 from __future__ import annotations
@@ -23,6 +26,8 @@ from h2h.model import Look, Presence, Receipt, RemoteFile, Staged
 BLOCK = 1 << 20
 MAX_NAMES = 100_000
 FILE_MODE = 0o640
+PROOF = b".h2h"
+PROOF_MODE = 0o755
 NOT_FOR_US = (
     errno.EACCES,
     errno.EPERM,
@@ -44,20 +49,32 @@ ADVICE = {
 }
 
 
-def open_folder(settings: FolderSettings, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> FolderChannel:
-    """Raises Refused where the folder of the settings is missing or closed to us."""
+def open_folder(
+    settings: FolderSettings,
+    *,
+    now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    used: Callable[[str], bool] = lambda _: False,
+) -> FolderChannel:
+    """Raises Refused where the folder of the settings is missing or closed to us.
+
+    `used`: whether files were made in a folder below it before, by any session.
+    """
     with _doing("open", str(settings.path)):
         root = os.open(settings.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    return FolderChannel(settings, root, now)
+    return FolderChannel(settings, root, now, used)
 
 
 class FolderChannel:
     """See h2h.channels.Channel. `root` is an open descriptor that is the session."""
 
-    def __init__(self, settings: FolderSettings, root: int, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self, settings: FolderSettings, root: int, now: Callable[[], datetime], used: Callable[[str], bool]
+    ) -> None:
         self._settings = settings
         self._root: int | None = root
         self._now = now
+        self._used = used
+        self._known: dict[str, bool] = {}  # folders: whether files were made in them
 
     def __enter__(self) -> Self:
         return self
@@ -68,10 +85,15 @@ class FolderChannel:
             self._root = None
 
     def alive(self) -> bool:
-        return self._root is not None
+        """Not where another folder is there by now: one that was mounted over ours, or the one below it."""
+        try:
+            return self._root is not None and os.path.samestat(os.stat(self._settings.path), os.fstat(self._root))
+        except OSError:
+            return False
 
     def stage(self, path: str, source: BinaryIO, made: Callable[[], None] = nobody) -> Staged:
         with self._parent_of(path) as (folder, name):
+            self._mark(folder, path)
             file = self._create(folder, name, path)
             try:
                 made()
@@ -85,10 +107,11 @@ class FolderChannel:
     def place(self, path: str, source: BinaryIO) -> Receipt:
         try:
             with self._parent_of(path) as (folder, name):
+                self._mark(folder, path)
                 size = self._write(self._create(folder, name, path), folder, path, source)
         except ChannelError as error:
             raise Unknown(f"{error} {DOUBT}") from error
-        return Receipt(path=path, answer=f"{size} bytes written and synced", at=self._now(), facts=("direct",))
+        return Receipt(path=path, answer=f"{size} bytes written and synced", at=self._now(), how="written")
 
     @property
     def replaces(self) -> bool:
@@ -99,7 +122,7 @@ class FolderChannel:
             self._rename(staged.path, path, exclusive=exclusive)
         except ChannelError as error:
             raise Unknown(f"{error} {DOUBT}") from error
-        return Receipt(path=path, answer="renamed and synced", at=self._now(), facts=("rename",))
+        return Receipt(path=path, answer="renamed and synced", at=self._now(), how="link" if exclusive else "rename")
 
     def look(self, path: str) -> Look:
         with self._parent_of(path) as (folder, name), self._doing("look at", path):
@@ -202,9 +225,29 @@ class FolderChannel:
         with self._doing("open the folder", folder):
             opened = _walk(self._root, [bytes_of(step) for step in folder.split("/") if step not in ("", ".")])
         try:
+            self._recognise(opened, folder)
             yield opened
         finally:
             os.close(opened)
+
+    def _recognise(self, opened: int, folder: str) -> None:
+        """Whether it is the folder that it was."""
+        there = _lstat(PROOF, opened) is not None
+        if there or folder not in self._known:
+            self._known[folder] = there or self._used(folder)
+        if not there and self._known[folder]:
+            raise Refused(
+                f"{self._at(folder or '/')} is not the folder that it was: files were handed over in it, and "
+                f"{PROOF.decode()} is gone. Is its disk mounted? If this is a new folder in its place, run `h2h init`."
+            )
+
+    def _mark(self, folder: int, path: str) -> None:
+        """Leave in a folder by what it is recognised."""
+        if _lstat(PROOF, folder) is None:
+            with self._doing("make .h2h beside", path), suppress(FileExistsError):
+                os.mkdir(PROOF, PROOF_MODE, dir_fd=folder)
+                os.fsync(folder)
+        self._known[path.rpartition("/")[0]] = True
 
     @contextmanager
     def _doing(self, what: str, path: str, *, gone_is: type[ChannelError] = Refused) -> Iterator[None]:

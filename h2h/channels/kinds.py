@@ -20,8 +20,9 @@ def connect(
     *,
     environ: Mapping[str, str] = os.environ,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    used: Callable[[str], bool] = lambda _: False,
 ) -> Channel:
-    """Open a session. Raises NotDelivered or Refused."""
+    """Open a session. `used`: whether files were made in a folder there before. Raises NotDelivered or Refused."""
     match settings:
         case SftpSettings():
             from h2h.channels.sftp import open_sftp
@@ -32,6 +33,6 @@ def connect(
         case FolderSettings():
             from h2h.channels.folder import open_folder
 
-            return open_folder(settings, now=now)
+            return open_folder(settings, now=now, used=used)
         case _:
             assert_never(settings)

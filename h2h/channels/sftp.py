@@ -101,7 +101,7 @@ class SftpChannel:
                 size = self._fill(self._create(path), path, source)
         except ChannelError as error:
             raise Unknown(f"{error} {DOUBT}") from error
-        return Receipt(path=path, answer=f"{size} bytes written", at=self._now(), facts=("direct",))
+        return Receipt(path=path, answer=f"{size} bytes written", at=self._now(), how="written")
 
     @property
     def replaces(self) -> bool:
@@ -116,7 +116,7 @@ class SftpChannel:
             missing = isinstance(cause, Answered) and cause.code == Code.NO_SUCH_FILE
             doubt = TemporaryGone if missing else Unknown
             raise doubt(f"{error} {DOUBT}") from error
-        return Receipt(path=path, answer=shown(answer) or "OK", at=self._now(), facts=(how,))
+        return Receipt(path=path, answer=shown(answer) or "OK", at=self._now(), how=how)
 
     def look(self, path: str) -> Look:
         with self._doing("look at", path):

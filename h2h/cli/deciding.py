@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from h2h.gateway import Gateway
     from h2h.ledger.cases import Case
     from h2h.ledger.messages import Message
-    from h2h.ledger.transfers import Transfer
+    from h2h.ledger.rows import Transfer
     from h2h.outbound.decisions import Decisions
 
 Act = Callable[["Decisions", str, str], "Transfer"]

@@ -14,7 +14,7 @@ from h2h.cli.output import console, emit, open_gateway, text, word
 
 if TYPE_CHECKING:
     from h2h.ledger.repairs import Plan
-    from h2h.ledger.transfers import Transfer
+    from h2h.ledger.rows import Transfer
 
 MOST = 8  # refused payments that are told one by one
 

@@ -23,8 +23,9 @@ def init(ctx: click.Context) -> None:
     """Write annotated settings to begin with, or make the folders that the settings name.
 
     Without a settings file it writes one, the profile of a first bank beside it, and a folder for keys that is closed
-    to others. With one, it makes the data folder and every watched, status, delivery and key folder that is missing.
-    Nothing is ever overwritten.
+    to others. With one, it makes the data folder and every watched, status, delivery and key folder that is missing,
+    and the .h2h by which watched folders, and those of a bank behind a folder, are recognised. Nothing is ever
+    overwritten.
     """
     from h2h.errors import UsageError
 
@@ -67,6 +68,16 @@ def _write_examples(file: Path) -> None:
     click.echo("Fill in what the bank told you, run `h2h init` again for the folders, then `h2h check`.")
 
 
+def _proofs(bank: Bank) -> list[Path]:
+    """By what the folders are recognised that we reach as folders and make files in; they themselves are the bank's."""
+    from h2h.folders import OURS
+
+    if bank.channel.kind != "folder":
+        return []
+    made_in = [bank.channel.path / folder.staging_folder.lstrip("/") for folder in bank.outbound]
+    return [folder / OURS for folder in made_in if folder.is_dir()]
+
+
 def _folders(settings: Settings) -> dict[Path, int]:
     """Every folder that the settings name, with the mode in which it is made; what is secret is for us alone."""
     from h2h.folders import OURS
@@ -74,6 +85,7 @@ def _folders(settings: Settings) -> dict[Path, int]:
     private, shared = [settings.gateway.data], []
     for bank in settings.banks:
         private += [bank.channel.key_file.parent] if bank.channel.kind == "sftp" else []
+        shared += _proofs(bank)
         shared += [folder.watch for folder in bank.outbound]
         private += [folder.watch / OURS for folder in bank.outbound]
         shared += [folder.status for folder in bank.outbound if folder.status]

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from h2h.desk import Desk
     from h2h.gateway import Gateway
     from h2h.ledger.messages import Message
-    from h2h.ledger.transfers import Transfer
+    from h2h.ledger.rows import Transfer
 
 PATIENCE_SECONDS = 2.0  # beyond `settle`, for files that are still being written
 

@@ -19,7 +19,7 @@ from h2h.drill import child
 from h2h.drill.banks import Kind
 from h2h.gateway import Gateway
 from h2h.ledger.messages import MessageState
-from h2h.ledger.transfers import Transfer
+from h2h.ledger.rows import Transfer
 from h2h.lifecycle import State
 from h2h.resources import root
 from h2h.sandbox.keys import create_client_key

@@ -68,3 +68,8 @@ class Slots:
             connection.execute(delete(t.slot).where(c.schedule == schedule, c.at < now - SLOTS_KEPT))
             connection.execute(insert(t.slot).values(schedule=schedule, slot=slot, at=now))
             return True
+
+    def forget_after(self, now: datetime) -> None:
+        """The slots of a clock that ran ahead come again."""
+        with self._database.transaction() as connection:
+            connection.execute(delete(t.slot).where(t.slot.c.at > now))

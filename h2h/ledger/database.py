@@ -65,8 +65,11 @@ class Database:
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """A consistent view that takes no writer's lock."""
-        with self._translated(), self.engine.connect().execution_options(h2h_reading=True) as connection:
+        """A view of one moment, whatever is committed meanwhile; it takes no writer's lock."""
+        with self._translated(), self.engine.connect() as connection:
+            if connection.dialect.name == "postgresql":  # which else would look anew for each statement
+                connection.execution_options(isolation_level="REPEATABLE READ")
+            connection.execution_options(h2h_reading=True)
             yield connection
 
     @contextmanager

@@ -118,7 +118,7 @@ used_message_id = Table(  # the key decides: one transfer for each debtor accoun
     Index("ix_used_message_id_transfer_id", "transfer_id"),
 )
 
-remote_name = Table(  # every final name that was ever announced at a bank; never used for another transfer
+remote_name = Table(  # every final name that was ever planned at a bank, for one transfer; `published`: used up
     "remote_name",
     metadata,
     Column("bank", String(40), primary_key=True),

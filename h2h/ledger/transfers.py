@@ -10,26 +10,18 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, and_, false, func, or_, select, update
+from sqlalchemy import Connection, and_, case, false, func, or_, select, update
 
 from h2h.errors import Stale
 from h2h.ledger import tables as t
 from h2h.ledger.attempts import Attempt, announce, begin, complete, last, taken
 from h2h.ledger.database import Database, changed_one
-from h2h.ledger.earlier import debited
 from h2h.ledger.lineage import against_sending
-from h2h.ledger.moves import BANK, GATEWAY, enter, enter_judgement
-from h2h.ledger.moves import NO_LEASE as _NO_LEASE
-from h2h.ledger.moves import change_row as _change
-from h2h.ledger.moves import get_row as _get
-from h2h.ledger.moves import move_row as _move
-from h2h.ledger.rows import Received as Received
-from h2h.ledger.rows import Transfer as Transfer
-from h2h.ledger.rows import received_of as received_of
-from h2h.ledger.rows import transfer_of
+from h2h.ledger.moves import BANK, GATEWAY, NO_LEASE, change_row, enter, enter_judgement, get_row, move_row
+from h2h.ledger.rows import Received, Transfer, transfer_of
 from h2h.ledger.safety import in_safe_mode
 from h2h.lifecycle import Actor, Route, State, Trigger
-from h2h.model import AsSent, Judgement, TransferId
+from h2h.model import AsSent, Judgement, TransferId, Way
 
 DUE_LIMIT = 100
 AT_WORK = (State.STAGING, State.PUBLISHING)
@@ -48,7 +40,7 @@ class Transfers:
 
     def get(self, transfer_id: str) -> Transfer:
         with self._database.reading() as connection:
-            return _get(connection, transfer_id)
+            return get_row(connection, transfer_id)
 
     def in_state(self, state: State) -> list[Transfer]:
         with self._database.reading() as connection:
@@ -56,9 +48,9 @@ class Transfers:
             return [transfer_of(row) for row in connection.execute(query)]
 
     def due(self, bank: str, now: datetime) -> list[Transfer]:
-        """What wants to be looked at now: READY at its time, and STAGING or PUBLISHING that nobody owns.
+        """What wants to be looked at now: READY at its time, and before it STAGING or PUBLISHING that nobody owns.
 
-        In safe mode nothing that is READY.
+        However many are READY, what is under way is among them. In safe mode nothing that is READY.
         """
         c = t.transfer.c
         with self._database.reading() as connection:
@@ -67,7 +59,7 @@ class Transfers:
                 select(t.transfer)
                 .where(c.bank == bank, c.due_at <= now)
                 .where(or_(new, and_(c.state.in_(AT_WORK), _unowned(now))))
-                .order_by(c.due_at, c.received_at)
+                .order_by(case((c.state == State.READY, 1), else_=0), c.due_at, c.received_at)
                 .limit(DUE_LIMIT)
             )
             return [transfer_of(row) for row in connection.execute(query)]
@@ -87,6 +79,12 @@ class Transfers:
         with self._database.transaction() as connection:
             connection.execute(update(t.transfer).where(waiting, c.due_at > now).values(due_at=now))
 
+    def shorten_leases(self, latest: datetime) -> None:
+        """No lease lasts longer than until then: after the clock was set back, some would."""
+        c = t.transfer.c
+        with self._database.transaction() as connection:
+            connection.execute(update(t.transfer).where(c.lease_until > latest).values(lease_until=latest))
+
     def announced(self, transfer: Transfer) -> bool:
         """Whether the bank may have seen the transfer under the final name of its last attempt."""
         c = t.remote_name.c
@@ -105,18 +103,21 @@ class Transfers:
         with self._database.reading() as connection:
             return last(connection, transfer)
 
+    def made_in(self, server: str, folder: str) -> bool:
+        """Whether a file was made in this folder of the server, not in one below it."""
+        c = t.attempt.c
+        path, length = c.temporary, len(folder) + 1
+        here = and_(func.substr(path, 1, length) == f"{folder}/", ~func.substr(path, length + 1).contains("/"))
+        made = or_(c.made.is_(True), and_(c.way == Way.DIRECT, c.outcome == "DELIVERED"))
+        query = select(c.number).where(c.server == server, made, here).limit(1)
+        with self._database.reading() as connection:
+            return connection.execute(query).first() is not None
+
     def taken_from(self, watch: str) -> bool:
         """Whether any transfer came from this folder."""
         query = select(t.transfer.c.id).where(t.transfer.c.watch == watch).limit(1)
         with self._database.reading() as connection:
             return connection.execute(query).first() is not None
-
-    def booked(self, transfer_id: str) -> int:
-        """How many of the transfer's payments a statement shows as debited."""
-        c = t.payment.c
-        query = select(func.count()).where(c.transfer_id == transfer_id, debited())
-        with self._database.reading() as connection:
-            return connection.execute(query).scalar_one()
 
     # Claim, keep, judge.
 
@@ -159,7 +160,7 @@ class Transfers:
             if row.lease_until is None or row.lease_until >= now:
                 raise Stale(f"{transfer.id} is being worked on again.")
             _take_back(connection, row, now)
-            return _get(connection, row.id)
+            return get_row(connection, row.id)
 
     def lease(
         self, transfer: Transfer, owner: str, names: Names, route: Route, now: datetime, lease_time: timedelta
@@ -170,17 +171,17 @@ class Transfers:
         be paid in the file that it repairs after all.
         """
         with self._database.transaction() as connection:
-            row = _get(connection, transfer.id)
+            row = get_row(connection, transfer.id)
             if row.version != transfer.version:
                 return None
             held: dict[str, Any] = {"owner": owner, "lease_until": now + lease_time, "fence": row.fence + 1}
             if row.state is State.PUBLISHING:
-                return _change(connection, row, now, "reconcile", GATEWAY, {"owner": owner}, **held)
+                return change_row(connection, row, now, "reconcile", GATEWAY, {"owner": owner}, **held)
             if in_safe_mode(connection):
                 return None
             if row.repair_of and (why := against_sending(connection, row)):
                 held_back: dict[str, Any] = {"due_at": None, "proposed_by": BANK}
-                _move(
+                move_row(
                     connection,
                     row,
                     Trigger.NAMED_BY_BANK,
@@ -195,7 +196,7 @@ class Transfers:
             temporary, remote = names(row, number, lambda path: taken(connection, row, path))
             begin(connection, row, number, temporary, remote, route, now)
             told = {"attempt": number, "temporary": temporary, "remote": remote, "owner": owner}
-            return _move(
+            return move_row(
                 connection, row, Trigger.LEASE, Actor.GATEWAY, now,
                 reason=None,
                 data=told | {"way": route.way, "server": route.server},
@@ -225,16 +226,16 @@ class Transfers:
             announce(connection, row)
             complete(connection, row, step="publish", exclusive=exclusive)
             data = {"attempt": row.attempts, "temporary": row.temporary, "remote": row.remote}
-            return _move(connection, row, Trigger.STAGED, Actor.GATEWAY, now, reason=None, data=data, due_at=now)
+            return move_row(connection, row, Trigger.STAGED, Actor.GATEWAY, now, reason=None, data=data, due_at=now)
 
     def sent(self, transfer: Transfer, evidence: Mapping[str, Any], now: datetime) -> Transfer:
         """PUBLISHING -> SENT with what shows it."""
         with self._database.transaction() as connection:
             row = _fenced(connection, transfer)
             complete(connection, row, ended_at=now, outcome="DELIVERED", text=evidence.get("answer"))
-            return _move(
+            return move_row(
                 connection, row, Trigger.DELIVERED, Actor.GATEWAY, now,
-                reason=None, data=evidence, sent_at=now, due_at=None, failures=0, **_NO_LEASE,
+                reason=None, data=evidence, sent_at=now, due_at=None, failures=0, **NO_LEASE,
             )  # fmt: skip
 
     def in_doubt(self, transfer: Transfer, reason: str, evidence: Mapping[str, Any], now: datetime) -> Transfer:
@@ -242,9 +243,9 @@ class Transfers:
         with self._database.transaction() as connection:
             row = _fenced(connection, transfer)
             complete(connection, row, ended_at=now, outcome="UNKNOWN", text=reason)
-            return _move(
+            return move_row(
                 connection, row, Trigger.IN_DOUBT, Actor.GATEWAY, now,
-                reason=reason, data=evidence, due_at=None, **_NO_LEASE,
+                reason=reason, data=evidence, due_at=None, **NO_LEASE,
             )  # fmt: skip
 
     def look_again(self, transfer: Transfer, text: str, due_at: datetime, now: datetime) -> Transfer:
@@ -253,9 +254,9 @@ class Transfers:
             row = _fenced(connection, transfer)
             complete(connection, row, text=text, next_at=due_at)
             data = {"text": text, "next": due_at}
-            return _change(
+            return change_row(
                 connection, row, now, "look again", GATEWAY, data,
-                due_at=due_at, failures=row.failures + 1, reason=text, **_NO_LEASE,
+                due_at=due_at, failures=row.failures + 1, reason=text, **NO_LEASE,
             )  # fmt: skip
 
     def not_delivered(
@@ -275,9 +276,9 @@ class Transfers:
         with self._database.transaction() as connection:
             row = _fenced(connection, transfer)
             complete(connection, row, ended_at=now, step=step, outcome=outcome, text=text, next_at=due_at)
-            return _move(
+            return move_row(
                 connection, row, trigger, Actor.GATEWAY, now,
-                reason=text, data=told, due_at=due_at, failures=failures, **_NO_LEASE,
+                reason=text, data=told, due_at=due_at, failures=failures, **NO_LEASE,
             )  # fmt: skip
 
     def stop_staging(self, transfer: Transfer, trigger: Trigger, reason: str, now: datetime) -> Transfer:
@@ -287,9 +288,9 @@ class Transfers:
             complete(connection, row, ended_at=now, outcome="STOPPED", text=reason)
             if trigger is Trigger.CLASH:
                 announce(connection, row)  # somebody's file has the name: the next attempt takes another one
-            return _move(
+            return move_row(
                 connection, row, trigger, Actor.GATEWAY, now,
-                reason=reason, data={"reason": reason}, due_at=None, **_NO_LEASE,
+                reason=reason, data={"reason": reason}, due_at=None, **NO_LEASE,
             )  # fmt: skip
 
     # Waiting.
@@ -299,14 +300,14 @@ class Transfers:
         with self._database.transaction() as connection:
             row = _unchanged(connection, transfer)
             data = {"reason": reason}
-            return _move(connection, row, Trigger.LATE, Actor.GATEWAY, now, reason=reason, data=data, due_at=None)
+            return move_row(connection, row, Trigger.LATE, Actor.GATEWAY, now, reason=reason, data=data, due_at=None)
 
     def postpone(self, transfer: Transfer, due_at: datetime, reason: str, now: datetime) -> Transfer:
         """Still READY, to be looked at again at `due_at`."""
         with self._database.transaction() as connection:
             row = _unchanged(connection, transfer)
             data = {"reason": reason, "next": due_at}
-            return _change(connection, row, now, "postponed", GATEWAY, data, due_at=due_at, reason=reason)
+            return change_row(connection, row, now, "postponed", GATEWAY, data, due_at=due_at, reason=reason)
 
 
 def _unowned(now: datetime) -> Any:
@@ -314,14 +315,14 @@ def _unowned(now: datetime) -> Any:
 
 
 def _fenced(connection: Connection, transfer: Transfer) -> Transfer:
-    row = _get(connection, transfer.id)
+    row = get_row(connection, transfer.id)
     if row.fence != transfer.fence or row.owner != transfer.owner:
         raise Stale(f"{transfer.id} belongs to another worker now.")
     return row
 
 
 def _unchanged(connection: Connection, transfer: Transfer) -> Transfer:
-    row = _get(connection, transfer.id)
+    row = get_row(connection, transfer.id)
     if row.version != transfer.version:
         raise Stale(f"{transfer.id} was changed by somebody else in the meantime.")
     return row
@@ -332,10 +333,10 @@ def _take_back(connection: Connection, row: Transfer, now: datetime) -> None:
         text = "the gateway stopped during the upload; nothing was published"
         complete(connection, row, ended_at=now, outcome="NOT_DELIVERED", text=text, next_at=now)
         data = {"reason": text, "attempt": row.attempts}
-        _move(
+        move_row(
             connection, row, Trigger.NOT_DELIVERED, Actor.GATEWAY, now,
-            reason=text, data=data, due_at=now, **_NO_LEASE,
+            reason=text, data=data, due_at=now, **NO_LEASE,
         )  # fmt: skip
     else:
         text = "the gateway stopped while it held this transfer"
-        _change(connection, row, now, "lease taken back", GATEWAY, {"reason": text}, **_NO_LEASE)
+        change_row(connection, row, now, "lease taken back", GATEWAY, {"reason": text}, **NO_LEASE)

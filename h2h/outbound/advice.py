@@ -11,7 +11,7 @@ from itertools import chain
 
 from h2h.ledger.cases import Case, Evidence, Said
 from h2h.ledger.people import NOTHING, what_now
-from h2h.ledger.transfers import Transfer
+from h2h.ledger.rows import Transfer
 from h2h.lifecycle import State
 from h2h.model import Severity
 from h2h.verdicts import StatusStep, Verdict

@@ -20,7 +20,7 @@ from h2h.config import Bank, Outbound
 from h2h.errors import ChannelError, Damaged, NotDelivered, Refused, Stale, StoreError
 from h2h.foothold import Foothold
 from h2h.ledger import Ledger
-from h2h.ledger.transfers import Transfer
+from h2h.ledger.rows import Transfer
 from h2h.lifecycle import State, Trigger
 from h2h.line import Line
 from h2h.model import Presence, Staged, TransferId, Way

@@ -21,7 +21,7 @@ from h2h.errors import AlreadyRunning, Damaged, FolderError, H2hError, Stale, St
 from h2h.folders import Claimed, Scan, WatchedFolder, owner_of
 from h2h.foothold import Filed, Foothold
 from h2h.ledger import Ledger
-from h2h.ledger.transfers import Received, Transfer, received_of
+from h2h.ledger.rows import Received, Transfer, received_of
 from h2h.lifecycle import State
 from h2h.model import AsSent, Finding, Judgement, Severity, TransferId
 from h2h.outbound import upgrade

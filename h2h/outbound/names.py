@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from h2h.config import Bank, Outbound
 from h2h.folders import NAME_BYTES
-from h2h.ledger.transfers import Transfer
+from h2h.ledger.rows import Transfer
 from h2h.model import Way
 from h2h.text import harmless
 

@@ -21,7 +21,7 @@ from h2h.clock import Clock
 from h2h.config import Bank
 from h2h.errors import ChannelError, Damaged, TemporaryGone, Unknown
 from h2h.ledger import Ledger
-from h2h.ledger.transfers import Transfer
+from h2h.ledger.rows import Transfer
 from h2h.lifecycle import Case, Decision, not_gone, reconcile
 from h2h.line import Line
 from h2h.model import Look, Presence, Receipt, Staged, Way
@@ -39,8 +39,11 @@ class _Outcome(Enum):
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
+    """`how`: by which operation, where that is known to be done."""
+
     outcome: _Outcome
     answer: str
+    how: str | None = None
 
 
 class Publisher:
@@ -56,7 +59,7 @@ class Publisher:
         """Ask for the first time, right after PUBLISHING was committed. `exclusive`: never over another file."""
         asked = self._ask(session, transfer, exclusive=exclusive)
         if asked.outcome is _Outcome.DONE:
-            return self._sent(transfer, {"answer": asked.answer, "final": transfer.remote})
+            return self._sent(transfer, {"answer": asked.answer, "how": asked.how, "final": transfer.remote})
         if not session.alive():
             return self._later(transfer, asked.answer)
         try:
@@ -103,7 +106,7 @@ class Publisher:
             return _Asked(_Outcome.UNCLEAR, str(error))
         if self._way is Way.RENAME and self._still_there(session, transfer.temporary):
             return _Asked(_Outcome.UNCLEAR, f"{receipt.answer}, but the temporary file is still there")
-        return _Asked(_Outcome.DONE, receipt.answer)
+        return _Asked(_Outcome.DONE, receipt.answer, receipt.how)
 
     def _published(self, session: Channel, transfer: Transfer, temporary: str, *, exclusive: bool) -> Receipt:
         assert transfer.remote
@@ -140,7 +143,7 @@ class Publisher:
                 return self._conclude(session, transfer, case, evidence)
             asked = self._ask(session, transfer)
             if asked.outcome is _Outcome.DONE:
-                return self._sent(transfer, {**evidence, "answer": asked.answer})
+                return self._sent(transfer, {**evidence, "answer": asked.answer, "how": asked.how})
             if not session.alive():
                 return self._later(transfer, asked.answer)
             if unseen:

@@ -29,7 +29,7 @@ from h2h.confined import ConfinedReader
 from h2h.errors import Damaged, FolderError, NotAllowed
 from h2h.foothold import Foothold
 from h2h.ledger.repairs import Plan, Repairs
-from h2h.ledger.transfers import Received, Transfer
+from h2h.ledger.rows import Received, Transfer
 from h2h.messages.orders import BatchOrder, Selection
 from h2h.model import Batch, Finding, Judgement, Payment, PaymentFile, Severity, TransferId
 from h2h.outbound.judge import judge

@@ -26,7 +26,7 @@ from h2h.drill.effects import Effects
 from h2h.errors import ChannelError, NotAllowed, NotDelivered, Unknown
 from h2h.gateway import Gateway
 from h2h.ledger.messages import MessageState
-from h2h.ledger.transfers import Transfer
+from h2h.ledger.rows import Transfer
 from h2h.lifecycle import ENDS, State
 from h2h.messages import Catalog
 from h2h.model import Look, Presence, Way

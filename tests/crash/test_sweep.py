@@ -26,7 +26,7 @@ from h2h.confined import ConfinedReader
 from h2h.drill.effects import Effects
 from h2h.errors import Unknown
 from h2h.gateway import Gateway
-from h2h.ledger.transfers import Transfer
+from h2h.ledger.rows import Transfer
 from h2h.lifecycle import State
 from h2h.messages import Catalog
 from h2h.model import Look, Presence, Receipt, Way

@@ -22,7 +22,8 @@ from h2h.errors import ChannelError, NotAllowed, StoreError
 from h2h.folders import WatchedFolder
 from h2h.gateway import Gateway
 from h2h.ledger.messages import MessageState
-from h2h.ledger.transfers import Transfer, Transfers
+from h2h.ledger.rows import Transfer
+from h2h.ledger.transfers import Transfers
 from h2h.ledger.views import BankRow, FileRow
 from h2h.lifecycle import State
 from h2h.model import Severity

@@ -14,7 +14,7 @@ import pytest
 from h2h.archive import Archive
 from h2h.errors import FolderError, StoreError
 from h2h.gateway import Gateway
-from h2h.ledger.transfers import Transfer
+from h2h.ledger.rows import Transfer
 from h2h.lifecycle import State
 from h2h.messages import Catalog
 from h2h.resources import root

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from h2h.gateway import Gateway
-from h2h.ledger.transfers import Transfer
+from h2h.ledger.rows import Transfer
 from h2h.lifecycle import State
 from tests.flows.world import World, opened, payments, send, settled, transfers, world
 

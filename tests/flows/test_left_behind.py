@@ -19,7 +19,7 @@ from h2h.errors import FolderError, NotAllowed, ReaderError, StoreError
 from h2h.folders import WatchedFolder
 from h2h.gateway import Gateway
 from h2h.health import alarms
-from h2h.ledger.transfers import Transfer
+from h2h.ledger.rows import Transfer
 from h2h.lifecycle import State
 from h2h.outbound.intake import Intake
 
@@ -41,7 +41,7 @@ def erp(tmp_path: Path) -> World:
 
 
 def taken(erp: World) -> list[str]:
-    return sorted(path.name for path in (erp.folder / "bank" / "in").iterdir())
+    return sorted(path.name for path in (erp.folder / "bank" / "in").iterdir() if path.is_file())
 
 
 def pull(gateway: Gateway) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from h2h.errors import NotAllowed
 from h2h.gateway import Gateway
-from h2h.ledger.transfers import Transfer
+from h2h.ledger.rows import Transfer
 from h2h.lifecycle import State
 from h2h.sandbox.server import BankServer
 from h2h.verdicts import Verdict

@@ -19,7 +19,7 @@ from h2h.errors import FolderError, NotAllowed, Stale, StoreError
 from h2h.foothold import Foothold
 from h2h.gateway import Gateway
 from h2h.ledger.repairs import Repairs
-from h2h.ledger.transfers import Transfer
+from h2h.ledger.rows import Transfer
 from h2h.lifecycle import State
 from h2h.messages.orders import Selection
 from h2h.outbound.proof import ranges

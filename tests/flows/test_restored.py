@@ -16,7 +16,7 @@ from h2h.errors import NotAllowed
 from h2h.gateway import Gateway
 from h2h.ledger import Ledger
 from h2h.ledger.journal import record
-from h2h.ledger.transfers import Transfer
+from h2h.ledger.rows import Transfer
 from h2h.lifecycle import State
 from h2h.sandbox.scenario import Scenario
 from h2h.sandbox.server import BankServer

@@ -109,12 +109,15 @@ def test_a_file_that_was_taken_while_the_answer_was_lost_is_sent_where_its_folde
 
 
 @pytest.mark.parametrize("server", [ShowsNothing, ShowsFolders])
-def test_a_clear_answer_needs_no_look(tmp_path: Path, server: type[BankSftp]) -> None:
-    with world(tmp_path, SILENT, server_class=server) as (erp, bank):
+@pytest.mark.parametrize(("outbound", "how"), [(UNIQUE, "posix-rename"), ({}, "rename")], ids=["unique", "not unique"])
+def test_a_clear_answer_needs_no_look_and_the_journal_says_how_it_was_renamed(
+    tmp_path: Path, server: type[BankSftp], outbound: dict[str, str], how: str
+) -> None:
+    with world(tmp_path, SILENT, server_class=server, outbound=outbound) as (erp, bank):
         erp.write_settings()
         erp.drop_file(FILE)
         with opened(erp) as gateway:
-            settled(gateway)
+            assert evidence(gateway, settled(gateway))["how"] == how
         assert [taken.data for taken in bank.taken] == [FILE]
 
 

@@ -16,7 +16,7 @@ from lxml import etree
 
 from h2h.confined import ConfinedReader
 from h2h.gateway import Gateway
-from h2h.ledger.transfers import Transfer
+from h2h.ledger.rows import Transfer
 from h2h.lifecycle import State
 from h2h.messages.orders import Upgrade
 from h2h.sandbox.server import BankServer

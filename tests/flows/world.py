@@ -16,7 +16,7 @@ from typing import TypeVar
 from h2h.clock import Clock
 from h2h.config import Settings, load
 from h2h.gateway import Gateway
-from h2h.ledger.transfers import Transfer
+from h2h.ledger.rows import Transfer
 from h2h.lifecycle import State
 from h2h.resources import root
 from h2h.sandbox.keys import create_client_key

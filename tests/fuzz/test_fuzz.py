@@ -29,7 +29,7 @@ from h2h.inbound import reading_of, records_as_lines
 from h2h.ledger import Ledger
 from h2h.ledger import findings as ledger_findings
 from h2h.ledger.messages import MessageState
-from h2h.ledger.transfers import Received, Transfer
+from h2h.ledger.rows import Received, Transfer
 from h2h.lifecycle import Route, State
 from h2h.messages import CODES, Catalog, read
 from h2h.model import (

@@ -19,7 +19,7 @@ from unicodedata import category
 import pytest
 
 from h2h.gateway import Gateway
-from h2h.ledger.transfers import Transfer
+from h2h.ledger.rows import Transfer
 from h2h.resources import root
 from h2h.sandbox.scenario import Scenario
 from tests.flows import process

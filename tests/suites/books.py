@@ -16,7 +16,7 @@ from typing import Any
 from h2h.ledger import Ledger
 from h2h.ledger.messages import Message, Reading
 from h2h.ledger.payment_views import PaymentRow
-from h2h.ledger.transfers import Received, Transfer
+from h2h.ledger.rows import Received, Transfer
 from h2h.lifecycle import Actor, Route, State, Trigger
 from h2h.model import (
     Balance,

@@ -14,7 +14,7 @@ from sqlalchemy import text
 
 from h2h.errors import NotAllowed
 from h2h.ledger import Ledger, earlier
-from h2h.ledger.transfers import Transfer
+from h2h.ledger.rows import Transfer
 from h2h.lifecycle import Actor, State, Trigger
 from h2h.model import Finding, StatusReport, TransferId
 from h2h.outbound.advice import against

@@ -16,10 +16,10 @@ from sqlalchemy import NullPool, create_engine, text
 from sqlalchemy.exc import DBAPIError
 
 from h2h.errors import NotAllowed, Stale, StoreError, UsageError
-from h2h.ledger import Ledger
+from h2h.ledger import Ledger, transfers
 from h2h.ledger.attempts import Attempt
+from h2h.ledger.rows import Received, Transfer
 from h2h.ledger.tables import metadata
-from h2h.ledger.transfers import Received, Transfer
 from h2h.lifecycle import Actor, State, Trigger
 from h2h.model import TransferId, Way
 from h2h.verdicts import Verdict
@@ -277,6 +277,53 @@ def test_an_attempt_remembers_whether_it_made_its_temporary_file(book: Book) -> 
     assert book.transfers.last_attempt(staging).made
     with pytest.raises(Stale):
         book.transfers.made(replace(staging, fence=staging.fence + 1))
+
+
+def test_the_ledger_knows_in_which_folders_of_a_server_files_were_made(book: Book) -> None:
+    book.transfers.made(book.staging("T1", "MSG-1"))
+    asked = [("", False), ("/in", True), ("/IN", False), ("/i%", False), ("/in/tmp", False)]
+    assert [book.transfers.made_in(ROUTE.server, folder) for folder, _ in asked] == [made for _, made in asked]
+    assert not book.transfers.made_in("sftp://corp@other:22", "/in")
+
+
+def test_a_folder_in_which_nothing_could_be_made_is_not_one_that_was_used(book: Book) -> None:
+    book.staging("T1", "MSG-1")
+    assert not book.transfers.made_in(ROUTE.server, "/in")
+
+
+def test_a_file_that_went_straight_to_its_name_counts_when_it_was_delivered(book: Book) -> None:
+    def straight(row: Transfer, number: int, taken: object) -> tuple[str, str]:
+        return "/in/f.xml", "/in/f.xml"
+
+    direct = replace(ROUTE, way=Way.DIRECT)
+    leased = book.transfers.lease(book.ready("T1", "MSG-1"), "node/1", straight, direct, NOW, LEASE)
+    assert leased
+    publishing = book.transfers.publishing(leased, NOW)
+    assert not book.transfers.made_in(ROUTE.server, "/in")
+    book.transfers.sent(publishing, {"answer": "OK"}, NOW)
+    assert book.transfers.made_in(ROUTE.server, "/in")
+
+
+def test_what_is_under_way_is_due_before_all_that_is_ready(book: Book, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the disk short the READY ones stay where they are, and there may be more of them than are looked at."""
+    monkeypatch.setattr(transfers, "DUE_LIMIT", 2)
+    for number in range(3):
+        book.ready(f"T{number}", f"MSG-{number}")
+    book.transfers.look_again(book.publishing("T9", "MSG-9"), "the line broke", LATER, NOW)
+    assert [transfer.id for transfer in book.transfers.due("acme", LATER)] == ["T9", "T0"]
+
+
+def test_a_reader_sees_one_moment_whatever_is_committed_meanwhile(book: Book) -> None:
+    def count() -> int:
+        return int(connection.execute(text("SELECT count(*) FROM transfer")).scalar_one())
+
+    book.received("T1")
+    with book.ledger._database.reading() as connection:
+        assert count() == 1
+        book.received("T2")
+        assert count() == 1
+    with book.ledger._database.reading() as connection:
+        assert count() == 2
 
 
 def test_only_one_attempt_is_in_flight(book: Book, url: str) -> None:

@@ -16,7 +16,7 @@ import pytest
 from h2h.clock import Clock
 from h2h.errors import NotAllowed, Stale
 from h2h.ledger.messages import Message, MessageState, Reading
-from h2h.ledger.transfers import Received, Transfer
+from h2h.ledger.rows import Received, Transfer
 from h2h.lifecycle import Actor, State, Trigger
 from h2h.model import Finding, InboundId, Reason, Record, RemoteFile, Severity, Statement, TransferId
 from h2h.outbound.decisions import Decisions

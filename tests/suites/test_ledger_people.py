@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from h2h.errors import NotAllowed, UsageError
-from h2h.ledger.transfers import Transfer
+from h2h.ledger.rows import Transfer
 from h2h.lifecycle import Actor, State, Trigger
 from h2h.verdicts import Verdict
 from tests.suites.books import LATER, NOW, Book, batch, debit, pay, says, statement, tx

@@ -9,7 +9,7 @@ import pytest
 
 from h2h.errors import NotAllowed, Stale
 from h2h.ledger.repairs import Plan
-from h2h.ledger.transfers import Received, Transfer
+from h2h.ledger.rows import Received, Transfer
 from h2h.lifecycle import State, Trigger
 from h2h.model import TransferId
 from tests.suites.books import LATER, NOW, RADAR, Book, Pay, batch, debit, judgement, pay, says, statement, tx

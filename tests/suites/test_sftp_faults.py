@@ -170,7 +170,7 @@ def test_a_bank_that_tells_no_size_of_an_open_file_can_still_be_paid_into(
     bank_that: Misbehaving, behaviour: type[Server]
 ) -> None:
     bank = bank_that(behaviour)
-    assert published(bank) == ("posix-rename",)
+    assert published(bank) == "posix-rename"
     assert (bank.root / "in" / "f").read_bytes() == PAY
 
 
@@ -230,7 +230,7 @@ class PosixRenameUnsupported(Server):
 
 
 def test_a_bank_that_offers_posix_rename_and_does_not_know_it_is_asked_to_rename(bank_that: Misbehaving) -> None:
-    assert published(bank_that(PosixRenameUnsupported)) == ("rename",)
+    assert published(bank_that(PosixRenameUnsupported)) == "rename"
 
 
 def test_a_bank_without_extensions_is_asked_for_none(bank_that: Misbehaving, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -238,7 +238,7 @@ def test_a_bank_without_extensions_is_asked_for_none(bank_that: Misbehaving, mon
     monkeypatch.setattr(SFTPServerHandler, "_process_posix_rename", None)
     monkeypatch.setattr(SFTPServerHandler, "_process_fsync", None)
     bank = bank_that()
-    assert published(bank) == ("rename",)
+    assert published(bank) == "rename"
     with open_sftp(bank.settings(), passphrase=None) as channel:
         assert not channel.replaces
 
@@ -442,15 +442,15 @@ def test_the_words_of_a_server_are_made_harmless(bank_that: Misbehaving) -> None
     assert len(str(raised.value)) < 1000
 
 
-def published(bank: AsyncSshServer) -> tuple[str, ...]:
+def published(bank: AsyncSshServer) -> str:
     with open_sftp(bank.settings(), passphrase=None) as channel:
         return published_on(channel)
 
 
-def published_on(channel: SftpChannel) -> tuple[str, ...]:
+def published_on(channel: SftpChannel) -> str:
     staged = channel.stage("/in/.t", io.BytesIO(PAY))
     assert staged == Staged(path="/in/.t", size=len(PAY))
-    return channel.publish(staged, "/in/f").facts
+    return channel.publish(staged, "/in/f").how
 
 
 def at_the_bank(bank: AsyncSshServer) -> RemoteFile:
