@@ -26,7 +26,7 @@ from h2h.archive import BLOCK, Archive
 from h2h.clock import Clock
 from h2h.config import Bank, Outbound
 from h2h.confined import ConfinedReader
-from h2h.errors import Damaged, FolderError, NotAllowed
+from h2h.errors import Damaged, FolderError, NotAllowed, StoreError
 from h2h.foothold import Foothold
 from h2h.ledger.repairs import Plan, Repairs
 from h2h.ledger.rows import Received, Transfer
@@ -93,7 +93,7 @@ class Repair:
         new_id, now = self._new_id(), self._clock.now()
         order = _order(plan, new_id, now.astimezone(ZoneInfo(bank.timezone)), execution_date)
         terms = replace(bank.terms(folder, now), messages=(plan.transfer.message or "",))
-        with tempfile.TemporaryFile(dir=self._spool) as file:
+        with _scratch(self._spool) as file:
             sha256 = self._write(plan, order, file)
             size = file.seek(0, 2)
             judgement = self._judgement(plan, file, terms)
@@ -197,6 +197,16 @@ class Repair:
         if header is None:
             raise not_proven(plan, "the file that was sent has no header")
         return Original(header=header, batches=batches, payments=payments)
+
+
+@contextmanager
+def _scratch(folder: Path) -> Iterator[BinaryIO]:
+    """A file without a name, which is gone when the block is left."""
+    try:
+        with tempfile.TemporaryFile(dir=folder) as file:
+            yield file
+    except OSError as error:
+        raise StoreError(f"The new file cannot be written in {folder}: {error.strerror}.") from error
 
 
 def _order(plan: Plan, new_id: TransferId, here: datetime, execution_date: date | None) -> Selection:

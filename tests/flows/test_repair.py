@@ -535,6 +535,15 @@ def test_a_crash_before_the_ledger_knows_leaves_nothing_but_bytes(
     assert partly.repair().state is State.HELD
 
 
+def test_no_room_for_the_new_file_is_told_in_a_sentence(partly: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(**_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("h2h.outbound.repair.tempfile.TemporaryFile", full)
+    with pytest.raises(StoreError, match="cannot be written in .*: No space left"):
+        partly.repair()
+
+
 def test_a_folder_that_is_away_keeps_nothing_back(partly: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     def away(*_: object) -> None:
         raise FolderError("the disk is away")
