@@ -80,7 +80,8 @@ def gaps(account: str, pages: Sequence[Page]) -> list[Gap]:
     for currency in {s.currency for s in statements}:
         mine = [s for s in statements if s.currency == currency]
         chain = _in_order([s for s in mine if s.dated and not _sums_up_others(s, mine)])
-        beside = [s for s in statements if s not in chain]
+        following = {s.id for s in chain}
+        beside = [s for s in statements if s.id not in following]
         for earlier, later in pairwise(chain):
             found += _between(account, earlier, later, beside)
             followed |= {earlier.id} if _linked(earlier, later) else set()
@@ -100,7 +101,7 @@ def _missing_pages(account: str, statement: Pages, *, followed: bool) -> Iterato
             pages = f"page {first} is" if first == last else f"pages {first} to {last} are"
             after = min(p.place for p in statement.pages if p.place > last)
             text = f"page {after} came, and {pages} not there. Ask the bank."
-        text = f"S{statement.name[1:]} of {account}: {text}"
+        text = f"{statement.title} of {account}: {text}"
         yield _gap(Kind.PAGE, statement, text, min(days), max(days), first, last)
 
 
@@ -109,7 +110,7 @@ def _wrong_sum(account: str, statement: Pages) -> Iterator[Gap]:
     if opening is None or booked is None or closing is None or total((opening, booked)) == closing:
         return
     text = (
-        f"S{statement.name[1:]} of {account} opens at {opening} and its booked entries come to {booked}, which makes "
+        f"{statement.title} of {account} opens at {opening} and its booked entries come to {booked}, which makes "
         f"{total((opening, booked))}, but it closes at {closing}. Entries may be missing; ask the bank."
     )
     yield _gap(Kind.SUM, statement, text, min(p.day for p in statement.pages), statement.day)
@@ -193,13 +194,13 @@ def _between(account: str, x: Pages, y: Pages, beside: Sequence[Pages]) -> Itera
             numbers = [str(n) for n in range(first, min(last + 1, first + MOST_TOLD))]
             told = f"{', '.join(numbers)}{', …' if last - first >= MOST_TOLD else ''}"
             text = (
-                f"S{y.name[1:]} of {account} ({y.day}) has number {y.number}, and the one before it {x.number} "
+                f"{y.title} of {account} ({y.day}) has number {y.number}, and the one before it {x.number} "
                 f"({x.day}): {told} did not come. Ask the bank to send what is missing."
             )
             yield _hole(Kind.NUMBER, x, y, text, first, last)
     elif linked is False:
         text = (
-            f"S{y.name[1:]} of {account} ({y.day}) opens at {y.opening}, but {x.name} before it closed at "
+            f"{y.title} of {account} ({y.day}) opens at {y.opening}, but {x.name} before it closed at "
             f"{x.closing} ({x.day}). One may be missing between; ask the bank."
         )
         yield _hole(Kind.BALANCE, x, y, text)
@@ -208,7 +209,7 @@ def _between(account: str, x: Pages, y: Pages, beside: Sequence[Pages]) -> Itera
 def _hole(kind: Kind, x: Pages, y: Pages, text: str, first: int | None = None, last: int | None = None) -> Gap:
     return Gap(
         kind=kind, currency=y.currency, from_day=x.day, to_day=y.day, text=text, first=first, last=last,
-        after=max(p.id for p in x.pages), before=y.id,
+        after=x.id, before=y.id,
     )  # fmt: skip
 
 
@@ -221,7 +222,7 @@ def _left_out(x: Pages, y: Pages, beside: Sequence[Pages]) -> set[int]:
     first, days = (1, y.day.day) if anew else (a + 1, (y.day - x.day).days + 1)
     if anew and x.day.year != y.day.year:
         days = y.day.timetuple().tm_yday
-    if b - first > MOST_A_DAY * days:
+    if not 0 < b - first <= MOST_A_DAY * days:
         return set()
     elsewhere = {s.number for s in beside if x.day <= s.day <= y.day and s.head.series == y.head.series}
     shared = not elsewhere & {a, b}  # otherwise they are counted there by themselves

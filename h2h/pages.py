@@ -23,6 +23,7 @@ COPIES = ("DUPL", "CODU", "COPY")
 MASKED = re.compile(r"[*#•]|X{4}", re.IGNORECASE)
 MONTH = timedelta(days=31)  # pages of one statement are not farther apart
 MOST_PAGES = 10_000  # of one statement
+FIRST_YEAR, LAST_YEAR = 1900, 2999
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,10 +108,12 @@ def _end(statement: Statement) -> date | None:
 
 
 def _date(said: str | None) -> date | None:
+    """None also for a year of no statement, near which there are no months to look at."""
     try:
-        return date.fromisoformat(said[:10]) if said else None
+        day = date.fromisoformat(said[:10]) if said else None
     except ValueError:
         return None
+    return day if day and FIRST_YEAR <= day.year <= LAST_YEAR else None
 
 
 def booked_of(statement: Statement, entries: Sequence[Entry]) -> Decimal | None:
@@ -216,6 +219,10 @@ class Pages:
     def name(self) -> str:
         said = self.head.statement_id or (f"no. {self.number}" if self.number is not None else "without a name")
         return f"statement {said}"
+
+    @property
+    def title(self) -> str:
+        return f"S{self.name[1:]}"
 
 
 def statements_of(all_: Sequence[Page]) -> list[Pages]:

@@ -148,7 +148,7 @@ def _place_all(connection: Connection, message_id: InboundId, records: Sequence[
 
 def _placed(statement: Statement, entries: Sequence[Entry], head: StatementFile, now: datetime) -> dict[str, Any]:
     return {
-        "chain": chain_of(statement) if _is_of_a_day(statement, head) else None,
+        "chain": chain_of(statement) if _is_statement(statement, head) else None,
         "day": page_of(statement, row=0, came=now.date(), booked=None, of_message=False).day.isoformat(),
         "currency": currency_of(statement),
         "booked": booked_of(statement, entries),
@@ -156,7 +156,7 @@ def _placed(statement: Statement, entries: Sequence[Entry], head: StatementFile,
     }
 
 
-def _is_of_a_day(statement: Statement, head: StatementFile) -> bool:
+def _is_statement(statement: Statement, head: StatementFile) -> bool:
     """Reports and notifications of the day need not follow each other."""
     return {cash.kind_of(statement.message), cash.kind_of(head.message)} == {cash.Kind.STATEMENT}
 
@@ -184,20 +184,23 @@ def _compare(where: _Where, came: Sequence[Page]) -> list[Gap]:
     around = _around(where, came)
     missing = {_place(gap): gap for gap in gaps(where.account, around.pages) if around.decides(gap)}
     known = {row.place: row for row in _open(where, around)}
-    gone = {place: row for place, row in known.items() if place not in missing}
+    over = [row for place, row in known.items() if place not in missing]  # or narrower than it was
+    narrowed: set[int] = set()
     opened = []
     for place, gap in missing.items():
         if place in known:
             where.renew(known[place], gap)
             continue
-        wider = [row for row in known.values() if gap.within(_gap(row))]
-        if old := next((row for row in wider if row.place in gone), None):
-            where.narrow(gone.pop(old.place), gap)
+        wider = [row for row in over if gap.within(_gap(row))]
+        if old := next((row for row in wider if row.id not in narrowed), None):
+            where.narrow(old, gap)
+            narrowed.add(old.id)
         else:
             where.open(gap, since=wider[0].since if wider else where.now)
         opened += [] if wider else [gap]
-    for row in gone.values():
-        where.heal(row)
+    for row in over:
+        if row.id not in narrowed:
+            where.heal(row)
     return opened
 
 

@@ -50,7 +50,9 @@ statement = Table(
     Column("page_of_message", Boolean),  # the page is said of the file, not of the statement
     UniqueConstraint("message_id", "position"),
     Index("ix_statement_account", "account", "closing_date"),
+    Index("ix_statement_named", "account", "statement_id"),
     Index("ix_statement_day", "day", "id"),
+    Index("ix_statement_last", "bank", "kind", "day", "id"),
     Index("ix_statement_chain", "bank", "chain", "day"),
     Index("ix_statement_chain_currency", "bank", "chain", "currency", "day"),
 )

@@ -16,12 +16,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, Row, select, true
 
 from h2h.cash import Kind, kind_of
 from h2h.ledger import tables as t
 from h2h.model import Entry, Statement
-from h2h.pages import CLOSING, OPENING, account_of, balance
+from h2h.pages import CLOSING, OPENING, account_of, balance, day_of
 
 DUPLICATES = ("DUPL", "CODU")
 
@@ -51,7 +51,7 @@ def standing(connection: Connection, bank: str, statement: Statement, entries: S
         c.page_number: statement.page_number,
         c.kind: kind_of(statement.message),
     }
-    query = select(t.statement).where(*(column.is_not_distinct_from(value) for column, value in same.items()))
+    query = select(t.statement).where(*(_is(column, value) for column, value in same.items()))
     named = connection.execute(query.order_by(c.id.desc())).all()
     if row := next((row for row in named if _same_content(connection, row, statement, entries)), None):
         return Known(standing=Standing.REPEATED, row=row)
@@ -63,18 +63,31 @@ def standing(connection: Connection, bank: str, statement: Statement, entries: S
     return Known(standing=Standing.NEW)
 
 
+def _is(column: Any, value: object) -> Any:
+    """Equal, or both empty; written so that every database uses its index."""
+    return column.is_(None) if value is None else column == value
+
+
 def _original(connection: Connection, bank: str, statement: Statement, entries: Sequence[Entry]) -> Row[Any] | None:
-    """The statement that one flagged as a duplicate repeats, under whatever id."""
-    if statement.copy_duplicate not in DUPLICATES:
-        return None
-    c = t.statement.c
+    """The statement that one flagged as a duplicate repeats, under whatever id, whichever of the two came first."""
+    c, day = t.statement.c, day_of(statement)
     query = select(t.statement).where(
         c.bank == bank, c.account == account_of(statement), c.kind == kind_of(statement.message),
-        c.entries == len(entries),
+        c.entries == len(entries), c.closing.is_not(None), c.day == day.isoformat() if day else true(),
     )  # fmt: skip
+    if day is None and statement.copy_duplicate not in DUPLICATES:
+        return None
     rows = connection.execute(query.order_by(c.id.desc())).all()
-    alike = (row for row in rows if row.closing is not None and _same_day(row, statement))
+    alike = (row for row in rows if _is_duplicate(row, statement) and _same_day(row, statement))
     return next((row for row in alike if _same_content(connection, row, statement, entries)), None)
+
+
+def _is_duplicate(row: Row[Any], statement: Statement) -> bool:
+    """One of the two is flagged so, and their numbers do not tell them apart."""
+    names = ("electronic_sequence_number", "legal_sequence_number")
+    numbers = [(getattr(row, name), getattr(statement, name)) for name in names]
+    flagged = statement.copy_duplicate in DUPLICATES or row.record.get("copy_duplicate") in DUPLICATES
+    return flagged and all(known == said or None in (known, said) for known, said in numbers)
 
 
 def _same_day(row: Row[Any], statement: Statement) -> bool:

@@ -371,7 +371,8 @@ def _bank_row(connection: Connection, bank: str, today: datetime) -> BankRow:
     unanswered = select(func.count()).where(sent, c.verdict == Verdict.NONE)
     oldest = select(func.min(c.received_at)).where(c.bank == bank, c.state == State.READY)
     unreadable = select(func.count()).where(m.bank == bank, m.state == MessageState.UNREADABLE)
-    last = select(func.max(s.closing_date)).where(s.bank == bank, s.kind == Kind.STATEMENT)
+    closed = (s.bank == bank) & (s.kind == Kind.STATEMENT) & s.closing_date.is_not(None)
+    last = select(s.closing_date).where(closed).order_by(s.day.desc(), s.id.desc()).limit(1)
     contact = connection.execute(select(t.contact).where(t.contact.c.bank == bank)).first()
     return BankRow(
         bank=bank,

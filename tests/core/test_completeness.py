@@ -294,6 +294,8 @@ def bal(kind: str, amount: str = "5", day: str | None = "2026-11-20", currency: 
         (Statement(position=1, statement_id="S", balances=(bal("OPBD", day="2026-11-19"), bal("ITBD"))), "2026-11-20"),
         (Statement(position=1, statement_id="S", balances=(bal("CLBD", day="YYYY-MM-DD"),)), None),
         (Statement(position=1, statement_id="S", created_at="2026-11-20T08:00:00"), None),
+        (Statement(position=1, statement_id="S", balances=(bal("CLBD", day="9999-12-31"),)), None),
+        (Statement(position=1, statement_id="S", balances=(bal("CLBD", day="0001-01-01"),)), None),
     ],
 )
 def test_the_day_of_a_statement(said: Statement, day: str | None) -> None:

@@ -540,7 +540,7 @@ def test_no_room_for_the_new_file_is_told_in_a_sentence(partly: Desk, monkeypatc
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("h2h.outbound.repair.tempfile.TemporaryFile", full)
-    with pytest.raises(StoreError, match="cannot be written in .*: No space left"):
+    with pytest.raises(StoreError, match=r"cannot be written in .*: No space left"):
         partly.repair()
 
 

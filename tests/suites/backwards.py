@@ -6,6 +6,7 @@ from tests.suites.test_ledger import sql
 
 UNFINISHED = "state NOT IN ('INVALID','DUPLICATE','CANCELLED') AND duplicate_of IS NULL"
 UNDO: dict[str, tuple[str, ...]] = {
+    "0014": ("DROP INDEX ix_statement_named", "DROP INDEX ix_statement_last"),
     "0013": ("DROP TABLE feedback", "DROP TABLE feedback_seen"),
     "0012": ("DROP INDEX ix_statement_day",),
     "0011": ("ALTER TABLE attempt DROP COLUMN exclusive",),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date, timedelta
@@ -11,13 +12,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import event, select
 
 from h2h.completeness import Gap, gaps
 from h2h.ledger import Ledger
 from h2h.ledger import tables as t
+from h2h.ledger.expected import Expected
 from h2h.ledger.gaps import GapRow, page_in
 from h2h.model import Balance, Record, Statement, StatementFile
+from h2h.schedule import Due
 from tests.suites.backwards import back_to
 from tests.suites.books import ACCOUNT, LATER, Book, debit
 from tests.suites.test_ledger import book_url, sql
@@ -158,6 +161,27 @@ def test_a_statement_that_is_not_booked_heals_nothing(book: Book) -> None:
     assert open_(book) == before != []
 
 
+def test_a_second_gap_on_the_same_day_is_a_gap_of_its_own(book: Book) -> None:
+    book.report(closes(1, 7, "100", "90"))
+    assert book.codes(closes(1, 8, "91", "80")) == ["STATEMENT_OPENING"]
+    assert book.codes(closes(1, 9, "81", "70")) == ["STATEMENT_OPENING"]
+    assert len(book.ledger.gaps.rows()) == 2
+
+
+def test_another_page_of_the_statement_before_a_gap_is_no_news_of_the_gap(book: Book) -> None:
+    book.report(closes(1, 7, "", "90", page="2.", booked="4"))
+    book.report(closes(3, 9, "80", "70"))
+    first, _ = book.report(closes(1, 7, "100", "", page="1", booked="6"))
+    assert [kind for kind in book.kinds(first.id) if kind.startswith("gap")] == ["gap healed"]  # that of the page
+
+
+@pytest.mark.parametrize("day", ["9999-12-31", "0001-01-01"])
+def test_a_date_of_no_time_breaks_nothing(book: Book, day: str) -> None:
+    book.report(closes(1, 7, "100", "90"))
+    assert book.codes(closes(date.fromisoformat(day), 8, "50", "40")) == []
+    assert book.ledger.gaps.rows() == []
+
+
 def test_a_gap_over_years_is_narrowed_by_what_lies_far_from_both_ends(book: Book) -> None:
     book.report(closes(date(2024, 1, 5), None, "100", "90"))
     book.report(closes(date(2026, 11, 5), None, "50", "40"))
@@ -210,6 +234,39 @@ def test_a_new_statement_costs_the_same_however_long_the_history_is(book: Book) 
             day = date(2026, 1, 1) + timedelta(days=number)
             book.report(closes(day, number + 1, str(1000 - number), str(999 - number)))
     assert max(seen) <= 66
+
+
+def test_no_question_about_statements_or_gaps_reads_a_whole_table(book: Book) -> None:
+    """What is asked when a statement comes, and for the board, as SQLite plans it."""
+    engine = book.ledger._database.engine
+    if engine.dialect.name != "sqlite":
+        pytest.skip("the plans are read as SQLite writes them")
+    asked: list[tuple[str, Any]] = []
+
+    def note(_c: Any, _cursor: Any, said: str, values: Any, *_: Any) -> None:
+        asked.append((said, values))
+
+    event.listen(engine, "before_cursor_execute", note)
+    book.report(closes(1, 7, "100", "90"))
+    book.report(closes(3, 9, "80", "70", copy_duplicate="DUPL"))
+    book.report(closes(2, 8, "90", "80", page="1"))
+    board(book)
+    event.remove(engine, "before_cursor_execute", note)
+    about = [(s, v) for s, v in asked if re.search(r"(FROM|UPDATE) (statement|gap)\b", s)]
+    assert len(about) > 10
+    with engine.connect() as connection:
+        plans = [(s, connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {s}", v).all()) for s, v in about]
+    assert [
+        s for s, plan in plans if any(re.match(r"SCAN (statement|gap)\b(?!.*INDEX)", row[-1]) for row in plan)
+    ] == []
+
+
+def board(book: Book) -> None:
+    book.ledger.views.board(["acme"], LATER)
+    book.ledger.gaps.rows()
+    book.ledger.gaps.before([1, 2])
+    due = Due(timezone="UTC", calendar="TARGET")
+    book.ledger.expectations.missing("acme", [Expected(account=ACCOUNT, currency=None, due=due)], LATER)
 
 
 # The migration.

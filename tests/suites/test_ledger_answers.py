@@ -554,6 +554,16 @@ def test_what_is_flagged_as_a_duplicate_is_one_under_another_id_too(book: Book, 
     assert len(book.ledger.views.statements()) == booked + 1
 
 
+@pytest.mark.parametrize(("number", "booked"), [("7", 1), (None, 1), ("8", 2)])
+def test_an_original_that_comes_after_its_duplicate_is_the_same_one_unless_it_has_another_number(
+    book: Book, number: str | None, booked: int
+) -> None:
+    first = statement("S2", debit("10.00", "A"), copy_duplicate="DUPL", electronic_sequence_number="7")
+    book.report(on("2026-11-20", first))
+    book.report(on("2026-11-20", statement("S1", debit("10.00", "A"), electronic_sequence_number=number)))
+    assert len(book.ledger.views.statements()) == booked
+
+
 def on(day: str, records: list[Record]) -> list[Record]:
     """The same statement, with this day on its balances."""
     head, said, *entries = records
