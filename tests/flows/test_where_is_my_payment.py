@@ -89,7 +89,8 @@ class Story:
         return open_
 
     def stages(self) -> list[str]:
-        rows = self.ask("export", "payments")
+        """Of all payments, found by the message id of their file."""
+        rows = self.ask("payments", "M-1")
         return [row["stage"] for row in sorted(rows, key=lambda row: row["position"])]
 
     def verdict(self) -> str:
@@ -100,6 +101,13 @@ class Story:
         rows = self.ask("statements")
         told = [(r["sequence_number"], r["page"], r["opening"], r["closing"]) for r in rows]
         return sorted(told, key=lambda row: (int(row[0]), row[1] or 1))
+
+    def gaps(self) -> dict[str, list[tuple[str, int]]]:
+        """What was ever missing among them: its kind and first number or page, by whether it has come."""
+        found: dict[str, list[tuple[str, int]]] = {"open": [], "healed": []}
+        for gap in reversed(self.ask("statements", "--gaps", "--all")):
+            found["healed" if gap["healed_at"] else "open"].append((gap["kind"], gap["first"]))
+        return found
 
 
 @contextmanager
@@ -140,6 +148,7 @@ def booked_in_one_sum_and_one_refused(week: Story) -> None:
     assert (booked["booking"]["amount"], booked["booking"]["direction"]) == ("30.03", "DBIT")
     assert [(r["code"], r["text"]) for r in refused["reasons"]] == [("AC04", "The account is closed.")]
     assert refused["booking"] is None
+    assert week.gaps() == {"open": [], "healed": [("PAGE", 2)]}
     assert week.closure() == {}
 
 
@@ -156,6 +165,7 @@ def neither_an_older_word_nor_a_repeated_one_changes_anything(week: Story) -> No
 def a_statement_is_missing(week: Story) -> None:
     assert week.stages() == ["BOOKED", "REJECTED", "BOOKED", "BOOKED"]
     assert week.statements() == [FIRST_PAGE, SECOND_PAGE, ("3", "1", "99970.98", "99966.48")]
+    assert week.gaps() == {"open": [("NUMBER", 2)], "healed": [("PAGE", 2)]}
     assert week.closure() == {}
 
 
@@ -168,6 +178,7 @@ def it_has_come_and_tells_of_the_return(week: Story) -> None:
         ("3", "1", "99970.98", "99966.48"),
         ("4", "1", "99966.48", "99961.98"),
     ]
+    assert week.gaps() == {"open": [], "healed": [("PAGE", 2), ("NUMBER", 2), ("PAGE", 2)]}
     assert week.stages() == ["BOOKED", "REJECTED", "RETURNED", "BOOKED"]
     assert week.closure() == {"PAYMENT_RETURNED": [("M-1-3", "10.01")]}
     payment = week.payment(3)
