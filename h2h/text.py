@@ -1,4 +1,4 @@
-"""Text from outside made safe: for a person to read, or to stand in a file name."""
+"""Text from outside made safe: for a person to read, or to stand in a file name or in XML."""
 
 from __future__ import annotations
 
@@ -8,6 +8,10 @@ import unicodedata
 MAX_SHOWN = 60
 UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})  # control, format (bidi, zero-width), without a shape
 BLANK_LETTERS = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")  # of other categories, shown as nothing
+
+_IN_VALUE = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "\r": "&#13;"}
+_IN_XML_VALUE = str.maketrans(_IN_VALUE)
+_IN_XML_ATTRIBUTE = str.maketrans({**_IN_VALUE, '"': "&quot;", "\n": "&#10;", "\t": "&#9;"})
 
 
 def printable(name: str) -> str:
@@ -49,3 +53,13 @@ def harmless(name: str) -> str:
     """A name that every file system and server takes: ASCII letters, digits, dot, underscore, hyphen; not hidden."""
     kept = "".join(c if c.isascii() and (c.isalnum() or c in "._-") else "_" for c in name)
     return kept.lstrip(".") or "_"
+
+
+def xml_value(text: str) -> str:
+    """As it is written between tags."""
+    return text.translate(_IN_XML_VALUE)
+
+
+def xml_attribute(text: str) -> str:
+    """As it is written between quotation marks."""
+    return text.translate(_IN_XML_ATTRIBUTE)

@@ -112,19 +112,20 @@ def _judged(file: Path, reader: ConfinedReader, terms: list[Terms]) -> dict[str,
 
 
 def _judgement(file: Path, reader: ConfinedReader, terms: Terms) -> Judgement:
-    from h2h.outbound import upgrade
     from h2h.outbound.judge import judge
 
     with _opened(file) as source:
         items = reader.read(source, strict=True, expected=terms.messages, supplementary=terms.supplementary_data)
         judgement = judge(items, terms)
-    return _upgraded(file, reader, judgement, terms) if upgrade.applies(judgement, terms) else judgement
+    return _upgraded(file, reader, judgement, terms) if terms.upgrade else judgement
 
 
 def _upgraded(file: Path, reader: ConfinedReader, judgement: Judgement, terms: Terms) -> Judgement:
     """With what would be said of the newer version of it."""
     from h2h.outbound import upgrade
 
+    if not upgrade.applies(judgement, terms):
+        return judgement
     wanted = upgrade.order(terms, str(file))
     with _opened(file) as source, tempfile.TemporaryFile() as new:
         found = upgrade.write(reader, source, wanted, new.write)

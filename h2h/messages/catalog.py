@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from h2h.errors import UsageError
+from h2h.text import xml_attribute
 
 if TYPE_CHECKING:
     import xmlschema
@@ -153,18 +154,15 @@ def _address(row: MessageType) -> str:
 
 def _envelope_schema(rows: Iterable[MessageType], envelope: str) -> bytes:
     """A schema for a root element of any content, in which every Document and AppHdr that is met is validated."""
-    from xml.sax.saxutils import quoteattr
-
     namespace, _, name = envelope.removeprefix("{").rpartition("}")
-    target = f"targetNamespace={quoteattr(namespace)}" if namespace else ""
-    taken = "".join(
-        f"<xs:{'include' if row.namespace == namespace else f'import namespace={quoteattr(row.namespace)}'}"
-        f" schemaLocation={quoteattr(_address(row))}/>"
-        for row in rows
-    )
+    target = f'targetNamespace="{xml_attribute(namespace)}"' if namespace else ""
+    taken = ""
+    for row in rows:
+        how = "include" if row.namespace == namespace else f'import namespace="{xml_attribute(row.namespace)}"'
+        taken += f'<xs:{how} schemaLocation="{xml_attribute(_address(row))}"/>'
     return (
         f'<xs:schema xmlns:xs="http://www.w3.org/2001/XMLSchema" {target}>{taken}'
-        f'<xs:element name={quoteattr(name)} type="xs:anyType"/></xs:schema>'
+        f'<xs:element name="{xml_attribute(name)}" type="xs:anyType"/></xs:schema>'
     ).encode()
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import takewhile
 from typing import BinaryIO, Protocol
-from xml.sax.saxutils import escape
 
 from lxml import etree
 
@@ -29,6 +28,7 @@ from h2h.messages.xml import (
     stream,
 )
 from h2h.model import Finding, Severity
+from h2h.text import xml_attribute, xml_value
 
 BLOCK = 1 << 16
 PIECES = 2_000  # of text that are put together before they are handed on
@@ -37,8 +37,6 @@ FILE = f"/Document/{MESSAGE}"
 DEPTH = {"Document": 0, MESSAGE: 1, HEADER: 2, BATCH: 2, PAYMENT: 3}
 SCHEMA_LOCATION = "{http://www.w3.org/2001/XMLSchema-instance}schemaLocation"
 _LINES = ["\n" + "  " * depth for depth in range(300)]  # the parser goes no deeper than 256
-_IN_VALUE = {"\r": "&#13;"}
-_IN_ATTRIBUTE = {'"': "&quot;", "\r": "&#13;", "\n": "&#10;", "\t": "&#9;"}
 
 
 class Impossible(Exception):
@@ -245,7 +243,7 @@ class _Writer:
         spaces = {prefix: namespace if namespace and uri == old else uri for prefix, uri in root.nsmap.items()}
         self._prefixes = {uri: prefix for prefix, uri in spaces.items() if prefix}
         self._declared = "".join(
-            f' xmlns{f":{prefix}" if prefix else ""}="{escape(uri, _IN_ATTRIBUTE)}"' for prefix, uri in spaces.items()
+            f' xmlns{f":{prefix}" if prefix else ""}="{xml_attribute(uri)}"' for prefix, uri in spaces.items()
         )
 
     def open(self, name: str, attributes: Mapping[str, str]) -> None:
@@ -267,7 +265,7 @@ class _Writer:
         name, value = self._prefix + node.name, node.value
         attributes = self._written(node.attributes, node) if node.attributes else ""
         if "&" in value or "<" in value or ">" in value or "\r" in value:
-            value = escape(value, _IN_VALUE)
+            value = xml_value(value)
         self.text.append(f"{self._line()}<{name}{attributes}>{value}</{name}>")
 
     def _line(self) -> str:
@@ -278,9 +276,7 @@ class _Writer:
         return declared
 
     def _written(self, attributes: Mapping[str, str], node: Node | None = None) -> str:
-        return "".join(
-            f' {self._attribute(key, node)}="{escape(value, _IN_ATTRIBUTE)}"' for key, value in attributes.items()
-        )
+        return "".join(f' {self._attribute(key, node)}="{xml_attribute(value)}"' for key, value in attributes.items())
 
     def _attribute(self, key: str, node: Node | None) -> str:
         """Below the root a qualified one (xsi:type and the like) may change what a value means."""

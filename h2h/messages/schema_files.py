@@ -5,13 +5,9 @@ A schema includes and imports files of this machine alone, never anything from a
 
 from __future__ import annotations
 
-import io
-import urllib.request
-from email.message import Message
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urljoin, urlsplit
-from urllib.response import addinfourl
+from urllib.parse import unquote, urljoin, urlsplit
 
 from lxml import etree
 
@@ -65,11 +61,9 @@ class SchemaFiles:
         return etree.XMLSchema(etree.fromstring(text, self._parser, base_url=address))
 
     def model(self, address: str) -> xmlschema.XMLSchema:
-        import xmlschema
+        from h2h.messages.schema_model import model  # here, as few files need one
 
-        opener = urllib.request.OpenerDirector()
-        opener.add_handler(_Opened(self))
-        return xmlschema.XMLSchema(address, allow="local", opener=opener)
+        return model(address, self.content)
 
 
 def _read(address: str) -> bytes:
@@ -87,7 +81,7 @@ def _read(address: str) -> bytes:
 
 
 def _path(address: str) -> Path:
-    return Path(urllib.request.url2pathname(urlsplit(address).path))
+    return Path(unquote(urlsplit(address).path))
 
 
 class _Included(etree.Resolver):
@@ -98,13 +92,3 @@ class _Included(etree.Resolver):
 
     def resolve(self, system_url: str, _public_id: str, context: Any) -> Any:  # type: ignore[override]  # so the stubs
         return self.resolve_string(self._files.content(system_url), context, base_url=system_url)
-
-
-class _Opened(urllib.request.BaseHandler):
-    """Gives xmlschema what it asks for."""
-
-    def __init__(self, files: SchemaFiles) -> None:
-        self._files = files
-
-    def file_open(self, request: urllib.request.Request) -> addinfourl:
-        return addinfourl(io.BytesIO(self._files.content(request.full_url)), Message(), request.full_url)

@@ -504,5 +504,12 @@ def test_importing_the_catalog_alone_does_not_import_lxml() -> None:
     assert subprocess.run([sys.executable, "-c", program], cwd=PROJECT, check=False).returncode == 0
 
 
+def test_a_reader_process_starts_without_what_few_files_need() -> None:
+    heavy = ("xmlschema", "urllib.request", "sqlalchemy", "pydantic")
+    program = f"import sys, h2h.confined.worker; sys.exit(str([m for m in {heavy} if m in sys.modules] or ''))"
+    done = subprocess.run([sys.executable, "-c", program], cwd=PROJECT, check=False, capture_output=True, text=True)
+    assert (done.returncode, done.stderr.strip()) == (1, "")
+
+
 def test_codes_are_words_with_a_meaning() -> None:
     assert all(code.isupper() and meaning and meaning[-1] != "." for code, meaning in CODES.items())

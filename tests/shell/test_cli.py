@@ -325,6 +325,16 @@ def test_validate_for_a_bank_says_what_becomes_of_a_file_in_the_version_that_it_
         assert f"dropped as      pain.001.001.03  sha256 {file['original_sha256']}" in shown
 
 
+def test_validate_opens_no_ledger_and_loads_nothing_of_one(tmp_path: Path) -> None:
+    program = "import sys, h2h.cli; h2h.cli.main()"
+    file = str(root("samples") / "good" / "pain.001.001.09.xml")
+    command = [sys.executable, "-X", "importtime", "-c", program, "validate", file]
+    done = subprocess.run(command, cwd=tmp_path, check=False, capture_output=True, text=True, env=environment())
+    assert "VALID" in done.stdout
+    assert "h2h.outbound.judge" in done.stderr
+    assert [name for name in ("sqlalchemy", "paramiko", "xmlschema") if name in done.stderr] == []
+
+
 def test_validate_for_a_bank_goes_by_its_own_schemas(tmp_path: Path) -> None:
     with world(tmp_path, bank={"schemas": f'"{national(tmp_path / "national")}"'}) as (erp, _):
         erp.write_settings()
