@@ -11,7 +11,7 @@ import json
 import logging
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,10 +27,15 @@ from h2h.ledger.troubles import Kind, Trouble
 from h2h.line import Line
 from h2h.mailbox import Mailbox, unnumbered
 from h2h.model import (
+    Batch,
+    DirectDebit,
+    DirectDebitBatch,
     DirectDebitFile,
     Entry,
+    FileMember,
     Finding,
     InboundId,
+    Payment,
     PaymentFile,
     Record,
     RemoteFile,
@@ -45,13 +50,14 @@ from h2h.text import printable
 
 log = logging.getLogger(__name__)
 
+ORDERS = (PaymentFile, Batch, Payment, DirectDebitFile, DirectDebitBatch, DirectDebit)
 HEADS = (StatusReport, StatementFile, PaymentFile, DirectDebitFile)
 CUT = frozenset(
     {
-        "XML_TRUNCATED", "XML_NOT_WELL_FORMED", "XML_LIMIT", "XML_ENCODING", "FINDINGS_CUT",
-        "READER_LIMIT", "READER_DIED", "TOO_MANY_RECORDS",
+        "XML_TRUNCATED", "XML_NOT_WELL_FORMED", "XML_LIMIT", "XML_ENCODING", "PACK_LIMIT", "PACK_UNREADABLE",
     }
 )  # fmt: skip
+STOPPED = frozenset({"FINDINGS_CUT", "READER_LIMIT", "READER_DIED", "TOO_MANY_RECORDS"})
 MOST_RECORDS = 1_000_000  # of one file, each detail of an entry counted: they are applied in one go
 ENDED_WELL = (MessageState.APPLIED, MessageState.REPEATED)
 
@@ -268,28 +274,51 @@ def _failed(message: Message, error: Exception) -> Reading:
 
 
 def reading_of(items: Iterable[Record | Finding], most: int = MOST_RECORDS) -> Reading:
-    """Records and findings of one file, and which message it is.
+    """Records and findings of one file, and which message it is: the first, where it holds several.
 
     Nothing of a payment message that comes in is applied, and nothing of a file that ends in the middle: half a
-    statement would keep the whole one out, and from half a report nothing follows for what it does not list.
+    statement would keep the whole one out, and from half a report nothing follows for what it does not list. In an
+    archive that is so for each member; what stops the reader stands for all of it.
     """
-    records: list[Record] = []
-    findings: list[Finding] = []
-    for item in _bounded(items, most):
-        (findings if isinstance(item, Finding) else records).append(item)  # type: ignore[arg-type]
-    head = next((r for r in records if isinstance(r, HEADS)), None)
-    if isinstance(head, PaymentFile | DirectDebitFile):
-        text = f"A {head.message} came in from the bank: payment orders only go out. It is kept and changes nothing."
+    parts = list(_parts(_bounded(items, most)))
+    findings = [finding for part in parts for finding in part.findings]
+    stopped = any(f.code in STOPPED and f.severity is Severity.ERROR for f in findings)
+    records = [] if stopped else [record for part in parts for record in part.whole()]
+    orders = [r for part in parts for r in part.records if isinstance(r, PaymentFile | DirectDebitFile)]
+    for order in orders:
+        text = f"A {order.message} came in from the bank: payment orders only go out. It is kept and changes nothing."
         findings.append(Finding(code="OUTBOUND_MESSAGE_CAME_IN", severity=Severity.ERROR, text=text))
-        records = []
-    if any(f.code in CUT and f.severity is Severity.ERROR for f in findings):
-        records = []
+    head = next((r for part in parts for r in part.records if isinstance(r, HEADS)), None)
     return Reading(
         message=head.message if head else None,
         message_id=head.message_id if head else None,
         records=records,
         findings=findings,
     )
+
+
+@dataclass(slots=True, kw_only=True)
+class _Part:
+    """A file, or a member of an archive."""
+
+    records: list[Record] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+
+    def whole(self) -> list[Record]:
+        """What may be applied of it."""
+        kept: list[Record] = [record for record in self.records if not isinstance(record, ORDERS)]
+        cut = any(f.code in CUT and f.severity is Severity.ERROR for f in self.findings)
+        return [] if cut or all(isinstance(record, FileMember) for record in kept) else kept
+
+
+def _parts(items: Iterable[Record | Finding]) -> Iterator[_Part]:
+    part = _Part()
+    for item in items:
+        if isinstance(item, FileMember):
+            yield part
+            part = _Part()
+        (part.findings if isinstance(item, Finding) else part.records).append(item)  # type: ignore[arg-type]
+    yield part
 
 
 def _bounded(items: Iterable[Record | Finding], most: int) -> Iterator[Record | Finding]:

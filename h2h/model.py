@@ -25,6 +25,7 @@ from h2h.collected import DirectDebitBatch as DirectDebitBatch
 from h2h.collected import DirectDebitFile as DirectDebitFile
 from h2h.collected import DirectDebits as DirectDebits
 from h2h.reported import BatchStatus as BatchStatus
+from h2h.reported import FileMember as FileMember
 from h2h.reported import PaymentStatus as PaymentStatus
 from h2h.reported import Reason as Reason
 from h2h.reported import StatusReport as StatusReport
@@ -186,13 +187,8 @@ Record = (
     | Statement
     | Entry
     | StatementNote
+    | FileMember
 )
-
-
-def signed(amount: Decimal | None, direction: str | None) -> Decimal | None:
-    if amount is None or direction not in ("CRDT", "DBIT"):
-        return None
-    return amount if direction == "CRDT" else amount.copy_negate()
 
 
 def total(amounts: Iterable[Decimal | None]) -> Decimal:

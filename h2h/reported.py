@@ -13,6 +13,16 @@ from decimal import Decimal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FileMember:
+    """A member of an archive: the records after it, up to the next one, are its own."""
+
+    position: int
+    name: str
+    size: int
+    line: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Reason:
     """StsRsnInf or RtrRsn: an external code, or the bank's own, and its words (pieces of AddtlInf joined)."""
 

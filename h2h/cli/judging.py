@@ -176,7 +176,7 @@ def inspect(ctx: click.Context, files: tuple[Path, ...], as_json: bool) -> int:
     else:
         for one in found:
             _print_inspected(one)
-    return int(any(not one["records"] for one in found))
+    return int(any(not one["message"] for one in found))
 
 
 def _inspected(file: Path, reader: ConfinedReader) -> dict[str, Any]:
@@ -187,7 +187,7 @@ def _inspected(file: Path, reader: ConfinedReader) -> dict[str, Any]:
     with _opened(file) as source:
         items = list(reader.read(source, strict=False))
     records = [{"record": type(r).__name__, **plain(r)} for r in items if not isinstance(r, Finding)]
-    head = records[0] if records else {}
+    head: dict[str, Any] = next((r for r in records if "message" in r), {})
     return {
         "file": str(file),
         "message": head.get("message"),

@@ -30,7 +30,7 @@ class Limits:
 
     memory: int = 256 * MEBIBYTE
     cpu_seconds: int = 2
-    bytes_per_cpu_second: int = 2_000_000  # each so many bytes handed in are good for another second
+    bytes_per_cpu_second: int = 250_000  # each so many handed in give another second; the shortest entries need it
     silence_seconds: float = 60.0
     idle_seconds: float = 60.0
 

@@ -19,6 +19,7 @@ from h2h.confined.deaths import Death, Untouched
 from h2h.confined.limits import address_space
 from h2h.confined.wire import ATTENTION, MAX_BLOCK, Done, Garbled, Job, Ready, Setup, Want, Wire
 from h2h.errors import ReaderError
+from h2h.messages.bounds import MAX_RATIO, MAX_UNPACKED, PACKED
 
 END_SECONDS = 5.0
 
@@ -78,15 +79,18 @@ class ReaderProcess:
         """What it says about the file that begins at `start`. Raises Death, Untouched, and what the source raises."""
         self.clean = False
         handed = touched = 0
+        ratio = 1
         told = self._wire.received
         self._send(job, touched)
         while True:
             items = self._receive(touched)
-            if self._wire.received - told > self._limits.told(handed):
+            if self._wire.received - told > self._limits.told(min(handed * ratio, handed + 2 * MAX_UNPACKED)):
                 raise self._killed("said more than any file of this size holds", limit="words")
             word = items[0]
             if isinstance(word, Want):
                 block = self._block(word, source, start)
+                if word.offset == 0 and block.startswith(PACKED) and not job.strict:
+                    ratio = MAX_RATIO  # what is in it may be said, too
                 handed, touched = handed + len(block), touched + max(len(block), ATTENTION)
                 if touched > self._limits.handed(job.size):
                     raise self._killed("asked for more than the file has")

@@ -20,6 +20,7 @@ from h2h.messages.catalog import Catalog
 from h2h.messages.orders import Selection, Upgrade
 from h2h.messages.refusal import Refusal
 from h2h.model import Finding, Record
+from h2h.text import shown
 
 log = logging.getLogger(__name__)
 
@@ -82,19 +83,19 @@ class ConfinedReader:
         start = source.tell()
         size = source.seek(0, io.SEEK_END) - start
         source.seek(start)
-        refusal: Refusal | None = None
+        refusals: list[Refusal] = []
         job = Job(size=size, strict=strict, expected=expected, supplementary=supplementary)
         try:
             for item in self._said(job, source, start):
                 if isinstance(item, Refusal):
-                    refusal = item
+                    refusals.append(item)
                 else:
                     yield item
         except Death as death:
             self._log(death)
             yield finding_of(death, self._limits)
             return
-        if refusal:
+        for refusal in refusals:
             yield from self._why(refusal, source, start, size)
 
     def _rewritten(self, source: BinaryIO, job: Callable[..., Job]) -> Iterator[bytes | Finding]:
@@ -120,7 +121,8 @@ class ConfinedReader:
         except Death as death:
             self._log(death)
             cut = "what is told of it is not all" if told else "it could not be told where and why"
-            text = f"The schema refuses the file ({refusal.words}), and {cut}: {cause_of(death, self._limits)}."
+            what = f"The schema refuses {shown(refusal.name) if refusal.name else 'the file'}"
+            text = f"{what} ({refusal.words}), and {cut}: {cause_of(death, self._limits)}."
             yield Finding(code="XSD_INVALID", severity=refusal.severity, text=text)
 
     def _said(self, job: Job, source: BinaryIO, start: int) -> Iterator[Any]:

@@ -5,12 +5,14 @@ It loads the schemas, confines itself, and then reads one file after the other u
 
 from __future__ import annotations
 
+import gzip
 import io
 import mmap
 import socket
 import sys
 import traceback
-from collections.abc import Iterable
+import zipfile
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from importlib import import_module
 from typing import BinaryIO, cast
@@ -20,6 +22,7 @@ from h2h.confined.wire import MAX_BLOCK, Batch, Done, Job, Ready, Setup, Want, W
 from h2h.errors import UsageError
 from h2h.messages.bounds import bounded
 from h2h.messages.catalog import Catalog
+from h2h.messages.identify import Manner
 from h2h.messages.reading import explained, unexplained
 from h2h.messages.refusal import Refusal
 from h2h.messages.rewriting import rewritten
@@ -69,13 +72,25 @@ def _prepared(setup: Setup) -> Catalog:
         import_module(f"h2h.messages.{reader}")
     for encoding in TOLERATED_ENCODINGS:
         document = f'<?xml version="1.0" encoding="{encoding}"?><Document/>'.encode(encoding)
-        list(unexplained(io.BytesIO(document), catalog, strict=False, expected=None))
+        list(unexplained(io.BytesIO(document), Manner(catalog=catalog, strict=False)))
+    for file in _packed_files():
+        list(unexplained(io.BytesIO(file), Manner(catalog=catalog, strict=False)))
     if setup.explains is not None:
         import_module("h2h.messages.explain")
         explained_row = catalog.by_namespace(setup.explains)
         assert explained_row is not None
         catalog.model(explained_row)
     return catalog
+
+
+def _packed_files() -> Iterator[bytes]:
+    """One of each kind; to unpack them loads codecs, and others for names that are not in ASCII."""
+    for name in ("e.xml", "\u00e9.xml"):
+        archive = io.BytesIO()
+        with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as members:
+            members.writestr(zipfile.ZipInfo(name), b"<Document/>")
+        yield archive.getvalue()
+    yield gzip.compress(b"<Document/>")
 
 
 def _served(wire: Wire, catalog: Catalog, limits: Limits) -> bool:
@@ -87,7 +102,7 @@ def _served(wire: Wire, catalog: Catalog, limits: Limits) -> bool:
     reserve = mmap.mmap(-1, RESERVE)
     try:
         source = cast(BinaryIO, io.BufferedReader(handed, MAX_BLOCK))
-        for item in _items(job, source, catalog):
+        for item in _items(job, source, catalog, handed.unpack):
             said.add(item)
         said.flush()
     except MemoryError:
@@ -103,15 +118,17 @@ def _served(wire: Wire, catalog: Catalog, limits: Limits) -> bool:
     return done == Done()
 
 
-def _items(job: Job, source: BinaryIO, catalog: Catalog) -> Iterable[Record | Finding | Refusal | bytes]:
+def _items(
+    job: Job, source: BinaryIO, catalog: Catalog, unpack: Callable[[int], None]
+) -> Iterable[Record | Finding | Refusal | bytes]:
     if job.selection is not None:
         return bounded(rewritten(source, Selecting(job.selection)))
     if job.upgrade is not None:
         return bounded(rewritten(source, Upgrading(job.upgrade)))
     if job.refusal is None:
-        kept = job.supplementary
-        return bounded(unexplained(source, catalog, strict=job.strict, expected=job.expected, supplementary=kept))
-    return bounded(explained(job.refusal, source, catalog))
+        manner = Manner(catalog=catalog, strict=job.strict, expected=job.expected, supplementary=job.supplementary)
+        return bounded(unexplained(source, manner, unpack))
+    return bounded(explained(job.refusal, source, catalog, unpack))
 
 
 def _fault(error: Exception) -> Done:
@@ -122,13 +139,13 @@ def _fault(error: Exception) -> Done:
 
 
 class _Handed(io.RawIOBase):
-    """The file, block by block from the gateway; each block is good for some more processor time."""
+    """The file, block by block from the gateway; each block, and what is unpacked, is good for more processor time."""
 
     def __init__(self, wire: Wire, size: int, limits: Limits) -> None:
         self._wire, self._size, self._limits = wire, size, limits
         self._at = 0
         self._since = used_cpu()
-        self.bytes = 0
+        self.bytes = 0  # handed, or unpacked
         self._renew()
 
     def readable(self) -> bool:
@@ -150,9 +167,12 @@ class _Handed(io.RawIOBase):
         [block] = self._wire.receive()
         buffer[: len(block)] = block
         self._at += len(block)
-        self.bytes += len(block)
-        self._renew()
+        self.unpack(len(block))
         return len(block)
+
+    def unpack(self, size: int) -> None:
+        self.bytes += size
+        self._renew()
 
     def _renew(self) -> None:
         allow_cpu(self._since + self._limits.cpu(self.bytes))

@@ -11,7 +11,18 @@ from dataclasses import dataclass, replace
 from datetime import date
 
 from h2h.formats.losses import Fate, Loss, Why, leaves, whole
-from h2h.model import Balance, Entry, Finding, Record, Severity, Statement, StatementFile, StatementNote, total
+from h2h.model import (
+    Balance,
+    Entry,
+    FileMember,
+    Finding,
+    Record,
+    Severity,
+    Statement,
+    StatementFile,
+    StatementNote,
+    total,
+)
 from h2h.text import shown
 
 CODES: dict[str, str] = {
@@ -105,6 +116,8 @@ def statements(items: Iterable[Record | Finding]) -> Iterator[Pages | StatementF
                 continue
             case Finding():
                 yield item
+                continue
+            case FileMember():
                 continue
         if head and statement:
             yield Pages(head=head, statement=statement, entries=entries, notes=notes)

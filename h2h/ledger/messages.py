@@ -19,10 +19,8 @@ from h2h.ledger.journal import record
 from h2h.ledger.people import in_words
 from h2h.ledger.reports import apply_reports
 from h2h.model import (
-    BatchStatus,
     Finding,
     InboundId,
-    PaymentStatus,
     Record,
     RemoteFile,
     Severity,
@@ -226,11 +224,17 @@ class Messages:
 def _apply(
     connection: Connection, row: Message, records: Sequence[Record], now: datetime, words: Mapping[str, str]
 ) -> list[Finding]:
-    if not records:
-        return []
-    if isinstance(records[0], StatusReport | BatchStatus | PaymentStatus):
-        return apply_reports(connection, row.id, row.bank, records, now, words)
-    return apply_statements(connection, row.id, row.bank, records, now)
+    """Reports and statements: one file may hold both."""
+    findings: list[Finding] = []
+    if _reports(records):
+        findings += apply_reports(connection, row.id, row.bank, records, now, words)
+    if any(isinstance(record, Statement) for record in records):
+        findings += apply_statements(connection, row.id, row.bank, records, now)
+    return findings
+
+
+def _reports(records: Sequence[Record]) -> bool:
+    return any(isinstance(record, StatusReport) for record in records)
 
 
 def _outcome(
@@ -239,7 +243,8 @@ def _outcome(
     """Of a file whose statements are all known nothing is made; one that contradicts what is known waits."""
     if not records:
         return MessageState.UNREADABLE
-    if not any(isinstance(r, Statement) for r in records) or _statements(connection, message_id):
+    only_statements = any(isinstance(r, Statement) for r in records) and not _reports(records)
+    if not only_statements or _statements(connection, message_id):
         return MessageState.APPLIED
     conflict = any(f.code == "STATEMENT_CONFLICT" for f in findings)
     return MessageState.UNREADABLE if conflict else MessageState.REPEATED

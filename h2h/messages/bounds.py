@@ -11,6 +11,9 @@ T = TypeVar("T")
 
 MAX_FINDINGS = 1_000
 MAX_CHARACTERS = 1_000  # of what the schema says; names and namespaces from outside stand in it
+PACKED = (b"PK\x03\x04", b"PK\x05\x06", b"\x1f\x8b")  # how files begin that are unpacked: zip, gzip
+MAX_UNPACKED = 1_000_000_000  # bytes, in all
+MAX_RATIO = 500  # statements are packed to a twentieth, the most repetitive ones to a 250th; a bomb to a 1,000th
 
 
 def bounded(items: Iterable[T | Finding]) -> Iterator[T | Finding]:

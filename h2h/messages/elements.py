@@ -119,6 +119,12 @@ class Shape:
     read_tail: TailReader | None = None
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """Those under which the message element is known: in the first versions with its version in it."""
+        first = (name for name, root in _FIRST_ROOTS.items() if root == self.message)
+        return self.message, f"{self.message}V01", *first
+
+    @property
     def repeated(self) -> tuple[str, str]:
         """The elements that always have their number in a path."""
         return self.group, self.item

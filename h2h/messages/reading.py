@@ -11,35 +11,33 @@ which may be called elsewhere and later.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from importlib import import_module
+from functools import partial
+from itertools import islice
 from typing import BinaryIO, TypeVar
 
 from lxml import etree
 
 from h2h.messages.bounds import bounded, clipped
-from h2h.messages.catalog import Catalog, MessageType, listed
-from h2h.messages.elements import Shape, root_of
+from h2h.messages.catalog import Catalog, MessageType
+from h2h.messages.identify import Identity, Manner, envelope_finding, every_shape, findings_on, identify, shape_of
+from h2h.messages.packing import Member, Part, unpacked, within
 from h2h.messages.refusal import Refusal, severity_of
-from h2h.messages.walk import Walk
+from h2h.messages.walk import Counts, Kind, Walk
 from h2h.messages.xml import (
     Bounded,
+    GivenUp,
     Opening,
-    TooMuch,
     check_well_formed,
     local,
     mind_memory,
-    namespace_of,
     open_checked,
     stream,
 )
-from h2h.model import Finding, Record, Severity
+from h2h.model import FileMember, Finding, Record, Severity
 
 T = TypeVar("T")
-
-_NAME = re.compile(r"[a-z]{4}\.\d{3}\.\d{3}\.\d{2}")
 
 
 def read(
@@ -55,35 +53,28 @@ def read(
     `expected`: the names of the messages that may stand here, as in pain.001.001.09; None for any. `supplementary`:
     the namespaces of supplementary data that what we send may hold.
     """
-    return bounded(_whole(source, catalog, strict, expected, supplementary))
+    manner = Manner(catalog=catalog, strict=strict, expected=expected, supplementary=supplementary)
+    return bounded(_whole(source, manner))
 
 
-def _whole(
-    source: BinaryIO, catalog: Catalog, strict: bool, expected: Sequence[str] | None, supplementary: Sequence[str]
-) -> Iterator[Record | Finding]:
+def _whole(source: BinaryIO, manner: Manner) -> Iterator[Record | Finding]:
     start = source.tell()
-    for item in unexplained(source, catalog, strict=strict, expected=expected, supplementary=supplementary):
+    refusals: list[Refusal] = []
+    for item in unexplained(source, manner):
         if isinstance(item, Refusal):
-            source.seek(start)
-            yield from explained(item, source, catalog)
+            refusals.append(item)
         else:
             yield item
+    for refusal in refusals:
+        source.seek(start)
+        yield from explained(refusal, source, manner.catalog)
 
 
 def _within_limits(items: Iterator[T]) -> Iterator[T | Finding]:
     try:
         yield from items
-    except TooMuch as passed:
-        yield passed.finding
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Identity:
-    """What a file is: the row whose reader fits, its real name, and whether the row's schema holds for it."""
-
-    row: MessageType
-    name: str
-    validated: bool
+    except GivenUp as given_up:
+        yield given_up.finding
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,36 +98,104 @@ class Case:
 
 
 def unexplained(
-    source: BinaryIO,
-    catalog: Catalog,
-    *,
-    strict: bool,
-    expected: Sequence[str] | None,
-    supplementary: Sequence[str] = (),
+    source: BinaryIO, manner: Manner, unpacked_bytes: Callable[[int], None] = lambda _: None
 ) -> Iterator[Record | Finding | Refusal]:
-    """As `read`, but for what the schema has against the file: that it has something is told last, as a Refusal."""
-    return _within_limits(_read(source, catalog, strict, expected, supplementary))
+    """As `read`, but for what the schema has against the file: that it has something is told last, as a Refusal.
+
+    What banks pack is unpacked, and every part read as a file of its own; `unpacked_bytes` is told how much that is.
+    """
+    if manner.strict:
+        return _within_limits(_read(source, manner, Counts()))
+    return _within_limits(_parts(source, manner, unpacked_bytes))
 
 
-def _read(
-    source: BinaryIO, catalog: Catalog, strict: bool, expected: Sequence[str] | None, supplementary: Sequence[str]
+def _parts(
+    source: BinaryIO, manner: Manner, unpacked_bytes: Callable[[int], None]
 ) -> Iterator[Record | Finding | Refusal]:
-    opening = open_checked(source, strict=strict)
+    counts, members, parts, name = Counts(), 0, 0, ""
+    for item in unpacked(source, unpacked_bytes):
+        if isinstance(item, Member):
+            members, name = members + 1, item.name
+            yield FileMember(position=members, name=name, size=item.size)
+        elif isinstance(item, Finding):
+            yield within(item, name)
+        else:
+            parts += 1
+            for said in _within_limits(_read(item.source, manner, counts)):
+                yield _of_part(said, parts, name)
+
+
+def _of_part(item: Record | Finding | Refusal, number: int, name: str) -> Record | Finding | Refusal:
+    if isinstance(item, Finding):
+        return within(item, name)
+    return replace(item, part=number, name=name) if isinstance(item, Refusal) else item
+
+
+def _read(source: BinaryIO, manner: Manner, counts: Counts) -> Iterator[Record | Finding | Refusal]:
+    opening = open_checked(source, strict=manner.strict)
     if isinstance(opening, Finding):
         yield opening
         return
-    identity = _identify(opening, catalog)
-    yield from _identity_findings(opening, identity, catalog, severity_of(strict), expected)
+    if not opening.document:
+        text = f"The file begins with <{local(opening.root)}>; an ISO 20022 message begins with <Document>."
+        yield Finding(code="MSG_UNKNOWN", severity=Severity.ERROR, text=text, path=opening.path)
+        return
+    identity = identify(opening, manner.catalog)
+    if opening.envelope:
+        yield envelope_finding(opening, identity, manner)
+    yield from findings_on(opening, identity, manner)
     if identity is not None:
-        case = _case(opening, identity.row, catalog, strict)
         kept = Bounded(source)
-        shape, severity = _named_as(opening, _shape(identity.row)), case.severity
-        walk = Walk(shape, identity.name, severity, supplementary=supplementary, settle=kept.settle)
-        yield from _content(source, kept, case, walk, validated=identity.validated, strict=strict)
+        walk = _walk(opening, identity, manner, kept, counts)
+        case = _case(opening, identity.row, manner.catalog, manner.strict)
+        yield from _content(source, kept, case, walk, validated=identity.validated, strict=manner.strict)
 
 
-def explained(refusal: Refusal, source: BinaryIO, catalog: Catalog) -> Iterator[Finding]:
-    """Why the schema refuses the file that begins where `source` stands."""
+def _walk(opening: Opening, identity: Identity, manner: Manner, kept: Bounded, counts: Counts) -> Walk:
+    """From a bank, every message of a file is read; of what is sent, a file holds one."""
+    first = Kind(shape=identity.shape, name=identity.name)
+    if manner.strict:
+        return Walk(first, manner.severity, supplementary=manner.supplementary, settle=kept.settle)
+    further = partial(_further, opening, identity, manner)
+    shapes = every_shape(manner.catalog)
+    return Walk(first, manner.severity, further=further, shapes=shapes, settle=kept.settle, counts=counts)
+
+
+def _further(
+    opening: Opening,
+    first: Identity,
+    manner: Manner,
+    *,
+    document: str,
+    message: str,
+    announced: str,
+    path: str,
+    line: int,
+) -> tuple[Kind | None, list[Finding]]:
+    """What a further message of the file is. The schema of the first one holds for those of its kind alone."""
+    found = replace(opening, document=document, message=message, announced=announced, path=path, line=line)
+    identity = identify(found, manner.catalog)
+    findings = list(findings_on(found, identity, manner))
+    if identity is None:
+        return None, findings
+    if identity.validated and identity.row is not first.row:
+        text = f"A {identity.name} stands in the same file as a {first.name}. It was read, and not validated."
+        findings.append(Finding(code="MSG_SEVERAL", severity=Severity.WARNING, text=text, path=path, line=line))
+    return Kind(shape=identity.shape, name=identity.name), findings
+
+
+def explained(
+    refusal: Refusal, source: BinaryIO, catalog: Catalog, unpacked_bytes: Callable[[int], None] = lambda _: None
+) -> Iterator[Finding]:
+    """Why the schema refuses the file that begins where `source` stands, or the part of it that is meant."""
+    if refusal.strict:
+        return _explained(refusal, source, catalog)
+    parts = (part for part in unpacked(source, unpacked_bytes) if isinstance(part, Part))
+    part = next(islice(parts, refusal.part - 1, None))
+    return (within(finding, refusal.name) for finding in _explained(refusal, part.source, catalog))
+
+
+def _explained(refusal: Refusal, source: BinaryIO, catalog: Catalog) -> Iterator[Finding]:
     from h2h.messages.explain import explain  # here, as it takes a while and few files need it
 
     row, opening = catalog.by_namespace(refusal.namespace), open_checked(source, strict=refusal.strict)
@@ -148,18 +207,8 @@ def explained(refusal: Refusal, source: BinaryIO, catalog: Catalog) -> Iterator[
 
 
 def _case(opening: Opening, row: MessageType, catalog: Catalog, strict: bool) -> Case:
-    return Case(opening=opening, row=row, catalog=catalog, severity=severity_of(strict), repeated=_shape(row).repeated)
-
-
-def _shape(row: MessageType) -> Shape:
-    shapes: tuple[Shape, ...] = import_module(f"h2h.messages.{row.reader}").SHAPES
-    return next(shape for shape in shapes if shape.message == row.root)
-
-
-def _named_as(opening: Opening, shape: Shape) -> Shape:
-    """The shape, under the name that its message element has in this file."""
-    found = local(opening.message)
-    return replace(shape, message=found) if root_of(found) == shape.message else shape
+    severity, repeated = severity_of(strict), shape_of(row).repeated
+    return Case(opening=opening, row=row, catalog=catalog, severity=severity, repeated=repeated)
 
 
 def _content(
@@ -186,11 +235,6 @@ def _content(
         if broken := check_well_formed(source, case.opening.encoding, case.repeated):
             yield broken
             return
-    if not walk.found:
-        text = f"The Document holds no {case.row.root}, so there is nothing to read in it."
-        yield Finding(
-            code="MSG_EMPTY", severity=Severity.ERROR, text=text, path=case.opening.path, line=case.opening.line
-        )
     if kept.cdata_line and strict:
         text = "The file has a CDATA section; write & and < in a value as &amp; and &lt; instead."
         yield Finding(code="XML_CDATA", severity=case.severity, text=text, line=kept.cdata_line)
@@ -202,51 +246,3 @@ def _content(
             faults=len(events.error_log),
             told=tuple(walk.unreadable),
         )
-
-
-def _identify(opening: Opening, catalog: Catalog) -> _Identity | None:
-    namespace = namespace_of(opening.document)
-    if row := catalog.by_namespace(namespace):
-        return _Identity(row=row, name=row.name, validated=True)
-    if row := catalog.by_root(root_of(local(opening.message))):
-        stated = _NAME.search(namespace)
-        return _Identity(row=row, name=stated[0] if stated else row.family, validated=False)
-    return None
-
-
-def _identity_findings(
-    opening: Opening,
-    identity: _Identity | None,
-    catalog: Catalog,
-    severity: Severity,
-    expected: Sequence[str] | None,
-) -> Iterator[Finding]:
-    path, namespace = opening.path, namespace_of(opening.document)
-    if not opening.document:
-        text = f"The file begins with <{local(opening.root)}>; an ISO 20022 message begins with <Document>."
-        yield Finding(code="MSG_UNKNOWN", severity=Severity.ERROR, text=text, path=path)
-        return
-    if opening.envelope:
-        text = f"The Document is wrapped in <{local(opening.root)}>; only the Document is read. Send it without."
-        yield Finding(code="MSG_ENVELOPE", severity=severity, text=text, path=path, line=opening.line)
-    if identity is None or not identity.validated:
-        known = listed(catalog.rows)
-        said = f"has the namespace {namespace}" if namespace else "has no namespace"
-        outcome = "It was not read." if identity is None else f"It was read as a {identity.row.family}, not validated."
-        yield Finding(
-            code="MSG_UNKNOWN",
-            severity=Severity.ERROR if identity is None else severity,
-            text=f"The Document {said}, which is none of the messages known here ({known}). {outcome}",
-            path=path,
-            line=opening.line,
-        )
-    if identity and expected is not None and not _fits(identity, expected):
-        text = f"The file is a {identity.name}; expected here: {', '.join(expected) or 'nothing'}."
-        yield Finding(code="MSG_UNEXPECTED", severity=Severity.ERROR, text=text, path=path, line=opening.line)
-
-
-def _fits(identity: _Identity, expected: Sequence[str]) -> bool:
-    """Of an unknown version, which has a finding already, only the family must be expected."""
-    if identity.validated:
-        return identity.name in expected
-    return any(name.startswith(identity.row.family) for name in expected)

@@ -11,7 +11,8 @@ from h2h.model import Severity
 class Refusal:
     """The schema refuses the file: by `faults` faults of which `words` tell the first; why is still to be explained.
 
-    `namespace`: that of the schema. `told`: paths of values that have a finding already.
+    `namespace`: that of the schema. `told`: paths of values that have a finding already. `part`: which of the parts of
+    a packed file is meant, from 1, and its name.
     """
 
     namespace: str
@@ -19,6 +20,8 @@ class Refusal:
     words: str
     faults: int
     told: tuple[str, ...]
+    part: int = 1
+    name: str = ""
 
     @property
     def severity(self) -> Severity:

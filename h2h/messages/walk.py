@@ -3,6 +3,7 @@
 A message is a head and groups; a group is a head and items (elements.Shape). A head is read when the first element
 that is not part of it begins, an item when it ends; then its memory is given back. Where a group's head is incomplete
 at its first item, which no valid file does, its items are kept back until the group has ended (or are too many).
+Groups and items are counted through the file, over several messages.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import Protocol
 from lxml import etree
 
 from h2h.messages.elements import Fault, Faults, Place, Shape
-from h2h.messages.xml import Node, forget, line_of, local, namespace_of, node_of, path_of, path_within
+from h2h.messages.xml import Node, forget, line_of, local, named_in, namespace_of, node_of, path_of, path_within
 from h2h.model import Finding, Record, Severity
 from h2h.text import shown
 
@@ -31,9 +32,33 @@ class Reader(Protocol):
     def __call__(self, node: Node, *, faults: Faults) -> Record: ...
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
+    """What a message is: how it is read, and its name."""
+
+    shape: Shape
+    name: str
+
+
+class Further(Protocol):
+    """Says what a further message is, None where it is not to be read, and what there is to be told of it."""
+
+    def __call__(
+        self, *, document: str, message: str, announced: str, path: str, line: int
+    ) -> tuple[Kind | None, list[Finding]]: ...
+
+
+@dataclass(slots=True, kw_only=True)
+class Counts:
+    """How many groups and items there were until now, over everything that is read as one file."""
+
+    groups: int = 0
+    items: int = 0
+
+
 @dataclass(slots=True, kw_only=True)
 class _Level:
-    """An open element with a head: the message, or one of its groups."""
+    """An open element with a head: the message, or one of its groups. `groups` and `items` are those in it."""
 
     element: etree._Element
     path: str
@@ -41,33 +66,55 @@ class _Level:
     record: Record | None = None
     seen: int = 0  # elements of the head when it was read
     kept_back: list[Record | Finding] | None = None
+    groups: int = 0
+    items: int = 0
+
+
+@dataclass(slots=True, kw_only=True)
+class _Document:
+    element: etree._Element
+    path: str
+    announced: str
+    messages: int = 0
 
 
 class Walk:
     """Feed it every start and end event of the elements in `tags`.
 
-    `severity` is that of unclean, readable things; `supplementary` the namespaces of supplementary data that are taken;
-    `settle` is told when the memory of what was read was given back.
+    `first` is what the first message is. Others are read where `further` says what they are; `shapes` are those that
+    it may say. `severity` is that of unclean, readable things; `supplementary` the namespaces of supplementary data
+    that are taken; `settle` is told when the memory of what was read was given back.
     """
 
     def __init__(
         self,
-        shape: Shape,
-        name: str,
+        first: Kind,
         severity: Severity,
         *,
+        further: Further | None = None,
+        shapes: Sequence[Shape] = (),
         supplementary: Sequence[str] = (),
         settle: Callable[[], None] = lambda: None,
+        counts: Counts | None = None,
     ) -> None:
-        self.tags = ("Document", shape.message, shape.group, shape.item, "SplmtryData")
-        self.found = False
+        every = (first.shape, *shapes)
+        named = {name for shape in every for name in (*shape.names, shape.group, shape.item)}
+        self.tags = ("Document", "AppHdr", "SplmtryData", *sorted(named))
         self.unreadable: set[str] = set()  # paths
-        self._shape, self._name, self._severity = shape, name, severity
+        self._kind, self._further, self._severity = first, further, severity
+        self._roots = {name for shape in every for name in shape.names}
         self._supplementary, self._settle = frozenset(supplementary), settle
+        self._counts = counts or Counts()
+        self._document: _Document | None = None
         self._message: _Level | None = None
         self._group: _Level | None = None
-        self._documents = self._groups = self._in_group = self._loose = self._in_file = 0
-        self._said: set[str] = set()
+        self._documents = self._messages = 0
+        self._announced = ""
+        self._said: set[tuple[str, Severity]] = set()
+
+    @property
+    def _shape(self) -> Shape:
+        return self._kind.shape
 
     def start(self, element: etree._Element) -> Iterator[Record | Finding]:
         name = local(element.tag)
@@ -76,19 +123,46 @@ class Walk:
                 yield from self._read_head(self._group, before=element)
         elif self._message and element.getparent() is self._message.element:
             yield from self._begin_group(self._message, element, name)
-        elif name in ("Document", self._shape.message):
-            yield from self._begin(element, name)
+        elif name == "Document":
+            yield from self._begin_document(element)
+        elif name in self._roots and self._document:
+            yield from self._begin_message(self._document, element, name)
 
     def end(self, element: etree._Element) -> Iterator[Record | Finding]:
-        if local(element.tag) == "SplmtryData":
+        name = local(element.tag)
+        if name == "SplmtryData":
             yield from self._supplementary_data(element)
         level = self._group or self._message
         if level is None:
-            return
-        if element is level.element:
+            yield from self._end_outside(element, name)
+        elif element is level.element:
             yield from self._close(level)
-        elif local(element.tag) == self._shape.item and element.getparent() is level.element:
+        elif name == self._shape.item and element.getparent() is level.element:
             yield from self._item(level, element)
+
+    def _end_outside(self, element: etree._Element, name: str) -> Iterator[Finding]:
+        """The end of what is in no message: a header, or a Document."""
+        if name == "AppHdr" and self._document is None:
+            self._announced = named_in(element)
+            forget(element)
+        elif self._document and element is self._document.element:
+            document, self._document, self._announced = self._document, None, ""
+            if not document.messages:
+                yield from self._empty(document)
+            forget(element)
+            self._settle()
+
+    def _empty(self, document: _Document) -> Iterator[Finding]:
+        """A Document in which no message began: what else is in it is told where it is not the first, or nothing."""
+        element = document.element
+        inside = next((str(child.tag) for child in element if isinstance(child.tag, str)), "")
+        if self._further and self._documents > 1 and inside:
+            kind, findings = self._ask(document, element, inside)
+            yield from findings
+            if kind is None:
+                return
+        text = f"The Document holds no {self._shape.message}, so there is nothing to read in it."
+        yield Finding(code="MSG_EMPTY", severity=Severity.ERROR, text=text, path=document.path, line=line_of(element))
 
     def _supplementary_data(self, element: etree._Element) -> Iterator[Finding]:
         """Nobody here reads it; what is sent may hold it only where the profile names every namespace in it."""
@@ -102,23 +176,55 @@ class Walk:
             severity = Severity.ERROR if strict else Severity.INFO
             yield from self._once("MSG_SUPPLEMENTARY", severity, text, element)
 
-    def _begin(self, element: etree._Element, name: str) -> Iterator[Finding]:
-        self._documents += name == "Document"
-        if self._documents > 1 or self._message or self.found:
+    def _begin_document(self, element: etree._Element) -> Iterator[Finding]:
+        """One inside of another, as supplementary data may hold it, is none of ours."""
+        self._documents += 1
+        if self._document or (self._further is None and self._documents > 1):
             text = "A second message stands in this file; only the first was read. Send each in a file of its own."
             yield from self._once("MSG_SEVERAL", Severity.ERROR, text, element)
-        elif name == self._shape.message and self._documents:
-            read = partial(self._shape.read_head, message=self._name)
-            self._message = _Level(element=element, path=path_of(element), read=read)
+            return
+        number = f"[{self._documents}]" if self._documents > 1 else ""
+        self._document = _Document(element=element, path=path_of(element) + number, announced=self._announced)
+
+    def _begin_message(self, document: _Document, element: etree._Element, name: str) -> Iterator[Finding]:
+        path = f"{document.path}{path_of(element).removeprefix(path_of(document.element))}"
+        if self._message or (self._messages and self._further is None):
+            text = "A second message stands in this file; only the first was read. Send each in a file of its own."
+            yield from self._once("MSG_SEVERAL", Severity.ERROR, text, element)
+            return
+        if self._messages or name not in self._shape.names:
+            kind, findings = self._ask(document, element, str(element.tag))
+            yield from findings
+            if kind is None:
+                return
+            self._kind = kind
+        document.messages += 1
+        self._messages += 1
+        if self._messages > 1:
+            text = "Several messages stand in this file; each of them is read."
+            yield from self._once("MSG_SEVERAL", Severity.INFO, text, element)
+        read = partial(self._shape.read_head, message=self._kind.name)
+        self._message = _Level(element=element, path=path, read=read)
+
+    def _ask(self, document: _Document, element: etree._Element, message: str) -> tuple[Kind | None, list[Finding]]:
+        assert self._further
+        return self._further(
+            document=str(document.element.tag),
+            message=message,
+            announced=document.announced,
+            path=document.path,
+            line=line_of(element),
+        )
 
     def _begin_group(self, message: _Level, element: etree._Element, name: str) -> Iterator[Record | Finding]:
         if name in (self._shape.group, self._shape.item):
             yield from self._read_head(message, before=element)
         if name == self._shape.group:
-            self._groups, self._in_group = self._groups + 1, 0
-            path = f"{message.path}/{name}[{self._groups}]"
+            message.groups += 1
+            self._counts.groups += 1
+            path = f"{message.path}/{name}[{message.groups}]"
             assert message.record is not None
-            read = partial(self._shape.read_group, position=self._groups, head=message.record)
+            read = partial(self._shape.read_group, position=self._counts.groups, head=message.record)
             self._group = _Level(element=element, path=path, read=read)
 
     def _read_head(self, level: _Level, *, before: etree._Element) -> Iterator[Record | Finding]:
@@ -134,11 +240,10 @@ class Walk:
 
     def _item(self, level: _Level, element: etree._Element) -> Iterator[Record | Finding]:
         in_group = level is self._group
-        self._in_file += 1
-        self._in_group += in_group
-        self._loose += not in_group
-        number = self._in_group if in_group else self._loose
-        place = Place(self._groups if in_group else 0, number, self._in_file)
+        self._counts.items += 1
+        level.items += 1
+        number = level.items
+        place = Place(self._counts.groups if in_group else 0, number, self._counts.items)
         read = partial(self._shape.read_item, place=place, group=level.record if in_group else None)
         record, findings = self._record(element, f"{level.path}/{self._shape.item}[{number}]", read)
         forget(element)
@@ -168,7 +273,6 @@ class Walk:
             record, _ = self._record(level.element, level.path, level.read, children)
             if record != level.record:
                 yield self._order(level)
-        self.found = True
         if level is self._group:
             yield from self._tail(level, [child for child in children if local(child.tag) == self._shape.tail])
             self._group = None
@@ -180,7 +284,8 @@ class Walk:
         """What stands after the items and is a record of its own."""
         assert self._shape.read_tail or not elements
         for element in elements:
-            if self._shape.read_tail and (record := self._shape.read_tail(node_of(element, []), group=self._groups)):
+            read = self._shape.read_tail
+            if read and (record := read(node_of(element, []), group=self._counts.groups)):
                 yield record
 
     def _head_of(self, children: Iterable[etree._Element]) -> list[etree._Element]:
@@ -224,7 +329,7 @@ class Walk:
         return Finding(code="MSG_ORDER", severity=Severity.ERROR, text=text, path=level.path, line=line)
 
     def _once(self, code: str, severity: Severity, text: str, element: etree._Element) -> Iterator[Finding]:
-        """A finding that a file has at most once, at the first place."""
-        if code not in self._said:
-            self._said.add(code)
+        """A finding that a file has at most once of its severity, at the first place."""
+        if (code, severity) not in self._said:
+            self._said.add((code, severity))
             yield Finding(code=code, severity=severity, text=text, path=path_of(element), line=line_of(element))

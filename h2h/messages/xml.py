@@ -40,6 +40,7 @@ _PACKED = {
     b"-----BEGIN PGP": "a PGP message",
 }
 _MARKS = {b"\xef\xbb\xbf": "utf-8", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
+TOLERATED_MARKS = tuple(_MARKS)
 _DECLARATION = re.compile(r"<\?xml\s[^>]*?\?>")
 _ENCODING = re.compile(r"\sencoding\s*=\s*[\"']([A-Za-z0-9._-]+)[\"']")
 _DOCTYPE = re.compile(r"(?:\s++|<\?(?:(?!\?>).)*+\?>|<!--(?:(?!-->).)*+-->)*+<!DOCTYPE", re.DOTALL)  # never goes back
@@ -65,13 +66,20 @@ class Source(Protocol):
     def read(self, size: int, /) -> bytes: ...
 
 
-class TooMuch(Exception):
-    """Reading was given up: the file passes a limit. Never leaves this package."""
+class GivenUp(Exception):
+    """Reading was given up, for the reason that the finding tells. Never leaves this package."""
+
+    def __init__(self, finding: Finding) -> None:
+        super().__init__(finding.text)
+        self.finding = finding
+
+
+class TooMuch(GivenUp):
+    """The file passes a limit."""
 
     def __init__(self, what: str, line: int | None) -> None:
         text = f"The file passes a limit: {what}. No message needs that; have the program mended that writes it."
-        super().__init__(text)
-        self.finding = Finding(code="XML_LIMIT", severity=Severity.ERROR, text=text, line=line)
+        super().__init__(Finding(code="XML_LIMIT", severity=Severity.ERROR, text=text, line=line))
 
 
 class Bounded:
@@ -165,6 +173,7 @@ class Opening:
     root: str
     document: str  # tag of the first Document; empty where there is none
     message: str  # tag of the first element below it; empty where there is none
+    announced: str = ""  # the message that a header in front of it names (head.001: MsgDefIdr)
     path: str = ""  # of the first Document, else of the root
     line: int | None = None
 
@@ -405,7 +414,7 @@ def _encoding(head: bytes, *, strict: bool) -> str | Finding:
 
 
 def _opening(source: BinaryIO, encoding: str) -> Opening | Finding:
-    root = document = message = path = ""
+    root = document = message = path = announced = ""
     line: int | None = None
     for count, (event, element) in enumerate(stream(Bounded(source), encoding)):
         tag = str(element.tag)
@@ -419,9 +428,18 @@ def _opening(source: BinaryIO, encoding: str) -> Opening | Finding:
         if event == "start" and document:
             message = tag
             break
+        if event == "end" and local(tag) == "AppHdr":
+            announced = named_in(element)
         if event == "start" and local(tag) == "Document":
             document, path, line = tag, path_of(element), line_of(element)
-    return Opening(encoding=encoding, root=root, document=document, message=message, path=path, line=line)
+    return Opening(
+        encoding=encoding, root=root, document=document, message=message, announced=announced, path=path, line=line
+    )
+
+
+def named_in(header: etree._Element) -> str:
+    """The message that an AppHdr (head.001) is written for."""
+    return (header.findtext("{*}MsgDefIdr") or "").strip(BLANKS)
 
 
 def _doctype_finding(line: int | None) -> Finding:

@@ -399,12 +399,131 @@ def test_breaches_of_the_schema_are_warnings_from_a_bank_and_errors_from_us() ->
     assert len(records(reading(text, strict=False))) == len(reading(sample("camt.053.001.08")))
 
 
-def test_of_two_documents_the_second_is_not_read_and_told() -> None:
+def test_of_two_documents_that_we_send_the_second_is_not_read_and_told() -> None:
     one = inner(sample("pain.001.001.09"))
-    items = reading(f"<E>{one}{one.replace('MMB-', 'XXX-')}</E>", strict=False)
-    assert codes(items) == ["MSG_ENVELOPE", "MSG_SEVERAL"]
-    assert len([item for item in items if isinstance(item, PaymentFile)]) == 1
-    assert len(records(items)) == len(reading(sample("pain.001.001.09")))
+    items = reading(f"<E>{one}{one.replace('MMB-', 'XXX-')}</E>")
+    assert [(f.code, f.severity) for f in findings(items)] == [
+        ("MSG_ENVELOPE", Severity.ERROR),
+        ("MSG_SEVERAL", Severity.ERROR),
+    ]
+    assert records(items) == records(reading(f"<E>{one}</E>"))
+
+
+def told(items: list[Record | Finding]) -> list[tuple[str, Severity]]:
+    return [(finding.code, finding.severity) for finding in findings(items)]
+
+
+ENVELOPE = '<Envelope xmlns="urn:swift:xsd:envelope">{}</Envelope>'
+SEVERAL = [("MSG_ENVELOPE", Severity.INFO), ("MSG_SEVERAL", Severity.INFO)]
+
+
+def test_every_document_that_a_bank_puts_into_a_file_is_read() -> None:
+    """Each begins with its own head; statements and their entries are counted through the file."""
+    one = inner(sample("camt.053.001.08"))
+    alone = records(reading(one))
+    items = reading(ENVELOPE.format(one * 3), strict=False)
+    assert told(items) == SEVERAL
+    assert [type(record) for record in records(items)] == [type(record) for record in alone] * 3
+    statements = [item for item in items if isinstance(item, Statement)]
+    assert [statement.position for statement in statements] == list(range(1, len(statements) + 1))
+    entries = [item for item in items if isinstance(item, Entry)]
+    assert sorted({entry.statement for entry in entries}) == [statement.position for statement in statements]
+
+
+def test_several_messages_in_one_document_are_all_read() -> None:
+    """No schema allows it; it is told as such, and nothing is lost."""
+    text = sample("camt.053.001.08")
+    message = text[text.index("<BkToCstmrStmt>") : text.index("</Document>")]
+    items = reading(text.replace("</Document>", message + "</Document>"), strict=False)
+    assert told(items) == [("MSG_SEVERAL", Severity.INFO), ("XSD_UNEXPECTED", Severity.WARNING)]
+    assert len([item for item in items if isinstance(item, StatementFile)]) == 2
+    assert len(records(items)) == 2 * len(records(reading(text)))
+
+
+def test_statuses_of_a_second_report_belong_to_its_own_batches() -> None:
+    one = inner(sample("pain.002.001.10"))
+    items = reading(ENVELOPE.format(one * 2), strict=False)
+    batches = [item.position for item in items if isinstance(item, BatchStatus)]
+    assert batches == list(range(1, len(batches) + 1))
+    assert {item.batch for item in items if isinstance(item, PaymentStatus)} <= set(batches)
+    assert len([item for item in items if isinstance(item, StatusReport)]) == 2
+
+
+def test_messages_of_two_kinds_are_each_read_by_their_own_reader_and_only_the_first_kind_is_validated() -> None:
+    report, statement = inner(sample("pain.002.001.10")), inner(sample("camt.053.001.08"))
+    items = reading(ENVELOPE.format(report + statement), strict=False)
+    assert told(items) == [*SEVERAL[:1], ("MSG_SEVERAL", Severity.WARNING), SEVERAL[1]]
+    assert findings(items)[1].path == "/Envelope/Document[2]"
+    kinds = [type(record) for text in (report, statement) for record in records(reading(text))]
+    assert [type(record) for record in records(items)] == kinds
+
+
+def test_a_further_document_that_is_not_known_is_told_and_the_others_are_read() -> None:
+    one = inner(sample("camt.053.001.08"))
+    items = reading(ENVELOPE.format(f'{one}<Document xmlns="urn:x"><A/></Document>{one}'), strict=False)
+    assert told(items) == [SEVERAL[0], ("MSG_UNKNOWN", Severity.ERROR), SEVERAL[1]]
+    assert "It was not read" in findings(items)[1].text
+    assert len(records(items)) == 2 * len(records(reading(one)))
+
+
+def test_a_further_document_must_be_expected_like_the_first() -> None:
+    report, statement = inner(sample("pain.002.001.10")), inner(sample("camt.053.001.08"))
+    items = reading(ENVELOPE.format(report + statement), strict=False, expected=["pain.002.001.10"])
+    assert ("MSG_UNEXPECTED", Severity.ERROR) in told(items)
+
+
+def test_faults_in_a_further_document_are_told_with_its_number() -> None:
+    one = inner(sample("camt.053.001.08"))
+    broken = re.sub(r'(<Amt Ccy="EUR">)[^<]*', r"\g<1>1,5", one, count=1).replace("<MsgId>", "<MsgId>" + 36 * "x", 1)
+    items = reading(ENVELOPE.format(one + broken), strict=False)
+    paths = [finding.path for finding in findings(items) if finding.code == "VALUE_UNREADABLE"]
+    assert [path.startswith("/Envelope/Document[2]/BkToCstmrStmt/Stmt[1]") for path in paths] == [True]
+    assert [finding.path for finding in findings(items) if finding.code == "XSD_TOO_LONG"] == [
+        "/Envelope/Document[2]/BkToCstmrStmt/GrpHdr/MsgId"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("header", "root", "severity"),
+    [
+        ("", "E", Severity.WARNING),
+        ("", "BizMsgEnvlp", Severity.INFO),
+        ("<AppHdr><MsgDefIdr>camt.053.001.08</MsgDefIdr></AppHdr>", "E", Severity.INFO),
+        ("<AppHdr><MsgDefIdr>camt.053.001.08.ch.02</MsgDefIdr></AppHdr>", "E", Severity.INFO),
+        ("<AppHdr><Fr/></AppHdr>", "E", Severity.WARNING),
+    ],
+)
+def test_an_envelope_that_is_known_or_names_its_message_is_told_and_no_more(
+    header: str, root: str, severity: Severity
+) -> None:
+    text = f"<{root}>{header}{inner(sample('camt.053.001.08'))}</{root}>"
+    assert told(reading(text, strict=False)) == [("MSG_ENVELOPE", severity)]
+
+
+def test_a_header_of_another_message_is_told_for_each_document() -> None:
+    one = inner(sample("camt.053.001.08"))
+    header = "<AppHdr><MsgDefIdr>camt.053.001.{}</MsgDefIdr></AppHdr>"
+    wrong, right = header.format("02"), header.format("08")
+    items = reading(ENVELOPE.format(wrong + one + right + one + one + wrong + one), strict=False)
+    assert [(f.path, f.severity) for f in findings(items) if f.code == "MSG_HEADER"] == [
+        ("/Envelope/Document", Severity.WARNING),
+        ("/Envelope/Document[4]", Severity.WARNING),
+    ]
+
+
+def test_a_document_within_a_message_is_none_of_ours() -> None:
+    inside = f"<SplmtryData><Envlp>{inner(sample('camt.053.001.08'))}</Envlp></SplmtryData>"
+    text = swapped(sample("camt.053.001.08"), ("</BkToCstmrStmt>", f"{inside}</BkToCstmrStmt>"))
+    items = reading(text, strict=False)
+    assert ("MSG_SEVERAL", Severity.ERROR) in told(items)
+    assert len(records(items)) == len(records(reading(sample("camt.053.001.08"))))
+
+
+def test_a_message_under_the_namespace_of_another_is_read_by_its_root() -> None:
+    text = swapped(sample("camt.053.001.08"), (f"{ISO}camt.053.001.08", f"{ISO}pain.002.001.10"))
+    items = reading(text, strict=False)
+    assert told(items) == [("MSG_UNKNOWN", Severity.WARNING)]
+    assert records(items)[0].message == "camt.053"  # type: ignore[union-attr]
 
 
 def test_reading_begins_where_the_source_stands_each_time() -> None:

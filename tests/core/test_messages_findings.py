@@ -32,6 +32,7 @@ PLACES: dict[str, tuple[str, int | None]] = {
     "MSG_UNKNOWN": ("/Document", 3),
     "MSG_UNEXPECTED": ("/Document", 3),
     "MSG_ENVELOPE": ("/Envelope/Document", 4),
+    "MSG_HEADER": ("/Envelope/Document", 11),
     "MSG_SEVERAL": ("/Envelope/Document", 53),
     "MSG_EMPTY": ("/Document", 3),
     "MSG_ORDER": (f"{FILE}/PmtInf[1]", 14),
@@ -46,7 +47,12 @@ PLACES: dict[str, tuple[str, int | None]] = {
     "VALUE_UNREADABLE": (f"{PAYMENT}/Amt/InstdAmt", 38),
 }
 # What else these samples must have.
-COMPANY = {"MSG_EMPTY": {"XSD_MISSING"}, "MSG_ORDER": {"XSD_UNEXPECTED"}, "MSG_SEVERAL": {"MSG_ENVELOPE"}}
+COMPANY = {
+    "MSG_EMPTY": {"XSD_MISSING"},
+    "MSG_ORDER": {"XSD_UNEXPECTED"},
+    "MSG_SEVERAL": {"MSG_ENVELOPE"},
+    "MSG_HEADER": {"MSG_ENVELOPE"},
+}
 
 
 def findings(content: bytes | str, *, strict: bool = True, expected: list[str] | None = None) -> list[Finding]:

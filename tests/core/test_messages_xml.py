@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import gzip
+import bz2
 import io
 import time
 import tracemalloc
@@ -52,12 +52,12 @@ def test_a_file_cut_at_any_byte_is_an_error(content: bytes) -> None:
     [
         (b"", "XML_EMPTY"),
         (b" \r\n\t ", "XML_EMPTY"),
-        (gzip.compress(GOOD), "XML_COMPRESSED"),
-        (b"PK\x03\x04" + GOOD, "XML_COMPRESSED"),
+        (bz2.compress(GOOD), "XML_COMPRESSED"),
+        (b"PK\x03\x04" + GOOD, "PACK_UNREADABLE"),
         (b"-----BEGIN PGP MESSAGE-----", "XML_COMPRESSED"),
         (b'{"not": "xml"}', "XML_NOT_WELL_FORMED"),
         (b":20:MT101\n:28D:1/1\n", "XML_NOT_WELL_FORMED"),
-        (b"\n" + GOOD, "XML_NOT_WELL_FORMED"),
+        (b"<!---->" + GOOD, "XML_NOT_WELL_FORMED"),
         (GOOD + b"junk", "XML_NOT_WELL_FORMED"),
         (GOOD + GOOD, "XML_NOT_WELL_FORMED"),
         (in_value(b"a&b"), "XML_NOT_WELL_FORMED"),
@@ -356,4 +356,5 @@ def test_memory_stays_flat_however_many_payments_a_file_has() -> None:
         tracemalloc.stop()
         return top
 
+    peak(1)  # compiles the schema
     assert peak(2_000) < 1.5 * peak(200) + 200_000

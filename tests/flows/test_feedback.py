@@ -46,8 +46,8 @@ def telling(tmp_path: Path, **outbound: str) -> Iterator[tuple[World, BankServer
 
 
 def told(folder: Path) -> list[dict[str, Any]]:
-    """All versions, in the order of their names."""
-    return [json.loads(path.read_text()) for path in sorted(folder.iterdir())]
+    """All versions, in the order of their names; not what is being written."""
+    return [json.loads(path.read_text()) for path in sorted(folder.glob("[!.]*"))]
 
 
 def work(gateway: Gateway) -> None:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import shutil
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -169,3 +172,88 @@ def test_a_file_under_the_name_of_a_discarded_one_is_fetched(gateway: Gateway, o
     states = [file.state for file in gateway.ledger.views.files()]
     assert states == [MessageState.APPLIED, MessageState.APPLIED]
     assert list(out.iterdir()) == []
+
+
+# Several messages in a file, and archives.
+
+
+def archive(*members: tuple[str, bytes]) -> bytes:
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as file:
+        for name, each in members:
+            file.writestr(name, each)
+    return content.getvalue()
+
+
+def other(number: int) -> bytes:
+    """Another day's statement."""
+    name = b"<Id>2026-11-19-DE89370400440532013000</Id>"
+    assert name in STATEMENT
+    return STATEMENT.replace(name, b"<Id>OTHER-%d</Id>" % number)
+
+
+def delivered(out: Path, kind: str) -> list[dict[str, Any]]:
+    [lines] = (out.parents[1] / "erp").glob("*.jsonl")
+    return [row for line in lines.read_text().splitlines() if (row := json.loads(line))["record"] == kind]
+
+
+def test_an_archive_is_kept_as_it_came_and_each_of_its_members_is_applied(gateway: Gateway, out: Path) -> None:
+    content = archive(("a.xml", STATEMENT), ("b.xml", other(2)), ("r.xml", REPORT), ("read.me", b"Dear customer"))
+    put(out, "day.zip", content)
+    assert pull(gateway) == {"day.zip": "APPLIED"}
+    message = gateway.ledger.views.files()[0]
+    assert (message.message, message.size) == ("camt.053.001.08", len(content))
+    assert len(gateway.ledger.views.statements()) == 2
+    codes = [f.code for f in gateway.ledger.views.history(message.id).findings]
+    assert "PACK_NOT_XML" in codes
+    assert "REPORT_UNKNOWN" in codes  # of the report, on a file that we never sent: it was applied, too
+    assert [row["name"] for row in delivered(out, "FileMember")] == ["a.xml", "b.xml", "r.xml"]
+    assert len(delivered(out, "Statement")) == 2
+    assert [path.read_bytes() for path in (out.parents[1] / "erp").glob("*.zip")] == [content]
+
+
+def test_of_a_member_that_ends_in_the_middle_nothing_is_applied_and_of_the_others_everything(
+    gateway: Gateway, out: Path
+) -> None:
+    put(out, "day.zip", archive(("a.xml", STATEMENT[:-200]), ("b.xml", other(2)), ("c.xml", other(3)[:-200])))
+    assert pull(gateway) == {"day.zip": "APPLIED"}
+    assert [s.statement_id for s in gateway.ledger.views.statements()] == ["OTHER-2"]
+    reason = gateway.ledger.views.files()[0].reason
+    assert reason is not None
+    assert reason.startswith("XML_TRUNCATED: In 'a.xml'")
+    put(out, "again.zip", archive(("a.xml", STATEMENT), ("b.xml", other(2)), ("c.xml", other(3))))
+    assert pull(gateway)["again.zip"] == "APPLIED"
+    assert len(gateway.ledger.views.statements()) == 3
+
+
+@pytest.mark.parametrize("content", [archive(("a.xml", b" " * 60_000_000)), archive(("a.xml", STATEMENT))[:-30]])
+def test_a_bomb_and_half_an_archive_are_kept_and_told(gateway: Gateway, out: Path, content: bytes) -> None:
+    put(out, "day.zip", content)
+    put(out, "s.xml", STATEMENT)
+    assert pull(gateway) == {"day.zip": "UNREADABLE", "s.xml": "APPLIED"}
+    [bad] = [file for file in gateway.ledger.views.files() if file.name == "day.zip"]
+    assert (bad.reason or "").startswith("PACK_")
+
+
+def test_every_message_of_a_file_is_applied(gateway: Gateway, out: Path) -> None:
+    """In document order, statements counted through the file; of a second kind, too."""
+    documents = b"".join(each.partition(b"?>")[2] for each in (STATEMENT, other(2), REPORT))
+    put(out, "all.xml", b'<Envelope xmlns="urn:swift:xsd:envelope">' + documents + b"</Envelope>")
+    assert pull(gateway) == {"all.xml": "APPLIED"}
+    message = gateway.ledger.views.files()[0]
+    assert sorted(s.statement_id or "" for s in gateway.ledger.views.statements()) == [
+        "2026-11-19-DE89370400440532013000",
+        "OTHER-2",
+    ]
+    codes = [f.code for f in gateway.ledger.views.history(message.id).findings]
+    assert "MSG_SEVERAL" in codes
+    assert "REPORT_UNKNOWN" in codes
+
+
+def test_payment_orders_in_an_archive_change_nothing_and_keep_nothing_out(gateway: Gateway, out: Path) -> None:
+    order = (root("samples") / "good" / "pain.001.001.09.xml").read_bytes()
+    put(out, "day.zip", archive(("o.xml", order), ("s.xml", STATEMENT)))
+    assert pull(gateway) == {"day.zip": "APPLIED"}
+    assert len(gateway.ledger.views.statements()) == 1
+    findings = gateway.ledger.views.history(gateway.ledger.views.files()[0].id).findings
+    assert "OUTBOUND_MESSAGE_CAME_IN" in [finding.code for finding in findings]

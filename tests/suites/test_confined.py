@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import os
 import signal
 import subprocess
 import sys
 import threading
+import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -107,6 +109,57 @@ def test_an_entry_arrives_with_all_that_is_in_it(reader: ConfinedReader, many: i
     entry = next(item for item in said if isinstance(item, Entry))
     assert len(entry.batches) > many
     assert entry.details[-1].amounts[0].exchange
+
+
+def packed(*contents: bytes) -> bytes:
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as file:
+        for number, content in enumerate(contents):
+            file.writestr(f"{number}-\u00e9.xml", content)
+    return archive.getvalue()
+
+
+STATEMENT = (root("samples") / "good" / "camt.053.001.08.xml").read_bytes()
+FAULTY = STATEMENT.replace(b"<MsgId>", b"<MsgId>" + 36 * b"x", 1)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        packed(STATEMENT, FAULTY, b"%PDF", FAULTY, STATEMENT[:-30]),
+        packed(*[STATEMENT] * 200),
+        packed(*[b""] * 900),
+        packed(b" " * 30_000_000),
+        packed(STATEMENT)[:-40],
+        gzip.compress(FAULTY),
+        gzip.compress(STATEMENT)[:-9],
+        b"--part\r\n\r\n" + FAULTY + b"\r\n--part--\r\n",
+    ],
+    ids=["members", "many", "empty ones", "bomb", "cut", "gzip", "cut gzip", "text around"],
+)
+def test_what_a_bank_packs_is_unpacked_in_the_process(reader: ConfinedReader, content: bytes) -> None:
+    assert reading(reader, content, strict=False) == list(read(io.BytesIO(content), CATALOG, strict=False))
+
+
+def packed_well(entries: int) -> bytes:
+    at = STATEMENT.index(b"<Ntry>")
+    entry = b'<Ntry><Amt Ccy="EUR">1</Amt><CdtDbtInd>CRDT</CdtDbtInd><Sts><Cd>BOOK</Cd></Sts></Ntry>'
+    return packed(STATEMENT[:at] + entry * entries + STATEMENT[at:])
+
+
+def test_what_is_packed_may_take_as_long_as_what_is_in_it() -> None:
+    """Longer than a plain file of the archive's size may."""
+    with confined(cpu_seconds=1) as reader:
+        items = reading(reader, packed_well(18_000), strict=False)
+    assert "READER_LIMIT" not in codes(items)
+    assert sum(isinstance(item, Entry) for item in items) > 18_000
+
+
+def test_of_what_is_packed_may_be_said_as_much_as_is_in_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """More than of a plain file of the archive's size."""
+    monkeypatch.setattr(Limits, "told", staticmethod(lambda handed: 100_000 + 8 * handed))
+    with confined() as reader:
+        assert "READER_LIMIT" not in codes(reading(reader, packed_well(2_000), strict=False))
 
 
 def test_bytes_that_were_changed_in_the_archive_are_noticed_while_they_are_read(
