@@ -79,7 +79,7 @@ def payment_status(node: Node, *, place: Place, group: Record | None, faults: Fa
         payment_information_id=group.payment_information_id if group else node.text("OrgnlPmtInfId"),
         original_message_id=node.text("OrgnlGrpInf", "OrgnlMsgId"),
         status_id=node.text("StsId"),
-        instruction_id=node.text("OrgnlInstrId"),
+        instruction_id=node.text("OrgnlInstrId") or node.text("OrgnlInstrdId"),  # misspelt by some banks
         end_to_end_id=node.text("OrgnlEndToEndId"),
         transaction_id=node.text("OrgnlTxId"),
         uetr=node.text("OrgnlUETR"),

@@ -124,3 +124,8 @@ def test_what_the_report_repeats_of_the_payment_is_kept_in_every_form() -> None:
             remittance=("a", "b"),
             structured=(StructuredRemittance(reference="RF18"),),
         )
+
+
+def test_an_instruction_id_is_found_under_the_name_that_some_banks_misspell() -> None:
+    assert payment("<OrgnlInstrdId>I</OrgnlInstrdId>").instruction_id == "I"
+    assert payment("<OrgnlInstrdId>J</OrgnlInstrdId><OrgnlInstrId>I</OrgnlInstrId>").instruction_id == "I"
