@@ -1,0 +1,101 @@
+"""Records of one kind that may be too many for memory: in order, and gone through as often as wanted.
+
+The first stay in memory; once there are more, all go to a temporary file that has no name, so nothing of it is left
+behind by whatever end. Raises StoreError where it cannot be written or read.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import weakref
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Generic, TypeVar
+
+import msgspec
+
+from h2h.errors import StoreError
+
+T = TypeVar("T")
+IN_MEMORY = 10_000  # records
+FRAME = 1_000
+
+
+class Spool(Collection[T], Generic[T]):
+    """`folder`: where the file is made; None for the usual place of temporary files."""
+
+    def __init__(self, kind: type[T], folder: Path | None = None, *, in_memory: int = IN_MEMORY) -> None:
+        self._folder, self._in_memory = folder, in_memory
+        self._encode = msgspec.msgpack.Encoder().encode
+        self._decode = msgspec.msgpack.Decoder(list[kind]).decode  # type: ignore[valid-type]
+        self._latest: list[T] = []
+        self._frames: list[tuple[int, int]] = []  # where each begins in the file, and its size
+        self._file: int | None = None
+        self._count = 0
+
+    def append(self, item: T) -> None:
+        self._latest.append(item)
+        self._count += 1
+        if len(self._latest) >= (self._in_memory if self._file is None else FRAME):
+            self._write()
+
+    def extend(self, items: Iterable[T]) -> None:
+        for item in items:
+            self.append(item)
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __iter__(self) -> Iterator[T]:
+        """What was appended until the iteration came to its end."""
+        at = 0
+        while at < len(self._frames):
+            yield from self._read(*self._frames[at])
+            at += 1
+        yield from self._latest
+
+    def __contains__(self, item: object) -> bool:
+        return any(each == item for each in self)
+
+    def _write(self) -> None:
+        with _translated(self._folder):
+            if self._file is None:
+                self._file = self._opened()
+            for first in range(0, len(self._latest), FRAME):
+                frame = self._encode(self._latest[first : first + FRAME])
+                begins = self._frames[-1][0] + self._frames[-1][1] if self._frames else 0
+                _write_all(self._file, frame)
+                self._frames.append((begins, len(frame)))
+        self._latest = []
+
+    def _opened(self) -> int:
+        """A file that is gone when this is."""
+        with tempfile.TemporaryFile(dir=self._folder) as file:
+            handle = os.dup(file.fileno())
+        weakref.finalize(self, os.close, handle)
+        return handle
+
+    def _read(self, begins: int, size: int) -> list[T]:
+        assert self._file is not None
+        with _translated(self._folder):
+            frame = os.pread(self._file, size, begins)
+        if len(frame) != size:
+            raise StoreError("A temporary file is shorter than what was written to it.")
+        return self._decode(frame)
+
+
+def _write_all(file: int, content: bytes) -> None:
+    rest = memoryview(content)
+    while rest:
+        rest = rest[os.write(file, rest) :]
+
+
+@contextmanager
+def _translated(folder: Path | None) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        place = folder or tempfile.gettempdir()
+        raise StoreError(f"A temporary file in {place} cannot be written or read: {error.strerror}.") from error
