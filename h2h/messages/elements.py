@@ -17,6 +17,7 @@ from h2h.model import Reason, Record
 from h2h.reported import Money
 
 FULL_PIECE = 105  # characters in which banks cut their words, in mid-word (AddtlInf)
+FULL_USTRD = 140
 MAX_DIGITS = 64
 
 _PLAIN = re.compile(r"[0-9]+(?:\.[0-9]+)?")
@@ -244,13 +245,18 @@ def root_of(name: str) -> str:
 
 def remittance(node: Node) -> str | None:
     """What an order says to its other side: its words, else its references."""
-    free = joined(piece.value for piece in node.nodes("RmtInf", "Ustrd"))
+    free = joined((piece.value for piece in node.nodes("RmtInf", "Ustrd")), full=FULL_USTRD)
     return free or joined(node.all("RmtInf", "Strd", "CdtrRefInf", "Ref"))
 
 
-def joined(pieces: Iterable[str]) -> str | None:
-    """Pieces of one text: a piece of full length runs on into the next, after a shorter one comes a blank."""
-    text = ""
+def joined(pieces: Iterable[str], full: int = FULL_PIECE) -> str | None:
+    """Pieces of one text: a piece of full length runs on into the next, after a shorter one comes a blank.
+
+    A cut may fall before a blank, which then begins the next piece and parts two words.
+    """
+    text, runs_on = "", False
     for piece in pieces:
-        text += piece if len(piece) >= FULL_PIECE else piece.strip(BLANKS) + " "
+        new = piece if runs_on else piece.lstrip(BLANKS)
+        runs_on = len(piece) >= full
+        text += new if runs_on else new.rstrip(BLANKS) + " "
     return text.strip(BLANKS) or None

@@ -15,7 +15,8 @@ import pytest
 from h2h.errors import UsageError
 from h2h.messages import CODES, Catalog, read
 from h2h.messages.catalog import listed
-from h2h.messages.elements import joined
+from h2h.messages.elements import joined, remittance
+from h2h.messages.xml import Node
 from h2h.model import (
     Address,
     Batch,
@@ -265,12 +266,24 @@ def test_what_may_follow_the_entries_is_no_finding() -> None:
         ([], None),
         (["a", "b"], "a b"),
         (["x" * 105, "y"], "x" * 105 + "y"),
+        (["x" * 105, " y"], "x" * 105 + " y"),
+        (["x" * 105, " " + "y" * 104, "z"], "x" * 105 + " " + "y" * 104 + "z"),
+        (["x", " y "], "x y"),
         (["x" * 104 + " ", "y"], "x" * 104 + " y"),
         (["  a ", "", "b "], "a  b"),
     ],
 )
 def test_pieces_of_a_text_run_on_only_after_a_full_one(pieces: list[str], text: str | None) -> None:
     assert joined(pieces) == text
+
+
+def test_the_words_of_an_order_run_on_only_after_a_full_ustrd() -> None:
+    def order(*words: str) -> Node:
+        lines = tuple(Node("Ustrd", text, {}, (), None) for text in words)
+        return Node("CdtTrfTxInf", "", {}, (Node("RmtInf", "", {}, lines, None),), None)
+
+    assert remittance(order("x" * 120, "y")) == "x" * 120 + " y"
+    assert remittance(order("x" * 140, "y")) == "x" * 140 + "y"
 
 
 def test_a_reason_keeps_code_words_and_who_said_it() -> None:
