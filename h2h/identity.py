@@ -14,9 +14,10 @@ import json
 import re
 import unicodedata
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from decimal import Decimal
+from itertools import chain
 from typing import Any, NamedTuple
 
 from h2h.model import Batch, Judgement, Payment, PaymentFile
@@ -43,7 +44,7 @@ def content_hash(judgement: Judgement) -> str:
     empty leaves no mark, so that a value that is read some day changes no hash of a file that lacks it.
     """
     digest = hashlib.sha256()
-    for record in (judgement.header, *judgement.batches, *judgement.payments):
+    for record in chain((judgement.header,), judgement.batches, judgement.payments):
         if record is not None:
             digest.update(json.dumps(dict(_content(record)), ensure_ascii=False, separators=(",", ":")).encode())
             digest.update(b"\n")
@@ -130,29 +131,32 @@ def trace(
     remittance: str | None,
 ) -> Trace | None:
     """None where debtor, creditor, amount or currency is unknown: nothing can be said of such a payment."""
+    found = traits(debtor_account, creditor_account, creditor_name, amount, currency)
+    if found is None:
+        return None
+    return Trace(position=position, traits=found, reference=_reference(end_to_end_id), words=_words(remittance))
+
+
+def traits(
+    debtor_account: str | None,
+    creditor_account: str | None,
+    creditor_name: str | None,
+    amount: Decimal | None,
+    currency: str | None,
+) -> Traits | None:
     creditor = f"account {account_key(creditor_account)}" if creditor_account else _name_key(creditor_name)
     if not debtor_account or not creditor or amount is None or not currency:
         return None
-    traits = Traits(account_key(debtor_account), creditor, amount_key(amount), currency)
-    return Trace(position=position, traits=traits, reference=_reference(end_to_end_id), words=_words(remittance))
+    return Traits(account_key(debtor_account), creditor, amount_key(amount), currency)
 
 
-def traces(batches: Sequence[Batch], payments: Sequence[Payment]) -> list[Trace | None]:
-    """The trace of each payment, in their order."""
+def fingerprints(batches: Sequence[Batch], payments: Iterable[Payment]) -> Iterator[tuple[Payment, int | None]]:
+    """Each payment with its fingerprint, in their order."""
     debtors = {b.position: b.debtor_iban or b.debtor_account for b in batches}
-    return [
-        trace(
-            position=p.position,
-            debtor_account=debtors.get(p.batch),
-            creditor_account=p.creditor_iban or p.creditor_account,
-            creditor_name=p.creditor_name,
-            amount=p.amount,
-            currency=p.currency,
-            end_to_end_id=p.end_to_end_id,
-            remittance=p.remittance,
-        )
-        for p in payments
-    ]
+    for p in payments:
+        creditor = p.creditor_iban or p.creditor_account
+        found = traits(debtors.get(p.batch), creditor, p.creditor_name, p.amount, p.currency)
+        yield p, found.fingerprint() if found else None
 
 
 def _name_key(name: str | None) -> str | None:

@@ -14,11 +14,11 @@ Earlier payments are counted, not only looked up: two equal payments against one
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from h2h.identity import Trace, Traits, traces
+from h2h.identity import Trace, Traits
 from h2h.model import Finding, Judgement, Payment, Severity, TransferId
 
 SHOWN = 20  # repeated payments with a finding of their own; the others are counted
@@ -69,20 +69,66 @@ class Repeats:
     findings: Sequence[Finding]
 
 
-def find_repeats(judgement: Judgement, earlier: Sequence[Earlier]) -> Repeats | None:
-    """`earlier`: the payments, of other files, that may have been paid; oldest first. None where nothing is repeated.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Group:
+    """All payments of one fingerprint: those of the new file, and those of others that may have been paid, oldest
+    first. Their values may differ all the same."""
 
-    Those whose values differ are left out here, even if they have the same fingerprint.
-    """
-    new = [t for t in traces(judgement.batches, judgement.payments) if t is not None]
-    pairs = same_pairs(new, earlier)
-    if not pairs:
-        return _alike(judgement, new, earlier)
-    whole = len(pairs) == len(judgement.payments)
-    most = _most(pairs)
-    summary = _all_repeated(pairs, most) if whole else _some_repeated(pairs, most, len(judgement.payments))
-    each = _each(judgement, sorted(pairs, key=lambda pair: pair.new.position)[:SHOWN])
-    return Repeats(duplicate=whole, of=most.id, findings=[summary, *each])
+    new: Sequence[Trace]
+    earlier: Sequence[Earlier]
+
+
+def find_repeats(judgement: Judgement, groups: Iterable[Group]) -> Repeats | None:
+    """None where nothing is repeated. Payments pair within their group alone, so that one group is held at a time."""
+    found = _Found()
+    for group in groups:
+        found.take(group)
+    count = len(judgement.payments)
+    if not found.pairs:
+        return _alike(found, count)
+    whole = found.pairs == count
+    summary = _all_repeated(found) if whole else _some_repeated(found, count)
+    return Repeats(duplicate=whole, of=found.most.id, findings=[summary, *_each(judgement, found.first)])
+
+
+class _Found:
+    """What the groups come to."""
+
+    def __init__(self) -> None:
+        self.pairs = 0
+        self.by_reference = 0
+        self.first: list[Pair] = []  # as many as are shown
+        self.files: dict[TransferId, EarlierFile] = {}
+        self.repeated: Counter[TransferId] = Counter()
+        self.alike: Counter[TransferId] = Counter()
+
+    def take(self, group: Group) -> None:
+        self.files |= {one.file.id: one.file for one in group.earlier}
+        pairs = same_pairs(group.new, group.earlier)
+        self.pairs += len(pairs)
+        self.by_reference += sum(pair.new.reference is not None and _same_reference(pair) for pair in pairs)
+        self.repeated.update(pair.earlier.file.id for pair in pairs)
+        if pairs:
+            self.first = sorted([*self.first, *pairs], key=lambda pair: pair.new.position)[:SHOWN]
+        if not self.pairs:
+            self._count_alike(group)
+
+    def _count_alike(self, group: Group) -> None:
+        wanted = Counter(trace.traits for trace in group.new)
+        by_file: defaultdict[TransferId, Counter[Traits]] = defaultdict(Counter)
+        for one in group.earlier:
+            by_file[one.file.id][one.trace.traits] += 1
+        self.alike.update({file: (wanted & known).total() for file, known in by_file.items()})
+
+    @property
+    def most(self) -> EarlierFile:
+        """The earlier file that is repeated most; of several the oldest."""
+        repeated = (self.files[file] for file in self.repeated)
+        return max(repeated, key=lambda f: (self.repeated[f.id], -f.received_at.timestamp()))
+
+    @property
+    def others(self) -> int:
+        return len(self.repeated) - 1
 
 
 def same_pairs(new: Sequence[Trace], earlier: Sequence[Earlier]) -> list[Pair]:
@@ -108,18 +154,11 @@ def _paired(new: Sequence[Trace], earlier: Sequence[Earlier], mark: Callable[[Tr
             yield Pair(trace, left.pop())
 
 
-def _alike(judgement: Judgement, new: Sequence[Trace], earlier: Sequence[Earlier]) -> Repeats | None:
-    wanted = Counter(t.traits for t in new)
-    by_file: defaultdict[TransferId, Counter[Traits]] = defaultdict(Counter)
-    files: dict[TransferId, EarlierFile] = {}
-    for one in earlier:
-        files[one.file.id] = one.file
-        by_file[one.file.id][one.trace.traits] += 1
-    for file in files.values():
-        count = (wanted & by_file[file.id]).total()
-        if _nearly(count, len(judgement.payments)) and _nearly(count, file.payments):
-            finding = _probably_again(count, len(judgement.payments), file)
-            return Repeats(duplicate=False, of=file.id, findings=[finding])
+def _alike(found: _Found, count: int) -> Repeats | None:
+    for file in sorted(found.files.values(), key=lambda f: (f.received_at, f.id)):
+        alike = found.alike[file.id]
+        if _nearly(alike, count) and _nearly(alike, file.payments):
+            return Repeats(duplicate=False, of=file.id, findings=[_probably_again(alike, count, file)])
     return None
 
 
@@ -128,31 +167,25 @@ def _nearly(count: int, of: int) -> bool:
     return count > 0 and count * whole >= of * part
 
 
-def _most(pairs: Sequence[Pair]) -> EarlierFile:
-    """The earlier file that is repeated most; of several the oldest."""
-    counts = Counter(pair.earlier.file.id for pair in pairs)
-    return max((pair.earlier.file for pair in pairs), key=lambda f: (counts[f.id], -f.received_at.timestamp()))
-
-
 # In words.
 
 FILE = "/Document/CstmrCdtTrfInitn"
 
 
-def _all_repeated(pairs: Sequence[Pair], most: EarlierFile) -> Finding:
+def _all_repeated(found: _Found) -> Finding:
     text = (
-        f"Every payment of this file ({len(pairs)}) was in {_where(pairs, most)}: same debtor account, creditor, "
-        f"amount and currency, and {_marks(pairs)}. Nothing is sent. If they are to be paid once more, two persons "
+        f"Every payment of this file ({found.pairs}) was in {_where(found)}: same debtor account, creditor, "
+        f"amount and currency, and {_marks(found)}. Nothing is sent. If they are to be paid once more, two persons "
         "have to release the file."
     )
     return Finding(code="DUPLICATE_PAYMENTS", severity=Severity.ERROR, text=text, path=FILE)
 
 
-def _some_repeated(pairs: Sequence[Pair], most: EarlierFile, count: int) -> Finding:
-    more = f"; the first {SHOWN} are listed" if len(pairs) > SHOWN else ""
+def _some_repeated(found: _Found, count: int) -> Finding:
+    more = f"; the first {SHOWN} are listed" if found.pairs > SHOWN else ""
     text = (
-        f"{len(pairs)} of {count} payments were in {_where(pairs, most)}: same debtor account, creditor, amount and "
-        f"currency, and {_marks(pairs)}{more}. Release the file if they are to be paid once more; else cancel it and "
+        f"{found.pairs} of {count} payments were in {_where(found)}: same debtor account, creditor, amount and "
+        f"currency, and {_marks(found)}{more}. Release the file if they are to be paid once more; else cancel it and "
         "have it made without them."
     )
     return Finding(code="REPEATED_PAYMENTS", severity=Severity.WARNING, text=text, path=FILE)
@@ -167,16 +200,15 @@ def _probably_again(alike: int, count: int, file: EarlierFile) -> Finding:
     return Finding(code="ALIKE_PAYMENTS", severity=Severity.WARNING, text=text, path=FILE)
 
 
-def _where(pairs: Sequence[Pair], most: EarlierFile) -> str:
-    others = len({pair.earlier.file.id for pair in pairs}) - 1
-    return f"{most}" + (f" and {others} more files" if others > 1 else " and one more file" if others else "")
+def _where(found: _Found) -> str:
+    more = f" and {found.others} more files" if found.others > 1 else " and one more file" if found.others else ""
+    return f"{found.most}{more}"
 
 
-def _marks(pairs: Sequence[Pair]) -> str:
-    by_reference = sum(pair.new.reference is not None and _same_reference(pair) for pair in pairs)
-    if by_reference in (0, len(pairs)):
-        return "EndToEndId" if by_reference else "remittance text"
-    return f"EndToEndId ({by_reference}) or remittance text ({len(pairs) - by_reference})"
+def _marks(found: _Found) -> str:
+    if found.by_reference in (0, found.pairs):
+        return "EndToEndId" if found.by_reference else "remittance text"
+    return f"EndToEndId ({found.by_reference}) or remittance text ({found.pairs - found.by_reference})"
 
 
 def _same_reference(pair: Pair) -> bool:
@@ -184,10 +216,13 @@ def _same_reference(pair: Pair) -> bool:
 
 
 def _each(judgement: Judgement, pairs: Sequence[Pair]) -> Iterator[Finding]:
-    payments = {p.position: p for p in judgement.payments}
+    wanted = {pair.new.position for pair in pairs}
+    payments: dict[int, Payment] = {}
     first: dict[int, int] = {}
     for payment in judgement.payments:
         first.setdefault(payment.batch, payment.position)
+        if payment.position in wanted:
+            payments[payment.position] = payment
     for pair in pairs:
         payment = payments[pair.new.position]
         index = payment.position - first[payment.batch] + 1

@@ -6,8 +6,10 @@ A message id is in use as a row of its own for each debtor: the primary key of t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import datetime
+from itertools import groupby
 from typing import Any, Protocol
 
 from sqlalchemy import ColumnElement, Connection, Row, and_, delete, or_, select
@@ -15,14 +17,17 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from h2h.identity import Trace, account_key, trace
 from h2h.ledger import tables as t
+from h2h.ledger.bulk import in_chunks
 from h2h.ledger.rows import Transfer
 from h2h.lifecycle import FREES_MESSAGE_ID, State
 from h2h.model import Finding, Judgement, Severity, TransferId
-from h2h.repeats import Earlier, EarlierFile, Repeats, find_repeats, same_pairs
+from h2h.repeats import Earlier, EarlierFile, Group, Repeats, find_repeats, same_pairs
 from h2h.verdicts import DOUBTFUL, DUPLICATE_CODES, REFUSALS
 
 INSERT: dict[str, Callable[..., Any]] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 GROUP = "/Document/CstmrCdtTrfInitn/GrpHdr"
+CHUNK = 500  # fingerprints asked for in one query
+STREAMED = {"yield_per": 1_000}  # rows of a long answer that are fetched at a time
 
 
 class Kept(Protocol):
@@ -133,9 +138,7 @@ def _debtors(connection: Connection, transfer_id: str) -> set[str]:
 
 def same_payments(connection: Connection, row: Kept, judgement: Judgement, since: datetime) -> Repeats | None:
     """What the radar finds, the file's own payments being stored already. `since`: how far back it looks."""
-    files = _files(connection, row, since)
-    earlier = _sightings(connection, row, since, files) if files else []
-    return find_repeats(judgement, earlier)
+    return find_repeats(judgement, _groups(connection, row, since))
 
 
 def repeated_since(
@@ -143,17 +146,11 @@ def repeated_since(
 ) -> list[EarlierFile]:
     """Live files taken or sent after this one, or still to be sent, that hold a payment of it once more; one of those
     at these positions, where they are given."""
-    p, b = t.payment.c, t.batch.c
-    own = (
-        select(t.payment, b.debtor_account)
-        .join(t.batch, (b.transfer_id == p.transfer_id) & (b.position == p.batch))
-        .where(p.transfer_id == row.id)
-    )
-    files = _files(connection, row, row.received_at)
-    later = _sightings(connection, row, row.received_at, files) if files else []
-    ours = [seen for payment in connection.execute(own) if later and (seen := _trace(payment)) is not None]
-    ours = [seen for seen in ours if positions is None or seen.position in positions]
-    found = {pair.earlier.file.id: pair.earlier.file for pair in same_pairs(ours, later) if pair.certain}
+    found: dict[TransferId, EarlierFile] = {}
+    for group in _groups(connection, row, row.received_at):
+        ours = [seen for seen in group.new if positions is None or seen.position in positions]
+        certain = (pair for pair in same_pairs(ours, group.earlier) if pair.certain)
+        found |= {pair.earlier.file.id: pair.earlier.file for pair in certain}
     return sorted(found.values(), key=lambda file: (file.received_at, file.id))
 
 
@@ -190,17 +187,45 @@ def _files(connection: Connection, row: Kept, since: datetime) -> dict[str, tupl
     }  # fmt: skip
 
 
+def _groups(connection: Connection, row: Kept, since: datetime) -> Iterator[Group]:
+    """Our payments and those of other files, by fingerprint; only where both have one."""
+    if not (files := _files(connection, row, since)):
+        return
+    for chunk in in_chunks(_sightings(connection, row, since, files), CHUNK):
+        ours = _own(connection, row, [fingerprint for fingerprint, _ in chunk])
+        for fingerprint, earlier in chunk:
+            yield Group(new=ours[fingerprint], earlier=earlier)
+
+
 def _sightings(
     connection: Connection, row: Kept, since: datetime, files: dict[str, tuple[EarlierFile, bool]]
-) -> list[Earlier]:
+) -> Iterator[tuple[int, list[Earlier]]]:
     """Payments of these files that may have been paid and have the fingerprint of one of ours; oldest first."""
-    found: list[Earlier] = []
-    for payment in connection.execute(_same_fingerprints(row, since)):
-        file, contradicted = files[payment.transfer_id]
-        seen = _trace(payment)
-        if seen is not None and (contradicted or not refused(payment)):
-            found.append(Earlier(file, seen))
-    return sorted(found, key=lambda one: (one.file.received_at, one.file.id, one.trace.position))
+    rows = connection.execute(_same_fingerprints(row, since), execution_options=STREAMED)
+    for fingerprint, group in groupby(rows, key=lambda payment: payment.fingerprint):
+        found: list[Earlier] = []
+        for payment in group:
+            file, contradicted = files[payment.transfer_id]
+            seen = _trace(payment)
+            if seen is not None and (contradicted or not refused(payment)):
+                found.append(Earlier(file, seen))
+        if found:
+            yield fingerprint, sorted(found, key=lambda one: (one.file.received_at, one.file.id, one.trace.position))
+
+
+def _own(connection: Connection, row: Kept, fingerprints: Sequence[int]) -> defaultdict[int, list[Trace]]:
+    p, b = t.payment.c, t.batch.c
+    query = (
+        select(t.payment, b.debtor_account)
+        .join(t.batch, (b.transfer_id == p.transfer_id) & (b.position == p.batch))
+        .where(p.transfer_id == row.id, p.fingerprint.in_(fingerprints))
+        .order_by(p.position)
+    )
+    ours: defaultdict[int, list[Trace]] = defaultdict(list)
+    for payment in connection.execute(query):
+        if (seen := _trace(payment)) is not None:
+            ours[payment.fingerprint].append(seen)
+    return ours
 
 
 def _same_fingerprints(row: Kept, since: datetime) -> Any:
@@ -213,10 +238,11 @@ def _same_fingerprints(row: Kept, since: datetime) -> Any:
     ours = select(own.c.fingerprint).where(own.c.transfer_id == row.id, own.c.fingerprint.is_not(None))
     theirs = select(t.transfer.c.id).where(_looked_at(row, since))
     return (
-        select(p.transfer_id, p.position, p.creditor_account, p.creditor_name, p.amount, p.currency, p.end_to_end_id,
-               p.remittance, p.status, p.reasons, p.booked_by, p.advised_by, b.debtor_account)
+        select(p.fingerprint, p.transfer_id, p.position, p.creditor_account, p.creditor_name, p.amount, p.currency,
+               p.end_to_end_id, p.remittance, p.status, p.reasons, p.booked_by, p.advised_by, b.debtor_account)
         .join(t.batch, (b.transfer_id == p.transfer_id) & (b.position == p.batch))
         .where(p.fingerprint.in_(ours), (p.transfer_id + "").in_(theirs))
+        .order_by(p.fingerprint)
     )  # fmt: skip
 
 

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from decimal import Decimal, localcontext
 from typing import Any
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, select, update
 
 from h2h.errors import NotAllowed
-from h2h.identity import Trace, debtor_keys, traces
+from h2h.identity import debtor_keys, fingerprints
 from h2h.ledger import tables as t
+from h2h.ledger.bulk import store
 from h2h.ledger.earlier import give_up_message_id, same_file, same_payments, use_message_id
 from h2h.ledger.orphans import answered_before
 from h2h.ledger.rows import Transfer
 from h2h.lifecycle import Trigger
-from h2h.model import Batch, Finding, Judgement, Payment, Severity, TransferId, total
+from h2h.model import EXACT, Batch, Finding, Judgement, Payment, Severity, TransferId, total
 from h2h.repeats import Repeats
 from h2h.verdicts import DOUBTFUL, Verdict
 
@@ -93,64 +95,80 @@ def first_error(findings: Sequence[Finding]) -> str | None:
 
 
 def summarise(judgement: Judgement) -> dict[str, Any]:
-    payments, header = judgement.payments, judgement.header
+    header = judgement.header
     dates = [b.requested_execution_date for b in judgement.batches if b.requested_execution_date]
+    currencies: set[str] = set()
     return {
         "message": header.message if header else None,
         "message_id": header.message_id if header else None,
-        "payments": len(payments) if header else None,
-        "control_sum": total(p.amount for p in payments) if header else None,
-        "currencies": sorted({p.currency for p in payments if p.currency}) if header else None,
+        "payments": len(judgement.payments) if header else None,
+        "control_sum": total(_amounts(judgement, currencies)) if header else None,
+        "currencies": sorted(currencies) if header else None,
         "execution_date": min(dates, default=None),
     }
 
 
-def store_payments(connection: Connection, transfer_id: TransferId, judgement: Judgement) -> None:
-    members: defaultdict[int, list[Payment]] = defaultdict(list)
+def _amounts(judgement: Judgement, currencies: set[str]) -> Iterator[Decimal | None]:
+    """Of each payment; its currency is noted."""
     for payment in judgement.payments:
-        members[payment.batch].append(payment)
-    batches = [_batch_row(transfer_id, batch, members[batch.position]) for batch in judgement.batches]
-    seen = traces(judgement.batches, judgement.payments)
-    payments = [_payment_row(transfer_id, p, trace) for p, trace in zip(judgement.payments, seen, strict=True)]
-    for table, rows in ((t.batch, batches), (t.payment, payments)):
-        if rows:
-            connection.execute(insert(table), rows)
+        if payment.currency:
+            currencies.add(payment.currency)
+        yield payment.amount
 
 
-def _batch_row(transfer_id: TransferId, batch: Batch, payments: Sequence[Payment]) -> dict[str, Any]:
-    return {
-        "transfer_id": transfer_id,
-        "position": batch.position,
-        "payment_information_id": batch.payment_information_id,
-        "payment_method": batch.payment_method,
-        "batch_booking": batch.batch_booking,
-        "payments": len(payments),
-        "amount": total(p.amount for p in payments),
-        "execution_date": batch.requested_execution_date,
-        "debtor_name": batch.debtor_name,
-        "debtor_account": batch.debtor_iban or batch.debtor_account,
-        "debtor_agent": batch.debtor_agent,
-        "verdict": Verdict.NONE,
-    }
+def store_payments(connection: Connection, transfer_id: TransferId, judgement: Judgement) -> None:
+    """The payments are gone through twice: a batch comes before what is in it."""
+    counts = _counted(judgement.payments)
+    batches = (_batch_row(transfer_id, batch, counts[batch.position]) for batch in judgement.batches)
+    store(connection, t.batch, BATCH, batches)
+    payments = fingerprints(judgement.batches, judgement.payments)
+    store(connection, t.payment, PAYMENT, (_payment_row(transfer_id, p, mark) for p, mark in payments))
 
 
-def _payment_row(transfer_id: TransferId, payment: Payment, trace: Trace | None) -> dict[str, Any]:
-    return {
-        "transfer_id": transfer_id,
-        "position": payment.position,
-        "batch": payment.batch,
-        "instruction_id": payment.instruction_id,
-        "end_to_end_id": payment.end_to_end_id,
-        "uetr": payment.uetr,
-        "amount": payment.amount,
-        "currency": payment.currency,
-        "creditor_name": payment.creditor_name,
-        "creditor_account": payment.creditor_iban or payment.creditor_account,
-        "creditor_agent": payment.creditor_agent,
-        "execution_date": payment.execution_date,
-        "remittance": payment.remittance,
-        "fingerprint": trace.traits.fingerprint() if trace else None,
-    }
+@dataclass(slots=True)
+class _Count:
+    """What is in one batch."""
+
+    payments: int = 0
+    amount: Decimal = Decimal()
+
+
+def _counted(payments: Iterable[Payment]) -> defaultdict[int, _Count]:
+    counts: defaultdict[int, _Count] = defaultdict(_Count)
+    with localcontext(EXACT):
+        for payment in payments:
+            count = counts[payment.batch]
+            count.payments += 1
+            count.amount += Decimal() if payment.amount is None else payment.amount
+    return counts
+
+
+BATCH = (
+    "transfer_id", "position", "payment_information_id", "payment_method", "batch_booking", "payments", "amount",
+    "execution_date", "debtor_name", "debtor_account", "debtor_agent", "verdict",
+)  # fmt: skip
+
+
+def _batch_row(transfer_id: TransferId, batch: Batch, count: _Count) -> tuple[Any, ...]:
+    return (
+        transfer_id, batch.position, batch.payment_information_id, batch.payment_method, batch.batch_booking,
+        count.payments, count.amount, batch.requested_execution_date, batch.debtor_name,
+        batch.debtor_iban or batch.debtor_account, batch.debtor_agent, Verdict.NONE,
+    )  # fmt: skip
+
+
+PAYMENT = (
+    "transfer_id", "position", "batch", "instruction_id", "end_to_end_id", "uetr", "amount", "currency",
+    "creditor_name", "creditor_account", "creditor_agent", "execution_date", "remittance", "fingerprint",
+)  # fmt: skip
+
+
+def _payment_row(transfer_id: TransferId, payment: Payment, fingerprint: int | None) -> tuple[Any, ...]:
+    return (
+        transfer_id, payment.position, payment.batch, payment.instruction_id, payment.end_to_end_id, payment.uetr,
+        payment.amount, payment.currency, payment.creditor_name, payment.creditor_iban or payment.creditor_account,
+        payment.creditor_agent, payment.execution_date, payment.remittance, fingerprint,
+    )  # fmt: skip
 
 
 def forget_refusal(connection: Connection, transfer_id: str, verdict: Verdict) -> None:

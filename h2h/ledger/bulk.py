@@ -1,0 +1,69 @@
+"""Many rows into a table, by the fastest safe way of each database, within the transaction under way.
+
+SQLite takes them by the driver's `executemany`, PostgreSQL by COPY. Every value is bound as SQLAlchemy would bind it,
+by the types of the table's columns; only the building of a statement for each row is left out. Rows are tuples in the
+order of `names`, which is that of the columns; at most CHUNK of them are held at a time, and nothing is asked of the
+database while they are made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain, islice
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, Table, insert
+from sqlalchemy.exc import DBAPIError
+
+CHUNK = 2_000  # rows that are handed to the driver at a time
+
+Bind = Callable[[Any], Any]
+T = TypeVar("T")
+
+
+def store(connection: Connection, table: Table, names: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Insert these rows, in their order; all is part of the transaction, and undone with it."""
+    binds = [(at, bind) for at, name in enumerate(names) if (bind := _bind(connection, table, name)) is not None]
+    chunks = (_bound(chunk, binds) for chunk in in_chunks(rows, CHUNK))
+    if connection.dialect.name == "postgresql":
+        _copy(connection, table, names, chunks)
+        return
+    compiled = insert(table).inline().compile(dialect=connection.dialect, column_keys=list(names))
+    assert compiled.positiontup == list(names), f"the columns of {table} are named in another order"
+    for chunk in chunks:
+        connection.exec_driver_sql(str(compiled), chunk)
+
+
+def in_chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:
+    rest = iter(items)
+    while chunk := list(islice(rest, size)):
+        yield chunk
+
+
+def _bind(connection: Connection, table: Table, name: str) -> Bind | None:
+    """What SQLAlchemy makes of a value of this column before it hands it to the driver."""
+    return table.c[name].type.dialect_impl(connection.dialect).bind_processor(connection.dialect)
+
+
+def _bound(rows: Sequence[Sequence[Any]], binds: Sequence[tuple[int, Bind]]) -> list[tuple[Any, ...]]:
+    """Column by column, which is quicker than row by row."""
+    columns: list[Iterable[Any]] = list(zip(*rows, strict=True))
+    for at, bind in binds:
+        columns[at] = map(bind, columns[at])
+    return list(zip(*columns, strict=True))
+
+
+def _copy(connection: Connection, table: Table, names: Sequence[str], chunks: Iterator[list[tuple[Any, ...]]]) -> None:
+    quote = connection.dialect.identifier_preparer
+    columns = ", ".join(quote.format_column(table.c[name]) for name in names)
+    statement = f"COPY {quote.format_table(table)} ({columns}) FROM STDIN"
+    cursor: Any = connection.connection.cursor()
+    driver: Any = connection.dialect.loaded_dbapi
+    try:
+        with cursor.copy(statement) as copy:
+            for row in chain.from_iterable(chunks):
+                copy.write_row(row)
+    except driver.Error as error:
+        raise DBAPIError.instance(statement, None, error, driver.Error) from error
+    finally:
+        cursor.close()
