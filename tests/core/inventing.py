@@ -2,6 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from h2h.model import (
+    Batch,
+    BatchStatus,
+    DirectDebit,
+    DirectDebitBatch,
+    Entry,
+    Payment,
+    PaymentStatus,
+    Record,
+    Statement,
+)
 from h2h.reported import (
     Charge,
     Money,
@@ -17,6 +30,15 @@ BEARERS = ("CRED", "DEBT", "SHAR", "SLEV")
 OLD_CHARGES = ("BRKF", "COMM")
 DOCUMENTS = ("CINV", "CREN", "DEBN", "MSIN")
 REFERENCES = ("SCOR", "RADM", "PUOR")
+
+
+def groups(before: Sequence[Record]) -> int:
+    """How many statements and batches stand there: the next one counts on from them."""
+    return sum(isinstance(each, Statement | BatchStatus | Batch | DirectDebitBatch) for each in before)
+
+
+def items(before: Sequence[Record]) -> int:
+    return sum(isinstance(each, Entry | PaymentStatus | Payment | DirectDebit) for each in before)
 
 
 def money(c: Chance) -> Money:

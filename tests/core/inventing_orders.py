@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -18,7 +18,7 @@ from h2h.model import (
     Record,
 )
 from tests.core.chance import Chance
-from tests.core.inventing import code_or_text
+from tests.core.inventing import code_or_text, groups, items
 
 PARTIES = ("UltmtDbtr", "Cdtr", "UltmtCdtr")
 AGENTS = ("IntrmyAgt1", "IntrmyAgt2", "IntrmyAgt3", "CdtrAgt")
@@ -54,7 +54,8 @@ def _account(c: Chance, *, may_lack: bool = False) -> _Account:
     return (_Account(iban=c.iban()), _Account(other=c.text(34)), _Account())[kind]
 
 
-def payments(c: Chance, row: MessageType) -> ToldPayments:
+def payments(c: Chance, row: MessageType, before: Sequence[Record] = ()) -> ToldPayments:
+    """`before`: what stands before it in the file."""
     head = PaymentFile(
         message=row.name,
         message_id=c.text(),
@@ -64,8 +65,8 @@ def payments(c: Chance, row: MessageType) -> ToldPayments:
         initiating_party=c.maybe(lambda: c.text(140)),
     )
     batches: list[tuple[Batch, tuple[Payment, ...]]] = []
-    written = 0
-    for position in range(1, 2 + c.below(3)):
+    first, written = groups(before) + 1, items(before)
+    for position in range(first, first + 1 + c.below(3)):
         batch = _batch(c, row, position)
         inside = tuple(_payment(c, row, written + n, batch) for n in range(1, 2 + c.below(3)))
         written += len(inside)
@@ -143,7 +144,8 @@ def _payment(c: Chance, row: MessageType, position: int, batch: Batch) -> Paymen
     )
 
 
-def debits(c: Chance, row: MessageType) -> ToldDebits:
+def debits(c: Chance, row: MessageType, before: Sequence[Record] = ()) -> ToldDebits:
+    """`before`: what stands before it in the file."""
     head = DirectDebitFile(
         message=row.name,
         message_id=c.text(),
@@ -153,8 +155,8 @@ def debits(c: Chance, row: MessageType) -> ToldDebits:
         initiating_party=c.maybe(lambda: c.text(140)),
     )
     batches: list[tuple[DirectDebitBatch, tuple[DirectDebit, ...]]] = []
-    written = 0
-    for position in range(1, 2 + c.below(3)):
+    first, written = groups(before) + 1, items(before)
+    for position in range(first, first + 1 + c.below(3)):
         batch = _debit_batch(c, position)
         inside = tuple(_debit(c, row, written + n, batch) for n in range(1, 2 + c.below(3)))
         written += len(inside)

@@ -9,7 +9,7 @@ from h2h.messages import MessageType
 from h2h.model import BatchStatus, PaymentStatus, Record, StatusReport
 from h2h.reported import Charge, OriginalTransaction, StatusCount
 from tests.core.chance import Chance
-from tests.core.inventing import code_or_text, money, party, reason, structured
+from tests.core.inventing import code_or_text, groups, items, money, party, reason, structured
 
 STATUSES = ("ACCP", "ACSC", "ACSP", "ACTC", "ACWC", "PDNG", "RJCT")
 OTHERS = ("UltmtDbtr", "UltmtCdtr", "CdtrSchmeId")
@@ -45,9 +45,8 @@ def report(c: Chance, row: MessageType, before: Sequence[Record] = ()) -> ToldRe
         creditor_agent=c.maybe(lambda: c.known_by(year)),
     )
     batches: list[tuple[BatchStatus, tuple[PaymentStatus, ...]]] = []
-    first = sum(isinstance(each, BatchStatus) for each in before)
-    payments = sum(isinstance(each, PaymentStatus) for each in before)
-    for at in range(first + 1, first + 1 + c.below(4)):
+    first, payments = groups(before) + 1, items(before)
+    for at in range(first, first + c.below(4)):
         batch = _batch(c, year, at, head)
         inside = tuple(_payment(c, row, payments + n, batch) for n in range(1, c.below(4) + 1))
         payments += len(inside)

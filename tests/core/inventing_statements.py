@@ -28,7 +28,7 @@ from h2h.messages import MessageType
 from h2h.model import Record
 from h2h.reported import Party
 from tests.core.chance import Chance
-from tests.core.inventing import charge, code_or_text, listed_or_text, money, party, reason, structured
+from tests.core.inventing import charge, code_or_text, groups, listed_or_text, money, party, reason, structured
 
 AMOUNTS = ("InstdAmt", "TxAmt", "CntrValAmt", "AnncdPstngAmt")
 BALANCES = ("OPBD", "CLBD", "PRCD", "OPAV", "CLAV", "FWAV", "ITBD", "ITAV", "INFO", "XPCD")
@@ -58,8 +58,8 @@ class ToldFile:
         return told
 
 
-def statement_file(c: Chance, row: MessageType, before: int = 0) -> ToldFile:
-    """`before`: so many statements stand before it in the file."""
+def statement_file(c: Chance, row: MessageType, before: Sequence[Record] = ()) -> ToldFile:
+    """`before`: what stands before it in the file."""
     paged = c.yes()
     head = StatementFile(
         message=row.name,
@@ -70,8 +70,9 @@ def statement_file(c: Chance, row: MessageType, before: int = 0) -> ToldFile:
         recipient=c.maybe(lambda: c.known_by(row.generation)),
         additional_information=c.maybe(c.long_text),
     )
+    first = groups(before) + 1
     count = 1 + c.below(2)
-    return ToldFile(head=head, statements=tuple(_told(c, row, head, before + at) for at in range(1, count + 1)))
+    return ToldFile(head=head, statements=tuple(_told(c, row, head, at) for at in range(first, first + count)))
 
 
 def _told(c: Chance, row: MessageType, head: StatementFile, position: int) -> Told:

@@ -13,6 +13,7 @@ from decimal import Decimal
 from typing import NamedTuple
 from xml.sax.saxutils import escape
 
+from h2h.messages import MessageType
 from h2h.model import Reason
 from h2h.reported import Charge, Money, ReferredDocument, RemittanceAmount, StructuredRemittance
 from tests.core.chance import Chance
@@ -277,6 +278,26 @@ class Dress:
         inside = self._element(message, prefix, 1)
         start = f"<{prefix}Document{first} {name}={q}{namespace}{q}{last}>"
         return f"{start}{self._gap(1)}{inside}{self._gap(0)}</{prefix}Document>"
+
+    def envelope(self, parts: Iterable[str]) -> str:
+        inside = self._gap(1).join(parts)
+        return f"<Envelope xmlns='urn:swift:xsd:envelope'>{self._gap(1)}{inside}{self._gap(0)}</Envelope>"
+
+    def header(self, row: MessageType, announced: str) -> str:
+        """An AppHdr that names the message behind it."""
+        agent = frame("FIId", frame("FinInstnId", Element("BICFI", "BEISDEFFXXX")))
+        header = frame(
+            "AppHdr",
+            frame("Fr", agent),
+            frame("To", agent),
+            Element("BizMsgIdr", "B"),
+            Element("MsgDefIdr", announced),
+            Element("CreDt", "2026-11-16T09:30:00Z"),
+        )
+        name = f":{self.prefix}" if self.prefix else ""
+        prefix = f"{self.prefix}:" if self.prefix else ""
+        written = self._element(header, prefix, 1)
+        return written.replace("AppHdr>", f"AppHdr xmlns{name}={self.quote}{row.namespace}{self.quote}>", 1)
 
     def file(self, content: str) -> bytes:
         declared = self.encoding if self.encoding != "utf-16" else "UTF-16"
