@@ -126,6 +126,7 @@ class Pen:
             else None,
             leaf("LEI", word) if lei else None,
             name,
+            self.noise(lambda: frame("PstlAdr", leaf("Ctry", "DE"), leaf("AdrLine", self.chance.text()))),
             frame("Othr", leaf("Id", other)) if other else None,
         ]
 

@@ -191,6 +191,19 @@ def test_another_currency_is_another_sum(book: Book) -> None:
     assert book.stages("A") == ["SUBMITTED"]
 
 
+@pytest.mark.parametrize("state", ["publishing", "uncertain", "sent"])
+def test_a_debit_counts_as_soon_as_the_bank_may_have_the_file(book: Book, state: str) -> None:
+    getattr(book, state)("T1", "MSG-1", pay("A"))
+    book.report(statement("S1", debit("10.00", "A")))
+    assert book.booked("A") == [True]
+
+
+def test_a_debit_is_none_of_a_file_that_never_went_to_the_bank(book: Book) -> None:
+    book.ready("T1", "MSG-1", pay("A"))
+    book.report(statement("S1", debit("10.00", "A")))
+    assert book.booked("A") == [False]
+
+
 # References.
 
 UETR = "1ce7bb16-8c9e-4b9b-8d7b-0d0e0f0a0b0c"
