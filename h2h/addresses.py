@@ -79,31 +79,41 @@ def _countries() -> frozenset[str]:
     return BY_AGREEMENT | {country.alpha_2 for country in countries}
 
 
-def address_findings(places: Iterable[tuple[str, Address]], severity: Severity) -> Iterator[Finding]:
-    """Of the addresses of a file, each with the path that its own place continues: one finding for each fault.
+class Faults:
+    """What is wrong with the addresses of a file: one finding for each fault.
 
-    An address that stands in many payments is told once, where it is first, with how often.
+    An address that stands in many payments is told once, where it is first, with how often. At most `MAX_TOLD` are
+    kept; the others are counted.
     """
-    first: dict[tuple[object, ...], tuple[str, Address, tuple[str, ...]]] = {}
-    often: Counter[tuple[object, ...]] = Counter()
-    more = 0
-    for path, address in places:
-        if not (codes := breaches(address)):
-            continue
+
+    def __init__(self) -> None:
+        self._first: dict[tuple[object, ...], tuple[str, Address, tuple[str, ...]]] = {}
+        self._often: Counter[tuple[object, ...]] = Counter()
+        self._more = 0
+
+    def look(self, found: Iterable[Address], path: str) -> None:
+        """`path`: of what they stand in; the place of each continues it."""
+        for address in found:
+            if codes := breaches(address):
+                self._add(path, address, codes)
+
+    def _add(self, path: str, address: Address, codes: tuple[str, ...]) -> None:
         key: tuple[object, ...] = (address.place, address.name, address.town, address.country, address.lines)
-        if key in first or len(first) < MAX_TOLD:
-            first.setdefault(key, (path, address, codes))
-            often[key] += 1
+        if key in self._first or len(self._first) < MAX_TOLD:
+            self._first.setdefault(key, (path, address, codes))
+            self._often[key] += 1
         else:
-            more += 1
-    for key, (path, address, codes) in first.items():
-        for code in codes:
-            place = f"{path}/{address.place}"
-            text = _sentence(code, address, often[key])
-            yield Finding(code=code, severity=severity, text=text, path=place, line=address.line)
-    if more:
-        text = f"{more} more addresses are not as banks ask; `h2h validate --addresses FILE` tells whose."
-        yield Finding(code="FINDINGS_CUT", severity=severity, text=text)
+            self._more += 1
+
+    def findings(self, severity: Severity) -> Iterator[Finding]:
+        for key, (path, address, codes) in self._first.items():
+            for code in codes:
+                place = f"{path}/{address.place}"
+                text = _sentence(code, address, self._often[key])
+                yield Finding(code=code, severity=severity, text=text, path=place, line=address.line)
+        if self._more:
+            text = f"{self._more} more addresses are not as banks ask; `h2h validate --addresses FILE` tells whose."
+            yield Finding(code="FINDINGS_CUT", severity=severity, text=text)
 
 
 def _sentence(code: str, address: Address, often: int) -> str:

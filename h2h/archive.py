@@ -45,6 +45,13 @@ class Archive:
         if why := self.shortage(size):
             raise StoreError(why)
 
+    @property
+    def scratch(self) -> Path:
+        """A folder on its disk, for files without a name."""
+        with _translated(self._folder):
+            self._incoming.mkdir(parents=True, exist_ok=True, mode=0o700)
+        return self._incoming
+
     def prepare(self) -> None:
         """Make the folders; drop what an earlier crash left half written. Only while no other process writes."""
         with _translated(self._folder):

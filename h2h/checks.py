@@ -7,16 +7,15 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from datetime import date
 from decimal import Decimal
-from typing import NamedTuple
+from typing import Protocol
 
 from h2h.currencies import DECIMALS
-from h2h.model import Finding, Severity, total
+from h2h.model import Finding, Severity
 from h2h.text import character, shown, unseen
 
-UNREFERENCED = frozenset({"NOTPROVIDED"})
 _DAY = re.compile(r"(-?[0-9]{4,9}-[0-9]{2}-[0-9]{2})(?:T.*|Z|[+-][0-9]{2}:[0-9]{2})?")
 
 
@@ -24,20 +23,29 @@ def breach(code: str, text: str, path: str, line: int | None) -> Finding:
     return Finding(code=code, severity=Severity.ERROR, text=text, path=path, line=line)
 
 
-def totals(
-    claimed: str | None, control_sum: Decimal | None, amounts: Sequence[Decimal | None], path: str, line: int | None
-) -> Iterator[Finding]:
+class Claims(Protocol):
+    """What a file or a batch says of itself."""
+
+    @property
+    def number_of_transactions(self) -> str | None: ...
+    @property
+    def control_sum(self) -> Decimal | None: ...
+    @property
+    def line(self) -> int | None: ...
+
+
+def totals(claims: Claims, count: int, reached: Decimal, path: str) -> Iterator[Finding]:
     """NbOfTxs and CtrlSum against what is there."""
-    if not amounts:
+    line, claimed = claims.line, claims.number_of_transactions
+    if not count:
         yield breach("NO_PAYMENTS", "There is no payment in here; leave the part out, or fill it.", path, line)
     stated = claimed if claimed is not None and claimed.isascii() and claimed.isdigit() else None
-    if stated is not None and (stated.lstrip("0") or "0") != str(len(amounts)):  # not int(): it takes 4,300 digits
-        text = f"NbOfTxs says {stated[:20]}, but {len(amounts)} payments are there; the file may be cut or changed."
+    if stated is not None and (stated.lstrip("0") or "0") != str(count):  # not int(): it takes 4,300 digits
+        text = f"NbOfTxs says {stated[:20]}, but {count} payments are there; the file may be cut or changed."
         yield breach("COUNT_MISMATCH", text, f"{path}/NbOfTxs", line)
-    reached = total(amounts)
-    if control_sum is not None and control_sum != reached:
-        text = f"CtrlSum says {control_sum}, but the amounts add up to {reached}; the file may be cut or changed."
-        yield breach("SUM_MISMATCH", text, f"{path}/CtrlSum", line)
+    if claims.control_sum is not None and claims.control_sum != reached:
+        said = f"CtrlSum says {claims.control_sum}, but the amounts add up to {reached}"
+        yield breach("SUM_MISMATCH", f"{said}; the file may be cut or changed.", f"{path}/CtrlSum", line)
 
 
 def unusual(stated: str | None, span: tuple[int, int], today: date | None) -> str | None:
@@ -55,11 +63,9 @@ def unusual(stated: str | None, span: tuple[int, int], today: date | None) -> st
     return f"{found[1]}, {away}; usual here is from {span[0]:+} to {span[1]:+} days"
 
 
-def blank(values: Iterable[tuple[str | None, str, int | None]]) -> Iterator[Finding]:
-    """Of identifications, each with its path and line, that a schema takes: it is content with blanks."""
-    for value, path, line in values:
-        if value is None:
-            yield breach("ID_BLANK", "There is nothing in it but blanks. Give it a value.", path, line)
+def blank(path: str, line: int | None) -> Finding:
+    """Of an identification that a schema takes: it is content with blanks."""
+    return breach("ID_BLANK", "There is nothing in it but blanks. Give it a value.", path, line)
 
 
 def identification(value: str | None, path: str, line: int | None) -> Iterator[Finding]:
@@ -141,27 +147,3 @@ def bic_fault(bic: str) -> str | None:
     except SchwiftyException as error:
         return str(error).rstrip(".").lower()
     return None
-
-
-class Referred(NamedTuple):
-    """An EndToEndId: of which payment of the file, where, and on which line."""
-
-    reference: str | None
-    position: int
-    path: str
-    line: int | None
-
-
-def repeated(references: Iterable[Referred]) -> Iterator[Finding]:
-    first: dict[str, int] = {}
-    for reference, position, path, line in references:
-        if reference is None or reference in UNREFERENCED:
-            continue
-        if reference in first:
-            text = (
-                f"EndToEndId {shown(reference)} was used by payment {first[reference]} of this file already; "
-                "the bank's answers cannot tell the two apart by it."
-            )
-            code, severity = "END_TO_END_ID_REPEATED", Severity.WARNING
-            yield Finding(code=code, severity=severity, text=text, path=path, line=line)
-        first.setdefault(reference, position)

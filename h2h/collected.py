@@ -6,7 +6,7 @@ the money comes in: what is written for payments, and watches that nobody is pai
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -77,4 +77,4 @@ class DirectDebits:
 
     header: DirectDebitFile
     batches: Sequence[DirectDebitBatch]
-    transactions: Sequence[DirectDebit]
+    transactions: Collection[DirectDebit]

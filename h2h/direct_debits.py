@@ -5,49 +5,34 @@ A file is judged here, never sent: whether a collection came before is nobody's 
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator
 
 from h2h import checks
-from h2h.model import DirectDebit, DirectDebitBatch, DirectDebits, Finding
+from h2h.model import DirectDebit, DirectDebitBatch, DirectDebitFile, Finding
+from h2h.one_pass import OnePass
 from h2h.rules import Terms, header_findings
 
-FILE = "/Document/CstmrDrctDbtInitn"
-GROUP = f"{FILE}/GrpHdr"
 
-
-def direct_debit_findings(file: DirectDebits, terms: Terms) -> Iterator[Finding]:
+class DirectDebitRules(OnePass[DirectDebitFile, DirectDebitBatch, DirectDebit]):
     """Everything that the business rules find in one pain.008."""
-    header, members = file.header, defaultdict[int, list[DirectDebit]](list)
-    for each in file.transactions:
-        members[each.batch].append(each)
-    amounts = [each.amount for each in file.transactions]
-    yield from checks.totals(header.number_of_transactions, header.control_sum, amounts, GROUP, header.line)
-    yield from header_findings(header, GROUP, terms)
-    for batch in file.batches:
-        path = f"{FILE}/PmtInf[{batch.position}]"
-        amounts = [each.amount for each in members[batch.position]]
-        yield from checks.totals(batch.number_of_transactions, batch.control_sum, amounts, path, batch.line)
-        yield from _batch(batch, path, terms)
-        for index, each in enumerate(members[batch.position], start=1):
-            yield from _transaction(each, f"{path}/DrctDbtTxInf[{index}]")
-    yield from checks.repeated(
-        checks.Referred(each.end_to_end_id, each.position, _end_to_end(each), each.line) for each in file.transactions
-    )
 
+    file, name = "/Document/CstmrDrctDbtInitn", "DrctDbtTxInf"
 
-def blank_identifications(file: DirectDebits) -> Iterator[Finding]:
-    """Of a file that its schema takes."""
-    yield from checks.blank([(file.header.message_id, f"{GROUP}/MsgId", file.header.line)])
-    yield from checks.blank(
-        (batch.payment_information_id, f"{FILE}/PmtInf[{batch.position}]/PmtInfId", batch.line)
-        for batch in file.batches
-    )
-    yield from checks.blank((each.end_to_end_id, _end_to_end(each), each.line) for each in file.transactions)
+    def __init__(self, terms: Terms) -> None:
+        super().__init__()
+        self._terms = terms
 
+    def header_findings(self, header: DirectDebitFile, path: str) -> Iterator[Finding]:
+        yield from header_findings(header, path, self._terms)
 
-def _end_to_end(each: DirectDebit) -> str:
-    return f"{FILE}/PmtInf[{each.batch}]/DrctDbtTxInf/PmtId/EndToEndId"
+    def group_findings(self, group: DirectDebitBatch, path: str) -> Iterator[Finding]:
+        yield from _batch(group, path, self._terms)
+
+    def order_findings(self, order: DirectDebit, path: str) -> Iterator[Finding]:
+        yield from _transaction(order, path)
+
+    def sound(self, order: DirectDebit) -> bool:
+        return False
 
 
 def _batch(batch: DirectDebitBatch, path: str, terms: Terms) -> Iterator[Finding]:

@@ -7,7 +7,7 @@ date), times of our own are aware datetimes in UTC. Unknown codes are kept as th
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Context, Decimal, Inexact, InvalidOperation, localcontext
@@ -146,11 +146,14 @@ class Payment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judgement:
-    """What judge found in a file: its content, and everything wrong with it. Without a `header` nothing is sent."""
+    """What judge found in a file: its content, and everything wrong with it. Without a `header` nothing is sent.
+
+    There may be more payments than memory has room for: they are gone through in order, and as often as wanted.
+    """
 
     header: PaymentFile | None
     batches: Sequence[Batch]
-    payments: Sequence[Payment]
+    payments: Collection[Payment]
     findings: Sequence[Finding]
     direct_debits: DirectDebits | None = None
 

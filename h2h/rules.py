@@ -7,15 +7,13 @@ dropped into, and on the day, comes in as `Terms`.
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
 from h2h import addresses, checks
 from h2h.model import (
-    Address,
     Batch,
     DirectDebitFile,
     Entry,
@@ -26,6 +24,7 @@ from h2h.model import (
     Statement,
     total,
 )
+from h2h.one_pass import OnePass
 from h2h.pages import as_number
 from h2h.text import shown
 
@@ -50,7 +49,6 @@ CODES = {
 }
 
 FILE = "/Document/CstmrCdtTrfInitn"
-GROUP = f"{FILE}/GrpHdr"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,52 +71,37 @@ class Terms:
     upgrade_uetr: bool = False
 
 
-def payment_file_findings(
-    header: PaymentFile, batches: Sequence[Batch], payments: Sequence[Payment], terms: Terms
-) -> Iterator[Finding]:
+class PaymentRules(OnePass[PaymentFile, Batch, Payment]):
     """Everything that the business rules find in one pain.001."""
-    members: defaultdict[int, list[Payment]] = defaultdict(list)
-    for payment in payments:
-        members[payment.batch].append(payment)
-    amounts = [payment.amount for payment in payments]
-    yield from checks.totals(header.number_of_transactions, header.control_sum, amounts, GROUP, header.line)
-    yield from header_findings(header, GROUP, terms)
-    for batch in batches:
-        path = f"{FILE}/PmtInf[{batch.position}]"
-        inside = members[batch.position]
-        amounts = [payment.amount for payment in inside]
-        yield from checks.totals(batch.number_of_transactions, batch.control_sum, amounts, path, batch.line)
-        yield from _batch(batch, path, terms)
-        for index, payment in enumerate(inside, start=1):
-            yield from _payment(payment, f"{path}/CdtTrfTxInf[{index}]")
-    yield from checks.repeated(checks.Referred(p.end_to_end_id, p.position, _end_to_end(p), p.line) for p in payments)
-    if terms.addresses is not None:
-        yield from addresses.address_findings(_addresses(batches, members), terms.addresses)
 
+    file, name = FILE, "CdtTrfTxInf"
 
-def blank_identifications(
-    header: PaymentFile, batches: Sequence[Batch], payments: Sequence[Payment]
-) -> Iterator[Finding]:
-    """Of a file that its schema takes."""
-    yield from checks.blank([(header.message_id, f"{GROUP}/MsgId", header.line)])
-    yield from checks.blank(
-        (batch.payment_information_id, f"{FILE}/PmtInf[{batch.position}]/PmtInfId", batch.line) for batch in batches
-    )
-    yield from checks.blank((payment.end_to_end_id, _end_to_end(payment), payment.line) for payment in payments)
+    def __init__(self, terms: Terms) -> None:
+        super().__init__()
+        self._terms = terms
+        self._addresses = addresses.Faults()
 
+    def header_findings(self, header: PaymentFile, path: str) -> Iterator[Finding]:
+        yield from header_findings(header, path, self._terms)
 
-def _end_to_end(payment: Payment) -> str:
-    return f"{FILE}/PmtInf[{payment.batch}]/CdtTrfTxInf/PmtId/EndToEndId"
+    def group_findings(self, group: Batch, path: str) -> Iterator[Finding]:
+        yield from _batch(group, path, self._terms)
 
+    def group(self, group: Batch) -> None:
+        super().group(group)
+        self._addresses.look(group.addresses, f"{FILE}/PmtInf[{group.position}]")
 
-def _addresses(batches: Sequence[Batch], members: Mapping[int, Sequence[Payment]]) -> Iterator[tuple[str, Address]]:
-    """Every address, with the path of what it stands in."""
-    for batch in batches:
-        path = f"{FILE}/PmtInf[{batch.position}]"
-        yield from ((path, address) for address in batch.addresses)
-        for index, payment in enumerate(members[batch.position], start=1):
-            for address in payment.addresses:
-                yield f"{path}/CdtTrfTxInf[{index}]", address
+    def order_findings(self, order: Payment, path: str) -> Iterator[Finding]:
+        self._addresses.look(order.addresses, path)
+        for rule in PAYMENT_RULES:
+            yield from rule(order, path)
+
+    def sound(self, order: Payment) -> bool:
+        return False
+
+    def further_findings(self) -> Iterator[Finding]:
+        if self._terms.addresses is not None:
+            yield from self._addresses.findings(self._terms.addresses)
 
 
 def header_findings(header: PaymentFile | DirectDebitFile, path: str, terms: Terms) -> Iterator[Finding]:
@@ -151,11 +134,6 @@ def _own_account(account: str | None, path: str, line: int | None, terms: Terms)
         said = f"The account {shown(account)}" if account else "An account without a number"
         text = f"{said} is debited, which is not among the accounts of this folder. Drop the file where it belongs."
         yield checks.breach("ACCOUNT_FOREIGN", text, path, line)
-
-
-def _payment(payment: Payment, path: str) -> Iterator[Finding]:
-    for rule in PAYMENT_RULES:
-        yield from rule(payment, path)
 
 
 def _amount(payment: Payment, path: str) -> Iterator[Finding]:

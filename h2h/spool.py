@@ -86,6 +86,11 @@ class Spool(Collection[T], Generic[T]):
         return self._decode(frame)
 
 
+def few_as_list(spool: Spool[T]) -> Collection[T]:
+    """What never left memory as the list that it is: lists can be compared."""
+    return spool if len(spool) >= IN_MEMORY else list(spool)
+
+
 def _write_all(file: int, content: bytes) -> None:
     rest = memoryview(content)
     while rest:

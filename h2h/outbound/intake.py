@@ -203,7 +203,7 @@ class Intake:
             with self._archive.open(sha256) as source:
                 taken = terms.supplementary_data
                 items = self._reader.read(source, strict=True, expected=terms.messages, supplementary=taken)
-                judgement = judge(items, terms)
+                judgement = judge(items, terms, self._archive.scratch)
             if upgrade.applies(judgement, terms):
                 return self._upgraded(transfer_id, sha256, judgement, terms)
             return judgement, None
@@ -226,7 +226,7 @@ class Intake:
             if found:
                 return upgrade.with_findings(judgement, found, terms), None
             new = incoming.keep()
-        expected = upgrade.as_sent(judgement, wanted, terms)
+        expected = upgrade.as_sent(judgement, wanted, terms, self._archive.scratch)
         with self._archive.open(new) as source:
             found = upgrade.differences(self._reader, source, expected, terms)
         sent = None if found else AsSent(sha256=new, size=incoming.size, judgement=expected)

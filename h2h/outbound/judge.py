@@ -1,11 +1,15 @@
-"""Judge: everything that is wrong with a payment file, without a gateway and without a trace."""
+"""Judge: everything that is wrong with a payment file, without a gateway and without a trace.
+
+Rules are asked while the records come; payments are put aside as they come, so that memory stays flat.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
+from collections.abc import Callable, Collection, Iterable, Iterator
+from pathlib import Path
+from typing import Any, Generic
 
-from h2h import direct_debits, rules
+from h2h.direct_debits import DirectDebitRules
 from h2h.model import (
     Batch,
     DirectDebit,
@@ -19,7 +23,9 @@ from h2h.model import (
     Record,
     Severity,
 )
-from h2h.rules import Terms
+from h2h.one_pass import G, H, OnePass, T, Told
+from h2h.rules import PaymentRules, Terms
+from h2h.spool import Spool, few_as_list
 
 UNFINISHED = frozenset(
     {
@@ -27,20 +33,32 @@ UNFINISHED = frozenset(
         "READER_LIMIT", "READER_DIED",
     }
 )  # fmt: skip
-MAX_RULE_FINDINGS = 500
 ANY = Terms()
 
 
-def judge(items: Iterable[Record | Finding], terms: Terms = ANY) -> Judgement:
-    """What a strict reader made of the file comes first; then the business rules on what could be read."""
-    records: list[Record] = []
+def judge(items: Iterable[Record | Finding], terms: Terms = ANY, scratch: Path | None = None) -> Judgement:
+    """What a strict reader made of the file comes first; then the business rules on what could be read.
+
+    `scratch`: a folder for the payments, where they are too many for memory.
+    """
+    sent = _Orders(PaymentRules(terms), Spool(Payment, scratch))
+    collected = _Orders(DirectDebitRules(terms), Spool(DirectDebit, scratch))
     findings: list[Finding] = []
+    take: dict[type, Callable[[Any], None]] = {
+        Finding: findings.append,
+        PaymentFile: sent.head, Batch: sent.group, Payment: sent.order,
+        DirectDebitFile: collected.head, DirectDebitBatch: collected.group, DirectDebit: collected.order,
+    }  # fmt: skip
     for item in items:
-        (findings if isinstance(item, Finding) else records).append(item)  # type: ignore[arg-type]
-    judgement = _of(records, findings)
+        if taken := take.get(type(item)):
+            taken(item)
     if not any(_cut_short(f) for f in findings):
         valid = all(f.severity is not Severity.ERROR for f in findings)
-        findings += _at_most(MAX_RULE_FINDINGS, _by_rules(judgement, terms, valid=valid))
+        told = Told()
+        told.extend(sent.findings(valid=valid))
+        told.extend(collected.findings(valid=valid))
+        findings += told
+    judgement = _of(sent, collected, findings)
     orders = judgement.header or (terms.messages is None and judgement.direct_debits)
     if not orders and judgement.good:
         text = "The file holds no payment message; only pain.001 files go out."
@@ -48,45 +66,47 @@ def judge(items: Iterable[Record | Finding], terms: Terms = ANY) -> Judgement:
     return judgement
 
 
-def _of(records: Sequence[Record], findings: list[Finding]) -> Judgement:
-    header = next((r for r in records if isinstance(r, PaymentFile)), None)
-    collecting = next((r for r in records if isinstance(r, DirectDebitFile)), None)
+class _Orders(Generic[H, G, T]):
+    """The records of one kind of message, on their way through its rules."""
+
+    def __init__(self, rules: OnePass[H, G, T], orders: Spool[T]) -> None:
+        self._rules, self._orders = rules, orders
+        self.header: H | None = None
+        self.groups: list[G] = []
+
+    def head(self, record: H) -> None:
+        self.header = self.header or record
+
+    def group(self, record: G) -> None:
+        self.groups.append(record)
+        self._rules.group(record)
+
+    def order(self, record: T) -> None:
+        self._orders.append(record)
+        self._rules.order(record)
+
+    def findings(self, *, valid: bool) -> Iterator[Finding]:
+        return self._rules.findings(self.header, self._orders, valid=valid) if self.header else iter(())
+
+    def all(self) -> Collection[T]:
+        return few_as_list(self._orders)
+
+
+def _of(
+    sent: _Orders[PaymentFile, Batch, Payment],
+    collected: _Orders[DirectDebitFile, DirectDebitBatch, DirectDebit],
+    findings: list[Finding],
+) -> Judgement:
+    head = collected.header
     return Judgement(
-        header=header,
-        batches=[r for r in records if isinstance(r, Batch)],
-        payments=[r for r in records if isinstance(r, Payment)],
+        header=sent.header,
+        batches=sent.groups,
+        payments=sent.all(),
         findings=findings,
-        direct_debits=_direct_debits(collecting, records) if collecting else None,
+        direct_debits=DirectDebits(header=head, batches=collected.groups, transactions=collected.all())
+        if head
+        else None,
     )
-
-
-def _direct_debits(header: DirectDebitFile, records: Sequence[Record]) -> DirectDebits:
-    return DirectDebits(
-        header=header,
-        batches=[r for r in records if isinstance(r, DirectDebitBatch)],
-        transactions=[r for r in records if isinstance(r, DirectDebit)],
-    )
-
-
-def _by_rules(of: Judgement, terms: Terms, *, valid: bool) -> Iterator[Finding]:
-    if of.header is not None:
-        yield from rules.payment_file_findings(of.header, of.batches, of.payments, terms)
-        if valid:
-            yield from rules.blank_identifications(of.header, of.batches, of.payments)
-    if of.direct_debits is not None:
-        yield from direct_debits.direct_debit_findings(of.direct_debits, terms)
-        if valid:
-            yield from direct_debits.blank_identifications(of.direct_debits)
-
-
-def _at_most(count: int, found: Iterable[Finding]) -> Iterator[Finding]:
-    """The first of them, and one that stands for the rest and is as bad as the worst of it."""
-    rest = iter(found)
-    yield from islice(rest, count)
-    if left := {finding.severity for finding in rest}:
-        worst = next(severity for severity in Severity if severity in left)
-        text = f"The rules find more than {count} faults; what is listed is enough to begin with."
-        yield Finding(code="FINDINGS_CUT", severity=worst, text=text)
 
 
 def _cut_short(finding: Finding) -> bool:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, BinaryIO
 
 from h2h.confined import ConfinedReader
@@ -19,6 +20,7 @@ from h2h.messages.orders import Upgrade
 from h2h.model import Batch, Finding, Judgement, Payment, PaymentFile, Record, Severity
 from h2h.outbound.proof import unplaced
 from h2h.rules import Terms
+from h2h.spool import Spool, few_as_list
 
 FROM = "pain.001.001.03"
 Parts = PaymentFile | Batch | Payment
@@ -45,12 +47,14 @@ def write(reader: ConfinedReader, source: BinaryIO, wanted: Upgrade, sink: Calla
     return found
 
 
-def as_sent(judgement: Judgement, wanted: Upgrade, terms: Terms) -> Judgement:
-    """What the new file has to hold, if the old one was judged so."""
+def as_sent(judgement: Judgement, wanted: Upgrade, terms: Terms, scratch: Path | None = None) -> Judgement:
+    """What the new file has to hold, if the old one was judged so. `scratch`: a folder, as for `judge`."""
     assert judgement.header
     payments = judgement.payments
     if wanted.uetr_seed is not None:
-        payments = [replace(p, uetr=new_uetr(wanted.uetr_seed, p.position)) for p in payments]
+        new = Spool(Payment, scratch)
+        new.extend(replace(p, uetr=new_uetr(wanted.uetr_seed, p.position)) for p in payments)
+        payments = few_as_list(new)
     header = replace(judgement.header, message=terms.upgrade or FROM)
     return replace(judgement, header=header, payments=payments)
 

@@ -12,16 +12,16 @@ import pytest
 from h2h.addresses import (
     CODES,
     MAX_TOLD,
+    Faults,
     Form,
     PartyForms,
     Tally,
-    address_findings,
     breaches,
     form_of,
     is_country,
 )
 from h2h.messages import Catalog, read
-from h2h.model import Address, Batch, Payment, Severity
+from h2h.model import Address, Batch, Finding, Payment, Severity
 
 PROJECT = Path(__file__).resolve().parents[2]
 CATALOG = Catalog.load(PROJECT / "schemas")
@@ -69,8 +69,15 @@ def test_what_is_a_country() -> None:
     assert not any(map(is_country, ("UK", "EU", "AA", "de", "DEU", "")))
 
 
+def found(places: list[tuple[str, Address]], severity: Severity) -> list[Finding]:
+    faults = Faults()
+    for path, each in places:
+        faults.look([each], path)
+    return list(faults.findings(severity))
+
+
 def test_a_finding_names_whose_address_it_is_the_place_and_what_to_do() -> None:
-    [finding] = address_findings([("/Document/PmtInf[1]", address(None, "FR", place="Dbtr/PstlAdr"))], Severity.ERROR)
+    [finding] = found([("/Document/PmtInf[1]", address(None, "FR", place="Dbtr/PstlAdr"))], Severity.ERROR)
     assert (finding.code, finding.severity, finding.line) == (INCOMPLETE, Severity.ERROR, 7)
     assert finding.path == "/Document/PmtInf[1]/Dbtr/PstlAdr"
     assert finding.text == (
@@ -81,11 +88,11 @@ def test_a_finding_names_whose_address_it_is_the_place_and_what_to_do() -> None:
 
 def test_an_address_in_many_payments_is_told_once_and_too_many_addresses_are_counted() -> None:
     same = [(f"/p[{n}]", replace(address(None, None, 2), line=n)) for n in range(1, 31)]
-    [once] = address_findings(same, Severity.WARNING)
+    [once] = found(same, Severity.WARNING)
     assert (once.path, once.line) == ("/p[1]/Cdtr/PstlAdr", 1)
     assert "(30 times in this file)" in once.text
     others = [("/p", replace(address(None, None, 2), name=f"Creditor {n}")) for n in range(MAX_TOLD + 5)]
-    *told, last = address_findings(others, Severity.ERROR)
+    *told, last = found(others, Severity.ERROR)
     assert len(told) == MAX_TOLD
     assert (last.code, last.severity) == ("FINDINGS_CUT", Severity.ERROR)
     assert last.text.startswith("5 more addresses")

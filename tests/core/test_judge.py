@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
 from h2h import rules
+from h2h.errors import StoreError
 from h2h.messages import Catalog, read
-from h2h.model import Finding, Judgement, Severity
-from h2h.outbound import judge as judging
+from h2h.model import Batch, Finding, Judgement, Payment, PaymentFile, Record, Severity
+from h2h.one_pass import MAX_RULE_FINDINGS, Told
 from h2h.outbound.judge import judge
 from h2h.rules import Terms
+from h2h.spool import IN_MEMORY, Spool
 
 PROJECT = Path(__file__).resolve().parents[2]
 GOOD, BAD = PROJECT / "samples" / "good", PROJECT / "samples" / "bad"
@@ -113,21 +118,24 @@ def test_more_faults_than_anybody_reads_are_cut_and_the_worst_of_the_rest_still_
     text = sample("END_TO_END_ID_REPEATED").decode()
     start, end = text.index("<CdtTrfTxInf>"), text.index("</PmtInf>")
     payment = text[start : text.index("</CdtTrfTxInf>") + len("</CdtTrfTxInf>")]
-    count = judging.MAX_RULE_FINDINGS + 20
+    count = MAX_RULE_FINDINGS + 20
     many = text[:start] + payment * count + text[end:]
     many = many.replace("<NbOfTxs>2<", f"<NbOfTxs>{count}<").replace("<CtrlSum>500.00<", f"<CtrlSum>{count * 250}<")
     warned = judged(many.encode())
     assert [f.code for f in warned.findings] == ["END_TO_END_ID_REPEATED"] * 500 + ["FINDINGS_CUT"]
     assert warned.good
-    held = judging._at_most(2, [*_as_bad_as("WARNING", "WARNING", "WARNING", "HOLD", "WARNING")])
+    held = told(2, "WARNING", "WARNING", "WARNING", "HOLD", "WARNING")
     assert [f.severity for f in held] == [Severity.WARNING, Severity.WARNING, Severity.HOLD]
-    bad = judging._at_most(1, [*_as_bad_as("WARNING", "HOLD", "ERROR")])
+    bad = told(1, "WARNING", "HOLD", "ERROR")
     assert [f.severity for f in bad] == [Severity.WARNING, Severity.ERROR]
-    assert len(list(judging._at_most(2, [*_as_bad_as("WARNING", "ERROR")]))) == 2
+    assert len(told(2, "WARNING", "ERROR")) == 2
 
 
-def _as_bad_as(*severities: str) -> list[Finding]:
-    return [Finding(code="SUM_MISMATCH", severity=Severity(each), text="Mend it.") for each in severities]
+def told(most: int, *severities: str) -> list[Finding]:
+    """What is told of findings that are as bad as that, and no more than so many of them."""
+    kept = Told(most)
+    kept.extend(Finding(code="SUM_MISMATCH", severity=Severity(each), text="Mend it.") for each in severities)
+    return list(kept)
 
 
 def test_what_a_finding_says_is_one_visible_line_however_long_and_odd_the_value() -> None:
@@ -153,3 +161,66 @@ def test_supplementary_data_is_taken_where_the_folder_names_it() -> None:
     assert not judged(content).good
     named = content[content.index(b"<Envlp>") :].split(b'xmlns="')[1].split(b'"')[0].decode()
     assert judged(content, Terms(supplementary_data=[named])).good
+
+
+# Large files.
+
+
+def as_records(count: int, batches: int = 1, **changes: object) -> Iterator[Record]:
+    yield PaymentFile(message="pain.001.001.09", message_id="M", number_of_transactions=str(count))
+    each = count // batches
+    for batch in range(1, batches + 1):
+        yield Batch(position=batch, payment_information_id=f"B{batch}", number_of_transactions=str(each))
+        for position in range((batch - 1) * each + 1, batch * each + 1):
+            yield Payment(
+                position=position, batch=batch, payment_information_id=f"B{batch}", instruction_id=None,
+                end_to_end_id=f"E{position}", uetr=None, amount=Decimal("1.01"), currency="EUR", line=position,
+                **changes,  # type: ignore[arg-type]
+            )  # fmt: skip
+
+
+def test_payments_beyond_what_memory_holds_are_put_aside_in_the_folder_that_is_given(tmp_path: Path) -> None:
+    count = IN_MEMORY + 2_000
+    judgement = judge(as_records(count, 2), Terms(), tmp_path)
+    assert judgement.findings == []
+    assert isinstance(judgement.payments, Spool)
+    assert (
+        [payment.position for payment in judgement.payments]
+        == [*range(1, count + 1)]
+        == [payment.position for payment in judgement.payments]
+    )
+    assert [*tmp_path.iterdir()] == []
+    assert isinstance(judge(as_records(10), Terms()).payments, list)
+
+
+def test_a_folder_for_payments_that_is_gone_is_a_fault_of_the_world(tmp_path: Path) -> None:
+    with pytest.raises(StoreError):
+        judge(as_records(IN_MEMORY + 1), Terms(), tmp_path / "gone")
+
+
+def test_findings_stand_in_the_order_of_the_file_what_is_against_a_batch_before_what_is_against_its_payments() -> None:
+    records = [*as_records(4, 2, creditor_iban="DE00")]
+    records[0] = replace(records[0], control_sum=Decimal(1))  # type: ignore[type-var]
+    records[4] = replace(records[4], number_of_transactions="9")  # type: ignore[type-var]
+    found = [(f.code, f.path.removeprefix(FILE)) for f in judge(records, Terms()).findings]
+    assert found == [
+        ("SUM_MISMATCH", "/GrpHdr/CtrlSum"),
+        ("IBAN_INVALID", "/PmtInf[1]/CdtTrfTxInf[1]/CdtrAcct/Id/IBAN"),
+        ("IBAN_INVALID", "/PmtInf[1]/CdtTrfTxInf[2]/CdtrAcct/Id/IBAN"),
+        ("COUNT_MISMATCH", "/PmtInf[2]/NbOfTxs"),
+        ("IBAN_INVALID", "/PmtInf[2]/CdtTrfTxInf[1]/CdtrAcct/Id/IBAN"),
+        ("IBAN_INVALID", "/PmtInf[2]/CdtTrfTxInf[2]/CdtrAcct/Id/IBAN"),
+    ]
+
+
+def test_orders_that_stand_in_no_batch_or_not_in_theirs_are_judged_and_counted() -> None:
+    header, _, *payments = as_records(3, creditor_iban="DE00")
+    found = judge([header, *(replace(p, batch=0) for p in payments)], Terms()).findings  # type: ignore[type-var]
+    assert [(f.code, f.path.removeprefix(FILE)) for f in found] == [
+        ("IBAN_INVALID", f"/CdtTrfTxInf[{n}]/CdtrAcct/Id/IBAN") for n in (1, 2, 3)
+    ]
+    header, batch, *payments = as_records(3)
+    moved = [payments[0], replace(payments[1], batch=7), payments[2]]  # type: ignore[type-var]
+    assert "COUNT_MISMATCH" in {f.code for f in judge([header, batch, *moved], Terms()).findings}
+    found = judge([*payments, batch, header], Terms()).findings
+    assert [f.code for f in found] == ["NO_PAYMENTS", "COUNT_MISMATCH"]  # the batch is empty

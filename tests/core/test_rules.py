@@ -10,13 +10,8 @@ import pytest
 
 from h2h.checks import bic_fault, iban_fault
 from h2h.model import Balance, Batch, Entry, Finding, Payment, PaymentFile, Severity, Statement
-from h2h.rules import (
-    CODES,
-    Terms,
-    balances_add_up,
-    blank_identifications,
-    payment_file_findings,
-)
+from h2h.rules import CODES, Terms, balances_add_up
+from tests.ruled import payment_file_findings
 
 IBAN = "DE02120300000000202051"
 ANY = Terms()
@@ -56,7 +51,7 @@ def findings(
         for n in range(1, batches + 1)
     ]  # fmt: skip
     numbered = [replace(p, position=n) for n, p in enumerate(payments, start=1)]
-    return list(payment_file_findings(header, parts, numbered, terms))
+    return payment_file_findings(header, parts, numbered, terms)
 
 
 def codes(*args: Payment, **more: object) -> list[str]:
@@ -297,7 +292,7 @@ def test_a_character_that_nobody_sees_is_refused_in_an_identification(place: str
         case "payment_information_id":
             header = PaymentFile(message="pain.001.001.09", message_id="M", line=3)
             batch = Batch(position=1, payment_information_id=value, line=4)
-            found = list(payment_file_findings(header, [batch], [payment()], ANY))
+            found = payment_file_findings(header, [batch], [payment()], ANY)
         case "account":
             found = [*findings(payment(creditor_account=value)), *findings(payment(), debtor_account=value)]
             assert len(found) == 2
@@ -332,7 +327,7 @@ def test_another_blank_than_the_usual_one_is_refused_in_an_identification() -> N
 def test_identifications_of_blanks_are_found_in_a_file_that_its_schema_takes() -> None:
     header = PaymentFile(message="pain.001.001.09", message_id=None, line=3)
     batch = Batch(position=1, payment_information_id=None, line=4)
-    found = list(blank_identifications(header, [batch], [payment(end_to_end_id=None)]))
+    found = payment_file_findings(header, [batch], [payment(end_to_end_id=None)], ANY, valid=True)
     assert [(f.code, f.path.rpartition("/")[2], f.line) for f in found] == [
         ("ID_BLANK", "MsgId", 3), ("ID_BLANK", "PmtInfId", 4), ("ID_BLANK", "EndToEndId", 20),
     ]  # fmt: skip

@@ -1,0 +1,187 @@
+"""The business rules on a file of orders as one pass over its records, while they come: no order is kept here.
+
+What payments (rules.py) and direct debits (direct_debits.py) have in common: totals of the file and of each batch,
+references that repeat, identifications that are blank; and the order in which all of it is told. An order that is seen
+to be sound at a glance is not asked rule by rule.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator
+from decimal import Decimal
+from typing import Generic, Protocol, TypeVar
+
+from h2h import checks
+from h2h.model import EXACT, Finding, Severity
+from h2h.references import References, Referred
+
+MAX_RULE_FINDINGS = 500
+
+
+class Head(checks.Claims, Protocol):
+    @property
+    def message_id(self) -> str | None: ...
+
+
+class Group(checks.Claims, Protocol):
+    @property
+    def position(self) -> int: ...
+    @property
+    def payment_information_id(self) -> str | None: ...
+
+
+class Order(Protocol):
+    @property
+    def position(self) -> int: ...
+    @property
+    def batch(self) -> int: ...
+    @property
+    def end_to_end_id(self) -> str | None: ...
+    @property
+    def amount(self) -> Decimal | None: ...
+    @property
+    def line(self) -> int | None: ...
+
+
+H = TypeVar("H", bound=Head)
+G = TypeVar("G", bound=Group)
+T = TypeVar("T", bound=Order)
+
+
+class OnePass(ABC, Generic[H, G, T]):
+    """Tell it each batch, and after it each of its orders; then ask for the findings."""
+
+    file: str  # the path of the message
+    name: str  # of the element that is an order
+
+    def __init__(self) -> None:
+        self._count, self._sum = 0, Decimal()
+        self._references = References()
+        self._blank = Told()
+        self._told = Told()
+        self._inside: _Inside[G] = _Inside(None, 0)
+
+    def group(self, group: G) -> None:
+        self._close()
+        self._inside = _Inside(group, group.position)
+        if group.payment_information_id is None:
+            self._blank.add(checks.blank(f"{self._path()}/PmtInfId", group.line))
+
+    def order(self, order: T) -> None:
+        inside = self._inside
+        if order.batch != inside.position:
+            inside = self._outside(order.batch)
+        inside.count += 1
+        if order.amount is not None:
+            inside.sum = EXACT.add(inside.sum, order.amount)
+        self._references.add(order.end_to_end_id)
+        if not self.sound(order):
+            self._ask(order, inside)
+
+    def findings(self, header: H, orders: Iterable[T], *, valid: bool) -> Iterator[Finding]:
+        """All of them, when all records were told. `orders`: the same again; `valid`: whether the schema takes it."""
+        self._close()
+        path = f"{self.file}/GrpHdr"
+        yield from checks.totals(header, self._count, self._sum, path)
+        yield from self.header_findings(header, path)
+        yield from self._told
+        yield from self._references.repeated(self._referred(orders))
+        yield from self.further_findings()
+        if valid:
+            if header.message_id is None:
+                yield checks.blank(f"{path}/MsgId", header.line)
+            yield from self._blank
+
+    @abstractmethod
+    def header_findings(self, header: H, path: str) -> Iterator[Finding]: ...
+
+    @abstractmethod
+    def group_findings(self, group: G, path: str) -> Iterator[Finding]: ...
+
+    @abstractmethod
+    def order_findings(self, order: T, path: str) -> Iterator[Finding]: ...
+
+    @abstractmethod
+    def sound(self, order: T) -> bool:
+        """Whether it is certain that no rule has anything against it, and that its EndToEndId is there."""
+
+    def further_findings(self) -> Iterator[Finding]:
+        return iter(())
+
+    def _outside(self, batch: int) -> _Inside[G]:
+        """For orders that do not stand in the batch before them."""
+        self._close()
+        self._inside = _Inside(None, batch)
+        return self._inside
+
+    def _ask(self, order: T, inside: _Inside[G]) -> None:
+        if self._told.hopeless or inside.told.hopeless:
+            return
+        if order.end_to_end_id is None:
+            self._blank.add(checks.blank(self._end_to_end(order), order.line))
+        for finding in self.order_findings(order, f"{self._path()}/{self.name}[{inside.count}]"):
+            inside.told.add(finding)
+
+    def _close(self) -> None:
+        """The batch is told whole: what is against itself stands before what is against its orders."""
+        inside, path = self._inside, self._path()
+        self._count += inside.count
+        self._sum = EXACT.add(self._sum, inside.sum)
+        if (group := inside.group) is not None:
+            self._told.extend(checks.totals(group, inside.count, inside.sum, path))
+            self._told.extend(self.group_findings(group, path))
+        self._told.extend(inside.told)
+        self._inside = _Inside(None, 0)
+
+    def _path(self) -> str:
+        """Of the batch that is under way."""
+        return f"{self.file}/PmtInf[{self._inside.position}]" if self._inside.position else self.file
+
+    def _referred(self, orders: Iterable[T]) -> Iterator[Referred]:
+        return (Referred(each.end_to_end_id, each.position, self._end_to_end(each), each.line) for each in orders)
+
+    def _end_to_end(self, order: T) -> str:
+        return f"{self.file}/PmtInf[{order.batch}]/{self.name}/PmtId/EndToEndId"
+
+
+class _Inside(Generic[G]):
+    """The batch that is under way, and what came in it."""
+
+    __slots__ = ("count", "group", "position", "sum", "told")
+
+    def __init__(self, group: G | None, position: int) -> None:
+        self.group, self.position = group, position
+        self.count, self.sum = 0, Decimal()
+        self.told = Told()
+
+
+class Told:
+    """The first findings, and one that stands for the rest and is as bad as the worst of it."""
+
+    def __init__(self, most: int = MAX_RULE_FINDINGS) -> None:
+        self._most = most
+        self._first: list[Finding] = []
+        self._rest: set[Severity] = set()
+
+    def add(self, finding: Finding) -> None:
+        if len(self._first) < self._most:
+            self._first.append(finding)
+        else:
+            self._rest.add(finding.severity)
+
+    def extend(self, findings: Iterable[Finding]) -> None:
+        for finding in findings:
+            self.add(finding)
+
+    @property
+    def hopeless(self) -> bool:
+        """Nothing that is added makes a difference any more."""
+        return Severity.ERROR in self._rest
+
+    def __iter__(self) -> Iterator[Finding]:
+        yield from self._first
+        if self._rest:
+            worst = next(severity for severity in Severity if severity in self._rest)
+            text = f"The rules find more than {self._most} faults; what is listed is enough to begin with."
+            yield Finding(code="FINDINGS_CUT", severity=worst, text=text)

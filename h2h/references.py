@@ -1,0 +1,77 @@
+"""Which EndToEndIds a file uses more than once, whatever their number: 64 bits of memory for each payment.
+
+While the payments come, only hashes of their references are kept. Where one comes twice, the payments are gone through
+once more, and what is found there is exact. Of the references that repeat, the first `MAX_WATCHED` are followed; of
+each of these every repetition is told.
+"""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple
+
+from h2h.model import Finding, Severity
+from h2h.text import shown
+
+UNREFERENCED = frozenset({"NOTPROVIDED"})
+PARTS = 256
+MAX_WATCHED = 10_000  # more than anybody is told of
+
+
+class Referred(NamedTuple):
+    """An EndToEndId: of which payment of the file, where, and on which line."""
+
+    reference: str | None
+    position: int
+    path: str
+    line: int | None
+
+
+class References:
+    """`hashed`: one that no file can foresee, as Python's own is: else it could be made slow."""
+
+    def __init__(self, hashed: Callable[[str], int] = hash) -> None:
+        self._hashed = hashed
+        self._parts = [array("q") for _ in range(PARTS)]
+
+    def add(self, reference: str | None) -> None:
+        if reference is not None:
+            value = self._hashed(reference)
+            self._parts[value & (PARTS - 1)].append(value)
+
+    def repeated(self, payments: Iterable[Referred]) -> Iterator[Finding]:
+        """`payments`: those whose references were added, from the first one on; not looked at where none repeats."""
+        twice = array("q", sorted(self._twice()))
+        if not twice:
+            return
+        first: dict[str, int] = {}
+        for reference, position, path, line in payments:
+            if reference is None or reference in UNREFERENCED:
+                continue
+            if reference in first:
+                yield _repeated(reference, first[reference], path, line)
+            elif len(first) < MAX_WATCHED and _holds(twice, self._hashed(reference)):
+                first[reference] = position
+
+    def _twice(self) -> Iterator[int]:
+        """Hashes that came more than once."""
+        unreferenced = {self._hashed(reference) for reference in UNREFERENCED}
+        for part in self._parts:
+            if len(set(part)) < len(part):
+                yield from (value for value, count in Counter(part).items() if count > 1 and value not in unreferenced)
+
+
+def _holds(ascending: array[int], value: int) -> bool:
+    at = bisect_left(ascending, value)
+    return at < len(ascending) and ascending[at] == value
+
+
+def _repeated(reference: str, first: int, path: str, line: int | None) -> Finding:
+    text = (
+        f"EndToEndId {shown(reference)} was used by payment {first} of this file already; "
+        "the bank's answers cannot tell the two apart by it."
+    )
+    return Finding(code="END_TO_END_ID_REPEATED", severity=Severity.WARNING, text=text, path=path, line=line)

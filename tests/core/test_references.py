@@ -1,0 +1,73 @@
+"""EndToEndIds that repeat: found among any number, exactly, with nothing held but hashes."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from h2h import references
+from h2h.references import References, Referred
+
+
+def referred(names: list[str | None]) -> Iterator[Referred]:
+    return (Referred(name, at, f"/p[{at}]", 10 * at) for at, name in enumerate(names, start=1))
+
+
+def found(names: list[str | None], **more: object) -> list[tuple[str, str, int | None]]:
+    """Of each finding: how it begins, its path and line."""
+    watched = References(**more)  # type: ignore[arg-type]
+    for name in names:
+        watched.add(name)
+    return [(f.text.partition(" of this")[0], f.path, f.line) for f in watched.repeated(referred(names))]
+
+
+def expected(names: list[str | None]) -> list[tuple[str, str, int | None]]:
+    """By a dictionary of all."""
+    first: dict[str, int] = {}
+    told = []
+    for name, at, path, line in referred(names):
+        if name is not None and name != "NOTPROVIDED":
+            if name in first:
+                told.append((f"EndToEndId {name!r} was used by payment {first[name]}", path, line))
+            first.setdefault(name, at)
+    return told
+
+
+NAMES = st.lists(st.one_of(st.none(), st.sampled_from(["NOTPROVIDED", "A", "B", "C", "D", "E"]), st.text(max_size=2)))
+
+
+@given(NAMES)
+def test_what_repeats_is_told_with_its_first_payment_as_a_dictionary_of_all_would(names: list[str | None]) -> None:
+    assert found(names) == expected(names)
+
+
+@given(NAMES)
+def test_it_is_exact_even_where_hashes_are_equal(names: list[str | None]) -> None:
+    assert found(names, hashed=len) == expected(names)
+
+
+def test_one_repetition_among_many_is_found() -> None:
+    names: list[str | None] = [f"R-{n}" for n in range(50_000)]
+    names.insert(random.Random(1).randrange(50_000), "R-777")
+    assert found(names) == expected(names) != []
+
+
+def test_nothing_is_gone_through_again_where_nothing_repeats() -> None:
+    def never() -> Iterator[Referred]:
+        pytest.fail("gone through")
+        yield
+
+    watched = References()
+    for name in ("A", "B", None, None, "NOTPROVIDED", "NOTPROVIDED"):
+        watched.add(name)
+    assert [*watched.repeated(never())] == []
+
+
+def test_of_very_many_that_repeat_the_first_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(references, "MAX_WATCHED", 3)
+    names: list[str | None] = [*"ABCDEFG", *"GFEDCBA", "A"]
+    assert found(names) == [row for row in expected(names) if row[0][12] in "ABC"]
