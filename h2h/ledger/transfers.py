@@ -75,7 +75,7 @@ class Transfers:
     def hurry(self, now: datetime) -> None:
         """Let what waits after a failure be looked at now; windows are asked again when it is."""
         c = t.transfer.c
-        waiting = c.state.in_([State.READY, State.PUBLISHING])
+        waiting = c.state.in_([State.READY, *AT_WORK])
         with self._database.transaction() as connection:
             connection.execute(update(t.transfer).where(waiting, c.due_at > now).values(due_at=now))
 

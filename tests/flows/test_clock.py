@@ -85,6 +85,7 @@ def test_the_lease_of_a_worker_that_failed_does_not_last_for_the_day(
     clock.advance(days=-1)
     daemon._mind_the_clock()
     clock.advance(minutes=3)
+    assert only(send(gateway)).state is State.READY  # taken back; the next round sends it
     assert only(send(gateway)).state is State.SENT
 
 
