@@ -32,6 +32,7 @@ def main(arguments):
         os.chdir(HERE)
         workers = (os.cpu_count() or 1) + 1  # one more: some tests wait for servers
         os.environ.setdefault("PYTEST_XDIST_AUTO_NUM_WORKERS", str(workers))
+        os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # or hundreds of processes compile what one has compiled
     return os.execv(command[0], command)  # noqa: S606 our own program
 
 

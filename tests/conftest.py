@@ -1,16 +1,21 @@
-"""For all tests: assertions of the shared modules tell what they saw, and SQL is compiled once for a test process.
+"""For all tests: what a gateway does once in its life of months, a test process does once, too, not for each test.
 
-A gateway opens its ledger once and runs for months; a test run opens thousands, and would spend half its time on
-compiling the same statements.
+SQL is compiled once, the migrations of a new SQLite ledger run once and are copied as statements, and the gateways of
+a test process share the processes that read files. A test that is about those processes asks for `own_readers`.
+Assertions of the shared modules tell what they saw.
 """
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing, suppress
+from functools import cache
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine
+from sqlalchemy.exc import OperationalError
 
 pytest.register_assert_rewrite("tests.crash.roundtrip", "tests.flows.world")
 
@@ -20,18 +25,74 @@ def one_cache_of_statements() -> Iterator[None]:
     from h2h.ledger import database
 
     original = database._engine
-    first: list[Engine] = []
+    first: dict[str, Engine] = {}
 
     def engine(url: str, base: Path) -> Engine:
         made = original(url, base)
-        if made.dialect.name != "sqlite":
-            return made
-        if not first:
-            with made.connect():  # lets the dialect find out what it works on
-                first.append(made)
-        made.dialect, made._compiled_cache = first[0].dialect, first[0]._compiled_cache
+        name = made.dialect.name
+        if name not in first:
+            with suppress(OperationalError), made.connect():  # lets the dialect find out what it works on
+                first[name] = made
+        if name in first:
+            made.dialect, made._compiled_cache = first[name].dialect, first[name]._compiled_cache
         return made
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(database, "_engine", engine)
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def migrations_of_a_new_ledger_run_once(
+    one_cache_of_statements: None, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[None]:
+    from h2h.ledger.database import Database
+
+    upgrade = Database._upgrade
+
+    @cache
+    def statements() -> tuple[str, ...]:
+        """Those that make what the migrations make of nothing."""
+        folder = tmp_path_factory.mktemp("migrated")
+        patch.undo()
+        Database("sqlite:///h2h.db", folder).close()
+        patch.setattr(Database, "_upgrade", upgraded)
+        with closing(sqlite3.connect(folder / "h2h.db")) as made:
+            return tuple(made.iterdump())[1:-1]  # without BEGIN and COMMIT
+
+    def upgraded(database: Database) -> None:
+        if database.engine.dialect.name != "sqlite" or database._revision() is not None:
+            upgrade(database)
+            return
+        new = statements()
+        with database.transaction() as connection:
+            if not database.engine.dialect.has_table(connection, "alembic_version"):
+                for statement in new:
+                    connection.exec_driver_sql(statement)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Database, "_upgrade", upgraded)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_reader_for_all_gateways() -> Iterator[object]:
+    from h2h.confined import ConfinedReader
+    from h2h.gateway import Gateway
+    from h2h.messages import Catalog
+    from h2h.resources import root
+
+    reader = ConfinedReader(Catalog.load(root("schemas")))
+    own = Gateway.__dict__["reader"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Gateway, "reader", reader)
+        yield own
+    reader.close()
+
+
+@pytest.fixture
+def own_readers(one_reader_for_all_gateways: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each gateway has reader processes of its own, as in real life."""
+    from h2h.gateway import Gateway
+
+    monkeypatch.setattr(Gateway, "reader", one_reader_for_all_gateways)

@@ -21,21 +21,17 @@ from typing import Any
 import pytest
 
 from h2h.channels.folder import FolderChannel
-from h2h.confined import ConfinedReader
 from h2h.drill.effects import Effects
 from h2h.errors import ChannelError, NotAllowed, NotDelivered, Unknown
 from h2h.gateway import Gateway
 from h2h.ledger.messages import MessageState
 from h2h.ledger.rows import Transfer
 from h2h.lifecycle import ENDS, State
-from h2h.messages import Catalog
 from h2h.model import Look, Presence, Way
-from h2h.resources import root
 from tests.flows.world import MovableClock, World, answer, payments, put, transfers
 
 DAYS = 1000 if os.environ.get("H2H_LONG") else 12
 SEEDS = [int(os.environ["H2H_SEED"])] if "H2H_SEED" in os.environ else list(range(1, DAYS + 1))
-READER = ConfinedReader(Catalog.load(root("schemas")))  # one for all the gateways of all the days
 START = "2026-11-20T09:00:00+01:00"
 ROUNDS = 40
 SETTLED = (*ENDS, State.SENT, State.HELD, State.UNCERTAIN, State.FAILED, State.DUPLICATE)
@@ -136,7 +132,6 @@ class Day:
         self._number = 0
         self._left: int | None = None  # effects until the plug is pulled
         self._off = False
-        patch.setattr(Gateway, "reader", READER)
         for name in ORIGINAL:
             patch.setattr(FolderChannel, name, self._acting(name))
 

@@ -22,20 +22,16 @@ import pytest
 
 from h2h.channels.folder import FolderChannel
 from h2h.clock import Clock
-from h2h.confined import ConfinedReader
 from h2h.drill.effects import Effects
 from h2h.errors import Unknown
 from h2h.gateway import Gateway
 from h2h.ledger.rows import Transfer
 from h2h.lifecycle import State
-from h2h.messages import Catalog
 from h2h.model import Look, Presence, Receipt, Way
-from h2h.resources import root
 from h2h.verdicts import Verdict
 from tests.flows.world import World, answer, only, payments, put, sample, transfers, until
 
 LONG = bool(os.environ.get("H2H_LONG"))
-READER = ConfinedReader(Catalog.load(root("schemas")))  # one for all the gateways of the sweep
 FILE = payments("MSG-1")
 HABITS = ("takes", "keeps")
 ANSWERS = ("clear", "lost", "lost and not done", "refused although done")
@@ -171,7 +167,6 @@ class Sweep:
         self._kill_at: str | None = None
         self._off = False
         self.points: list[str] = []
-        patch.setattr(Gateway, "reader", READER)
         patch.setattr(FolderChannel, "publish", lambda *asked, **how: self.bank.ask(PUBLISH, *asked, **how))
         patch.setattr(FolderChannel, "place", lambda *arguments: self.bank.ask(PLACE, *arguments))
         patch.setattr(FolderChannel, "look", lambda *arguments: self.bank.look(*arguments))

@@ -804,6 +804,7 @@ def _copy_rows(gateway: Gateway, first: Message, files: list[RemoteFile]) -> Non
 # Reading again.
 
 
+@pytest.mark.usefixtures("own_readers")
 def test_a_file_that_could_not_be_read_is_read_again_by_a_persons_word(
     kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

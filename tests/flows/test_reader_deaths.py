@@ -25,6 +25,8 @@ from h2h.resources import root
 from .process import daemon
 from .world import answer, only, opened, payments, put, sample, send, transfers, until, world
 
+pytestmark = pytest.mark.usefixtures("own_readers")
+
 
 class Deadly:
     """An archive's file whose bytes are wanted by a reader process, which is killed for it."""

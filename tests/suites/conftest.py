@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -17,6 +19,42 @@ from tests.suites.postgres import Postgres, postgres
 from tests.suites.servers import SSHD, AsyncSshServer, OpenSshServer
 
 Misbehaving = Callable[..., AsyncSshServer]
+DATABASES = ("sqlite", "postgresql")
+LONG = bool(os.environ.get("H2H_LONG"))
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """By default each case of a test meets one database, so that every value meets both; with H2H_LONG=1 both do."""
+    if LONG:
+        return
+    tests: dict[str, dict[str, list[pytest.Function]]] = defaultdict(lambda: defaultdict(list))
+    for item in items:
+        if isinstance(item, pytest.Function) and "url" in getattr(item, "fixturenames", ()) and _a_case(item):
+            tests[item.nodeid.partition("[")[0]][repr(_values(item))].append(item)
+    left_out = {item: None for cases in tests.values() for item in _left_out(list(cases.values()))}
+    items[:] = [item for item in items if item not in left_out]
+    config.hook.pytest_deselected(items=list(left_out))
+
+
+def _a_case(item: pytest.Function) -> bool:
+    return bool(_values(item)) and item.get_closest_marker("every_database") is None
+
+
+def _values(item: pytest.Function) -> list[tuple[str, str]]:
+    return [(name, repr(value)) for name, value in item.callspec.params.items() if name != "url"]
+
+
+def _left_out(cases: list[list[pytest.Function]]) -> Iterator[pytest.Function]:
+    """Of the twins of a case the one on the database that has met its values more often."""
+    met: Counter[object] = Counter()
+    for twins in cases:
+        if len(twins) < len(DATABASES):
+            continue
+        often = {twin: sum(met[twin.callspec.params["url"], value] for value in _values(twin)) for twin in twins}
+        taken = min(twins, key=lambda twin: (often[twin], met[twin.callspec.params["url"]]))
+        on = taken.callspec.params["url"]
+        met.update([on, *((on, value) for value in _values(taken))])
+        yield from (twin for twin in twins if twin is not taken)
 
 
 @pytest.fixture
@@ -54,7 +92,7 @@ def postgresql() -> Iterator[Postgres | None]:
         yield server
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=DATABASES)
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """Where a fresh ledger is, on each database in turn."""
     if request.param == "sqlite":

@@ -13,11 +13,13 @@ import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, NullPool, create_engine, make_url, text
+from sqlalchemy import URL, Connection, NullPool, create_engine, make_url, text
+from sqlalchemy.exc import ProgrammingError
 
 from h2h.ledger import Ledger
 from h2h.ledger.tables import metadata
@@ -38,16 +40,33 @@ class Postgres:
         _run(self._server, f"CREATE DATABASE {self._name}")
         Ledger(self.url, Path("/nowhere")).close()
 
+    @cached_property
+    def _connection(self) -> Connection:
+        """Kept open, and without triggers and references where the user may have it so."""
+        engine = create_engine(self.url, isolation_level="AUTOCOMMIT", poolclass=NullPool)
+        connection = engine.connect()
+        with suppress(ProgrammingError):
+            connection.execute(text("SET session_replication_role = replica"))
+        return connection
+
+    @cached_property
+    def _emptying(self) -> str:
+        """To delete is a tenth of the work of TRUNCATE, which makes new files for all tables and indexes."""
+        if self._connection.execute(text("SHOW session_replication_role")).scalar() == "replica":
+            counters = self._connection.execute(text("SELECT sequencename FROM pg_sequences")).scalars()
+            steps = [f"DELETE FROM {table}" for table in metadata.tables]
+            steps += [f"PERFORM setval('{counter}', 1, false)" for counter in counters]
+        else:
+            tables = ", ".join(metadata.tables)
+            steps = ["ALTER TABLE event DISABLE TRIGGER event_is_final", f"TRUNCATE {tables} RESTART IDENTITY"]
+        enabled = "ALTER TABLE event ENABLE TRIGGER event_is_final"  # a test may have disabled it
+        return f"DO $$ BEGIN {'; '.join([*steps, enabled])}; END $$"
+
     def empty(self) -> None:
-        tables = ", ".join(metadata.tables)
-        _run(
-            make_url(self.url),
-            "ALTER TABLE event DISABLE TRIGGER event_is_final",
-            f"TRUNCATE {tables} RESTART IDENTITY",
-            "ALTER TABLE event ENABLE TRIGGER event_is_final",
-        )
+        self._connection.exec_driver_sql(self._emptying)
 
     def drop(self) -> None:
+        self._connection.close()
         _run(self._server, f"DROP DATABASE {self._name} WITH (FORCE)")
 
 
@@ -77,6 +96,7 @@ def postgres() -> Iterator[Postgres | None]:
             server = Postgres(f"postgresql+psycopg://h2h@/postgres?host={folder}")
             server.create()
             yield server
+            server.drop()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

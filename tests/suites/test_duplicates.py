@@ -24,6 +24,7 @@ from tests.suites.backwards import back_to
 from tests.suites.books import ACCOUNT, LATER, NOW, RADAR, Book, Pay, batch, debit, judgement, pay, says, statement, tx
 from tests.suites.test_ledger import at_once, book_url, sql
 
+pytestmark = pytest.mark.every_database  # whatever keeps a payment from going twice
 TO, ELSE = "FR1420041010050500013M02606", "DE89370400440532013000"
 OTHER_DEBTOR = "DE75512108001245126199"
 

@@ -25,6 +25,7 @@ from h2h.model import TransferId, Way
 from h2h.verdicts import Verdict
 from tests.suites.books import LATER, LEASE, NOW, ROUTE, Book, judgement, pay, plan, says
 
+pytestmark = pytest.mark.every_database  # whatever keeps a payment from going twice
 EXPIRED = NOW + LEASE + timedelta(seconds=1)
 
 

@@ -14,6 +14,7 @@ from h2h.lifecycle import State, Trigger
 from h2h.model import TransferId
 from tests.suites.books import LATER, NOW, RADAR, Book, Pay, batch, debit, judgement, pay, says, statement, tx
 
+pytestmark = pytest.mark.every_database  # whatever keeps a payment from going twice
 WHO = {"who": "ann", "reason": "mended at the bank"}
 
 
