@@ -393,8 +393,8 @@ def test_processor_time_beyond_the_limit_is_a_finding() -> None:
 def test_processor_time_is_renewed_for_every_file() -> None:
     """Together they take more than the two seconds that each may have."""
     with confined(cpu_seconds=2, bytes_per_cpu_second=10**12) as reader:
-        for number in range(12):
-            assert codes(reading(reader, payments(f"MSG-{number}", 6_000))) == []
+        for number in range(8):
+            assert codes(reading(reader, payments(f"MSG-{number}", 3_000))) == []
         assert len(reader.pids) == 1
 
 
