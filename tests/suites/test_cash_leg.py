@@ -185,6 +185,12 @@ def test_two_batches_alike_are_booked_by_two_entries_the_older_first(book: Book)
     assert book.stages("A") == ["BOOKED", "BOOKED"]
 
 
+def test_a_sum_whose_details_name_other_payments_books_no_batch(book: Book) -> None:
+    book.sent("T1", "MSG-1", pay("A"))
+    book.report(statement("S1", debit("10.00", "Z", batch_payment_information_id="MSG-1-1")))
+    assert book.stages("A") == ["SUBMITTED"]
+
+
 def test_another_currency_is_another_sum(book: Book) -> None:
     book.sent("T1", "MSG-1", pay("A", "10.00"))
     book.report(statement("S1", replace(debit("10.00", batch_payment_information_id="MSG-1-1"), currency="USD")))
@@ -230,6 +236,7 @@ def detail(**values: Any) -> Entry:
         ({"end_to_end_id": "A", "amount": Decimal("10.50"), "instructed_amount": Decimal("10"),
           "instructed_currency": "EUR"}, [True, False]),
         ({"end_to_end_id": "A", "amount": Decimal("10.50")}, [False, False]),
+        ({"end_to_end_id": "A", "currency": "USD"}, [False, False]),
     ],
 )  # fmt: skip
 def test_a_debit_finds_its_payment_by_what_the_bank_says_of_it(
@@ -241,6 +248,19 @@ def test_a_debit_finds_its_payment_by_what_the_bank_says_of_it(
     )  # fmt: skip
     book.report(statement("S1", detail(**said)))
     assert book.booked("A") == booked
+
+
+def test_a_second_debit_by_uetr_is_of_that_payment_though_another_of_its_references_is_free(book: Book) -> None:
+    book.sent("T1", "MSG-1", pay("A", uetr=UETR), pay("A"))
+    book.report(statement("S1", detail(uetr=UETR, end_to_end_id="A")))
+    assert "DEBIT_TWICE" in book.codes(statement("S2", detail(uetr=UETR, end_to_end_id="A")))
+    assert book.booked("A") == [True, False]
+
+
+def test_what_another_bank_debits_is_no_payment_of_this_one(book: Book) -> None:
+    book.sent("T1", "MSG-1", pay("A"))
+    book.report(statement("S1", debit("10.00", "A")), bank="other")
+    assert book.booked("A") == [False]
 
 
 def test_an_amount_is_the_same_however_many_decimals_it_is_written_with(book: Book) -> None:
