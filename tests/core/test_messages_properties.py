@@ -21,25 +21,21 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from h2h.direct_debits import direct_debit_findings
 from h2h.messages import Catalog, MessageType, read
 from h2h.model import (
     Balance,
     Batch,
     DirectDebit,
-    DirectDebitBatch,
-    DirectDebitFile,
-    DirectDebits,
     Entry,
     FileMember,
     Finding,
     Payment,
-    PaymentFile,
     Record,
     Severity,
     total,
 )
-from h2h.rules import Terms, balances_add_up, payment_file_findings
+from h2h.outbound.judge import judge
+from h2h.rules import balances_add_up
 from tests.core.chance import FULL, Chance
 from tests.core.inventing_orders import ToldDebits, ToldPayments, debits, payments
 from tests.core.inventing_reports import report
@@ -225,18 +221,9 @@ def summed(c: Chance, file: ToldPayments | ToldDebits, wrong: int) -> ToldPaymen
     return replace(file, head=head, batches=tuple(batches))  # type: ignore[arg-type]  # of one kind or the other
 
 
-def mismatches(records: Sequence[Record | Finding]) -> list[tuple[str, str]]:
+def mismatches(items: Iterable[Record | Finding]) -> list[tuple[str, str]]:
     """What the business rules say of counts and sums."""
-    head, *rest = records
-    if isinstance(head, DirectDebitFile):
-        batches = [each for each in rest if isinstance(each, DirectDebitBatch)]
-        inside = [each for each in rest if isinstance(each, DirectDebit)]
-        found = direct_debit_findings(DirectDebits(header=head, batches=batches, transactions=inside), Terms())
-    else:
-        assert isinstance(head, PaymentFile)
-        orders = [each for each in rest if isinstance(each, Batch)]
-        found = payment_file_findings(head, orders, [each for each in rest if isinstance(each, Payment)], Terms())
-    return [(each.code, each.path) for each in found if each.code.endswith("_MISMATCH")]
+    return [(each.code, each.path) for each in judge(items).findings if each.code.endswith("_MISMATCH")]
 
 
 @pytest.mark.parametrize("row", [row for row in CATALOG.rows if row.root.endswith("Initn")], ids=lambda row: row.name)
