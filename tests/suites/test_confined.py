@@ -31,6 +31,7 @@ CATALOG = Catalog.load(root("schemas"))
 SAMPLES = sorted(root("samples").glob("*/*.xml"))
 GOOD = sample()
 LARGE = payments("MSG-LARGE", 3_000)
+MIDDLING = payments("MSG-MIDDLING", 500)
 
 
 @contextmanager
@@ -195,7 +196,7 @@ def test_threads_share_the_processes_and_one_that_ends_takes_none_along() -> Non
         found: list[list[str]] = []
 
         def work() -> None:
-            found.extend(codes(reading(reader, content)) for content in (GOOD, LARGE, GOOD[:-20]))
+            found.extend(codes(reading(reader, content)) for content in (GOOD, MIDDLING, GOOD[:-20]))
 
         for _ in range(2):
             threads = [threading.Thread(target=work) for _ in range(6)]
