@@ -22,10 +22,13 @@ from typing import BinaryIO, Protocol
 
 from paramiko.ssh_exception import SSHException
 
-BLOCK = 32_768  # what every server takes in one request
-WRITES_AHEAD = 32
-READS_AHEAD = 64
+BLOCK = 32_640  # asked for, or written, in one request: every server takes it, and with it fills one SSH packet
+LARGE_BLOCK = 130_752  # the same for four, where the server says that it takes so much
+REQUESTS_AHEAD = 64
+BYTES_AHEAD = 4 << 20
+RECEIVE = 1 << 20  # bytes taken from the stream at once at most
 MAX_PACKET = 256 * 1024  # the bound of OpenSSH
+LIMITS = b"limits@openssh.com"
 
 
 class Kind(IntEnum):
@@ -48,6 +51,7 @@ class Kind(IntEnum):
     NAME = 104
     ATTRS = 105
     EXTENDED = 200
+    EXTENDED_REPLY = 201
 
 
 class Code(IntEnum):
@@ -87,7 +91,7 @@ class Answered(Exception):
 
 class Stream(Protocol):
     def sendall(self, data: bytes, /) -> object: ...
-    def recv(self, count: int, /) -> bytes: ...
+    def recv(self, count: int, /) -> bytes | memoryview: ...
     def settimeout(self, seconds: float, /) -> None: ...
     @property
     def closed(self) -> bool: ...
@@ -110,9 +114,9 @@ class Listed:
 class Reply:
     """One reply, read from left to right; reading past its end is Garbled, never a zero."""
 
-    def __init__(self, kind: int, body: bytes) -> None:
+    def __init__(self, kind: int, body: bytes | memoryview) -> None:
         self.kind = kind
-        self._body = body
+        self._body = memoryview(body)
         self._at = 0
 
     def done(self) -> str:
@@ -131,12 +135,12 @@ class Reply:
         self._expect(Kind.ATTRS)
         return self._attributes()
 
-    def data(self) -> bytes | None:
+    def data(self) -> memoryview | None:
         """The bytes read; None at the end of the file."""
         if self._is_end():
             return None
         self._expect(Kind.DATA)
-        return self.string()
+        return self._view(self.u32())
 
     def listed(self) -> list[Listed] | None:
         """The next names of a folder; None at its end."""
@@ -144,6 +148,13 @@ class Reply:
             return None
         self._expect(Kind.NAME)
         return [self._listed() for _ in range(self.u32())]
+
+    def limits(self) -> tuple[int, int]:
+        """The most bytes to read and to write in one request; 0 where none is told."""
+        if self.kind != Kind.EXTENDED_REPLY:
+            return 0, 0
+        self.u64()
+        return self.u64(), self.u64()
 
     def u32(self) -> int:
         return int.from_bytes(self._take(4))
@@ -158,6 +169,9 @@ class Reply:
         return self._at < len(self._body)
 
     def _take(self, count: int) -> bytes:
+        return bytes(self._view(count))
+
+    def _view(self, count: int) -> memoryview:
         piece = self._body[self._at : self._at + count]
         if len(piece) < count:
             raise Garbled(f"a reply of kind {self.kind} ends too early")
@@ -207,7 +221,11 @@ class Wire:
         self._number = 0
         self._open: set[int] = set()
         self._early: dict[int, Reply] = {}
+        self._came: deque[memoryview] = deque()
+        self._there = 0  # bytes in it
+        self.read_block = self.write_block = BLOCK
         self.extensions = self._greet()
+        self._limits = self._ask_limits() if LIMITS in self.extensions else None
 
     def ask(self, kind: Kind, *fields: bytes) -> Reply:
         """One request and its reply; replies still due to earlier requests are read first and dropped."""
@@ -244,8 +262,8 @@ class Wire:
 
     def _greet(self) -> frozenset[bytes]:
         self._send(Kind.INIT, u32(3))
-        kind, reply = self._packet()
-        if kind != Kind.VERSION:
+        reply = self._packet()
+        if reply.kind != Kind.VERSION:
             raise Garbled("the server did not answer with its SFTP version")
         version = reply.u32()
         if version != 3:
@@ -256,31 +274,55 @@ class Wire:
             reply.string()
         return frozenset(names)
 
+    def _ask_limits(self) -> int:
+        """Nobody waits for the answer: it costs no round trip, and is noted when it comes."""
+        self._number += 1
+        self._send(Kind.EXTENDED, u32(self._number), string(LIMITS))
+        return self._number
+
     def _receive(self) -> tuple[int, Reply]:
-        _, reply = self._packet()
-        number = reply.u32()
+        number, reply = self._numbered()
+        if number == self._limits:
+            self._limits = None
+            self._note(*reply.limits())
+            number, reply = self._numbered()
         if number not in self._open:
             raise Garbled(f"a reply to request {number}, which is not open")
         self._open.remove(number)
         return number, reply
 
-    def _packet(self) -> tuple[int, Reply]:
+    def _note(self, most_read: int, most_written: int) -> None:
+        self.read_block = LARGE_BLOCK if most_read >= LARGE_BLOCK else BLOCK
+        self.write_block = LARGE_BLOCK if most_written >= LARGE_BLOCK else BLOCK
+
+    def _numbered(self) -> tuple[int, Reply]:
+        reply = self._packet()
+        return reply.u32(), reply
+
+    def _packet(self) -> Reply:
         deadline = time.monotonic() + self._timeout
         length = int.from_bytes(self._exactly(4, deadline))
         if not 1 <= length <= MAX_PACKET:
             raise Garbled(f"a reply of {length} bytes; 1 to {MAX_PACKET} are possible")
         packet = self._exactly(length, deadline)
-        return packet[0], Reply(packet[0], packet[1:])
+        return Reply(packet[0], memoryview(packet)[1:])
 
     def _exactly(self, count: int, deadline: float) -> bytes:
-        pieces = []
+        while self._there < count:
+            self._came.append(memoryview(self._recv(RECEIVE, deadline - time.monotonic())))
+            self._there += len(self._came[-1])
+        self._there -= count
+        pieces: list[memoryview] = []
         while count:
-            piece = self._recv(count, deadline - time.monotonic())
+            piece = self._came.popleft()
+            if len(piece) > count:
+                self._came.appendleft(piece[count:])
+                piece = piece[:count]
             pieces.append(piece)
             count -= len(piece)
         return b"".join(pieces)
 
-    def _recv(self, count: int, seconds: float) -> bytes:
+    def _recv(self, count: int, seconds: float) -> bytes | memoryview:
         try:
             self._stream.settimeout(max(seconds, 0.001))
             piece = self._stream.recv(count)
@@ -293,10 +335,10 @@ class Wire:
         return piece
 
     def _send(self, kind: Kind, *fields: bytes) -> None:
-        body = b"".join(fields)
+        length = 1 + sum(map(len, fields))
         try:
             self._stream.settimeout(self._timeout)
-            self._stream.sendall(struct.pack(">IB", len(body) + 1, kind) + body)
+            self._stream.sendall(b"".join((struct.pack(">IB", length, kind), *fields)))
         except TimeoutError as error:
             raise TimedOut("the server stopped reading") from error
         except (OSError, EOFError, SSHException) as error:
@@ -306,14 +348,18 @@ class Wire:
 def write_all(wire: Wire, handle: bytes, source: BinaryIO) -> int:
     """Write a source to an open file, some blocks ahead, every reply read; the number of bytes."""
     offset = 0
-    while block := source.read(BLOCK):
-        if wire.waiting >= WRITES_AHEAD:
+    while block := source.read(wire.write_block):
+        if wire.waiting >= _ahead(wire.write_block):
             wire.next_reply().done()
-        wire.send(Kind.WRITE, string(handle), u64(offset), string(block))
+        wire.send(Kind.WRITE, string(handle), u64(offset), u32(len(block)), block)
         offset += len(block)
     while wire.waiting:
         wire.next_reply().done()
     return offset
+
+
+def _ahead(block: int) -> int:
+    return min(REQUESTS_AHEAD, BYTES_AHEAD // block)
 
 
 def read_all(wire: Wire, handle: bytes, limit: int, sink: BinaryIO) -> int:
@@ -321,8 +367,8 @@ def read_all(wire: Wire, handle: bytes, limit: int, sink: BinaryIO) -> int:
     asked: deque[tuple[int, int, int]] = deque()
     offset = done = 0
     while True:
-        while offset < limit and len(asked) < READS_AHEAD:
-            asked.append(_ask_for(wire, handle, offset, min(BLOCK, limit - offset)))
+        while offset < limit and len(asked) < _ahead(wire.read_block):
+            asked.append(_ask_for(wire, handle, offset, min(wire.read_block, limit - offset)))
             offset += asked[-1][2]
         if not asked:
             return done

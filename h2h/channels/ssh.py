@@ -18,6 +18,7 @@ from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from pathlib import Path
+from typing import Any
 
 import paramiko
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -26,12 +27,16 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from paramiko.ssh_exception import IncompatiblePeer
 
 from h2h.channels.names import shown
+from h2h.channels.packets import GcmPacketizer, known
 from h2h.channels.references import read_private
 from h2h.channels.sftp_wire import Wire
+from h2h.channels.stream import stream_of
 from h2h.config import SftpSettings
 from h2h.errors import ChannelError, NotDelivered, Refused
 
 KEEPALIVE_SECONDS = 30
+WINDOW = 8 << 20  # bytes that may come unread: more than a session ever asks for at once, so that nobody waits for it
+MAX_PACKET = 128 * 1024  # bytes of data in one packet that we take
 MAX_BYTES_BEFORE_LOGIN = 256 * 1024  # greeting lines, key exchange and login banner together
 ALLOWED = {
     "kex": (
@@ -46,8 +51,8 @@ ALLOWED = {
         "diffie-hellman-group18-sha512",
     ),
     "ciphers": (
-        "aes256-gcm@openssh.com",
         "aes128-gcm@openssh.com",
+        "aes256-gcm@openssh.com",
         "chacha20-poly1305@openssh.com",
         "aes256-ctr",
         "aes192-ctr",
@@ -80,11 +85,20 @@ class Line(socket.socket):
 
     def recv(self, count: int, flags: int = 0, /) -> bytes:
         piece = super().recv(count, flags)
-        if self.allowance is not None:
-            self.allowance -= len(piece)
-            if self.allowance < 0:
-                raise _abort(f"more than {MAX_BYTES_BEFORE_LOGIN} bytes came before the login was done")
+        self._allow(len(piece))
         return piece
+
+    def recv_into(self, buffer: Any, count: int = 0, flags: int = 0, /) -> int:
+        came = super().recv_into(buffer, count, flags)
+        self._allow(came)
+        return came
+
+    def _allow(self, came: int) -> None:
+        if self.allowance is None:
+            return
+        self.allowance -= came
+        if self.allowance < 0:
+            raise _abort(f"more than {MAX_BYTES_BEFORE_LOGIN} bytes came before the login was done")
 
     def send(self, data: bytes, flags: int = 0, /) -> int:  # type: ignore[override]
         try:
@@ -187,7 +201,12 @@ def _untrusted(settings: SftpSettings, offered: Collection[paramiko.PKey]) -> Re
 
 def _handshake(settings: SftpSettings, *, without: Collection[str]) -> paramiko.Transport:
     seconds = settings.connect_timeout.total_seconds()
-    transport = paramiko.Transport(_dial(settings), disabled_algorithms=_disabled(without), strict_kex=True)
+    transport = paramiko.Transport(
+        _dial(settings),
+        disabled_algorithms=_disabled(without),
+        strict_kex=True,
+        packetizer_class=GcmPacketizer if known() else None,
+    )
     options = transport.get_security_options()
     options.ciphers = _in_our_order("ciphers", options.ciphers)
     options.digests = _in_our_order("macs", options.digests)
@@ -283,11 +302,11 @@ def _login_error(error: Exception | None, settings: SftpSettings, key: paramiko.
 
 def _subsystem(transport: paramiko.Transport, settings: SftpSettings) -> Wire:
     seconds = settings.operation_timeout.total_seconds()
-    channel = transport.open_session(timeout=seconds)
+    channel = transport.open_session(WINDOW, MAX_PACKET, timeout=seconds)
     channel.settimeout(seconds)
     with _within(transport, seconds):
         channel.invoke_subsystem("sftp")
-    return Wire(channel, timeout_seconds=seconds)
+    return Wire(stream_of(channel), timeout_seconds=seconds)
 
 
 @contextmanager

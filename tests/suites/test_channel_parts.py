@@ -19,7 +19,22 @@ from h2h.channels.folder import FolderChannel, open_folder
 from h2h.channels.names import bytes_of, joined, parent, shown, text_of
 from h2h.channels.references import secret
 from h2h.channels.sftp import open_sftp
-from h2h.channels.sftp_wire import Answered, Garbled, Kind, Lost, TimedOut, Wire, read_all, string, u32
+from h2h.channels.sftp_wire import (
+    BLOCK,
+    LARGE_BLOCK,
+    REQUESTS_AHEAD,
+    Answered,
+    Garbled,
+    Kind,
+    Lost,
+    TimedOut,
+    Wire,
+    read_all,
+    string,
+    u32,
+    u64,
+    write_all,
+)
 from h2h.channels.ssh import Line
 from h2h.config import FolderSettings
 from h2h.errors import NotDelivered, Refused
@@ -146,10 +161,65 @@ def test_a_server_of_another_protocol_is_garbled(greeting: bytes) -> None:
 
 
 def test_replies_out_of_order_find_their_request() -> None:
-    first, second = (bytes([Kind.DATA]) + u32(n) + string(bytes([64 + n]) * size) for n, size in ((1, 32_768), (2, 10)))
+    first, second = (bytes([Kind.DATA]) + u32(n) + string(bytes([64 + n]) * size) for n, size in ((1, BLOCK), (2, 10)))
     sink = io.BytesIO()
-    assert read_all(wire(second, first), b"h", 32_778, sink) == 32_778
-    assert sink.getvalue() == b"A" * 32_768 + b"B" * 10
+    assert read_all(wire(second, first), b"h", BLOCK + 10, sink) == BLOCK + 10
+    assert sink.getvalue() == b"A" * BLOCK + b"B" * 10
+
+
+class Noting(Script):
+    """A script that keeps what it was told."""
+
+    def __init__(self, *replies: bytes) -> None:
+        super().__init__(*replies)
+        self.told: list[bytes] = []
+
+    def sendall(self, data: bytes, /) -> None:
+        self.told.append(data)
+
+
+def limits(number: int, read: int, write: int) -> bytes:
+    return bytes([Kind.EXTENDED_REPLY]) + u32(number) + b"".join(map(u64, (256 << 10, read, write, 0)))
+
+
+OFFERS_LIMITS = VERSION + string(b"limits@openssh.com") + string(b"1")
+
+
+@pytest.mark.parametrize(
+    ("answer", "blocks"),
+    [
+        (limits(1, 261_120, 261_120), (LARGE_BLOCK, LARGE_BLOCK)),
+        (limits(1, 261_120, LARGE_BLOCK - 1), (LARGE_BLOCK, BLOCK)),
+        (limits(1, 0, 0), (BLOCK, BLOCK)),
+        (status(1, 8), (BLOCK, BLOCK)),
+    ],
+)
+def test_requests_are_large_only_where_the_server_says_that_it_takes_them(
+    answer: bytes, blocks: tuple[int, int]
+) -> None:
+    script = Noting(OFFERS_LIMITS, answer, status(2, 0))
+    session = Wire(script, timeout_seconds=1)
+    assert (session.read_block, session.write_block, len(script.told)) == (BLOCK, BLOCK, 2)
+    assert session.ask(Kind.REMOVE, string(b"/f")).done() == ""
+    assert (session.read_block, session.write_block) == blocks
+
+
+def test_who_offers_no_limits_is_not_asked_for_them_and_who_does_not_answer_is_not_waited_for() -> None:
+    plain, silent = Noting(VERSION), Noting(OFFERS_LIMITS, status(2, 0))
+    Wire(plain, timeout_seconds=1)
+    assert len(plain.told) == 1
+    assert Wire(silent, timeout_seconds=1).ask(Kind.REMOVE, string(b"/f")).done() == ""
+
+
+def test_only_so_much_is_under_way_at_a_time() -> None:
+    script = Noting(VERSION)
+    with pytest.raises(TimedOut):
+        write_all(Wire(script, timeout_seconds=1), b"h", io.BytesIO(bytes(8 << 20)))
+    assert len(script.told) == 1 + REQUESTS_AHEAD
+    script = Noting(VERSION)
+    with pytest.raises(TimedOut):
+        read_all(Wire(script, timeout_seconds=1), b"h", 8 << 20, io.BytesIO())
+    assert len(script.told) == 1 + REQUESTS_AHEAD
 
 
 @pytest.mark.parametrize("data", [b"", bytes(11)])

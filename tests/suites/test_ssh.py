@@ -123,7 +123,7 @@ def test_strict_key_exchange_and_authenticated_encryption_are_agreed_on(openssh:
     with open_sftp(openssh.settings(), passphrase=None) as channel:
         transport = channel._transport
         assert transport.agreed_on_strict_kex  # type: ignore[attr-defined]
-        assert transport.local_cipher == "aes256-gcm@openssh.com"
+        assert transport.local_cipher == "aes128-gcm@openssh.com"
         assert transport.sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) == 1  # type: ignore[union-attr]
 
 
