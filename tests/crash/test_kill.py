@@ -109,7 +109,7 @@ def test_killed_at_any_moment_each_file_arrives_once_and_each_answer_counts_once
 
 # Killed by the bank's hand, in the middle of what the channel does: before the server did it, or after it, unanswered.
 
-BIG = payments("MSG-BIG", 200)  # 150 kB: five writes
+BIG = payments("MSG-BIG", 800)  # 600 kB: five writes
 IN_THE_CHANNEL = (
     ("write", 3, "after"),
     ("close", 1, "after"),
