@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, is_dataclass
+from collections.abc import Callable
+from dataclasses import asdict, fields, is_dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from functools import cache
+from operator import attrgetter
 from typing import Any
 
 from h2h.model import Entry, EntryDetail, Record
@@ -34,21 +37,36 @@ def one_line(value: Any) -> str:
 
 def plain(record: Record | EntryDetail) -> dict[str, Any]:
     """A record of a message, without what is empty."""
-    return _without_empty(asdict(record))
+    return _plain(record, ())
 
 
 def plain_entry(entry: Entry) -> dict[str, Any]:
     """An entry without its details, which are rows of their own."""
-    return {key: value for key, value in plain(entry).items() if key != "details"}
+    return _plain(entry, ("details",))
 
 
-def _without_empty(value: dict[str, Any]) -> dict[str, Any]:
-    return {key: _json(inner) for key, inner in value.items() if inner is not None and inner != ()}
+def _plain(record: Any, without: tuple[str, ...]) -> dict[str, Any]:
+    kind: Any = type(record)
+    names, values = _fields(kind, without)
+    said = zip(names, values(record), strict=True)
+    return {
+        name: value if type(value) is str else _json(value)
+        for name, value in said
+        if value is not None and value != ()
+    }  # fmt: skip
+
+
+@cache
+def _fields(kind: Any, without: tuple[str, ...]) -> tuple[tuple[str, ...], Callable[[Any], tuple[Any, ...]]]:
+    names = tuple(field.name for field in fields(kind) if field.name not in without)
+    if len(names) == 1:
+        return names, lambda record: (getattr(record, names[0]),)
+    return names, attrgetter(*names)
 
 
 def _json(value: Any) -> Any:
-    if isinstance(value, dict):
-        return _without_empty(value)
+    if isinstance(value, Decimal):
+        return format(value, "f")
     if isinstance(value, list | tuple):
         return [_json(inner) for inner in value]
-    return format(value, "f") if isinstance(value, Decimal) else value
+    return _plain(value, ()) if is_dataclass(value) else value

@@ -7,21 +7,24 @@ a known one makes none at all (statements.py). What an entry does is decided in 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from operator import attrgetter
 from typing import Any
 
 from sqlalchemy import Connection, Row, insert, update
 
 from h2h.cash import Kind, kind_of
 from h2h.ledger import tables as t
+from h2h.ledger.bulk import allot, store
 from h2h.ledger.candidates import Place
 from h2h.ledger.cash_findings import cash_findings
 from h2h.ledger.gaps import look
-from h2h.ledger.matching import Matching
+from h2h.ledger.matching import Link, Matching
 from h2h.ledger.statements import Standing, standing
-from h2h.model import Entry, EntryDetail, Finding, InboundId, Record, Severity, Statement, StatementFile
+from h2h.ledger.window import SIZE
+from h2h.model import Entry, Finding, InboundId, Record, Severity, Statement, StatementFile
 from h2h.pages import CLOSING, OPENING, account_of, balance
 from h2h.records import plain, plain_entry
 from h2h.rules import balances_add_up
@@ -128,28 +131,48 @@ def _statement_row(
     }
 
 
-def _apply_entries(connection: Connection, place: Place, entries: Sequence[Entry], day: str) -> Matching:
+def _apply_entries(connection: Connection, place: Place, entries: Collection[Entry], day: str) -> Matching:
     """Store the entries with their details, and do what they do: all debits first, since a return may stand above."""
     matching = Matching(connection, place)
-    rows = {position: _entry_row(connection, place.statement, entry, day) for position, entry in enumerate(entries)}
-    for position in sorted(rows, key=lambda at: entries[at].direction == "CRDT"):
-        number, entry = rows[position], entries[position]
-        links = {at: (transfer_id, payment) for at, transfer_id, payment in matching.apply(number, entry)}
-        if details := [_detail_row(number, detail, links.get(detail.position)) for detail in entry.details]:
-            connection.execute(insert(t.detail), details)
+    if not entries:
+        return matching
+    first = allot(connection, t.entry, len(entries))
+    rows = (_entry_row(number, place.statement, entry, day) for number, entry in enumerate(entries, start=first))
+    store(connection, t.entry, ENTRY, rows)
+    for credited in (False, True):
+        numbered = enumerate(entries, start=first)
+        some = ((number, entry) for number, entry in numbered if (entry.direction == "CRDT") is credited)
+        for window in _windows(some):
+            linked = list(matching.take(window))
+            store(connection, t.detail, DETAIL, _detail_rows(window, linked))
     return matching
 
 
-def _entry_row(connection: Connection, statement: int, entry: Entry, day: str) -> int:
-    columns = (
-        "position", "amount", "currency", "direction", "reversal", "status", "booking_date", "value_date",
-        "reference", "account_servicer_reference", "batch_payment_information_id", "told_in",
-    )  # fmt: skip
-    values = {name: getattr(entry, name) for name in columns}
-    values |= {"statement_id": statement, "day": _day(entry.booking_date, entry.value_date) or day}
-    row = insert(t.entry).values(**values, record=plain_entry(entry)).returning(t.entry.c.id)
-    number: int = connection.execute(row).scalar_one()
-    return number
+def _windows(numbered: Iterable[tuple[int, Entry]]) -> Iterator[list[tuple[int, Entry]]]:
+    """As many entries as are matched at a time; one that has more details than that stands alone."""
+    window: list[tuple[int, Entry]] = []
+    size = 0
+    for number, entry in numbered:
+        more = max(1, len(entry.details))
+        if window and size + more > SIZE:
+            yield window
+            window, size = [], 0
+        window.append((number, entry))
+        size += more
+    if window:
+        yield window
+
+
+ENTRY = (
+    "id", "statement_id", "position", "amount", "currency", "direction", "reversal", "status", "booking_date",
+    "value_date", "reference", "account_servicer_reference", "batch_payment_information_id", "told_in", "day", "record",
+)  # fmt: skip
+SAID_OF_ENTRY = attrgetter(*ENTRY[2:-2])
+
+
+def _entry_row(number: int, statement: int, entry: Entry, day: str) -> tuple[Any, ...]:
+    booked = _day(entry.booking_date, entry.value_date) or day
+    return (number, statement, *SAID_OF_ENTRY(entry), booked, plain_entry(entry))
 
 
 def _day(*said: str | None) -> str | None:
@@ -157,11 +180,17 @@ def _day(*said: str | None) -> str | None:
     return next((word[:10] for word in said if word and DAY.fullmatch(word[:10])), None)
 
 
-def _detail_row(entry: int, detail: EntryDetail, link: tuple[str, int] | None) -> dict[str, Any]:
-    columns = (
-        "position", "end_to_end_id", "instruction_id", "payment_information_id", "uetr", "amount", "currency",
-        "direction", "transaction_id", "account_servicer_reference",
-    )  # fmt: skip
-    values = {name: getattr(detail, name) for name in columns}
-    transfer_id, payment = link or (None, None)
-    return {"entry_id": entry, "transfer_id": transfer_id, "payment": payment, **values, "record": plain(detail)}
+DETAIL = (
+    "entry_id", "position", "end_to_end_id", "instruction_id", "payment_information_id", "uetr", "amount", "currency",
+    "direction", "transaction_id", "account_servicer_reference", "transfer_id", "payment", "record",
+)  # fmt: skip
+SAID_OF_DETAIL = attrgetter(*DETAIL[1:-3])
+NOTHING = (None, None)
+
+
+def _detail_rows(window: Iterable[tuple[int, Entry]], linked: Iterable[Sequence[Link]]) -> Iterator[tuple[Any, ...]]:
+    for (number, entry), links in zip(window, linked, strict=True):
+        about = {link.detail: (link.transfer_id, link.payment) for link in links}
+        for detail in entry.details:
+            payment = about.get(detail.position, NOTHING)
+            yield (number, *SAID_OF_DETAIL(detail), *payment, plain(detail))

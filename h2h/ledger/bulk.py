@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain, islice
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Table, insert
+from sqlalchemy import BindParameter, Connection, Table, bindparam, func, insert, select, text, update
 from sqlalchemy.exc import DBAPIError
 
 CHUNK = 2_000  # rows that are handed to the driver at a time
@@ -34,10 +34,36 @@ def store(connection: Connection, table: Table, names: Sequence[str], rows: Iter
         connection.exec_driver_sql(str(compiled), chunk)
 
 
+def change(connection: Connection, table: Table, names: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    """Set these columns of these rows, found by their primary keys: first come the new values, then the key."""
+    keys = [column.name for column in table.primary_key]
+    binds = [(at, bind) for at, name in enumerate((*names, *keys)) if (bind := _bind(connection, table, name))]
+    marks: dict[str, BindParameter[Any]] = {name: bindparam(f"b_{name}") for name in (*names, *keys)}
+    statement = update(table).where(*(table.c[key] == marks[key] for key in keys))
+    compiled = statement.values({name: marks[name] for name in names}).compile(dialect=connection.dialect)
+    for chunk in in_chunks(rows, CHUNK):
+        values: list[Any] = _bound(chunk, binds)
+        if not compiled.positional:
+            values = [dict(zip((f"b_{name}" for name in marks), row, strict=True)) for row in values]
+        connection.exec_driver_sql(str(compiled), values)
+
+
 def in_chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:
     rest = iter(items)
     while chunk := list(islice(rest, size)):
         yield chunk
+
+
+def allot(connection: Connection, table: Table, count: int) -> int:
+    """The first of so many ids in a row that nobody else is given: writers take turns."""
+    if connection.dialect.name == "postgresql":
+        name, ids = f"{table.name}_id_seq", "SELECT nextval(CAST(:name AS regclass))"
+        first: int = connection.execute(text(ids), {"name": name}).scalar_one()
+        last = {"name": name, "last": first + count - 1}
+        connection.execute(text("SELECT setval(CAST(:name AS regclass), :last)"), last)
+        return first
+    known: int = connection.execute(select(func.coalesce(func.max(table.c.id), 0))).scalar_one()
+    return known + 1
 
 
 def _bind(connection: Connection, table: Table, name: str) -> Bind | None:

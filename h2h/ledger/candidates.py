@@ -6,12 +6,13 @@ the account is that of the debtor where it is known. Without any reference: the 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import groupby
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, case, false, or_, select
+from sqlalchemy import ColumnElement, Connection, Label, Row, Select, and_, case, false, or_, select, true, tuple_
 
 from h2h.cash import Kind, Role, Weight, reference, written
 from h2h.identity import NO_REFERENCE, account_key
@@ -23,6 +24,8 @@ from h2h.verdicts import REFUSALS
 AT_THE_BANK = (State.SENT, State.PUBLISHING, State.UNCERTAIN)
 MOST = 100  # payments that are looked at for one detail
 MOST_OF_A_BATCH = 1_000_000
+PAGE = 2_000  # of them that are held at a time
+STREAMED = {"yield_per": 1_000}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,136 +71,204 @@ def named(detail: EntryDetail) -> Named:
     )
 
 
-def payment_debited(connection: Connection, place: Place, said: Named, weight: Weight) -> Row[Any] | None:
-    """The one that a debit executes, or announces: the oldest that is not debited yet.
+# Of many details at once, more than fit them; and of one, the nearest first.
 
-    One that the bank refused comes after one that it did not: it may have been sent again in a repair, with all its
-    references. Where all that fit are debited already, the one that would be debited twice.
-    """
-    if not said.by_reference or not said.amounts:
-        return None
-    p, f = t.payment.c, t.transfer.c
-    query = _at_the_bank(place).where(_by_reference(said), _of_amount(said.amounts))
+
+def by_references(place: Place, said: Sequence[Named]) -> Select[Any]:
+    p = t.payment.c
+    columns = ((p.uetr, "uetr"), (p.end_to_end_id, "end_to_end_id"), (p.instruction_id, "instruction_id"))
+    values = ((column, sorted({v for one in said if (v := getattr(one, name))})) for column, name in columns)
+    return at_the_bank(place).where(or_(*(column.in_(known) for column, known in values if known)))
+
+
+def debited_by(place: Place, said: Named, weight: Weight) -> Select[Any]:
+    p = t.payment.c
+    query = at_the_bank(place).where(_by_reference(said), of_amount(said.amounts))
     if weight is Weight.ADVICE:
-        query = query.where(~_announced_here(place))
+        query = query.where(~announced_here(place).element)
     by_uetr, *rest = _nearness(said)
     refused = case((p.status.in_(REFUSALS), 1), else_=0)
-    order = (by_uetr, _debit_state(place, weight), *rest, refused, f.sent_at.nulls_last(), f.received_at, p.position)
-    return connection.execute(query.order_by(*order).limit(1)).first()
+    return query.order_by(by_uetr, _debit_state(place, weight), *rest, refused, *_oldest()).limit(MOST)
 
 
-def payment_of_batch(connection: Connection, place: Place, said: Named) -> Row[Any] | None:
-    """Without a reference: the payment of the batch that has this amount, if the creditor can be no other."""
+def given_back_by(place: Place, said: Named) -> Select[Any]:
     p = t.payment.c
-    if said.by_reference or not said.payment_information_id or not said.amounts:
-        return None
-    query = _at_the_bank(place).where(
-        t.batch.c.payment_information_id == said.payment_information_id,
-        _of_amount(said.amounts), p.booked_by.is_(None), _not_refused(),
-    )  # fmt: skip
-    rows = connection.execute(query.order_by(t.transfer.c.received_at, p.position).limit(MOST)).all()
-    if said.creditor_account:
-        rows = [row for row in rows if _account(row.creditor_account) == _account(said.creditor_account)]
-    return rows[0] if len({_account(row.creditor_account) for row in rows}) == 1 else None
-
-
-def batch_debited(connection: Connection, place: Place, entry: Entry) -> list[Row[Any]]:
-    """A batch, else a whole file, booked in one sum: all of it that the bank did not refuse, if that is the sum."""
-    p, f = t.payment.c, t.transfer.c
-    for column, name in _batch_names(entry):
-        query = _at_the_bank(place).where(column == name, p.booked_by.is_(None), _not_refused())
-        query = query.order_by(f.received_at, p.transfer_id, p.batch, p.position).limit(MOST_OF_A_BATCH)
-        if found := _coming_to(connection.execute(query), entry, by_file=column is t.transfer.c.message_id):
-            return found
-    return []
-
-
-def batch_debited_before(connection: Connection, place: Place, entry: Entry) -> list[Row[Any]]:
-    """A batch that was booked already, and comes to this sum."""
-    name, p = reference(entry.batch_payment_information_id), t.payment.c
-    if name is None or entry.amount is None:
-        return []
-    query = _at_the_bank(place).where(
-        t.batch.c.payment_information_id == name, t.batch.c.amount.in_(written(entry.amount)), p.booked_by.is_not(None)
-    )
-    query = query.order_by(t.transfer.c.received_at, p.transfer_id, p.batch, p.position).limit(MOST_OF_A_BATCH)
-    return _coming_to(connection.execute(query), entry, by_file=False)
-
-
-def payments_given_back(connection: Connection, place: Place, said: Named) -> Sequence[Row[Any]]:
-    """Those with these references that were not given back yet, debited ones first, whatever their amount."""
-    if not said.by_reference or place.account is None:
-        return ()
-    p, f = t.payment.c, t.transfer.c
     by_uetr, *rest = _nearness(said)
     debited = case((p.booked_by.is_not(None), 0), else_=1)
-    query = _at_the_bank(place).where(_by_reference(said), p.returned_by.is_(None))
-    order = (by_uetr, debited, *rest, f.sent_at.nulls_last(), f.received_at, p.position)
-    return connection.execute(query.order_by(*order).limit(MOST)).all()
+    query = at_the_bank(place).where(_by_reference(said), p.returned_by.is_(None))
+    return query.order_by(by_uetr, debited, *rest, *_oldest()).limit(MOST)
 
 
-def payments_of_debit(
-    connection: Connection, place: Place, references: Iterable[str], transaction_id: str | None = None
-) -> Sequence[Row[Any]]:
-    """Those debited by an entry or a detail with one of these AcctSvcrRefs, or this TxId, and not given back yet."""
+def by_batches(place: Place, said: Sequence[Named]) -> Select[Any]:
+    """Not debited yet and not refused, of the batches and amounts that are named without any reference."""
+    names = sorted({one.payment_information_id for one in said if one.payment_information_id})
+    amounts = _all_written(amount for one in said for amount, _ in one.amounts)
+    p = t.payment.c
+    fitting = (t.batch.c.payment_information_id.in_(names), p.amount.in_(amounts), p.booked_by.is_(None))
+    return at_the_bank(place).where(*fitting, _not_refused()).order_by(t.transfer.c.received_at, p.position)
+
+
+def by_debits(place: Place, references: Collection[str], transactions: Collection[str]) -> Select[Any]:
+    """Those debited by an entry or a detail with one of these AcctSvcrRefs, or these TxIds, and not given back yet;
+    each with the references by which it is found, so that one may come several times."""
+    e, d = t.entry.c, t.detail.c
+    return _debited(place, references, transactions).add_columns(
+        e.account_servicer_reference.label("entry_reference"),
+        d.account_servicer_reference.label("detail_reference"),
+        d.transaction_id.label("debit_transaction"),
+    )
+
+
+def _debited(place: Place, references: Collection[str], transactions: Collection[str]) -> Select[Any]:
     e, d, b, p = t.entry.c, t.detail.c, t.booking.c, t.payment.c
-    refs = list(references)
-    named: list[ColumnElement[bool]] = [e.account_servicer_reference.in_(refs)] if refs else []
-    named += [d.account_servicer_reference.in_(refs)] if refs else []
-    named += [d.transaction_id == transaction_id] if transaction_id else []
-    if not named:
-        return ()
-    query = (
-        _at_the_bank(place)
+    columns = (
+        (e.account_servicer_reference, references),
+        (d.account_servicer_reference, references),
+        (d.transaction_id, transactions),
+    )
+    named = [column.in_(sorted(values)) for column, values in columns if values]
+    return (
+        at_the_bank(place)
         .join(t.booking, (b.transfer_id == p.transfer_id) & (b.payment == p.position))
         .join(t.entry, e.id == b.entry_id)
         .join(t.statement, t.statement.c.id == e.statement_id)
         .outerjoin(t.detail, (d.entry_id == e.id) & (d.position == b.detail))
         .where(or_(*named), b.role == Role.DEBIT, b.final, p.returned_by.is_(None), t.statement.c.bank == place.bank)
-        .order_by(p.transfer_id, p.position)
-        .limit(MOST_OF_A_BATCH)
     )
-    return list({(row.transfer_id, row.position): row for row in connection.execute(query)}.values())
 
 
-def same_entries(place: Place, entry: Entry, kinds: Iterable[Kind]) -> Any:
-    """Entries of the account in other messages that show the same: by reference, direction and amount."""
+# Booked in one sum.
+
+
+def batch_debited(connection: Connection, place: Place, entry: Entry) -> Select[Any] | None:
+    """A batch, else a whole file, booked in one sum: all of it that the bank did not refuse, if that is the sum."""
+    p, f = t.payment.c, t.transfer.c
+    for column, name in batch_names(entry):
+        query = at_the_bank(place).where(column == name, p.booked_by.is_(None), _not_refused())
+        ordered = query.order_by(f.received_at, p.transfer_id, p.batch, p.position)
+        found = _coming_to(connection, ordered, entry, by_file=column is f.message_id)
+        if found is not None:
+            return query.where(found)
+    return None
+
+
+def batch_debited_before(connection: Connection, place: Place, entry: Entry) -> Select[Any] | None:
+    """A batch that was booked already, and comes to this sum."""
+    name, p = reference(entry.batch_payment_information_id), t.payment.c
+    if name is None or entry.amount is None:
+        return None
+    query = at_the_bank(place).where(
+        t.batch.c.payment_information_id == name, t.batch.c.amount.in_(written(entry.amount)), p.booked_by.is_not(None)
+    )
+    ordered = query.order_by(t.transfer.c.received_at, p.transfer_id, p.batch, p.position)
+    found = _coming_to(connection, ordered, entry, by_file=False)
+    return None if found is None else query.where(found)
+
+
+def debited_as_a_whole(connection: Connection, place: Place, entry: Entry) -> Select[Any] | None:
+    """All that the entry which this one takes back had debited, if that is the sum."""
+    name, p = reference(entry.account_servicer_reference), t.payment.c
+    if name is None:
+        return None
+    query = _debited(place, [name], []).distinct()
+    ordered = query.order_by(p.transfer_id, p.position)
+    return query if _coming_to(connection, ordered, entry, by_file=None) is not None else None
+
+
+def pages(connection: Connection, query: Select[Any]) -> Iterator[Sequence[Row[Any]]]:
+    """The rows of a long answer, in the order of their files, while these rows are changed."""
+    p = t.payment.c
+    after: tuple[Any, Any] | None = None
+    for _ in range(0, MOST_OF_A_BATCH, PAGE):
+        here = query if after is None else query.where(tuple_(p.transfer_id, p.position) > after)
+        rows = connection.execute(here.order_by(p.transfer_id, p.position).limit(PAGE)).all()
+        if rows:
+            after = rows[-1].transfer_id, rows[-1].position
+            yield rows
+        if len(rows) < PAGE:
+            return
+
+
+# The same entries in other messages.
+
+
+def same_entries(place: Place, entries: Sequence[Entry]) -> list[Select[Any]]:
+    """Entries of the account in other messages that may show the same as one of these: by reference, batch, or the
+    message in which details are told. Each way is a query of its own, so that each has its index."""
     e, s, m = t.entry.c, t.statement.c, t.message.c
-    ref, batch = reference(entry.account_servicer_reference), reference(entry.batch_payment_information_id)
-    named: list[ColumnElement[bool]] = [e.account_servicer_reference == ref] if ref else []
-    named += [e.batch_payment_information_id == batch] if batch else []
-    named += [m.message_id == entry.told_in] if reference(entry.told_in) else []
-    named += [e.told_in == place.message_id] if reference(place.message_id) else []
-    return (
-        select(e.id, e.statement_id, s.kind)
+    refs = {ref for entry in entries if (ref := reference(entry.account_servicer_reference))}
+    batches = {name for entry in entries if (name := reference(entry.batch_payment_information_id))}
+    told_in = {entry.told_in for entry in entries if entry.told_in and reference(entry.told_in)}
+    amounts = _all_written(entry.amount for entry in entries if entry.amount is not None)
+    ways: list[ColumnElement[bool]] = [e.account_servicer_reference.in_(sorted(refs))] if refs else []
+    ways += [e.batch_payment_information_id.in_(sorted(batches))] if batches else []
+    ways += [m.message_id.in_(sorted(told_in))] if told_in else []
+    ways += [e.told_in == place.message_id] if reference(place.message_id) else []
+    query = (
+        select(e.id, e.statement_id, e.amount, e.currency, e.direction, e.account_servicer_reference,
+               e.batch_payment_information_id, e.told_in, s.kind, m.message_id)
         .join(t.statement, s.id == e.statement_id)
         .join(t.message, m.id == s.message_id)
-        .where(
-            or_(false(), *named),
-            s.account.is_not(None),
-            s.bank == place.bank, s.account == place.account, s.kind.in_(list(kinds)), s.id != place.statement,
-            e.direction == entry.direction, e.currency == entry.currency,
-            e.amount.in_(written(entry.amount) if entry.amount is not None else []),
-        )
-        .order_by(e.id)
-        .limit(MOST)
+        .where(s.bank == place.bank, s.account == place.account, s.id != place.statement)
+    )  # fmt: skip
+    return [query.where(way, e.amount.in_(amounts)) for way in ways] if place.account and amounts else []
+
+
+def shows_the_same(place: Place, entry: Entry, row: Row[Any]) -> bool:
+    if (row.direction, row.currency, row.amount) != (entry.direction, entry.currency, entry.amount):
+        return False
+    ways = (
+        (reference(entry.account_servicer_reference), row.account_servicer_reference),
+        (reference(entry.batch_payment_information_id), row.batch_payment_information_id),
+        (reference(entry.told_in) and entry.told_in, row.message_id),
+        (reference(place.message_id) and place.message_id, row.told_in),
+    )
+    return any(said is not None and said == known for said, known in ways)
+
+
+def announced_by(numbers: Sequence[int]) -> Select[Any]:
+    """What these entries announced, with the payments as they are now."""
+    p, b = t.payment.c, t.batch.c
+    k = t.booking.c
+    return (
+        select(*_columns(), k.id.label("booking"), k.entry_id, k.role, k.amount.label("told_amount"),
+               k.currency.label("told_currency"), k.reasons)
+        .select_from(t.booking)
+        .join(t.payment, (p.transfer_id == k.transfer_id) & (p.position == k.payment))
+        .join(t.transfer, t.transfer.c.id == p.transfer_id)
+        .join(t.batch, (b.transfer_id == p.transfer_id) & (b.position == p.batch))
+        .where(k.entry_id.in_(numbers), k.final.is_(False))
+        .order_by(k.entry_id, k.id)
     )  # fmt: skip
 
 
-def _at_the_bank(place: Place) -> Any:
+def at_the_bank(place: Place) -> Select[Any]:
     """Payments of files that the bank has, debited to the account where that is known."""
     p, b, f = t.payment.c, t.batch.c, t.transfer.c
     query = (
-        select(p.transfer_id, p.position, p.batch, p.amount, p.currency, p.status, p.booked_by, p.advised_by,
-               p.returned_by, p.end_to_end_id, p.instruction_id, p.uetr, p.creditor_name, p.creditor_account)
+        select(*_columns())
         .join(t.transfer, f.id == p.transfer_id)
         .join(t.batch, (b.transfer_id == p.transfer_id) & (b.position == p.batch))
         .where(f.bank == place.bank, f.state.in_(AT_THE_BANK))
-    )  # fmt: skip
+    )
     if place.account is None:
         return query
-    named = sorted({place.account, _account(place.account)})  # statements may write it with blanks
+    named = sorted({place.account, account_key(place.account)})  # statements may write it with blanks
     return query.where(or_(b.debtor_account.in_(named), b.debtor_account.is_(None)))
+
+
+def _columns() -> tuple[ColumnElement[Any], ...]:
+    p, b, f = t.payment.c, t.batch.c, t.transfer.c
+    return (
+        p.transfer_id, p.position, p.batch, p.amount, p.currency, p.status, p.booked_by, p.advised_by, p.returned_by,
+        p.end_to_end_id, p.instruction_id, p.uetr, p.creditor_name, p.creditor_account, b.payment_information_id,
+        f.sent_at, f.received_at,
+    )  # fmt: skip
+
+
+def _oldest() -> tuple[Any, ...]:
+    f, p = t.transfer.c, t.payment.c
+    return (f.sent_at.nulls_last(), f.received_at, p.position)
 
 
 def _by_reference(said: Named) -> ColumnElement[bool]:
@@ -231,16 +302,21 @@ def _debit_state(place: Place, weight: Weight) -> Any:
     )  # fmt: skip
 
 
-def _announced_here(place: Place) -> ColumnElement[bool]:
+def announced_here(place: Place) -> Label[bool]:
     """The payment was announced by another entry of this very statement."""
     p, b, e = t.payment.c, t.booking.c, t.entry.c
     query = select(b.id).join(t.entry, e.id == b.entry_id).where(e.statement_id == place.statement)
-    return query.where(b.transfer_id == p.transfer_id, b.payment == p.position).exists()
+    return query.where(b.transfer_id == p.transfer_id, b.payment == p.position).exists().label("announced_here")
 
 
-def _of_amount(amounts: Iterable[tuple[Decimal, str]]) -> ColumnElement[bool]:
+def of_amount(amounts: Iterable[tuple[Decimal, str]]) -> ColumnElement[bool]:
     p = t.payment.c
     return or_(*(and_(p.amount.in_(written(amount)), p.currency == currency) for amount, currency in amounts))
+
+
+def _all_written(amounts: Iterable[Decimal]) -> list[Decimal]:
+    """Equal amounts that are written in two ways are two."""
+    return [way for amount in sorted(set(amounts)) for way in written(amount)]
 
 
 def _not_refused() -> ColumnElement[bool]:
@@ -248,7 +324,15 @@ def _not_refused() -> ColumnElement[bool]:
     return or_(p.status.is_(None), p.status.not_in(REFUSALS))
 
 
-def _batch_names(entry: Entry) -> list[tuple[Any, str]]:
+def names_in(entry: Entry) -> set[str]:
+    """Every batch and file that the entry or its details name."""
+    said = {entry.batch_payment_information_id, entry.batch_message_id}
+    said |= {name for detail in entry.details for name in (detail.payment_information_id, detail.message_id)}
+    said |= {name for batch in entry.batches for name in (batch.payment_information_id, batch.message_id)}
+    return {name for value in said if (name := reference(value))}
+
+
+def batch_names(entry: Entry) -> list[tuple[Any, str]]:
     """By the batch, else by the file: each where the entry and its details name one, and no other."""
     batches = {entry.batch_payment_information_id, *(d.payment_information_id for d in entry.details)}
     files = {entry.batch_message_id, *(d.message_id for d in entry.details)}
@@ -259,16 +343,24 @@ def _batch_names(entry: Entry) -> list[tuple[Any, str]]:
     return found
 
 
-def _coming_to(rows: Iterable[Row[Any]], entry: Entry, *, by_file: bool) -> list[Row[Any]]:
-    """The first batch, or file, whose payments come to the entry's amount."""
-    groups: dict[Any, list[Row[Any]]] = {}
+def _coming_to(
+    connection: Connection, query: Select[Any], entry: Entry, *, by_file: bool | None
+) -> ColumnElement[bool] | None:
+    """The condition of the first batch, or file, whose payments come to the entry's amount; None: of all together."""
+    p = t.payment.c
+    with connection.execute(query.limit(MOST_OF_A_BATCH), execution_options=STREAMED) as rows:
+        groups = groupby(rows, key=lambda row: None if by_file is None else (row.transfer_id, by_file or row.batch))
+        for key, group in groups:
+            currencies: set[str | None] = set()
+            if total(_noted(group, currencies)) != entry.amount or currencies != {entry.currency}:
+                continue
+            if key is None:
+                return true()
+            return p.transfer_id == key[0] if by_file else and_(p.transfer_id == key[0], p.batch == key[1])
+    return None
+
+
+def _noted(rows: Iterable[Row[Any]], currencies: set[str | None]) -> Iterator[Decimal | None]:
     for row in rows:
-        groups.setdefault(row.transfer_id if by_file else (row.transfer_id, row.batch), []).append(row)
-    for group in groups.values():
-        if {row.currency for row in group} == {entry.currency} and total(row.amount for row in group) == entry.amount:
-            return group
-    return []
-
-
-def _account(value: str | None) -> str:
-    return account_key(value or "")
+        currencies.add(row.currency)
+        yield row.amount

@@ -2,59 +2,91 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from decimal import Decimal
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Row, select
 
-from h2h.cash import Kind, Role, by_the_bank, reference
+from h2h.cash import Kind, Role, reference
 from h2h.identity import account_key
 from h2h.ledger import tables as t
+from h2h.ledger.bulk import in_chunks
 from h2h.ledger.candidates import AT_THE_BANK, Place
-from h2h.ledger.matching import Matching, Touched, movements
-from h2h.model import Entry, EntryDetail, Finding, Severity, total
+from h2h.ledger.matching import Matching
+from h2h.ledger.touched import Touched, Unmatched
+from h2h.ledger.window import movements
+from h2h.model import Finding, Severity, total
 from h2h.reasons import Of, in_words
 from h2h.verdicts import REFUSALS
 
+CHUNK = 400  # payments whose movements are asked for in one query
 MOST_TOLD = 50  # payments of one statement, each in a finding of its own
 
 
 def cash_findings(connection: Connection, place: Place, matching: Matching, line: int | None) -> list[Finding]:
     """Of a statement, or of a notification by which one of its entries was understood afterwards."""
-    found = [finding for touched in matching.final for finding in _of_payment(connection, touched)]
-    shown = found[:MOST_TOLD]
-    if len(found) > len(shown):
-        text = f"{len(found) - len(shown)} more payments came back or were debited wrongly; `h2h closure` lists them."
-        shown.append(Finding(code=found[-1].code, severity=found[-1].severity, text=text, line=line))
+    shown: list[Finding] = []
+    more, code = 0, ""
+    for chunk in in_chunks(matching.touched, CHUNK):
+        known = movements(connection, {touched.key for touched in chunk})
+        for touched in chunk:
+            moves = _Moves(known.get(touched.key, ()))
+            if (found := _code(touched, moves)) is None:
+                continue
+            code = found
+            if len(shown) < MOST_TOLD:
+                shown.append(_told(connection, found, touched, moves))
+            else:
+                more += 1
+    if more:
+        text = f"{more} more payments came back or were debited wrongly; `h2h closure` lists them."
+        shown.append(Finding(code=code, severity=_severity(code), text=text, line=line))
     return shown + (_unknown(connection, place, matching.unmatched) if place.kind is Kind.STATEMENT else [])
 
 
-def _of_payment(connection: Connection, touched: Touched) -> Iterator[Finding]:
-    payment = touched.payment
-    if touched.role is Role.DEBIT and payment.booked_by is None and payment.status not in REFUSALS:
-        return
-    debits, returns = movements(connection, payment.transfer_id, payment.position)
-    back = len(returns) >= len(debits)
-    if touched.role is Role.RETURN and back:
-        yield _find("PAYMENT_RETURNED", _came_back(touched, returns[-1]), touched, Severity.WARNING)
-    elif len(debits) - len(returns) > 1:
-        yield _find("DEBIT_TWICE", _twice(connection, touched, debits), touched)
-    elif touched.role is Role.DEBIT and payment.status in REFUSALS and not back:
-        text = f"{_payment(payment)} was refused by the bank, and debited all the same. Ask the bank."
-        yield _find("DEBIT_OF_REFUSED", text, touched)
+class _Moves:
+    """The final debits and returns of a payment."""
+
+    def __init__(self, rows: Iterable[Row[Any]]) -> None:
+        found = list(rows)
+        self.debits = [row for row in found if row.role == Role.DEBIT]
+        self.returns = [row for row in found if row.role == Role.RETURN]
+        self.back = len(self.returns) >= len(self.debits)
+
+
+def _code(touched: Touched, moves: _Moves) -> str | None:
+    code = None
+    if touched.role is Role.RETURN and moves.back:
+        code = "PAYMENT_RETURNED"
+    elif len(moves.debits) - len(moves.returns) > 1:
+        code = "DEBIT_TWICE"
+    elif touched.role is Role.DEBIT and touched.status in REFUSALS and not moves.back:
+        code = "DEBIT_OF_REFUSED"
+    return code
+
+
+def _told(connection: Connection, code: str, touched: Touched, moves: _Moves) -> Finding:
+    if code == "PAYMENT_RETURNED":
+        text = _came_back(touched, moves.returns[-1])
+    elif code == "DEBIT_TWICE":
+        text = _twice(connection, touched, moves.debits)
+    else:
+        text = f"{_payment(touched)} was refused by the bank, and debited all the same. Ask the bank."
+    return Finding(code=code, severity=_severity(code), text=text, line=touched.line)
+
+
+def _severity(code: str) -> Severity:
+    return Severity.WARNING if code == "PAYMENT_RETURNED" else Severity.ERROR
 
 
 def _came_back(touched: Touched, back: Row[Any]) -> str:
-    payment = touched.payment
     why = f": {words}" if (words := in_words(back.reasons, Of.RETURN)) else ""
     less = ""
-    ordered, currency = _ordered(payment)
+    ordered, currency = touched.amount, touched.currency
     if back.amount is not None and back.currency == currency and ordered is not None and back.amount < ordered:
         short = total((ordered, back.amount.copy_negate()))
         less = f" {back.amount} {back.currency} were credited, {short} {currency} less than was paid."
-    return f"{_payment(payment)} came back{_on(touched.entry)}{why}.{less} It is not sent again by itself."
+    return f"{_payment(touched)} came back{_on(touched)}{why}.{less} It is not sent again by itself."
 
 
 def _twice(connection: Connection, touched: Touched, debits: Sequence[Row[Any]]) -> str:
@@ -64,50 +96,26 @@ def _twice(connection: Connection, touched: Touched, debits: Sequence[Row[Any]])
     known = [ref for value in refs if (ref := reference(value))]
     same = " Both have one AcctSvcrRef: it may be one booking, shown twice." if len(known) > len(set(known)) else ""
     times = f"debited {len(debits)} times by now"
-    return f"{_payment(touched.payment)} is {times}, the last time{_on(touched.entry)}.{same} Ask the bank."
+    return f"{_payment(touched)} is {times}, the last time{_on(touched)}.{same} Ask the bank."
 
 
-def _payment(payment: Row[Any]) -> str:
-    name = payment.end_to_end_id or payment.instruction_id or payment.uetr or f"payment {payment.position}"
-    ordered, currency = _ordered(payment)
-    to = f" to {payment.creditor_name}" if payment.creditor_name else ""
-    return f"{name} of {payment.transfer_id} ({ordered} {currency}{to})"
+def _payment(of: Touched) -> str:
+    name = of.end_to_end_id or of.instruction_id or of.uetr or f"payment {of.position}"
+    to = f" to {of.creditor_name}" if of.creditor_name else ""
+    return f"{name} of {of.transfer_id} ({of.amount} {of.currency}{to})"
 
 
-def _ordered(payment: Row[Any]) -> tuple[Decimal | None, str | None]:
-    """As it was ordered: a row of what was announced has the amount that was announced beside it."""
-    if hasattr(payment, "ordered"):
-        return payment.ordered, payment.ordered_currency
-    return payment.amount, payment.currency
+def _on(touched: Touched) -> str:
+    return f" on {touched.booking_date[:10]}" if touched.booking_date else ""
 
 
-def _on(entry: Entry) -> str:
-    return f" on {entry.booking_date[:10]}" if entry.booking_date else ""
-
-
-def _find(code: str, text: str, touched: Touched, severity: Severity = Severity.ERROR) -> Finding:
-    return Finding(code=code, severity=severity, text=text, line=touched.entry.line)
-
-
-def _unknown(
-    connection: Connection, place: Place, unmatched: Sequence[tuple[Entry, EntryDetail | None]]
-) -> list[Finding]:
+def _unknown(connection: Connection, place: Place, unmatched: Unmatched) -> list[Finding]:
     """In one: an account from which others pay, too, has many."""
-    ours = [(entry, detail) for entry, detail in unmatched if _why(entry, detail) is None]
-    if not ours or not pays_from(connection, place):
+    if not unmatched.count or not pays_from(connection, place):
         return []
-    sums: defaultdict[str, list[Decimal | None]] = defaultdict(list)
-    for entry, detail in ours:
-        amount, currency = (detail.amount, detail.currency) if detail else (entry.amount, entry.currency)
-        sums[currency or "?"].append(amount)
-    told = ", ".join(f"{total(amounts)} {currency}" for currency, amounts in sorted(sums.items()))
-    text = f"{len(ours)} booked debits, {told} in all, match no payment of ours; `h2h closure` lists them."
-    return [Finding(code="DEBIT_UNKNOWN", severity=Severity.INFO, text=text, line=ours[0][0].line)]
-
-
-def _why(entry: Entry, detail: EntryDetail | None) -> str | None:
-    codes = (detail.transaction_code, detail.proprietary_code) if detail else (None, None)
-    return by_the_bank(*codes) or by_the_bank(entry.transaction_code, entry.proprietary_code)
+    told = ", ".join(f"{amount} {currency}" for currency, amount in sorted(unmatched.sums.items()))
+    text = f"{unmatched.count} booked debits, {told} in all, match no payment of ours; `h2h closure` lists them."
+    return [Finding(code="DEBIT_UNKNOWN", severity=Severity.INFO, text=text, line=unmatched.line)]
 
 
 def pays_from(connection: Connection, place: Place) -> bool:

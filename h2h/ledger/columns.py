@@ -23,7 +23,7 @@ class Instant(TypeDecorator[datetime]):
         return None if value is None else value.astimezone(UTC).strftime(INSTANT_FORMAT)
 
     def process_result_value(self, value: Any | None, dialect: Dialect) -> datetime | None:
-        return None if value is None else datetime.strptime(value, INSTANT_FORMAT).replace(tzinfo=UTC)
+        return None if value is None else datetime.fromisoformat(value)
 
 
 class Exact(TypeDecorator[Decimal]):

@@ -3,265 +3,333 @@
 A booked entry of a camt.053 is final. One of a camt.052 or camt.054 announces; the statement's entry takes over what
 was announced, also the details that it does not have itself, whichever of the two comes first. Two entries alike are
 two. A payment is booked by the first debit that was not given back; more debits than one are told.
+
+Entries are taken a window at a time (window.py), and what they do is written once for each window: how many queries
+there are does not hang on how many entries come, but for sums that stand for many payments, and those page by page.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, Select, update
 
 from h2h.cash import Kind, Role, Weight, gives_back, reference, role, weight
+from h2h.ledger import candidates
 from h2h.ledger import tables as t
-from h2h.ledger.candidates import (
-    MOST_OF_A_BATCH,
-    Named,
-    Place,
-    batch_debited,
-    batch_debited_before,
-    named,
-    payment_debited,
-    payment_of_batch,
-    payments_given_back,
-    payments_of_debit,
-    same_entries,
-)
-from h2h.model import Entry, EntryDetail, Reason, total
+from h2h.ledger.bulk import change, in_chunks, store
+from h2h.ledger.candidates import Named, Place, named
+from h2h.ledger.touched import Touched, Unmatched, touched_by
+from h2h.ledger.window import SIZE, Candidate, Key, Told, Window, told_in
+from h2h.model import Entry, EntryDetail, Reason
+from h2h.spool import Spool
 from h2h.verdicts import REFUSALS
 
 ANNOUNCING = (Kind.REPORT, Kind.NOTIFICATION)
+BOOKING = ("entry_id", "detail", "transfer_id", "payment", "role", "final", "amount", "currency", "reasons")
+
+POINTERS = ("booked_by", "advised_by", "returned_by")
+
+Numbered = Sequence[tuple[int, Entry]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Touched:
-    """One entry's effect on one payment."""
+class Link:
+    """The detail at this position is about this payment."""
 
-    entry: Entry
-    detail: EntryDetail | None
-    payment: Row[Any]
-    role: Role
+    detail: int
+    transfer_id: str
+    payment: int
 
 
 class Matching:
-    """The entries of one statement, one after the other; debits before credits."""
+    """The entries of one statement; debits before credits."""
 
     def __init__(self, connection: Connection, place: Place) -> None:
         self._connection = connection
         self._place = place
-        self.final: list[Touched] = []
+        self._window = Window(connection, place, Role.DEBIT, Weight.NOTHING)
+        self._bookings: list[tuple[Any, ...]] = []
+        self._changed: dict[Key, Candidate] = {}
+        self._own: list[Told] = []  # what the entry under way announced
+        self._handed: Counter[int] = Counter()
+        self._links = 0  # final ones
+        self.touched: Spool[Touched] = Spool(Touched)
         self.debited = 0  # payments that its own entries debit, or announce
-        self.unmatched: list[tuple[Entry, EntryDetail | None]] = []  # final debits
+        self.unmatched = Unmatched()
 
-    def apply(self, number: int, entry: Entry) -> list[tuple[int, str, int]]:
-        """What the entry in this row does; for each detail that is about a payment, its position and that payment."""
-        found, force = role(entry), weight(self._place.kind, entry.status)
+    def take(self, items: Numbered) -> Iterator[list[Link]]:
+        """What these entries do, credits or others alone; for each of them its details that are about a payment."""
+        acting = [(number, entry) for number, entry in items if self._acts(entry)]
+        if acting:
+            self._look([entry for _, entry in acting])
+        for number, entry in items:
+            yield self._entry(number, entry)
+        self._write()
+
+    def _force(self, entry: Entry) -> Weight:
+        return weight(self._place.kind, entry.status)
+
+    def _acts(self, entry: Entry) -> bool:
+        return role(entry) is not None and self._force(entry) is not Weight.NOTHING and entry.amount is not None
+
+    def _look(self, entries: Sequence[Entry]) -> None:
+        """They have one role and one weight: the weight follows from the kind of the statement."""
+        found = role(entries[0])
+        assert found is not None
+        self._window = Window(self._connection, self._place, found, self._force(entries[0]))
+        self._window.look_at_entries(entries)
+        self._window.look([(entry, entry.details if len(entry.details) <= SIZE else ()) for entry in entries])
+
+    def _entry(self, number: int, entry: Entry) -> list[Link]:
+        found, force = role(entry), self._force(entry)
         if force is Weight.NOTHING or entry.amount is None:
             return []
         if found is None:
             if entry.direction == "DBIT" and force is Weight.FINAL:
-                self.unmatched.append((entry, None))
+                self.unmatched.add(entry)
             return []
         if force is Weight.ADVICE and self._told_before(entry):
             return []
-        known = len(self.final)
+        known, self._own = self._links, []
         linked = self._debit(number, entry, force) if found is Role.DEBIT else self._return(number, entry, force)
         if force is Weight.ADVICE:
             self._hand_over(number, entry, found)
-        elif found is Role.DEBIT and len(self.final) == known:
-            self.unmatched.append((entry, None))
+        elif found is Role.DEBIT and self._links == known:
+            self.unmatched.add(entry)
         return linked
+
+    def _details(self, entry: Entry) -> Iterator[EntryDetail]:
+        """One after the other, the window being on it."""
+        if len(entry.details) <= SIZE and not self._window.alone:
+            yield from entry.details
+            return
+        for part in in_chunks(entry.details, SIZE):
+            if len(entry.details) > SIZE:
+                self._write()
+                self._window.look([(entry, part)])
+            for detail in part:
+                if self._window.alone:
+                    self._write()
+                    self._window.look_alone(entry, detail)
+                yield detail
 
     # Debits.
 
-    def _debit(self, number: int, entry: Entry, force: Weight) -> list[tuple[int, str, int]]:
-        linked: list[tuple[int, str, int]] = []
+    def _debit(self, number: int, entry: Entry, force: Weight) -> list[Link]:
+        linked: list[Link] = []
         rest: list[EntryDetail] = []
-        for detail in entry.details:
-            payment = None if detail.direction == "CRDT" else self._debited(detail, force)
+        by_reference = False
+        for detail in self._details(entry):
+            said = named(detail)
+            by_reference = by_reference or said.by_reference
+            payment = None if detail.direction == "CRDT" else self._debited(said, force)
             if payment is None:
                 rest.append(detail)
                 continue
-            self._link(number, entry, detail, payment, Role.DEBIT, force)
-            linked.append((detail.position, payment.transfer_id, payment.position))
+            linked.append(self._link_detail(number, entry, detail, payment, Role.DEBIT, force))
         if linked and force is Weight.FINAL:
-            self.unmatched += [(entry, detail) for detail in rest]
-        if not linked and not any(named(detail).by_reference for detail in entry.details):
+            for detail in rest:
+                self.unmatched.add(entry, detail)
+        if not linked and not by_reference:
             self._debit_as_a_whole(number, entry, force)
         return linked
 
-    def _debited(self, detail: EntryDetail, force: Weight) -> Row[Any] | None:
-        said = named(detail)
-        found = payment_debited(self._connection, self._place, said, force)
-        return found or (payment_of_batch(self._connection, self._place, said) if force is Weight.FINAL else None)
+    def _debited(self, said: Named, force: Weight) -> Candidate | None:
+        found = self._window.debited(said)
+        return found or (self._window.of_batch(said) if force is Weight.FINAL else None)
 
     def _debit_as_a_whole(self, number: int, entry: Entry, force: Weight) -> None:
         """Booked in one sum, without saying of which payments one by one."""
         if force is Weight.FINAL and self._take_over(number, entry, Role.DEBIT):
             return
+        if not self._window.knows_a_name_in(entry):
+            return
         for part in _parts(entry):
-            found = batch_debited(self._connection, self._place, part)
-            if not found and force is Weight.FINAL:
-                found = batch_debited_before(self._connection, self._place, part)
-            for payment in found:
-                self._link(number, entry, None, payment, Role.DEBIT, force)
+            self._write()
+            found = candidates.batch_debited(self._connection, self._place, part)
+            if found is None and force is Weight.FINAL:
+                found = candidates.batch_debited_before(self._connection, self._place, part)
+            if found is not None:
+                self._link_all(number, entry, found, Role.DEBIT, force)
 
     # Credits.
 
-    def _return(self, number: int, entry: Entry, force: Weight) -> list[tuple[int, str, int]]:
-        linked: list[tuple[int, str, int]] = []
-        for detail in entry.details:
-            payment = None if detail.direction == "DBIT" else self._given_back(entry, detail)
+    def _return(self, number: int, entry: Entry, force: Weight) -> list[Link]:
+        linked: list[Link] = []
+        by_reference = False
+        for detail in self._details(entry):
+            said = named(detail)
+            by_reference = by_reference or said.by_reference
+            payment = None if detail.direction == "DBIT" else self._given_back(entry, detail, said)
             if payment is not None:
-                self._link(number, entry, detail, payment, Role.RETURN, force)
-                linked.append((detail.position, payment.transfer_id, payment.position))
-        if not linked and not any(named(detail).by_reference for detail in entry.details):
+                linked.append(self._link_detail(number, entry, detail, payment, Role.RETURN, force))
+        if not linked and not by_reference:
             self._return_as_a_whole(number, entry, force)
         return linked
 
-    def _given_back(self, entry: Entry, detail: EntryDetail) -> Row[Any] | None:
+    def _given_back(self, entry: Entry, detail: EntryDetail, said: Named) -> Candidate | None:
         """By the references of the payment; where the bank says that it is a return, by those of its debit, too.
 
         A smaller amount than was paid is a return where the bank says so, or names the payment by its UETR.
         """
-        said, told = named(detail), gives_back(entry, detail)
-        rows = payments_given_back(self._connection, self._place, said)
-        if exact := next((row for row in rows if (row.amount, row.currency) in said.amounts), None):
+        told = gives_back(entry, detail)
+        fitting = self._window.given_back(said)
+        if exact := next((p for p in fitting if (p.amount, p.currency) in said.amounts), None):
             return exact
         if told or said.uetr:
-            alike = [row for row in rows if told or row.uetr == said.uetr]
-            if short := next((row for row in alike if _shortened(row, said)), None):
+            alike = (p for p in fitting if told or p.uetr == said.uetr)
+            if short := next((p for p in alike if _shortened(p, said)), None):
                 return short
         return self._given_back_by_its_debit(entry, detail, said) if told else None
 
-    def _given_back_by_its_debit(self, entry: Entry, detail: EntryDetail, said: Named) -> Row[Any] | None:
+    def _given_back_by_its_debit(self, entry: Entry, detail: EntryDetail, said: Named) -> Candidate | None:
         """Only where it can be no other payment."""
         refs = {entry.account_servicer_reference, detail.account_servicer_reference}
         known = [ref for value in refs if (ref := reference(value))]
-        rows = payments_of_debit(self._connection, self._place, known, reference(detail.transaction_id))
-        exact = [row for row in rows if (row.amount, row.currency) in said.amounts]
+        fitting = self._window.of_debit(known, reference(detail.transaction_id))
+        exact = [p for p in fitting if (p.amount, p.currency) in said.amounts]
         if exact:
             return exact[0] if len(exact) == 1 else None
-        return rows[0] if len(rows) == 1 and _shortened(rows[0], said) else None
+        return fitting[0] if len(fitting) == 1 and _shortened(fitting[0], said) else None
 
     def _return_as_a_whole(self, number: int, entry: Entry, force: Weight) -> None:
         """A reversal of a whole entry: all that this had debited, if that is the sum."""
         if force is Weight.FINAL and self._take_over(number, entry, Role.RETURN):
             return
         ref = reference(entry.account_servicer_reference)
-        if not gives_back(entry) or ref is None:
+        if not gives_back(entry) or ref is None or not (self._window.alone or self._window.of_debit([ref])):
             return
-        rows = payments_of_debit(self._connection, self._place, [ref])
-        if _sum_of(rows, entry):
-            for payment in rows:
-                self._link(number, entry, None, payment, Role.RETURN, force)
+        self._write()
+        if (found := candidates.debited_as_a_whole(self._connection, self._place, entry)) is not None:
+            self._link_all(number, entry, found, Role.RETURN, force)
 
     # What was announced, and what takes it over.
 
     def _told_before(self, entry: Entry) -> bool:
         """The same entry stood in an earlier message of its kind, or in a statement, and was understood there."""
-        alike = same_entries(self._place, entry, [self._place.kind, Kind.STATEMENT])
-        return any(self._acts(row.id) for row in self._connection.execute(alike).all())
-
-    def _acts(self, number: int) -> bool:
-        b = t.booking.c
-        return self._connection.execute(select(b.id).where(b.entry_id == number).limit(1)).first() is not None
-
-    def _announced(self, number: int, found: Role) -> Sequence[Row[Any]]:
-        b, p = t.booking.c, t.payment.c
-        query = (
-            select(b.amount, b.currency, b.reasons, p.transfer_id, p.position, p.amount.label("ordered"), p.status,
-                   p.currency.label("ordered_currency"), p.booked_by, p.returned_by, p.advised_by, p.end_to_end_id,
-                   p.instruction_id, p.uetr, p.creditor_name)
-            .join(t.payment, (p.transfer_id == b.transfer_id) & (p.position == b.payment))
-            .where(b.entry_id == number, b.final.is_(False))
-            .order_by(b.id)
-            .limit(MOST_OF_A_BATCH)
-        )  # fmt: skip
-        return list(self._connection.execute(query.where(b.role == found)))
+        alike = self._window.alike(entry, (self._place.kind, Kind.STATEMENT))
+        return any(row.id in self._window.acting for row in alike)
 
     def _take_over(self, number: int, entry: Entry, found: Role) -> bool:
         """A statement's entry without details does what a notification had told in detail."""
-        for row in self._connection.execute(same_entries(self._place, entry, ANNOUNCING)).all():
-            if self._carry(number, entry, self._announced(row.id, found), found):
-                return True
-        return False
+        alike = self._window.alike(entry, ANNOUNCING)
+        return any(self._carry(number, entry, row.id, self._window.told(row.id), found) for row in alike)
 
     def _hand_over(self, number: int, entry: Entry, found: Role) -> None:
         """A notification that comes after the statement tells what its entry did."""
-        announced = self._announced(number, found)
-        if not announced:
-            return
-        for row in self._connection.execute(same_entries(self._place, entry, [Kind.STATEMENT])).all():
+        told = self._own if len(self._own) <= SIZE else None
+        for row in self._window.alike(entry, (Kind.STATEMENT,)) if self._own else ():
             own = self.debited
-            if not self._acts(row.id) and self._carry(row.id, entry, announced, found):
+            if row.id not in self._window.acting and (more := self._carry(row.id, entry, number, told, found)):
                 self.debited = own
-                c = t.statement.c
-                more = len(announced) if found is Role.DEBIT else 0
-                self._connection.execute(
-                    update(t.statement).where(c.id == row.statement_id).values(matched=c.matched + more)
-                )
+                self._handed[row.statement_id] += more if found is Role.DEBIT else 0
                 return
 
-    def _carry(self, number: int, entry: Entry, announced: Sequence[Row[Any]], found: Role) -> bool:
-        """Make final by this row what was announced; all of it, or nothing."""
-        done = (row.booked_by if found is Role.DEBIT else row.returned_by for row in announced)
-        if not announced or any(by is not None for by in done):
-            return False
-        for row in announced:
-            self._link(number, entry, None, row, found, Weight.FINAL, told=row)
-        return True
+    def _carry(self, number: int, entry: Entry, announcing: int, told: Sequence[Told] | None, found: Role) -> int:
+        """Make final by the row `number` what was announced; all of it, or nothing. How many payments that are."""
+        if told is None:
+            return self._carry_pages(number, entry, announcing, found)
+        by = "booked_by" if found is Role.DEBIT else "returned_by"
+        if any(getattr(one.payment, by) is not None for one in told):
+            return 0
+        for one in told:
+            self._link(number, entry, found, Weight.FINAL, one)
+        return len(told)
+
+    def _carry_pages(self, number: int, entry: Entry, announcing: int, found: Role) -> int:
+        self._write()
+        b, p = t.booking.c, t.payment.c
+        column = p.booked_by if found is Role.DEBIT else p.returned_by
+        query = candidates.announced_by([announcing]).where(b.role == found)
+        if self._connection.execute(query.where(column.is_not(None)).limit(1)).first() is not None:
+            return 0
+        count = after = 0
+        for _ in range(0, candidates.MOST_OF_A_BATCH, SIZE):
+            rows = self._connection.execute(query.where(b.id > after).limit(SIZE)).all()
+            for row, payment in zip(rows, self._window.page(rows), strict=True):
+                self._link(number, entry, found, Weight.FINAL, told_in(row, payment))
+            self._write()
+            count += len(rows)
+            if len(rows) < SIZE:
+                break
+            after = rows[-1].booking
+        return count
 
     # One payment.
 
+    def _link_detail(
+        self, number: int, entry: Entry, detail: EntryDetail, payment: Candidate, found: Role, force: Weight
+    ) -> Link:
+        told = Told(payment=payment, amount=detail.amount, currency=detail.currency, reasons=_reasons(detail))
+        self._link(number, entry, found, force, told, detail.position)
+        return Link(detail=detail.position, transfer_id=payment.transfer_id, payment=payment.position)
+
+    def _link_all(self, number: int, entry: Entry, query: Select[Any], found: Role, force: Weight) -> None:
+        for rows in candidates.pages(self._connection, query):
+            for payment in self._window.page(rows):
+                told = Told(payment=payment, amount=payment.amount, currency=payment.currency, reasons=None)
+                self._link(number, entry, found, force, told)
+            self._write()
+
     def _link(
-        self,
-        number: int,
-        entry: Entry,
-        detail: EntryDetail | None,
-        payment: Row[Any],
-        found: Role,
-        force: Weight,
-        told: Row[Any] | None = None,
+        self, number: int, entry: Entry, found: Role, force: Weight, told: Told, detail: int | None = None
     ) -> None:
-        """`told`: what was announced, with the amount and the reasons that the entry itself does not have."""
-        amount, currency = (detail.amount, detail.currency) if detail else (payment.amount, payment.currency)
-        reasons = told.reasons if told is not None else _reasons(detail)
-        self._connection.execute(
-            insert(t.booking).values(
-                entry_id=number, detail=detail.position if detail else None, transfer_id=payment.transfer_id,
-                payment=payment.position, role=found, final=force is Weight.FINAL, amount=amount, currency=currency,
-                reasons=reasons,
-            )
-        )  # fmt: skip
+        """`number`: the row of the entry that does it; `detail`: the position of the one that says so."""
+        payment, final = told.payment, force is Weight.FINAL
+        values = (payment.transfer_id, payment.position, found, final, told.amount, told.currency, told.reasons)
+        self._bookings.append((number, detail, *values))
+        self._window.acting.add(number)
         self.debited += found is Role.DEBIT and (payment.booked_by is None or payment.returned_by is not None)
-        if force is Weight.FINAL:
-            self.final.append(Touched(entry=entry, detail=detail, payment=payment, role=found))
-            first = found is Role.DEBIT and payment.booked_by is None and payment.returned_by is None
-            self._point(payment, booked_by=number) if first else self._reckon(payment)
-        elif found is Role.DEBIT and payment.advised_by is None:
-            self._point(payment, advised_by=number)
+        if final:
+            self._make_final(number, entry, found, payment)
+            return
+        payment.announced_here = True
+        if len(self._own) <= SIZE:
+            self._own.append(told)
+        if found is Role.DEBIT and payment.advised_by is None:
+            payment.advised_by = number
+            self._changed[payment.key] = payment
 
-    def _reckon(self, payment: Row[Any]) -> None:
+    def _make_final(self, number: int, entry: Entry, found: Role, payment: Candidate) -> None:
+        self._links += 1
+        debited = payment.booked_by is not None
+        if found is Role.RETURN or debited or payment.status in REFUSALS:
+            self.touched.append(touched_by(entry, payment, found))
+        if payment.moves is not None:
+            payment.moves.append((found, number))
+        self._changed[payment.key] = payment
+        if found is Role.DEBIT and not debited and payment.returned_by is None:
+            payment.booked_by = number
+        else:
+            self._reckon(payment)
+
+    def _reckon(self, payment: Candidate) -> None:
         """Which entries count, where there was more than one debit, or something came back."""
-        debits, returns = movements(self._connection, payment.transfer_id, payment.position)
-        booked_by = debits[min(len(returns), len(debits) - 1)].entry_id if debits else None
-        back = returns and len(returns) >= len(debits)
-        self._point(payment, booked_by=booked_by, returned_by=returns[-1].entry_id if back else None)
+        if payment.moves is None:
+            self._write()
+            self._window.load_moves(payment)
+        moves = payment.moves or []
+        debits = [number for found, number in moves if found == Role.DEBIT]
+        returns = [number for found, number in moves if found == Role.RETURN]
+        payment.booked_by = debits[min(len(returns), len(debits) - 1)] if debits else None
+        payment.returned_by = returns[-1] if returns and len(returns) >= len(debits) else None
+        self._changed[payment.key] = payment
 
-    def _point(self, payment: Row[Any], **by: int | None) -> None:
-        c = t.payment.c
-        of = (c.transfer_id == payment.transfer_id) & (c.position == payment.position)
-        self._connection.execute(update(t.payment).where(of).values(**by))
-
-
-def movements(connection: Connection, transfer_id: str, position: int) -> tuple[list[Row[Any]], list[Row[Any]]]:
-    """The final debits and returns of a payment, in the order in which they came."""
-    b = t.booking.c
-    query = select(t.booking).where(b.transfer_id == transfer_id, b.payment == position, b.final).order_by(b.id)
-    rows = connection.execute(query).all()
-    return [r for r in rows if r.role == Role.DEBIT], [r for r in rows if r.role == Role.RETURN]
+    def _write(self) -> None:
+        """All that is pending, so that the database can be asked again."""
+        store(self._connection, t.booking, BOOKING, self._bookings)
+        self._bookings = []
+        pointers = [(p.booked_by, p.advised_by, p.returned_by, *p.key) for p in self._changed.values()]
+        change(self._connection, t.payment, POINTERS, pointers)
+        self._changed = {}
+        c = t.statement.c
+        for statement, more in self._handed.items():
+            self._connection.execute(update(t.statement).where(c.id == statement).values(matched=c.matched + more))
+        self._handed.clear()
 
 
 def _parts(entry: Entry) -> list[Entry]:
@@ -277,20 +345,13 @@ def _parts(entry: Entry) -> list[Entry]:
     ]  # fmt: skip
 
 
-def _shortened(row: Row[Any], said: Named) -> bool:
-    return any(row.currency == currency and 0 < amount < row.amount for amount, currency in said.amounts)
+def _shortened(payment: Candidate, said: Named) -> bool:
+    ordered = payment.amount
+    return ordered is not None and any(
+        payment.currency == currency and 0 < amount < ordered for amount, currency in said.amounts
+    )
 
 
-def _sum_of(rows: Sequence[Row[Any]], entry: Entry) -> bool:
-    same = {row.currency for row in rows} == {entry.currency}
-    return same and total(row.amount for row in rows) == entry.amount
-
-
-def _reasons(detail: EntryDetail | None) -> list[dict[str, str]] | None:
-    found: Reason | None = detail.return_reason if detail else None
+def _reasons(detail: EntryDetail) -> list[dict[str, str]] | None:
+    found: Reason | None = detail.return_reason
     return [{k: v for k, v in asdict(found).items() if v is not None}] if found else None
-
-
-def refused(touched: Touched) -> bool:
-    """A debit of a payment that the bank had refused."""
-    return touched.role is Role.DEBIT and touched.payment.status in REFUSALS
