@@ -5,11 +5,11 @@ A file is judged here, never sent: whether a collection came before is nobody's 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from h2h import checks
+from h2h import checks, glances
 from h2h.model import DirectDebit, DirectDebitBatch, DirectDebitFile, Finding
-from h2h.one_pass import OnePass
+from h2h.one_pass import Bunch, OnePass, Rule
 from h2h.rules import Terms, header_findings
 
 
@@ -28,11 +28,8 @@ class DirectDebitRules(OnePass[DirectDebitFile, DirectDebitBatch, DirectDebit]):
     def group_findings(self, group: DirectDebitBatch, path: str) -> Iterator[Finding]:
         yield from _batch(group, path, self._terms)
 
-    def order_findings(self, order: DirectDebit, path: str) -> Iterator[Finding]:
-        yield from _transaction(order, path)
-
-    def sound(self, order: DirectDebit) -> bool:
-        return False
+    def rules(self) -> Sequence[Rule[DirectDebit]]:
+        return (Rule(_amount, _amounts_clear), Rule(_debtor, _debtors_clear), Rule(_references, _references_clear))
 
 
 def _batch(batch: DirectDebitBatch, path: str, terms: Terms) -> Iterator[Finding]:
@@ -46,14 +43,40 @@ def _batch(batch: DirectDebitBatch, path: str, terms: Terms) -> Iterator[Finding
         yield Finding(code="EXECUTION_DATE_UNUSUAL", severity=severity, text=text, path=place, line=batch.line)
 
 
-def _transaction(each: DirectDebit, path: str) -> Iterator[Finding]:
-    amount, line = f"{path}/InstdAmt", each.line
-    yield from checks.positive(each.amount, amount, line)
-    yield from checks.currency(each.currency, amount, line)
-    yield from checks.decimals(each.amount, each.currency, amount, line)
-    yield from checks.accounts(each.debtor_iban, "DbtrAcct", each.debtor_agent, "DbtrAgt", path, line)
+def _amount(each: DirectDebit, path: str) -> Iterator[Finding]:
+    place, line = f"{path}/InstdAmt", each.line
+    yield from checks.positive(each.amount, place, line)
+    yield from checks.currency(each.currency, place, line)
+    yield from checks.decimals(each.amount, each.currency, place, line)
+
+
+def _debtor(each: DirectDebit, path: str) -> Iterator[Finding]:
+    yield from checks.accounts(each.debtor_iban, "DbtrAcct", each.debtor_agent, "DbtrAgt", path, each.line)
+
+
+def _references(each: DirectDebit, path: str) -> Iterator[Finding]:
+    line = each.line
     yield from checks.identification(each.end_to_end_id, f"{path}/PmtId/EndToEndId", line)
     yield from checks.identification(each.instruction_id, f"{path}/PmtId/InstrId", line)
     yield from checks.identification(each.mandate_id, f"{path}/DrctDbtTx/MndtRltdInf/MndtId", line)
     yield from checks.identification(each.debtor_account, f"{path}/DbtrAcct/Id/Othr/Id", line)
     yield from checks.name(each.debtor_name, f"{path}/Dbtr/Nm", line)
+
+
+def _amounts_clear(bunch: Bunch[DirectDebit]) -> bool:
+    return glances.amounts_clear(bunch.amounts, bunch.sum, {each.currency for each in bunch.orders})
+
+
+def _debtors_clear(bunch: Bunch[DirectDebit]) -> bool:
+    agents = {each.debtor_agent for each in bunch.orders}
+    return glances.bics_clear(agents) and glances.ibans_clear([each.debtor_iban for each in bunch.orders])
+
+
+def _references_clear(bunch: Bunch[DirectDebit]) -> bool:
+    return glances.texts_clear(
+        [each.end_to_end_id for each in bunch.orders],
+        [each.instruction_id for each in bunch.orders],
+        [each.mandate_id for each in bunch.orders],
+        [each.debtor_account for each in bunch.orders],
+        [each.debtor_name for each in bunch.orders],
+    )

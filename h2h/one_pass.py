@@ -1,22 +1,23 @@
 """The business rules on a file of orders as one pass over its records, while they come: no order is kept here.
 
 What payments (rules.py) and direct debits (direct_debits.py) have in common: totals of the file and of each batch,
-references that repeat, identifications that are blank; and the order in which all of it is told. An order that is seen
-to be sound at a glance is not asked rule by rule.
+references that repeat, identifications that are blank; and the order in which all of it is told. Orders are looked at
+in bunches: a rule that sees at a glance that it finds nothing in a bunch is not asked of each order.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
-from decimal import Decimal
-from typing import Generic, Protocol, TypeVar
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from decimal import Decimal, localcontext
+from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from h2h import checks
 from h2h.model import EXACT, Finding, Severity
 from h2h.references import References, Referred
 
 MAX_RULE_FINDINGS = 500
+BUNCH = 500  # orders
 
 
 class Head(checks.Claims, Protocol):
@@ -49,6 +50,25 @@ G = TypeVar("G", bound=Group)
 T = TypeVar("T", bound=Order)
 
 
+class Bunch(Generic[T]):
+    """Some orders of one batch, one after the other, as they are looked at together."""
+
+    __slots__ = ("amounts", "orders", "sum")
+
+    def __init__(self, orders: Sequence[T]) -> None:
+        self.orders = orders
+        self.amounts = [amount for order in orders if (amount := order.amount) is not None]
+        with localcontext(EXACT):
+            self.sum = sum(self.amounts, Decimal())
+
+
+class Rule(NamedTuple, Generic[T]):
+    """`finds`: what is against an order at this path. `clears`: sees at a glance that it finds nothing in a bunch."""
+
+    finds: Callable[[T, str], Iterator[Finding]]
+    clears: Callable[[Bunch[T]], bool]
+
+
 class OnePass(ABC, Generic[H, G, T]):
     """Tell it each batch, and after it each of its orders; then ask for the findings."""
 
@@ -60,7 +80,8 @@ class OnePass(ABC, Generic[H, G, T]):
         self._references = References()
         self._blank = Told()
         self._told = Told()
-        self._inside: _Inside[G] = _Inside(None, 0)
+        self._inside: _Inside[G, T] = _Inside(None, 0)
+        self._rules = (Rule(self._blanks, _none_is_blank), *self.rules())
 
     def group(self, group: G) -> None:
         self._close()
@@ -72,12 +93,9 @@ class OnePass(ABC, Generic[H, G, T]):
         inside = self._inside
         if order.batch != inside.position:
             inside = self._outside(order.batch)
-        inside.count += 1
-        if order.amount is not None:
-            inside.sum = EXACT.add(inside.sum, order.amount)
-        self._references.add(order.end_to_end_id)
-        if not self.sound(order):
-            self._ask(order, inside)
+        inside.waiting.append(order)
+        if len(inside.waiting) >= BUNCH:
+            self._look(inside)
 
     def findings(self, header: H, orders: Iterable[T], *, valid: bool) -> Iterator[Finding]:
         """All of them, when all records were told. `orders`: the same again; `valid`: whether the schema takes it."""
@@ -100,32 +118,37 @@ class OnePass(ABC, Generic[H, G, T]):
     def group_findings(self, group: G, path: str) -> Iterator[Finding]: ...
 
     @abstractmethod
-    def order_findings(self, order: T, path: str) -> Iterator[Finding]: ...
-
-    @abstractmethod
-    def sound(self, order: T) -> bool:
-        """Whether it is certain that no rule has anything against it, and that its EndToEndId is there."""
+    def rules(self) -> Sequence[Rule[T]]:
+        """On orders, in the order in which they are asked."""
 
     def further_findings(self) -> Iterator[Finding]:
         return iter(())
 
-    def _outside(self, batch: int) -> _Inside[G]:
+    def _outside(self, batch: int) -> _Inside[G, T]:
         """For orders that do not stand in the batch before them."""
         self._close()
         self._inside = _Inside(None, batch)
         return self._inside
 
-    def _ask(self, order: T, inside: _Inside[G]) -> None:
-        if self._told.hopeless or inside.told.hopeless:
-            return
-        if order.end_to_end_id is None:
-            self._blank.add(checks.blank(self._end_to_end(order), order.line))
-        for finding in self.order_findings(order, f"{self._path()}/{self.name}[{inside.count}]"):
-            inside.told.add(finding)
+    def _look(self, inside: _Inside[G, T]) -> None:
+        """At what waits: rules that find nothing in the bunch are not asked of its orders."""
+        orders, inside.waiting = inside.waiting, []
+        bunch = Bunch(orders)
+        self._references.extend(order.end_to_end_id for order in orders)
+        doubtful = [rule.finds for rule in self._rules if not rule.clears(bunch)]
+        for index, order in enumerate(orders if doubtful else (), start=inside.count + 1):
+            if self._told.hopeless or inside.told.hopeless:
+                break
+            path = f"{self._path()}/{self.name}[{index}]"
+            for finds in doubtful:
+                inside.told.extend(finds(order, path))
+        inside.count += len(orders)
+        inside.sum = EXACT.add(inside.sum, bunch.sum)
 
     def _close(self) -> None:
         """The batch is told whole: what is against itself stands before what is against its orders."""
         inside, path = self._inside, self._path()
+        self._look(inside)
         self._count += inside.count
         self._sum = EXACT.add(self._sum, inside.sum)
         if (group := inside.group) is not None:
@@ -138,6 +161,12 @@ class OnePass(ABC, Generic[H, G, T]):
         """Of the batch that is under way."""
         return f"{self.file}/PmtInf[{self._inside.position}]" if self._inside.position else self.file
 
+    def _blanks(self, order: T, _path: str) -> Iterator[Finding]:
+        """Kept for the end: they count where the schema has nothing against the file."""
+        if order.end_to_end_id is None:
+            self._blank.add(checks.blank(self._end_to_end(order), order.line))
+        return iter(())
+
     def _referred(self, orders: Iterable[T]) -> Iterator[Referred]:
         return (Referred(each.end_to_end_id, each.position, self._end_to_end(each), each.line) for each in orders)
 
@@ -145,15 +174,20 @@ class OnePass(ABC, Generic[H, G, T]):
         return f"{self.file}/PmtInf[{order.batch}]/{self.name}/PmtId/EndToEndId"
 
 
-class _Inside(Generic[G]):
+def _none_is_blank(bunch: Bunch[T]) -> bool:
+    return None not in [order.end_to_end_id for order in bunch.orders]
+
+
+class _Inside(Generic[G, T]):
     """The batch that is under way, and what came in it."""
 
-    __slots__ = ("count", "group", "position", "sum", "told")
+    __slots__ = ("count", "group", "position", "sum", "told", "waiting")
 
     def __init__(self, group: G | None, position: int) -> None:
         self.group, self.position = group, position
         self.count, self.sum = 0, Decimal()
         self.told = Told()
+        self.waiting: list[T] = []
 
 
 class Told:

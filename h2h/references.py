@@ -36,11 +36,13 @@ class References:
     def __init__(self, hashed: Callable[[str], int] = hash) -> None:
         self._hashed = hashed
         self._parts = [array("q") for _ in range(PARTS)]
+        self._add = [part.append for part in self._parts]
 
-    def add(self, reference: str | None) -> None:
-        if reference is not None:
-            value = self._hashed(reference)
-            self._parts[value & (PARTS - 1)].append(value)
+    def extend(self, references: Iterable[str | None]) -> None:
+        add = self._add
+        said = [reference for reference in references if reference is not None and reference not in UNREFERENCED]
+        for value in map(self._hashed, said):
+            add[value & (PARTS - 1)](value)
 
     def repeated(self, payments: Iterable[Referred]) -> Iterator[Finding]:
         """`payments`: those whose references were added, from the first one on; not looked at where none repeats."""
@@ -58,10 +60,9 @@ class References:
 
     def _twice(self) -> Iterator[int]:
         """Hashes that came more than once."""
-        unreferenced = {self._hashed(reference) for reference in UNREFERENCED}
         for part in self._parts:
             if len(set(part)) < len(part):
-                yield from (value for value, count in Counter(part).items() if count > 1 and value not in unreferenced)
+                yield from (value for value, count in Counter(part).items() if count > 1)
 
 
 def _holds(ascending: array[int], value: int) -> bool:

@@ -7,12 +7,13 @@ dropped into, and on the day, comes in as `Terms`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from itertools import chain
 
-from h2h import addresses, checks
+from h2h import addresses, checks, glances
 from h2h.model import (
     Batch,
     DirectDebitFile,
@@ -24,7 +25,7 @@ from h2h.model import (
     Statement,
     total,
 )
-from h2h.one_pass import OnePass
+from h2h.one_pass import Bunch, OnePass, Rule
 from h2h.pages import as_number
 from h2h.text import shown
 
@@ -91,13 +92,18 @@ class PaymentRules(OnePass[PaymentFile, Batch, Payment]):
         super().group(group)
         self._addresses.look(group.addresses, f"{FILE}/PmtInf[{group.position}]")
 
-    def order_findings(self, order: Payment, path: str) -> Iterator[Finding]:
-        self._addresses.look(order.addresses, path)
-        for rule in PAYMENT_RULES:
-            yield from rule(order, path)
+    def rules(self) -> Sequence[Rule[Payment]]:
+        return (
+            Rule(_amount, _amounts_clear),
+            Rule(_creditor, _creditors_clear),
+            Rule(_references, _references_clear),
+            Rule(self._look_at, _addresses_clear),
+        )
 
-    def sound(self, order: Payment) -> bool:
-        return False
+    def _look_at(self, payment: Payment, path: str) -> Iterator[Finding]:
+        """Addresses are told of at the end, each of them once."""
+        self._addresses.look(payment.addresses, path)
+        return iter(())
 
     def further_findings(self) -> Iterator[Finding]:
         if self._terms.addresses is not None:
@@ -155,7 +161,31 @@ def _references(payment: Payment, path: str) -> Iterator[Finding]:
     yield from checks.name(payment.creditor_name, f"{path}/Cdtr/Nm", payment.line)
 
 
-PAYMENT_RULES: tuple[Callable[[Payment, str], Iterator[Finding]], ...] = (_amount, _creditor, _references)
+# At a glance: whether these rules find nothing in a bunch of payments.
+
+
+def _amounts_clear(bunch: Bunch[Payment]) -> bool:
+    currencies = {payment.currency for payment in bunch.orders}
+    converted = {payment.transfer_currency for payment in bunch.orders} != {None}
+    return not converted and glances.amounts_clear(bunch.amounts, bunch.sum, currencies)
+
+
+def _creditors_clear(bunch: Bunch[Payment]) -> bool:
+    agents = {payment.creditor_agent for payment in bunch.orders}
+    return glances.bics_clear(agents) and glances.ibans_clear([payment.creditor_iban for payment in bunch.orders])
+
+
+def _references_clear(bunch: Bunch[Payment]) -> bool:
+    return glances.texts_clear(
+        [payment.end_to_end_id for payment in bunch.orders],
+        [payment.instruction_id for payment in bunch.orders],
+        [payment.creditor_account for payment in bunch.orders],
+        [payment.creditor_name for payment in bunch.orders],
+    )
+
+
+def _addresses_clear(bunch: Bunch[Payment]) -> bool:
+    return addresses.all_fit(chain.from_iterable([payment.addresses for payment in bunch.orders]))
 
 
 # Statements.
