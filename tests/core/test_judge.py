@@ -224,3 +224,11 @@ def test_orders_that_stand_in_no_batch_or_not_in_theirs_are_judged_and_counted()
     assert "COUNT_MISMATCH" in {f.code for f in judge([header, batch, *moved], Terms()).findings}
     found = judge([*payments, batch, header], Terms()).findings
     assert [f.code for f in found] == ["NO_PAYMENTS", "COUNT_MISMATCH"]  # the batch is empty
+
+
+def test_the_place_of_a_fault_counts_from_the_beginning_of_its_batch_however_many_payments_stand_before_it() -> None:
+    records = [*as_records(4_000, 2)]
+    at = next(n for n, record in enumerate(records) if isinstance(record, Payment) and record.position == 3_203)
+    records[at] = replace(records[at], creditor_iban="DE00")  # type: ignore[type-var]
+    [found] = judge(records, Terms()).findings
+    assert (found.path, found.line) == (f"{FILE}/PmtInf[2]/CdtTrfTxInf[1203]/CdtrAcct/Id/IBAN", 3_203)
