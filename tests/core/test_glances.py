@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from h2h import one_pass
@@ -16,6 +16,7 @@ from h2h.model import Address, DirectDebit, DirectDebitBatch, DirectDebitFile, F
 from h2h.one_pass import Bunch, OnePass, Rule
 from h2h.rules import Batch, PaymentFile, PaymentRules, Terms
 
+MANY = settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 GOOD = {
     "amount": ["10.00", "0.01", "5", "1E+2", "99999999999999.99"],
     "currency": ["EUR", "USD"],
@@ -94,13 +95,13 @@ def _small_bunches() -> Iterator[None]:
         yield
 
 
-@settings(max_examples=400)
+@MANY
 @given(payments(bad=True))
 def test_findings_are_those_of_asking_every_rule_of_every_payment(orders: list[Payment]) -> None:
     assert asked(PaymentRules(Terms()), HEADER, BATCH, orders) == asked(EveryRule(Terms()), HEADER, BATCH, orders)
 
 
-@settings(max_examples=400)
+@MANY
 @given(payments(bad=True))
 def test_findings_on_direct_debits_are_those_of_asking_every_rule(orders: list[Payment]) -> None:
     header = DirectDebitFile(message="pain.008.001.08", message_id="M")
@@ -118,6 +119,7 @@ def test_findings_on_direct_debits_are_those_of_asking_every_rule(orders: list[P
     assert asked(DirectDebitRules(Terms()), header, batch, debits) == asked(every, header, batch, debits)
 
 
+@MANY
 @given(payments(bad=False))
 def test_what_is_good_is_let_pass_at_a_glance(orders: list[Payment]) -> None:
     for rule in PaymentRules(Terms()).rules():

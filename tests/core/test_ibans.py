@@ -5,7 +5,7 @@ from __future__ import annotations
 import string
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from h2h.checks import bic_fault, iban_fault
@@ -13,6 +13,7 @@ from h2h.ibans import STRUCTURES, is_sound
 
 schwifty = pytest.importorskip("schwifty")
 COUNTRIES = [structure[:2] for structure in STRUCTURES.split()]
+MANY = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 CAPITALS, EITHER = string.ascii_uppercase, string.digits + string.ascii_uppercase
 
 
@@ -58,12 +59,14 @@ def ibans(draw: st.DrawFn) -> str:
     return f"{country}{98 - number % 97:02}{bban}"
 
 
+@MANY
 @given(ibans())
 def test_what_is_computed_right_is_sound_in_every_country(iban: str) -> None:
     assert is_sound(iban)
     assert takes(iban)
 
 
+@MANY
 @given(ibans(), st.data())
 def test_whatever_is_done_to_one_the_library_says_the_same(iban: str, data: st.DataObject) -> None:
     at = data.draw(st.integers(0, len(iban) - 1))
@@ -90,6 +93,7 @@ def test_check_digits_that_are_never_computed_are_wrong(alias: tuple[str, str]) 
     assert iban_fault(f"DE{wrong}{found[4:]}") is not None
 
 
+@MANY
 @given(st.text(EITHER, min_size=8, max_size=11))
 def test_a_bic_is_what_the_library_takes_and_kosovo_has_some(bic: str) -> None:
     for each in (bic, f"{bic[:4]}XK{bic[6:]}"):

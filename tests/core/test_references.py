@@ -6,7 +6,7 @@ import random
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from h2h import references
@@ -36,14 +36,17 @@ def expected(names: list[str | None]) -> list[tuple[str, str, int | None]]:
     return told
 
 
+MANY = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 NAMES = st.lists(st.one_of(st.none(), st.sampled_from(["NOTPROVIDED", "A", "B", "C", "D", "E"]), st.text(max_size=2)))
 
 
+@MANY
 @given(NAMES)
 def test_what_repeats_is_told_with_its_first_payment_as_a_dictionary_of_all_would(names: list[str | None]) -> None:
     assert found(names) == expected(names)
 
 
+@MANY
 @given(NAMES)
 def test_it_is_exact_even_where_hashes_are_equal(names: list[str | None]) -> None:
     assert found(names, hashed=lambda name: len(name or "")) == expected(names)
