@@ -16,9 +16,10 @@ from __future__ import annotations
 import struct
 import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, Protocol, TypeVar
 
 from paramiko.ssh_exception import SSHException
 
@@ -66,6 +67,7 @@ class Code(IntEnum):
     OP_UNSUPPORTED = 8
 
 
+T = TypeVar("T")
 OPEN_READ = 0x01
 OPEN_NEW = 0x02 | 0x08 | 0x20  # write, create, fail if it exists
 
@@ -242,12 +244,9 @@ class Wire:
     def usable(self) -> bool:
         return not self._stream.closed
 
-    @property
-    def waiting(self) -> int:
-        return len(self._open)
-
-    def next_reply(self) -> Reply:
-        return self._receive()[1]
+    def came(self, number: int) -> bool:
+        """Whether the reply to an earlier request is here already."""
+        return number in self._early
 
     def reply_to(self, number: int) -> Reply:
         while number not in self._early:
@@ -345,17 +344,22 @@ class Wire:
             raise Lost(str(error) or "the connection broke") from error
 
 
-def write_all(wire: Wire, handle: bytes, source: BinaryIO) -> int:
-    """Write a source to an open file, some blocks ahead, every reply read; the number of bytes."""
+def write_all(wire: Wire, handle: bytes, source: BinaryIO, behind: Callable[[], T]) -> tuple[int, T]:
+    """Write a source to an open file, some blocks ahead, every reply read; the number of bytes.
+
+    `behind` may send more when the last block is sent, so that its replies come with the last ones of the writes.
+    """
+    sent: deque[int] = deque()
     offset = 0
     while block := source.read(wire.write_block):
-        if wire.waiting >= _ahead(wire.write_block):
-            wire.next_reply().done()
-        wire.send(Kind.WRITE, string(handle), u64(offset), u32(len(block)), block)
+        if len(sent) >= _ahead(wire.write_block):
+            wire.reply_to(sent.popleft()).done()
+        sent.append(wire.send(Kind.WRITE, string(handle), u64(offset), u32(len(block)), block))
         offset += len(block)
-    while wire.waiting:
-        wire.next_reply().done()
-    return offset
+    more = behind()
+    for number in sent:
+        wire.reply_to(number).done()
+    return offset, more
 
 
 def _ahead(block: int) -> int:

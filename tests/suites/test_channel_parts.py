@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import socket
@@ -9,7 +10,9 @@ import subprocess
 import sys
 import tracemalloc
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -18,7 +21,7 @@ from hypothesis import strategies as st
 from h2h.channels.folder import FolderChannel, open_folder
 from h2h.channels.names import bytes_of, joined, parent, shown, text_of
 from h2h.channels.references import secret
-from h2h.channels.sftp import open_sftp
+from h2h.channels.sftp import SftpChannel, open_sftp
 from h2h.channels.sftp_wire import (
     BLOCK,
     LARGE_BLOCK,
@@ -38,7 +41,7 @@ from h2h.channels.sftp_wire import (
 from h2h.channels.ssh import Line
 from h2h.config import FolderSettings
 from h2h.errors import NotDelivered, Refused
-from tests.suites.servers import OpenSshServer
+from tests.suites.servers import AsyncSshServer, OpenSshServer
 
 VERSION = bytes([Kind.VERSION]) + u32(3)
 
@@ -214,7 +217,7 @@ def test_who_offers_no_limits_is_not_asked_for_them_and_who_does_not_answer_is_n
 def test_only_so_much_is_under_way_at_a_time() -> None:
     script = Noting(VERSION)
     with pytest.raises(TimedOut):
-        write_all(Wire(script, timeout_seconds=1), b"h", io.BytesIO(bytes(8 << 20)))
+        write_all(Wire(script, timeout_seconds=1), b"h", io.BytesIO(bytes(8 << 20)), lambda: None)
     assert len(script.told) == 1 + REQUESTS_AHEAD
     script = Noting(VERSION)
     with pytest.raises(TimedOut):
@@ -226,6 +229,31 @@ def test_only_so_much_is_under_way_at_a_time() -> None:
 def test_a_read_of_nothing_or_of_more_than_asked_for_is_garbled(data: bytes) -> None:
     with pytest.raises(Garbled):
         read_all(wire(bytes([Kind.DATA]) + u32(1) + string(data)), b"h", 10, io.BytesIO())
+
+
+def attributes(number: int, size: int) -> bytes:
+    return bytes([Kind.ATTRS]) + u32(number) + u32(1) + u64(size)
+
+
+@pytest.mark.parametrize("kept", [3, 0])
+def test_a_bank_that_answers_out_of_order_is_asked_to_sync_and_for_the_size_again(tmp_path: Path, kept: int) -> None:
+    """What it said of the file before it had written tells nothing."""
+    script = Noting(
+        VERSION + string(b"fsync@openssh.com") + string(b"1"),
+        bytes([Kind.HANDLE]) + u32(1) + string(b"h"),
+        *(attributes(4, 0), status(3, 0), status(2, 0)),
+        *(status(5, 0), attributes(6, kept), status(7, 0), status(8, 0)),
+    )
+    transport: Any = None
+    session, settings = Wire(script, timeout_seconds=1), AsyncSshServer(tmp_path).settings(port=22)
+    channel = SftpChannel(settings, transport, session, lambda: datetime(2026, 1, 1, tzinfo=UTC))
+    told = contextlib.nullcontext() if kept else pytest.raises(NotDelivered, match="0 bytes after 3 were written")
+    with told:
+        assert channel.stage("/in/.t", io.BytesIO(b"pay")).size == 3
+    kinds = [Kind(told[4]) for told in script.told]
+    asked = [Kind.EXTENDED, Kind.FSTAT]
+    end = [Kind.CLOSE] if kept else [Kind.CLOSE, Kind.REMOVE]
+    assert kinds == [Kind.INIT, Kind.OPEN, Kind.WRITE, *asked, *asked, *end]
 
 
 def test_silence_is_a_time_out_and_an_end_is_a_loss() -> None:

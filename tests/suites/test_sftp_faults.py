@@ -10,6 +10,7 @@ import pytest
 from asyncssh.sftp import SFTPAttrs, SFTPServerHandler
 
 from h2h.channels.sftp import SftpChannel, open_sftp
+from h2h.channels.sftp_wire import Wire
 from h2h.errors import ChannelError, NotDelivered, Refused, Unknown
 from h2h.model import Look, Presence, RemoteFile, Staged
 from tests.suites.conftest import Misbehaving
@@ -172,6 +173,23 @@ def test_a_bank_that_tells_no_size_of_an_open_file_can_still_be_paid_into(
     bank = bank_that(behaviour)
     assert published(bank) == "posix-rename"
     assert (bank.root / "in" / "f").read_bytes() == PAY
+
+
+def test_a_small_file_takes_as_few_round_trips_as_its_order_allows(
+    openssh: OpenSshServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Open, everything that is asked of the open file, close, rename: each known to be done before the next."""
+    talk: list[str] = []
+    packet, send = Wire._packet, Wire._send
+    monkeypatch.setattr(Wire, "_packet", lambda wire: (talk.append("answer"), packet(wire))[1])
+    monkeypatch.setattr(Wire, "_send", lambda wire, kind, *fields: (talk.append(kind.name), send(wire, kind, *fields)))
+    with open_sftp(openssh.settings(), passphrase=None) as channel:
+        channel.look(f"{openssh.home}/in/f")
+        talk.clear()
+        staged = channel.stage(f"{openssh.home}/in/.t", io.BytesIO(b"pay"))
+        channel.publish(staged, f"{openssh.home}/in/f")
+    behind = ["WRITE", "EXTENDED", "FSTAT", "answer", "answer", "answer"]
+    assert talk == ["OPEN", "answer", *behind, "CLOSE", "answer", "EXTENDED", "answer"]
 
 
 class RenamesAndSaysNo(Server):
