@@ -123,4 +123,5 @@ class Desk:
         return self._ledger.transfers.next_due(self.bank.name)
 
     def close(self) -> None:
+        self._collector.close()
         self._line.close()

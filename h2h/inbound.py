@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -62,6 +62,15 @@ MOST_RECORDS = 1_000_000  # of one file, each detail of an entry counted: they a
 ENDED_WELL = (MessageState.APPLIED, MessageState.REPEATED)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Begun:
+    """The first bytes of a file; `held` lets go of them."""
+
+    file: RemoteFile
+    incoming: Incoming
+    held: ExitStack
+
+
 class Collector:
     """One bank's receiver."""
 
@@ -83,6 +92,7 @@ class Collector:
         self._reader = reader
         self._clock = clock
         self._new_id = new_id
+        self._part: _Begun | None = None
         self._broke_the_line: set[str] = set()  # by being fetched: looked at last, the others come first
 
     def pull(
@@ -112,6 +122,9 @@ class Collector:
     def _empty(self, box: Mailbox, progress: Callable[[Message], None], stop: Callable[[], bool]) -> bool:
         """Take every file out of the mailbox; whether all had their turn."""
         files = box.files()
+        begun = self._part.file if self._part else None
+        if begun and begun.folder in (box.folder.remote, box.folder.claim) and begun not in files:
+            self._drop_part()
         known = self._seen(files)
         for file in sorted(files, key=lambda f: f.name in self._broke_the_line):
             if stop():
@@ -154,9 +167,9 @@ class Collector:
         if box.folder.one_shot:
             troubles.opening(bank, place, printable(file.name), self._clock.now())
         self._archive.require_room(file.size)
-        with self._archive.incoming() as incoming:
+        with self._incoming(box, file) as incoming:
             try:
-                size = box.session.fetch(file, incoming.sink())
+                size = box.session.fetch(file, incoming.sink(), incoming.size)
                 if size != file.size or incoming.size != size:
                     raise NotDelivered(f"{printable(file.name)}: {incoming.size} of {file.size} bytes arrived.")
             except ChannelError as error:
@@ -167,6 +180,37 @@ class Collector:
         if box.folder.one_shot:
             troubles.arrived(bank, place, printable(file.name), self._clock.now())
         return message
+
+    @contextmanager
+    def _incoming(self, box: Mailbox, file: RemoteFile) -> Iterator[Incoming]:
+        """Where its bytes go. If the line breaks, what came stays, so that the next visit goes on from there.
+
+        Only for the very same file by name, size and time, at a bank that gives it again; at most one for each bank,
+        and never beyond the life of this process. It is hashed from its first byte all the same.
+        """
+        with ExitStack() as held:
+            if self._part is not None and self._part.file == file:
+                part, self._part = self._part, None
+                held.push(part.held)
+                incoming = part.incoming
+            else:
+                incoming = held.enter_context(self._archive.incoming())
+            try:
+                yield incoming
+            except ChannelError:
+                again = not box.folder.one_shot and file.modified is not None
+                if again and 0 < incoming.size < file.size and not box.session.alive():
+                    self._drop_part()
+                    self._part = _Begun(file=file, incoming=incoming, held=held.pop_all())
+                raise
+
+    def _drop_part(self) -> None:
+        part, self._part = self._part, None
+        if part is not None:
+            part.held.close()
+
+    def close(self) -> None:
+        self._drop_part()
 
     def _keep_part(self, incoming: Incoming, file: RemoteFile, error: ChannelError) -> None:
         """All that is left of a file that the bank does not give again."""

@@ -61,10 +61,11 @@ class Channel(Protocol):
         What a server lists under a name that cannot be one is told too; such a file is never opened.
         """
 
-    def fetch(self, file: RemoteFile, sink: BinaryIO) -> int:
-        """Copy a file whole into `sink`; the number of bytes. Fewer (or more) than listed is NotDelivered;
+    def fetch(self, file: RemoteFile, sink: BinaryIO, start: int = 0) -> int:
+        """Copy a file whole into `sink`; its number of bytes. Fewer (or more) than listed is NotDelivered;
 
-        what came until then is in `sink` all the same.
+        what came until then is in `sink` all the same. `start`: how many bytes of it `sink` has from before; they
+        are not asked for again, and NotDelivered is raised unless size and time of the file are those listed.
         """
 
     def discard(self, path: str) -> None:

@@ -136,14 +136,17 @@ class FolderChannel:
             files = [_remote_file(folder, name, found) for name, found in _regular_files(opened, folder)]
         return sorted(files, key=lambda file: file.name)
 
-    def fetch(self, file: RemoteFile, sink: BinaryIO) -> int:
+    def fetch(self, file: RemoteFile, sink: BinaryIO, start: int = 0) -> int:
         path = joined(file.folder, file.name)
         with self._parent_of(path) as (folder, name):
             with self._doing("read", path, gone_is=NotDelivered):
                 flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
                 opened = os.open(name, flags, dir_fd=folder)
             with open(opened, "rb", buffering=0) as source:
-                size = self._copy(source, sink, path, file.size + 1)
+                if start:
+                    self._same(path, file, os.fstat(opened))
+                    source.seek(start)
+                size = start + self._copy(source, sink, path, file.size + 1 - start)
         if size != file.size:
             raise NotDelivered(
                 f"{self._at(path)} was listed with {file.size} bytes and now has "
@@ -182,6 +185,11 @@ class FolderChannel:
         if found != size:
             raise NotDelivered(f"{self._at(path)} has {found} bytes after {size} were written.")
         return size
+
+    def _same(self, path: str, listed: RemoteFile, now: os.stat_result) -> None:
+        """Nothing is added to the first part of a file unless it is seen to be the same file still."""
+        if (now.st_size, int(now.st_mtime)) != (listed.size, listed.modified):
+            raise NotDelivered(f"{self._at(path)} may have changed since its first part was read; it is read anew.")
 
     def _copy(self, source: BinaryIO, sink: BinaryIO, path: str, limit: int) -> int:
         size = 0

@@ -20,10 +20,12 @@ import paramiko
 
 from h2h.channels import DOUBT, nobody
 from h2h.channels.names import bytes_of, is_name, joined, parent, shown, text_of
+from h2h.channels.sftp_blocks import read_all, write_all
 from h2h.channels.sftp_wire import (
     OPEN_NEW,
     OPEN_READ,
     Answered,
+    Attributes,
     Code,
     Garbled,
     Kind,
@@ -31,10 +33,8 @@ from h2h.channels.sftp_wire import (
     Lost,
     TimedOut,
     Wire,
-    read_all,
     string,
     u32,
-    write_all,
 )
 from h2h.channels.ssh import open_wire
 from h2h.config import SftpSettings
@@ -134,17 +134,19 @@ class SftpChannel:
             files = [self._remote_file(folder, entry) for entry in entries]
         return sorted(files, key=lambda file: file.name)
 
-    def fetch(self, file: RemoteFile, sink: BinaryIO) -> int:
+    def fetch(self, file: RemoteFile, sink: BinaryIO, start: int = 0) -> int:
         path = joined(file.folder, file.name)
         if not is_name(bytes_of(file.name)):
             raise Refused(f"{self._at(path)}: {shown(file.name)!r} is no name of a file. It is left alone.")
         with self._doing("read", path, gone_is=NotDelivered):
             handle = self._wire.ask(Kind.OPEN, _path(path), u32(OPEN_READ), u32(0)).handle()
             with self._closing(handle):
-                now = self._size(handle)
-                size = read_all(self._wire, handle, file.size + 1, sink)
+                now = self._seen(self._wire.send(Kind.FSTAT, string(handle)))
+                if start:
+                    self._same(path, file, now)
+                size = read_all(self._wire, handle, file.size + 1, sink, start)
                 self._whole(path, size, file.size)
-                self._whole(path, size if now is None else now, file.size)
+                self._whole(path, size if now.size is None else now.size, file.size)
         return size
 
     def discard(self, path: str) -> None:
@@ -203,9 +205,9 @@ class SftpChannel:
         size, (sync, seen) = write_all(self._wire, handle, source, lambda: self._ask_behind(handle))
         if sync is not None and not self._synced(sync):
             self._synced(self._wire.send(Kind.EXTENDED, string(FSYNC), string(handle)))
-        found = self._told_size(seen)
+        found = self._seen(seen).size
         if found not in (None, size):
-            found = self._size(handle)
+            found = self._seen(self._wire.send(Kind.FSTAT, string(handle))).size
         if found not in (None, size):
             raise NotDelivered(f"{self._at(path)} has {found} bytes after {size} were written and confirmed.")
         self._wire.ask(Kind.CLOSE, string(handle)).done()
@@ -227,17 +229,14 @@ class SftpChannel:
             return True
         return not early
 
-    def _size(self, handle: bytes) -> int | None:
-        """The size of an open file; None where the server does not tell."""
-        return self._told_size(self._wire.send(Kind.FSTAT, string(handle)))
-
-    def _told_size(self, number: int) -> int | None:
+    def _seen(self, asked: int) -> Attributes:
+        """The answer to FSTAT; nothing in it where the server does not tell."""
         try:
-            return self._wire.reply_to(number).attributes().size
+            return self._wire.reply_to(asked).attributes()
         except Answered as error:
             if error.code not in NOT_SHOWN:
                 raise
-            return None
+            return Attributes(size=None, mode=None, modified=None)
 
     def _give_up(self, handle: bytes, path: str) -> None:
         """Remove what was staged, if that can be done; the error under way is the one that counts."""
@@ -318,6 +317,11 @@ class SftpChannel:
         if size is None:
             raise Refused(f"{self._at(folder)}: the server tells no sizes, so a whole file cannot be told from a part.")
         return RemoteFile(folder=folder, name=name, size=size, modified=attributes.modified)
+
+    def _same(self, path: str, listed: RemoteFile, now: Attributes) -> None:
+        """Nothing is added to the first part of a file unless it is seen to be the same file still."""
+        if None in (now.size, now.modified) or (now.size, now.modified) != (listed.size, listed.modified):
+            raise NotDelivered(f"{self._at(path)} may have changed since its first part was read; it is read anew.")
 
     def _whole(self, path: str, size: int, listed: int) -> None:
         if size != listed:

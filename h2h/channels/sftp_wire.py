@@ -16,17 +16,14 @@ from __future__ import annotations
 import struct
 import time
 from collections import deque
-from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import BinaryIO, Protocol, TypeVar
+from typing import Protocol
 
 from paramiko.ssh_exception import SSHException
 
 BLOCK = 32_640  # asked for, or written, in one request: every server takes it, and with it fills one SSH packet
 LARGE_BLOCK = 130_752  # the same for four, where the server says that it takes so much
-REQUESTS_AHEAD = 64
-BYTES_AHEAD = 4 << 20
 RECEIVE = 1 << 20  # bytes taken from the stream at once at most
 MAX_PACKET = 256 * 1024  # the bound of OpenSSH
 LIMITS = b"limits@openssh.com"
@@ -67,7 +64,6 @@ class Code(IntEnum):
     OP_UNSUPPORTED = 8
 
 
-T = TypeVar("T")
 OPEN_READ = 0x01
 OPEN_NEW = 0x02 | 0x08 | 0x20  # write, create, fail if it exists
 
@@ -342,55 +338,6 @@ class Wire:
             raise TimedOut("the server stopped reading") from error
         except (OSError, EOFError, SSHException) as error:
             raise Lost(str(error) or "the connection broke") from error
-
-
-def write_all(wire: Wire, handle: bytes, source: BinaryIO, behind: Callable[[], T]) -> tuple[int, T]:
-    """Write a source to an open file, some blocks ahead, every reply read; the number of bytes.
-
-    `behind` may send more when the last block is sent, so that its replies come with the last ones of the writes.
-    """
-    sent: deque[int] = deque()
-    offset = 0
-    while block := source.read(wire.write_block):
-        if len(sent) >= _ahead(wire.write_block):
-            wire.reply_to(sent.popleft()).done()
-        sent.append(wire.send(Kind.WRITE, string(handle), u64(offset), u32(len(block)), block))
-        offset += len(block)
-    more = behind()
-    for number in sent:
-        wire.reply_to(number).done()
-    return offset, more
-
-
-def _ahead(block: int) -> int:
-    return min(REQUESTS_AHEAD, BYTES_AHEAD // block)
-
-
-def read_all(wire: Wire, handle: bytes, limit: int, sink: BinaryIO) -> int:
-    """Read an open file in order until it ends, or up to `limit` bytes; the number of bytes."""
-    asked: deque[tuple[int, int, int]] = deque()
-    offset = done = 0
-    while True:
-        while offset < limit and len(asked) < _ahead(wire.read_block):
-            asked.append(_ask_for(wire, handle, offset, min(wire.read_block, limit - offset)))
-            offset += asked[-1][2]
-        if not asked:
-            return done
-        number, start, count = asked.popleft()
-        data = wire.reply_to(number).data()
-        if data is None:
-            wire.drain()
-            return done
-        if not 0 < len(data) <= count:
-            raise Garbled(f"{len(data)} bytes where 1 to {count} were asked for")
-        sink.write(data)
-        done += len(data)
-        if len(data) < count:
-            asked.appendleft(_ask_for(wire, handle, start + len(data), count - len(data)))
-
-
-def _ask_for(wire: Wire, handle: bytes, offset: int, count: int) -> tuple[int, int, int]:
-    return wire.send(Kind.READ, string(handle), u64(offset), u32(count)), offset, count
 
 
 def u32(number: int) -> bytes:

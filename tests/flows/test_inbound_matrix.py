@@ -7,6 +7,7 @@ another gateway opens the same data.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -520,6 +521,72 @@ def test_row_12_a_crash_while_a_one_shot_file_is_fetched_is_told(
         (it.out / "s.xml").unlink()
         it.pull()
         assert it.troubles() == [(Kind.OPENED, "s.xml")]
+
+
+LONG = STATEMENT + b"<!-- a day without bookings -->\n" * 13_000
+
+
+class BreaksOnce(BankSftp):
+    """The line ends in the middle of a file, once; `asked` are the places that were read from."""
+
+    broken = False
+    asked: list[int]
+
+    def read(self, file_obj: object, offset: int, size: int) -> bytes:
+        type(self).asked.append(offset)
+        if offset > 200_000 and not type(self).broken:
+            type(self).broken = True
+            self.connection.disconnect(asyncssh.DISC_BY_APPLICATION, "good-bye")
+        return super().read(file_obj, offset, size)  # type: ignore[return-value]
+
+
+@contextmanager
+def broken_off(folder: Path, **inbound: str) -> Iterator[tuple[House, list[int]]]:
+    """A long file of which the first part came; and where the bank is asked to read from then on."""
+    asked: list[int] = []
+    server = type("Breaks", (BreaksOnce,), {"asked": asked})
+    with house(folder, server_class=server, **inbound) as it:
+        put(it.out, "s.xml", LONG)
+        os.utime(it.out / "s.xml", (A_DAY_AGO, A_DAY_AGO))
+        with pytest.raises(NotDelivered):
+            it.pull()
+        asked.clear()
+        yield it, asked
+
+
+def test_a_file_is_fetched_on_from_where_the_line_broke_and_hashed_from_its_start(tmp_path: Path) -> None:
+    with broken_off(tmp_path) as (it, asked):
+        assert it.pull() == {"s.xml": "APPLIED"}
+        assert min(asked) > 0
+        message = only(it.files())
+        assert message.sha256 == hashlib.sha256(LONG).hexdigest()
+        with it.gateway.archive.open(message.sha256) as kept:
+            assert kept.read() == LONG
+
+
+@pytest.mark.parametrize("seconds", [1, -1])
+def test_a_file_that_was_written_anew_since_the_line_broke_is_fetched_from_its_start(
+    tmp_path: Path, seconds: int
+) -> None:
+    with broken_off(tmp_path) as (it, asked):
+        put(it.out, "s.xml", bytes(len(LONG)))
+        os.utime(it.out / "s.xml", (A_DAY_AGO, A_DAY_AGO + seconds))
+        it.pull()
+        assert min(asked) == 0
+        assert only(it.files()).sha256 == hashlib.sha256(bytes(len(LONG))).hexdigest()
+
+
+def test_the_first_part_of_a_file_is_let_go_of_when_it_is_gone_and_at_the_end(tmp_path: Path) -> None:
+    for name, gone in (("a", True), ("b", False)):
+        with broken_off(tmp_path / name) as (it, _):
+            parts = it.gateway.data / "archive" / "incoming"
+            assert [path.stat().st_size > 0 for path in parts.iterdir()] == [True]
+            if gone:
+                (it.out / "s.xml").unlink()
+                it.pull()
+            else:
+                it.gateway.close()
+            assert list(parts.iterdir()) == []
 
 
 def test_row_13_a_listed_file_that_is_gone_is_no_error_and_one_that_was_hidden_comes_next_time(

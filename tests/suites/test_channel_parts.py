@@ -22,26 +22,12 @@ from h2h.channels.folder import FolderChannel, open_folder
 from h2h.channels.names import bytes_of, joined, parent, shown, text_of
 from h2h.channels.references import secret
 from h2h.channels.sftp import SftpChannel, open_sftp
-from h2h.channels.sftp_wire import (
-    BLOCK,
-    LARGE_BLOCK,
-    REQUESTS_AHEAD,
-    Answered,
-    Garbled,
-    Kind,
-    Lost,
-    TimedOut,
-    Wire,
-    read_all,
-    string,
-    u32,
-    u64,
-    write_all,
-)
+from h2h.channels.sftp_blocks import REQUESTS_AHEAD, read_all, write_all
+from h2h.channels.sftp_wire import BLOCK, LARGE_BLOCK, Answered, Garbled, Kind, Lost, TimedOut, Wire, string, u32, u64
 from h2h.channels.ssh import Line
 from h2h.config import FolderSettings
 from h2h.errors import NotDelivered, Refused
-from tests.suites.servers import AsyncSshServer, OpenSshServer
+from tests.suites.servers import OpenSshServer
 
 VERSION = bytes([Kind.VERSION]) + u32(3)
 
@@ -245,7 +231,7 @@ def test_a_bank_that_answers_out_of_order_is_asked_to_sync_and_for_the_size_agai
         *(status(5, 0), attributes(6, kept), status(7, 0), status(8, 0)),
     )
     transport: Any = None
-    session, settings = Wire(script, timeout_seconds=1), AsyncSshServer(tmp_path).settings(port=22)
+    session, settings = Wire(script, timeout_seconds=1), OpenSshServer(tmp_path).settings(port=22)
     channel = SftpChannel(settings, transport, session, lambda: datetime(2026, 1, 1, tzinfo=UTC))
     told = contextlib.nullcontext() if kept else pytest.raises(NotDelivered, match="0 bytes after 3 were written")
     with told:

@@ -233,6 +233,29 @@ def test_a_file_that_is_not_as_long_as_listed_is_not_delivered(bank: Bank, liste
     assert len(bank.there("/out/f")) == found
 
 
+@pytest.mark.parametrize("start", [1, 32_640, 999_999])
+def test_a_fetch_goes_on_from_where_another_one_ended(bank: Bank, start: int) -> None:
+    bank.put("/out/f", some_bytes(1_000_000))
+    [file] = bank.channel.list(bank.at("/out"))
+    sink = io.BytesIO()
+    assert bank.channel.fetch(file, sink, start) == 1_000_000
+    assert sink.getvalue() == some_bytes(1_000_000)[start:]
+
+
+@pytest.mark.parametrize("change", ["time", "size"])
+def test_nothing_is_added_to_the_first_part_of_a_file_that_changed_since(bank: Bank, change: str) -> None:
+    bank.put("/out/f", some_bytes(1000))
+    [file] = bank.channel.list(bank.at("/out"))
+    path = bank.root / "out" / "f"
+    if change == "size":
+        path.write_bytes(some_bytes(1001))
+    os.utime(path, (file.modified or 0, (file.modified or 0) + (change == "time")))
+    sink = io.BytesIO()
+    with pytest.raises(NotDelivered, match="may have changed"):
+        bank.channel.fetch(file, sink, 500)
+    assert sink.getvalue() == b""
+
+
 def test_a_file_that_went_after_the_listing_is_not_delivered(bank: Bank) -> None:
     with pytest.raises(NotDelivered):
         bank.channel.fetch(RemoteFile(folder=bank.at("/out"), name="went", size=3), io.BytesIO())
