@@ -23,7 +23,7 @@ from paramiko.message import Message
 from paramiko.packet import NeedRekeyException, Packetizer
 from paramiko.ssh_exception import SSHException
 
-KNOWN = ("5.0", "5.1")  # versions of paramiko whose own packetizer this one was held against
+KNOWN = ("5.1",)  # versions of paramiko whose own packetizer this one was held against
 CHANNEL_DATA = 94
 LENGTH, TAG, BLOCK, NONCE, LEAST_PADDING = 4, 16, 16, 12, 4  # bytes
 MAX_LENGTH = 256 * 1024  # of a packet; the bound of OpenSSH

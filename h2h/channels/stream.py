@@ -12,6 +12,7 @@ from typing import Any
 
 import paramiko
 from paramiko.buffered_pipe import PipeTimeout
+from paramiko.ssh_exception import SSHException
 
 from h2h.channels.packets import GcmPacketizer, Pieces
 
@@ -30,7 +31,7 @@ class Stream:
         self._channel = channel
         self._transport = channel.get_transport()
         self._most = channel.out_max_packet_size - SPARE
-        channel.in_buffer = Pipe()
+        channel.in_buffer = Pipe(channel.in_window_size)
         self.recv = channel.recv
         self.settimeout = channel.settimeout
 
@@ -58,15 +59,23 @@ class Stream:
 
 
 class Pipe:
-    """What came for a channel, in pieces. Stands in for paramiko's BufferedPipe, which copies it three times."""
+    """What came for a channel, in pieces. Stands in for paramiko's BufferedPipe, which copies it three times.
 
-    def __init__(self) -> None:
+    More than `most` unread bytes end the session: a server that minds the window of the channel never sends them.
+    """
+
+    def __init__(self, most: int) -> None:
         self._pieces: deque[memoryview] = deque()
+        self._most = most
+        self._unread = 0
         self._closed = False
         self._changed = threading.Condition()
 
     def feed(self, data: bytes | memoryview) -> None:
         with self._changed:
+            self._unread += len(data)
+            if self._unread > self._most:
+                raise SSHException(f"the server sent more than the {self._most} bytes that it may send unread")
             self._pieces.append(memoryview(data))
             self._changed.notify()
 
@@ -78,7 +87,9 @@ class Pipe:
             piece = self._pieces.popleft() if self._pieces else memoryview(b"")
             if len(piece) > count:
                 self._pieces.appendleft(piece[count:])
-            return piece[:count]
+                piece = piece[:count]
+            self._unread -= len(piece)
+            return piece
 
     def _ready(self) -> bool:
         return bool(self._pieces) or self._closed

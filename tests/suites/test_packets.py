@@ -361,7 +361,7 @@ def test_a_server_with_a_small_window_gets_all_of_it_in_packets_that_it_takes(
 
 
 def test_a_pipe_gives_what_came_in_order_then_its_end() -> None:
-    pipe = Pipe()
+    pipe = Pipe(5)
     pipe.feed(b"abc")
     pipe.feed(b"de")
     assert [bytes(pipe.read(2)), bytes(pipe.read(9)), bytes(pipe.read(9))] == [b"ab", b"c", b"de"]
@@ -369,3 +369,12 @@ def test_a_pipe_gives_what_came_in_order_then_its_end() -> None:
         pipe.read(1, 0.01)
     pipe.close()
     assert bytes(pipe.read(1, 0.01)) == b""
+
+
+def test_a_server_that_does_not_mind_the_window_fills_no_memory() -> None:
+    pipe = Pipe(10)
+    pipe.feed(bytes(10))
+    pipe.read(4)
+    pipe.feed(bytes(4))
+    with pytest.raises(SSHException, match="more than the 10 bytes"):
+        pipe.feed(b"x")
