@@ -21,6 +21,7 @@ from lxml import etree
 
 from h2h.messages.bounds import bounded, clipped
 from h2h.messages.catalog import Catalog, MessageType
+from h2h.messages.fast import FastRoad
 from h2h.messages.identify import Identity, Manner, envelope_finding, every_shape, findings_on, identify, shape_of
 from h2h.messages.packing import Member, Part, unpacked, within
 from h2h.messages.refusal import Refusal, severity_of
@@ -145,20 +146,32 @@ def _read(source: BinaryIO, manner: Manner, counts: Counts) -> Iterator[Record |
         yield envelope_finding(opening, identity, manner)
     yield from findings_on(opening, identity, manner)
     if identity is not None:
-        kept = Bounded(source)
-        walk = _walk(opening, identity, manner, kept, counts)
+        fast = fast_road(source, opening, identity, manner.catalog)
+        kept = Bounded(fast or source)
+        walk = _walk(opening, identity, manner, kept, counts, fast)
         case = _case(opening, identity.row, manner.catalog, manner.strict)
-        yield from _content(source, kept, case, walk, validated=identity.validated, strict=manner.strict)
+        yield from _content(source, kept, case, walk, fast, validated=identity.validated, strict=manner.strict)
 
 
-def _walk(opening: Opening, identity: Identity, manner: Manner, kept: Bounded, counts: Counts) -> Walk:
+def fast_road(source: BinaryIO, opening: Opening, identity: Identity, catalog: Catalog) -> FastRoad | None:
+    """Only where there is a schema that every record can be held against."""
+    if not identity.validated or opening.encoding != "utf-8":
+        return None
+    shape, types = identity.shape, catalog.types(identity.row)
+    kind = types.at(("Document", identity.row.root, shape.group, shape.item))
+    return None if kind is None else FastRoad(source, shape, types, kind)
+
+
+def _walk(
+    opening: Opening, identity: Identity, manner: Manner, kept: Bounded, counts: Counts, fast: FastRoad | None
+) -> Walk:
     """From a bank, every message of a file is read; of what is sent, a file holds one."""
     first = Kind(shape=identity.shape, name=identity.name)
     if manner.strict:
-        return Walk(first, manner.severity, supplementary=manner.supplementary, settle=kept.settle)
+        return Walk(first, manner.severity, supplementary=manner.supplementary, settle=kept.settle, fast=fast)
     further = partial(_further, opening, identity, manner)
     shapes = every_shape(manner.catalog)
-    return Walk(first, manner.severity, further=further, shapes=shapes, settle=kept.settle, counts=counts)
+    return Walk(first, manner.severity, further=further, shapes=shapes, settle=kept.settle, counts=counts, fast=fast)
 
 
 def _further(
@@ -212,7 +225,7 @@ def _case(opening: Opening, row: MessageType, catalog: Catalog, strict: bool) ->
 
 
 def _content(
-    source: BinaryIO, kept: Bounded, case: Case, walk: Walk, *, validated: bool, strict: bool
+    source: BinaryIO, kept: Bounded, case: Case, walk: Walk, fast: FastRoad | None, *, validated: bool, strict: bool
 ) -> Iterator[Record | Finding | Refusal]:
     start = source.tell()
     schema = case.schema() if validated else None
@@ -225,6 +238,8 @@ def _content(
         return
     refused: etree.LxmlError | None = None
     events = stream(kept, case.opening.encoding, tags=walk.tags, schema=schema)
+    if fast:
+        fast.valid = lambda: not events.error_log
     try:
         for event, element in events:
             yield from walk.start(element) if event == "start" else walk.end(element)
@@ -235,6 +250,8 @@ def _content(
         if broken := check_well_formed(source, case.opening.encoding, case.repeated):
             yield broken
             return
+    if fast and not (refused and strict):
+        fast.finish()
     if kept.cdata_line and strict:
         text = "The file has a CDATA section; write & and < in a value as &amp; and &lt; instead."
         yield Finding(code="XML_CDATA", severity=case.severity, text=text, line=kept.cdata_line)

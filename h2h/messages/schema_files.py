@@ -44,17 +44,26 @@ class SchemaFiles:
             self._looked_through.add(here)
             if len(self._looked_through) > MAX_SCHEMA_FILES:
                 raise UsageError(f"The schema {_path(address)} is one of more than {MAX_SCHEMA_FILES} files.")
-            waiting += [(each, here) for each in self._included(here, wanted_by)]
+            waiting += [(each, here) for each in _included(self._document(here, wanted_by), here)]
 
-    def _included(self, address: str, wanted_by: str) -> list[str]:
+    def documents(self, address: str) -> list[etree._Element]:
+        """The roots of the schema at this address, and of all that it includes or imports. Raises UsageError."""
+        found: dict[str, etree._Element] = {}
+        waiting = [(address, "")]
+        while waiting and len(found) < MAX_SCHEMA_FILES:
+            here, wanted_by = waiting.pop()
+            if here not in found:
+                found[here] = self._document(here, wanted_by)
+                waiting += [(each, here) for each in _included(found[here], here)]
+        return [*found.values()]
+
+    def _document(self, address: str, wanted_by: str) -> etree._Element:
         try:
-            root = etree.fromstring(self.content(address), self._parser, base_url=address)
+            return etree.fromstring(self.content(address), self._parser, base_url=address)
         except UsageError as error:
             raise UsageError(f"{error} {_path(wanted_by)} includes it." if wanted_by else str(error)) from error
         except etree.LxmlError as error:
             raise UsageError(f"The schema {_path(address)} is not XML: {error}.") from error
-        places = (each.get("schemaLocation") for each in root.iterchildren(*_INCLUDING))
-        return [urljoin(address, place) for place in places if place]
 
     def compiled(self, text: bytes, address: str) -> etree.XMLSchema:
         """The schema of this text, which stands (or would stand) at `address`. Raises LxmlError or UsageError."""
@@ -64,6 +73,11 @@ class SchemaFiles:
         from h2h.messages.schema_model import model  # here, as few files need one
 
         return model(address, self.content)
+
+
+def _included(document: etree._Element, address: str) -> list[str]:
+    places = (each.get("schemaLocation") for each in document.iterchildren(*_INCLUDING))
+    return [urljoin(address, place) for place in places if place]
 
 
 def _read(address: str) -> bytes:

@@ -17,6 +17,7 @@ from typing import Protocol
 from lxml import etree
 
 from h2h.messages.elements import Fault, Faults, Place, Shape
+from h2h.messages.fast import FastRoad, Ready
 from h2h.messages.xml import Node, forget, line_of, local, named_in, namespace_of, node_of, path_of, path_within
 from h2h.model import Finding, Record, Severity
 from h2h.text import shown
@@ -83,7 +84,8 @@ class Walk:
 
     `first` is what the first message is. Others are read where `further` says what they are; `shapes` are those that
     it may say. `severity` is that of unclean, readable things; `supplementary` the namespaces of supplementary data
-    that are taken; `settle` is told when the memory of what was read was given back.
+    that are taken; `settle` is told when the memory of what was read was given back; `fast` has items that stand
+    behind those of which there are events.
     """
 
     def __init__(
@@ -96,6 +98,7 @@ class Walk:
         supplementary: Sequence[str] = (),
         settle: Callable[[], None] = lambda: None,
         counts: Counts | None = None,
+        fast: FastRoad | None = None,
     ) -> None:
         every = (first.shape, *shapes)
         named = {name for shape in every for name in (*shape.names, shape.group, shape.item)}
@@ -105,6 +108,7 @@ class Walk:
         self._roots = {name for shape in every for name in shape.names}
         self._supplementary, self._settle = frozenset(supplementary), settle
         self._counts = counts or Counts()
+        self._fast = fast
         self._document: _Document | None = None
         self._message: _Level | None = None
         self._group: _Level | None = None
@@ -239,19 +243,40 @@ class Walk:
         yield from (*findings, record)
 
     def _item(self, level: _Level, element: etree._Element) -> Iterator[Record | Finding]:
+        place, group = self._place(level)
+        read = partial(self._shape.read_item, place=place, group=group)
+        record, findings = self._record(element, f"{level.path}/{self._shape.item}[{level.items}]", read)
+        forget(element)
+        self._settle()
+        yield from self._told(level, (*findings, record))
+        if self._fast:
+            yield from self._read_beside(self._fast.after(clean=not findings), level)
+
+    def _read_beside(self, records: Iterable[Ready], level: _Level) -> Iterator[Record | Finding]:
+        counts, group = self._counts, level.record if level is self._group else None
+        number = counts.groups if level is self._group else 0
+        for maker, line, values in records:
+            counts.items += 1
+            level.items += 1
+            record = maker.of_group(group)(values, line, Place(number, level.items, counts.items), group)
+            if level.kept_back is None:
+                yield record
+            else:
+                yield from self._told(level, [record])
+
+    def _place(self, level: _Level) -> tuple[Place, Record | None]:
+        """Of the next item, and the record of its group."""
         in_group = level is self._group
         self._counts.items += 1
         level.items += 1
-        number = level.items
-        place = Place(self._counts.groups if in_group else 0, number, self._counts.items)
-        read = partial(self._shape.read_item, place=place, group=level.record if in_group else None)
-        record, findings = self._record(element, f"{level.path}/{self._shape.item}[{number}]", read)
-        forget(element)
-        self._settle()
+        place = Place(self._counts.groups if in_group else 0, level.items, self._counts.items)
+        return place, level.record if in_group else None
+
+    def _told(self, level: _Level, items: Sequence[Record | Finding]) -> Iterator[Record | Finding]:
         if level.kept_back is None:
-            yield from (*findings, record)
+            yield from items
         else:
-            level.kept_back += (*findings, record)
+            level.kept_back += items
             if len(level.kept_back) > MAX_KEPT_BACK:
                 yield from self._give_up_waiting(level)
 

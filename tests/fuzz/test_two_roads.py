@@ -1,0 +1,139 @@
+"""The fast road and the sure one say the same of every file: records, findings, order and lines.
+
+Files of every version, in which records are repeated with other values, good and bad; and the same files damaged.
+Blocks are small, so that every file has many. H2H_LONG=1 tries 100,000 damaged ones.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from h2h.messages import Catalog, MessageType, fast, read, reading
+from h2h.messages.fast import FastRoad, Ready
+from h2h.messages.identify import shape_of
+from h2h.model import Finding, Record
+from tests.core.chance import FULL, Chance
+from tests.core.test_messages_properties import invented
+from tests.core.writing import Dress
+from tests.fuzz.mutations import damaged, odd
+
+PROJECT = Path(__file__).resolve().parents[2]
+CATALOG = Catalog.load(PROJECT / "schemas")
+CORPUS = PROJECT.parent / "shared" / "corpus"
+LONG = bool(os.environ.get("H2H_LONG"))
+ROUNDS = 60 if LONG else 1  # of every version
+DAMAGED = 42 if LONG else 3  # of every round
+COPIES = 6
+VALUE = re.compile(r">([^<>]+)</")
+NEWLINE = "\n"
+LARGE = re.compile(r"(?<=[0-9]{9})[0-9]+(?=\.)")  # amounts that nobody has
+LAST_DIGIT = re.compile(r"(?<=[0-9])(?<!-[0-9])[0-9](?=</)")  # not that of a date
+STRICT = re.compile(r"[0-9a-f-]{36}|[0-9]{4}-[0-9]{2}.*|[01]")  # in which other digits are mostly wrong
+
+
+@pytest.fixture(autouse=True)
+def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fast, "FIRST_BLOCK", 3_000)
+    monkeypatch.setattr(fast, "LARGEST_BLOCK", 60_000)
+
+
+class Seen:
+    """How many records were read on the fast road."""
+
+    count = 0
+
+
+@pytest.fixture
+def seen(monkeypatch: pytest.MonkeyPatch) -> Seen:
+    counter, after = Seen(), FastRoad.after
+
+    def counted(self: FastRoad, *, clean: bool) -> Iterator[Ready]:
+        for ready in after(self, clean=clean):
+            counter.count += 1
+            yield ready
+
+    monkeypatch.setattr(FastRoad, "after", counted)
+    return counter
+
+
+def both(content: bytes, *, strict: bool, monkeypatch: pytest.MonkeyPatch) -> list[Record | Finding]:
+    quick = list(read(io.BytesIO(content), CATALOG, strict=strict))
+    with monkeypatch.context() as only:
+        only.setattr(reading, "fast_road", lambda *_: None)
+        sure = list(read(io.BytesIO(content), CATALOG, strict=strict))
+    assert quick == sure
+    assert repr(quick) == repr(sure)  # 5.0 and 5.00 are equal
+    return quick
+
+
+def repeated(content: str, item: str, random: Random) -> str:
+    """All records of a group several times, each time with some other values, most as long as they were."""
+    records = re.compile(rf"(?:<{item}>.*?</{item}>\s*)+", re.DOTALL)
+
+    def copies(found: re.Match[str]) -> str:
+        usual = VALUE.sub(lambda value: f">{LARGE.sub('9', value[1]).replace(NEWLINE, ' ')}</", found[0])
+        originals = (found[0] if random.random() < 0.1 else usual for _ in range(COPIES))
+        return usual + "".join(VALUE.sub(lambda value: varied(value, random), each) for each in originals)
+
+    return records.sub(copies, content)
+
+
+def varied(value: re.Match[str], random: Random) -> str:
+    kind = random.random()
+    if kind < 0.6 or STRICT.fullmatch(value[1]):
+        return value[0]
+    if kind < 0.9998:
+        said = "".join(chr(random.randint(48, 57)) if char.isdigit() else char for char in value[1])
+        return f">{said}</"
+    said = odd(random).replace("&", "&amp;").replace("<", "&lt;")
+    return f">{''.join(char for char in said if char >= ' ')}</"
+
+
+@pytest.mark.long
+@pytest.mark.timeout(7200)
+@pytest.mark.parametrize("row", CATALOG.rows, ids=lambda row: row.name)
+def test_both_roads_say_the_same(row: MessageType, monkeypatch: pytest.MonkeyPatch) -> None:
+    item, seed = shape_of(row).item, sum(map(ord, row.name))
+    for number in range(ROUNDS):
+        random = Random(seed + 1_000 * number)
+        _, message = invented(row, Chance(seed + number, random.choice((1, 1, 2, 2, FULL))))
+        dress = Dress(indent=random.choice(("", "\n  ", "\r\n ")))
+        text = repeated(dress.document(row.namespace, message), item, random)
+        content = dress.file(text)
+        for strict in (True, False):
+            both(content, strict=strict, monkeypatch=monkeypatch)
+        for _ in range(DAMAGED):
+            both(damaged(content, random), strict=random.random() < 0.5, monkeypatch=monkeypatch)
+
+
+@pytest.mark.parametrize("row", CATALOG.rows, ids=lambda row: row.name)
+def test_most_records_of_a_usual_file_take_the_fast_road(
+    row: MessageType, seen: Seen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also those with amounts of any size, references to characters, and other lengths of their values."""
+    item, random = shape_of(row).item, Random(4711)
+    text = (PROJECT / "samples" / "good" / f"{row.name}.xml").read_text(encoding="utf-8")
+    records = re.search(rf"(?:<{item}>.*?</{item}>\s*)+", text, re.DOTALL)
+    assert records
+    usual = LAST_DIGIT.sub(lambda _: str(random.randrange(10)), 300_000 // len(records[0]) * records[0])
+    usual = re.sub(r"(?<=<Nm>)[A-Z]", lambda _: random.choice(("Ä", "&amp;", "A")), usual)
+    items = both(text.replace(records[0], usual).encode(), strict=False, monkeypatch=monkeypatch)
+    read_on = sum(isinstance(each, Finding) for each in items)
+    assert seen.count > 0.4 * (len(items) - read_on)
+
+
+@pytest.mark.skipif(not CORPUS.is_dir(), reason="the corpus does not lie beside the checkout")
+@pytest.mark.parametrize("folder", ["pain001", "pain002", "camt052", "camt053", "camt054", "other"])
+def test_both_roads_say_the_same_of_real_files(folder: str, seen: Seen, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fast, "FIRST_BLOCK", 300)
+    monkeypatch.setattr(fast, "LARGEST_BLOCK", 4_000)
+    for file in sorted((CORPUS / folder).iterdir()):
+        both(file.read_bytes(), strict=folder == "pain001", monkeypatch=monkeypatch)
+    assert seen.count > 0 or folder not in ("pain001", "camt053")
