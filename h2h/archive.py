@@ -17,8 +17,8 @@ from typing import BinaryIO, cast
 from h2h.errors import Damaged, FolderError, StoreError
 
 BLOCK = 1 << 20
-Observe = Callable[[BinaryIO, int], AbstractContextManager[BinaryIO]]
-"""Wraps a file that is being read, with its size: a command shows progress by it."""
+Observe = Callable[[BinaryIO, int, str], AbstractContextManager[BinaryIO]]
+"""Wraps a file that is being read, with its size and what it is read for: a command shows progress by it."""
 
 
 class Archive:
@@ -75,8 +75,11 @@ class Archive:
                 part.unlink(missing_ok=True)
 
     @contextmanager
-    def open(self, sha256: str) -> Iterator[BinaryIO]:
-        """The bytes of a file, to be read from start to end; the last read raises Damaged if they were changed."""
+    def open(self, sha256: str, what: str = "reading") -> Iterator[BinaryIO]:
+        """The bytes of a file, to be read from start to end; the last read raises Damaged if they were changed.
+
+        `what`: in a word, what is done with them.
+        """
         path = _place(self._folder, sha256)
         try:
             file = path.open("rb")
@@ -84,11 +87,11 @@ class Archive:
             raise Damaged(f"The archive has lost {sha256} ({path}): {error.strerror}. Restore it.") from error
         with file:
             size = os.fstat(file.fileno()).st_size
-            with self.observe(cast(BinaryIO, Checked(file, sha256)), size) as source:
+            with self.observe(cast(BinaryIO, Checked(file, sha256)), size, what) as source:
                 yield source
 
 
-def _as_it_is(source: BinaryIO, _size: int) -> AbstractContextManager[BinaryIO]:
+def _as_it_is(source: BinaryIO, _size: int, _what: str) -> AbstractContextManager[BinaryIO]:
     return nullcontext(source)
 
 

@@ -139,7 +139,7 @@ def _opened(file: Path) -> Iterator[BinaryIO]:
     from h2h.errors import UsageError
 
     try:
-        with file.open("rb") as plain, with_bar(plain, file.stat().st_size) as source:
+        with file.open("rb") as plain, with_bar(plain, file.stat().st_size, "judging") as source:
             yield source
     except OSError as error:
         raise UsageError(f"{file} cannot be read: {error.strerror}.") from error

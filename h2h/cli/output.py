@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import sys
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, BinaryIO, Literal
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal, cast
 
 import click
 
@@ -35,6 +36,7 @@ STYLES = {
 }  # fmt: skip
 
 LARGE_BYTES = 3_000_000  # what takes more than a moment to read
+AHEAD_BYTES = 4 << 20  # so many may be on their way to a bank, without its word that they are there
 PIPE_WIDTH = 200  # of a table that goes into a file or a pipe
 WHOLE = ("id", "account", "state", "verdict", "code", "attempt", "bank", "sum", "opening", "closing", "at", "since")
 
@@ -84,14 +86,44 @@ def console() -> Console:
     return Console(highlight=False, soft_wrap=True, width=width)
 
 
-def with_bar(source: BinaryIO, size: int) -> AbstractContextManager[BinaryIO]:
-    """The source, with a bar on the terminal while a large file is read from it."""
+@contextmanager
+def with_bar(source: BinaryIO, size: int, what: str = "reading") -> Iterator[BinaryIO]:
+    """The source, with a bar on the terminal while a large file is read from it: how much of it is done, at least."""
     if size < LARGE_BYTES or not sys.stderr.isatty():
-        return nullcontext(source)
+        yield source
+        return
     from rich.console import Console
-    from rich.progress import wrap_file
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
-    return wrap_file(source, size, description="reading", console=Console(stderr=True), transient=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task(what, total=size)
+        behind = AHEAD_BYTES if what == "sending" else 0
+        yield cast(BinaryIO, Shown(source, lambda done: progress.update(task, completed=done), behind))
+
+
+class Shown(io.RawIOBase):
+    """A file that tells, whenever more of it is asked for, how much of it is done for certain: what came before, less
+    the bytes that whoever reads it may have `behind` it without an answer."""
+
+    def __init__(self, source: BinaryIO, told: Callable[[int], None], behind: int) -> None:
+        self._source, self._told, self._behind = source, told, behind
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._source.tell()
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        return self._source.seek(offset, whence)
+
+    def read(self, size: int = -1) -> bytes:
+        self._told(max(0, self._source.tell() - self._behind))
+        return self._source.read(size)
 
 
 def emit(records: Iterable[Any]) -> None:

@@ -151,7 +151,7 @@ class Handover:
     def _stage(self, session: Channel, transfer: Transfer) -> Staged | None:
         """The whole file under its temporary name; None where it goes straight to its final one later."""
         assert transfer.temporary
-        with self._archive.open(transfer.sha256) as source:
+        with self._archive.open(transfer.sha256, "sending") as source:
             if self._way is Way.DIRECT:  # there is no turning back from a damaged file once it is begun
                 while source.read(BLOCK):
                     pass

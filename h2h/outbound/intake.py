@@ -200,7 +200,7 @@ class Intake:
     def _judged(self, transfer_id: TransferId, sha256: str, terms: Terms) -> tuple[Judgement, AsSent | None]:
         """A fault of our own while judging refuses the file: nothing is sent that was not judged to its end."""
         try:
-            with self._archive.open(sha256) as source:
+            with self._archive.open(sha256, "judging") as source:
                 taken = terms.supplementary_data
                 items = self._reader.read(source, strict=True, expected=terms.messages, supplementary=taken)
                 judgement = judge(items, terms, self._archive.scratch)
@@ -221,13 +221,13 @@ class Intake:
         """The new file into the archive first. Done again after a crash, it has the same bytes."""
         wanted = upgrade.order(terms, f"{transfer_id} {sha256}")
         with self._archive.incoming() as incoming:
-            with self._archive.open(sha256) as source:
+            with self._archive.open(sha256, "upgrading") as source:
                 found = upgrade.write(self._reader, source, wanted, incoming.write)
             if found:
                 return upgrade.with_findings(judgement, found, terms), None
             new = incoming.keep()
         expected = upgrade.as_sent(judgement, wanted, terms, self._archive.scratch)
-        with self._archive.open(new) as source:
+        with self._archive.open(new, "comparing") as source:
             found = upgrade.differences(self._reader, source, expected, terms)
         sent = None if found else AsSent(sha256=new, size=incoming.size, judgement=expected)
         return upgrade.with_findings(judgement, found, terms), sent

@@ -117,7 +117,7 @@ class Publisher:
             case Way.MARKER:
                 return session.place(transfer.remote, io.BytesIO())
             case Way.DIRECT:
-                with self._archive.open(transfer.sha256) as source:
+                with self._archive.open(transfer.sha256, "sending") as source:
                     return session.place(transfer.remote, source)
             case _:
                 assert_never(self._way)

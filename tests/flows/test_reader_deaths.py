@@ -51,7 +51,7 @@ def deadly(gateway: Gateway, *contents: bytes) -> None:
     sizes = {len(content) for content in contents}
 
     @contextmanager
-    def observe(source: BinaryIO, size: int) -> Iterator[BinaryIO]:
+    def observe(source: BinaryIO, size: int, what: str) -> Iterator[BinaryIO]:
         yield cast(BinaryIO, Deadly(source, gateway)) if size in sizes else source
 
     gateway.archive.observe = observe
