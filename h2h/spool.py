@@ -19,7 +19,7 @@ import msgspec
 from h2h.errors import StoreError
 
 T = TypeVar("T")
-IN_MEMORY = 10_000  # records
+IN_MEMORY = 2_000  # records
 FRAME = 1_000
 
 
