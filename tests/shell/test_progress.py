@@ -84,6 +84,6 @@ def test_what_is_told_as_done_is_never_more_than_what_was_taken_before(behind: i
 
 
 def test_as_much_is_left_out_while_sending_as_may_be_on_its_way() -> None:
-    from h2h.channels.sftp_wire import BYTES_AHEAD
+    from h2h.channels.sftp_blocks import BYTES_AHEAD
 
     assert AHEAD_BYTES >= BYTES_AHEAD
