@@ -46,9 +46,12 @@ def content_hash(judgement: Judgement) -> str:
     digest = hashlib.sha256()
     for record in chain((judgement.header,), judgement.batches, judgement.payments):
         if record is not None:
-            digest.update(json.dumps(dict(_content(record)), ensure_ascii=False, separators=(",", ":")).encode())
+            digest.update(_WRITTEN(dict(_content(record))).encode())
             digest.update(b"\n")
     return digest.hexdigest()
+
+
+_WRITTEN = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 def _content(record: PaymentFile | Batch | Payment) -> Iterator[tuple[str, Any]]:

@@ -18,7 +18,7 @@ from sqlalchemy import Connection, Row, insert, update
 from h2h.cash import Kind, kind_of
 from h2h.ledger import tables as t
 from h2h.ledger.bulk import allot, store
-from h2h.ledger.candidates import Place
+from h2h.ledger.candidates import Place, told_in
 from h2h.ledger.cash_findings import cash_findings
 from h2h.ledger.gaps import look
 from h2h.ledger.matching import Link, Matching
@@ -98,13 +98,19 @@ def _apply(connection: Connection, arrival: Arrival, statement: Statement, entri
     row = _statement_row(arrival, statement, entries, reconciles)
     number: int = connection.execute(insert(t.statement).values(**row).returning(t.statement.c.id)).scalar_one()
     place = Place(
-        bank=arrival.bank, account=row["account"], statement=number, kind=kind, message_id=arrival.file_id
+        bank=arrival.bank, account=row["account"], statement=number, kind=kind, message_id=arrival.file_id,
+        told_here=_told_here(connection, arrival.file_id),
     )  # fmt: skip
     day = _day(row["closing_date"], statement.period_to, statement.created_at) or f"{arrival.now:%Y-%m-%d}"
     matching = _apply_entries(connection, place, entries, day)
     connection.execute(update(t.statement).where(t.statement.c.id == number).values(matched=matching.debited))
     told = cash_findings(connection, place, matching, statement.line)
     return [*([finding] if finding else []), *told]
+
+
+def _told_here(connection: Connection, file_id: str | None) -> bool:
+    query = told_in(file_id)
+    return query is not None and connection.execute(query).first() is not None
 
 
 def _statement_row(

@@ -37,6 +37,7 @@ class Place:
     statement: int
     kind: Kind
     message_id: str | None = None
+    told_here: bool = True  # whether entries in other messages say that their details are told in this one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -199,11 +200,12 @@ def same_entries(place: Place, entries: Sequence[Entry]) -> list[Select[Any]]:
     refs = {ref for entry in entries if (ref := reference(entry.account_servicer_reference))}
     batches = {name for entry in entries if (name := reference(entry.batch_payment_information_id))}
     told_in = {entry.told_in for entry in entries if entry.told_in and reference(entry.told_in)}
-    amounts = _all_written(entry.amount for entry in entries if entry.amount is not None)
+    told = bool(told_in) or place.told_here  # may be of many entries: the amount tells which
+    amounts = _all_written(entry.amount for entry in entries if told and entry.amount is not None)
     ways: list[ColumnElement[bool]] = [e.account_servicer_reference.in_(sorted(refs))] if refs else []
     ways += [e.batch_payment_information_id.in_(sorted(batches))] if batches else []
-    ways += [m.message_id.in_(sorted(told_in))] if told_in else []
-    ways += [e.told_in == place.message_id] if reference(place.message_id) else []
+    ways += [m.message_id.in_(sorted(told_in)) & e.amount.in_(amounts)] if told_in else []
+    ways += [(e.told_in == place.message_id) & e.amount.in_(amounts)] if place.told_here else []
     query = (
         select(e.id, e.statement_id, e.amount, e.currency, e.direction, e.account_servicer_reference,
                e.batch_payment_information_id, e.told_in, s.kind, m.message_id)
@@ -211,7 +213,14 @@ def same_entries(place: Place, entries: Sequence[Entry]) -> list[Select[Any]]:
         .join(t.message, m.id == s.message_id)
         .where(s.bank == place.bank, s.account == place.account, s.id != place.statement)
     )  # fmt: skip
-    return [query.where(way, e.amount.in_(amounts)) for way in ways] if place.account and amounts else []
+    return [query.where(way) for way in ways] if place.account else []
+
+
+def told_in(message_id: str | None) -> Select[Any] | None:
+    """One entry that says that its details are told in this message."""
+    if reference(message_id) is None:
+        return None
+    return select(t.entry.c.id).where(t.entry.c.told_in == message_id).limit(1)
 
 
 def shows_the_same(place: Place, entry: Entry, row: Row[Any]) -> bool:

@@ -21,7 +21,7 @@ from h2h.cash import Kind, Role, Weight, gives_back, reference, role, weight
 from h2h.ledger import candidates
 from h2h.ledger import tables as t
 from h2h.ledger.bulk import change, in_chunks, store
-from h2h.ledger.candidates import Named, Place, named
+from h2h.ledger.candidates import Named, Place
 from h2h.ledger.touched import Touched, Unmatched, touched_by
 from h2h.ledger.window import SIZE, Candidate, Key, Told, Window, told_in
 from h2h.model import Entry, EntryDetail, Reason
@@ -124,7 +124,7 @@ class Matching:
         rest: list[EntryDetail] = []
         by_reference = False
         for detail in self._details(entry):
-            said = named(detail)
+            said = self._window.named(detail)
             by_reference = by_reference or said.by_reference
             payment = None if detail.direction == "CRDT" else self._debited(said, force)
             if payment is None:
@@ -162,7 +162,7 @@ class Matching:
         linked: list[Link] = []
         by_reference = False
         for detail in self._details(entry):
-            said = named(detail)
+            said = self._window.named(detail)
             by_reference = by_reference or said.by_reference
             payment = None if detail.direction == "DBIT" else self._given_back(entry, detail, said)
             if payment is not None:

@@ -17,7 +17,7 @@ from sqlalchemy import (
     text,
 )
 
-from h2h.ledger.columns import Exact, Instant, Json, metadata
+from h2h.ledger.columns import Exact, Instant, Json, RecordText, known_index, metadata
 
 statement = Table(
     "statement",
@@ -43,7 +43,7 @@ statement = Table(
     Column("entries", Integer, nullable=False),
     Column("matched", Integer, nullable=False),
     Column("reconciles", Boolean),
-    Column("record", Json, nullable=False),
+    Column("record", RecordText, nullable=False),
     Column("chain", Text),  # the account whose statements follow each other; empty where this one takes no part in it
     Column("day", String(10)),
     Column("booked", Exact),  # what the booked entries come to; empty where that cannot be said
@@ -118,11 +118,12 @@ entry = Table(
     Column("batch_payment_information_id", Text),
     Column("told_in", Text),  # the message id in which its details are told
     Column("day", String(10), nullable=False),  # of booking, else of value, else of the statement
-    Column("record", Json, nullable=False),
+    Column("record", RecordText, nullable=False),
     Index("ix_entry_statement_id", "statement_id"),
     Index("ix_entry_account_servicer_reference", "account_servicer_reference"),
     Index("ix_entry_day", "day"),
-    Index("ix_entry_told_in", "told_in"),
+    known_index("entry", "told_in"),
+    known_index("entry", "batch_payment_information_id"),
 )
 
 detail = Table(
@@ -141,10 +142,10 @@ detail = Table(
     Column("account_servicer_reference", Text),
     Column("transfer_id", String(32)),
     Column("payment", Integer),
-    Column("record", Json, nullable=False),
+    Column("record", RecordText, nullable=False),
     Index("ix_detail_end_to_end_id", "end_to_end_id"),
-    Index("ix_detail_transaction_id", "transaction_id"),
-    Index("ix_detail_account_servicer_reference", "account_servicer_reference"),
+    known_index("detail", "transaction_id"),
+    known_index("detail", "account_servicer_reference"),
 )
 
 booking = Table(  # what an entry does to a payment, each time; `payment` points to those that count

@@ -25,7 +25,9 @@ from h2h.ledger.columns import INSTANT_FORMAT as INSTANT_FORMAT
 from h2h.ledger.columns import Exact as Exact
 from h2h.ledger.columns import Instant as Instant
 from h2h.ledger.columns import Json as Json
+from h2h.ledger.columns import RecordText as RecordText
 from h2h.ledger.columns import canonical as canonical
+from h2h.ledger.columns import known_index
 from h2h.ledger.columns import metadata as metadata
 from h2h.ledger.statement_tables import booking as booking
 from h2h.ledger.statement_tables import detail as detail
@@ -201,12 +203,12 @@ payment = Table(
     ForeignKeyConstraint(["transfer_id", "batch"], ["batch.transfer_id", "batch.position"], name="fk_payment_batch"),
     Index("ix_payment_end_to_end_id", "end_to_end_id"),
     Index("ix_payment_batch", "transfer_id", "batch"),
-    Index("ix_payment_uetr", "uetr"),
-    Index("ix_payment_instruction_id", "instruction_id"),
-    Index("ix_payment_booked_by", "booked_by"),
+    known_index("payment", "uetr"),
+    known_index("payment", "instruction_id"),
+    known_index("payment", "booked_by"),
     Index("ix_payment_amount", "amount"),
     Index("ix_payment_creditor_account", "creditor_account"),
-    Index("ix_payment_execution_date", "execution_date"),
+    known_index("payment", "execution_date"),
     Index("ix_payment_fingerprint", "fingerprint", "transfer_id"),
 )
 
@@ -232,6 +234,7 @@ message = Table(
     Index("ix_message_seen", "bank", "folder", "name"),
     Index("ix_message_fetched_at", "fetched_at"),
     Index("ix_message_state", "state"),
+    Index("ix_message_message_id", "message_id"),
     Index(
         "ix_message_not_handed_over",
         "bank",

@@ -24,8 +24,8 @@ from h2h.ledger.candidates import AT_THE_BANK, MOST, Named, Place, named
 from h2h.model import Entry, EntryDetail
 from h2h.verdicts import REFUSALS
 
-SIZE = 400  # details, and entries without any, that are looked at together
-MOST_HELD = 8_000  # rows of one sort
+SIZE = 1_000  # details, and entries without any, that are looked at together
+MOST_HELD = 10_000  # rows of one sort
 MOST_ALIKE = 8_000  # entries that have a reference and an amount in common with one
 NEVER = datetime.max.replace(tzinfo=UTC)
 
@@ -86,7 +86,9 @@ class Window:
         self._known: dict[Key, Candidate] = {}
         self._by: defaultdict[tuple[str, str | None], dict[Key, Candidate]] = defaultdict(dict)
         self._paged: Sequence[Key] = ()
+        self._said: dict[int, Named] = {}
         self._alike: list[Row[Any]] | None = []
+        self._alike_of: defaultdict[Any, list[Row[Any]]] = defaultdict(list)
         self._told: dict[tuple[int, str], list[Told]] | None = None
         self._names: set[str] = set()
         self.acting: set[int] = set()  # entries that do something to a payment
@@ -98,12 +100,18 @@ class Window:
         """Forget the payments that were known, and ask which ones these details can be about."""
         self._forget()
         self.alone = False
-        said = [named(detail) for _, details in items for detail in details]
+        said = [self.named(detail) for _, details in items for detail in details]
         queries = [candidates.by_references(self._place, said)] if any(s.by_reference for s in said) else []
         if self._weight is Weight.ADVICE:
             queries = [query.add_columns(candidates.announced_here(self._place)) for query in queries]
         more = self._by_batches(said) + self._by_debits(items)
         self.alone = not all(self._hold(query, MOST_HELD) for query in queries + more)
+
+    def named(self, detail: EntryDetail) -> Named:
+        """By the detail itself: the window's entries live as long as it."""
+        if (said := self._said.get(id(detail))) is None:
+            said = self._said[id(detail)] = named(detail)
+        return said
 
     def look_alone(self, entry: Entry, detail: EntryDetail) -> None:
         self._forget()
@@ -139,6 +147,7 @@ class Window:
     def _forget(self) -> None:
         self._known.clear()
         self._paged = ()
+        self._said.clear()
         self._by.clear()
         self._told = None
 
@@ -250,6 +259,9 @@ class Window:
     def look_at_entries(self, entries: Sequence[Entry]) -> None:
         """Ask which entries of other messages show the same, and which batches and files are known by name."""
         self._alike, self.acting = self._asked(entries, MOST_HELD), set()
+        self._alike_of.clear()
+        for row in self._alike or ():
+            self._alike_of[row.direction, row.currency, row.amount].append(row)
         if self._alike:
             self.acting |= self._that_act([row.id for row in self._alike])
         self._names = self._known_names(entries) if self._role is Role.DEBIT else set()
@@ -284,7 +296,8 @@ class Window:
 
     def alike(self, entry: Entry, kinds: Collection[Kind]) -> list[Row[Any]]:
         """Entries of messages of these kinds that show the same as this one, the oldest first."""
-        rows = self._alike if self._alike is not None else self._alone(entry)
+        known = self._alike_of.get((entry.direction, entry.currency, entry.amount), ())
+        rows = known if self._alike is not None else self._alone(entry)
         same = [row for row in rows if row.kind in kinds and candidates.shows_the_same(self._place, entry, row)]
         return same[:MOST]
 

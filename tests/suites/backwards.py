@@ -6,6 +6,16 @@ from tests.suites.test_ledger import sql
 
 UNFINISHED = "state NOT IN ('INVALID','DUPLICATE','CANCELLED') AND duplicate_of IS NULL"
 UNDO: dict[str, tuple[str, ...]] = {
+    "0015": (
+        "DROP INDEX ix_entry_batch_payment_information_id",
+        "DROP INDEX ix_message_message_id",
+        *(statement for table, name in (
+            ("payment", "instruction_id"), ("payment", "uetr"), ("payment", "booked_by"), ("payment", "execution_date"),
+            ("entry", "told_in"), ("detail", "transaction_id"), ("detail", "account_servicer_reference"),
+        ) for statement in (
+            f"DROP INDEX ix_{table}_{name}", f"CREATE INDEX ix_{table}_{name} ON {table} ({name})",
+        )),
+    ),
     "0014": ("DROP INDEX ix_statement_named", "DROP INDEX ix_statement_last"),
     "0013": ("DROP TABLE feedback", "DROP TABLE feedback_seen"),
     "0012": ("DROP INDEX ix_statement_day",),

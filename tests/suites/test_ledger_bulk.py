@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any, cast
 
 import pytest
-from sqlalchemy import BigInteger, Boolean, Column, Connection, Integer, MetaData, String, Table, Text, insert
+from sqlalchemy import BigInteger, Boolean, Column, Connection, Integer, MetaData, String, Table, Text, insert, select
 
 from h2h.errors import StoreError
 from h2h.ledger import bulk, earlier
@@ -24,6 +24,7 @@ VALUES: dict[type, list[Any]] = {
     t.Instant: [NOW, FAR, datetime(1, 1, 1, tzinfo=UTC)],
     t.Exact: [Decimal("10.50"), Decimal("1E+3"), Decimal("-0.00"), Decimal("9" * 40 + ".00001")],
     t.Json: [{"b": [Decimal("1.0"), "é\n"], "a": None}, [], "", 7],
+    t.RecordText: [{"b": ['é\n\x7f\u2028"\\/<>&', {"z": 1, "a": True}], "a": "1.00"}, {}],
     Boolean: [True, False],
     Integer: [0, -7, 2**31 - 1],
     BigInteger: [-(2**63), 2**63 - 1],
@@ -59,11 +60,12 @@ def test_a_row_is_stored_as_sqlalchemy_stores_it(book: Book) -> None:
 
 
 def test_more_rows_than_go_to_the_driver_at_once_are_stored_in_their_order(book: Book) -> None:
-    count = 2 * bulk.CHUNK + 1
+    count, number = 2 * bulk.CHUNK + 1, f"c{[*VALUES].index(Integer)}"
     with book.ledger._database.rehearsal() as connection:
         table = every_type(connection)
-        bulk.store(connection, table, ("c4",), ((at,) for at in range(count)))
-        assert connection.exec_driver_sql("SELECT c4 FROM of_every_type ORDER BY id").scalars().all() == [*range(count)]
+        bulk.store(connection, table, (number,), ((at,) for at in range(count)))
+        found = connection.execute(select(table.c[number]).order_by(table.c.id)).scalars().all()
+    assert found == [*range(count)]
 
 
 def test_no_rows_are_no_rows(book: Book) -> None:
@@ -87,6 +89,12 @@ def test_what_the_database_refuses_is_an_error_of_the_ledger(book: Book) -> None
     twice = [("s", "1", NOW)] * 2
     with pytest.raises(StoreError, match="The ledger cannot do its work"), book.ledger._database.transaction() as here:
         bulk.store(here, t.slot, ("schedule", "slot", "at"), twice)
+
+
+def test_a_record_is_the_same_text_by_either_way(book: Book) -> None:
+    for value in VALUES[t.RecordText]:
+        dialect = book.ledger._database.engine.dialect
+        assert t.RecordText().process_bind_param(value, dialect) == t.canonical(value)
 
 
 # A file's payments.

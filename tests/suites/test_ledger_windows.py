@@ -112,6 +112,7 @@ def queries(book: Book, records: list[Record]) -> int:
     return len(asked)
 
 
+@pytest.mark.every_database
 @pytest.mark.parametrize("sort", ["matched", "unknown", "returned", "nameless", "announced"])
 def test_twice_as_many_entries_take_as_many_queries(book: Book, sort: str) -> None:
     """While they fit in one window; of each sort of entry that comes in great numbers."""
