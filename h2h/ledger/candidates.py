@@ -12,7 +12,22 @@ from decimal import Decimal
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Label, Row, Select, and_, case, false, or_, select, true, tuple_
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Label,
+    Row,
+    Select,
+    and_,
+    case,
+    false,
+    null,
+    or_,
+    select,
+    true,
+    tuple_,
+    union,
+)
 
 from h2h.cash import Kind, Role, Weight, reference, written
 from h2h.identity import NO_REFERENCE, account_key
@@ -109,33 +124,33 @@ def by_batches(place: Place, said: Sequence[Named]) -> Select[Any]:
     return at_the_bank(place).where(*fitting, _not_refused()).order_by(t.transfer.c.received_at, p.position)
 
 
-def by_debits(place: Place, references: Collection[str], transactions: Collection[str]) -> Select[Any]:
+def by_debits(place: Place, references: Collection[str], transactions: Collection[str]) -> list[Select[Any]]:
     """Those debited by an entry or a detail with one of these AcctSvcrRefs, or these TxIds, and not given back yet;
-    each with the references by which it is found, so that one may come several times."""
-    e, d = t.entry.c, t.detail.c
-    return _debited(place, references, transactions).add_columns(
-        e.account_servicer_reference.label("entry_reference"),
-        d.account_servicer_reference.label("detail_reference"),
-        d.transaction_id.label("debit_transaction"),
+    each with the reference by which it is found. Each way is a query of its own, so that each has its index."""
+    e, d, nothing = t.entry.c, t.detail.c, null()
+    ways = (
+        (e.account_servicer_reference, references, (e.account_servicer_reference, nothing, nothing)),
+        (d.account_servicer_reference, references, (nothing, d.account_servicer_reference, nothing)),
+        (d.transaction_id, transactions, (nothing, nothing, d.transaction_id)),
     )
+    p, b = t.payment.c, t.booking.c
+    same = (b.transfer_id == p.transfer_id) & (b.payment == p.position)
+    return [
+        _of_debits(at_the_bank(place).add_columns(*found).join(t.booking, same), place, column).where(
+            column.in_(sorted(values)), p.returned_by.is_(None)
+        )
+        for column, values, found in ways
+        if values
+    ]
 
 
-def _debited(place: Place, references: Collection[str], transactions: Collection[str]) -> Select[Any]:
-    e, d, b, p = t.entry.c, t.detail.c, t.booking.c, t.payment.c
-    columns = (
-        (e.account_servicer_reference, references),
-        (d.account_servicer_reference, references),
-        (d.transaction_id, transactions),
-    )
-    named = [column.in_(sorted(values)) for column, values in columns if values]
-    return (
-        at_the_bank(place)
-        .join(t.booking, (b.transfer_id == p.transfer_id) & (b.payment == p.position))
-        .join(t.entry, e.id == b.entry_id)
-        .join(t.statement, t.statement.c.id == e.statement_id)
-        .outerjoin(t.detail, (d.entry_id == e.id) & (d.position == b.detail))
-        .where(or_(*named), b.role == Role.DEBIT, b.final, p.returned_by.is_(None), t.statement.c.bank == place.bank)
-    )
+def _of_debits(query: Select[Any], place: Place, column: ColumnElement[Any]) -> Select[Any]:
+    """Of bookings that debit; by entry or by detail, as the column is."""
+    e, d, b, s = t.entry.c, t.detail.c, t.booking.c, t.statement.c
+    query = query.join(t.entry, e.id == b.entry_id).join(t.statement, s.id == e.statement_id)
+    if column.table is t.detail:
+        query = query.join(t.detail, (d.entry_id == b.entry_id) & (d.position == b.detail))
+    return query.where(b.role == Role.DEBIT, b.final, s.bank + "" == place.bank)
 
 
 # Booked in one sum.
@@ -168,10 +183,13 @@ def batch_debited_before(connection: Connection, place: Place, entry: Entry) -> 
 
 def debited_as_a_whole(connection: Connection, place: Place, entry: Entry) -> Select[Any] | None:
     """All that the entry which this one takes back had debited, if that is the sum."""
-    name, p = reference(entry.account_servicer_reference), t.payment.c
+    name, p, b = reference(entry.account_servicer_reference), t.payment.c, t.booking.c
     if name is None:
         return None
-    query = _debited(place, [name], []).distinct()
+    columns = (t.entry.c.account_servicer_reference, t.detail.c.account_servicer_reference)
+    keys = select(b.transfer_id, b.payment).select_from(t.booking)
+    debited = union(*(_of_debits(keys, place, column).where(column == name) for column in columns))
+    query = at_the_bank(place).where(tuple_(p.transfer_id, p.position).in_(debited), p.returned_by.is_(None))
     ordered = query.order_by(p.transfer_id, p.position)
     return query if _coming_to(connection, ordered, entry, by_file=None) is not None else None
 
@@ -195,7 +213,8 @@ def pages(connection: Connection, query: Select[Any]) -> Iterator[Sequence[Row[A
 
 def same_entries(place: Place, entries: Sequence[Entry]) -> list[Select[Any]]:
     """Entries of the account in other messages that may show the same as one of these: by reference, batch, or the
-    message in which details are told. Each way is a query of its own, so that each has its index."""
+    message in which details are told. Each way is a query of its own, so that each has its index; the account is no
+    way in, since all of its history hangs on it: the sums of text keep SQLite from that."""
     e, s, m = t.entry.c, t.statement.c, t.message.c
     refs = {ref for entry in entries if (ref := reference(entry.account_servicer_reference))}
     batches = {name for entry in entries if (name := reference(entry.batch_payment_information_id))}
@@ -211,7 +230,7 @@ def same_entries(place: Place, entries: Sequence[Entry]) -> list[Select[Any]]:
                e.batch_payment_information_id, e.told_in, s.kind, m.message_id)
         .join(t.statement, s.id == e.statement_id)
         .join(t.message, m.id == s.message_id)
-        .where(s.bank == place.bank, s.account == place.account, s.id != place.statement)
+        .where(s.bank + "" == place.bank, s.account + "" == place.account, s.id != place.statement)
     )  # fmt: skip
     return [query.where(way) for way in ways] if place.account else []
 
@@ -258,7 +277,7 @@ def at_the_bank(place: Place) -> Select[Any]:
         select(*_columns())
         .join(t.transfer, f.id == p.transfer_id)
         .join(t.batch, (b.transfer_id == p.transfer_id) & (b.position == p.batch))
-        .where(f.bank == place.bank, f.state.in_(AT_THE_BANK))
+        .where(f.bank + "" == place.bank, (f.state + "").in_(AT_THE_BANK))  # no way in: whatever was sent hangs on it
     )
     if place.account is None:
         return query

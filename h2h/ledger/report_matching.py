@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Connection, Row, or_, select
+from sqlalchemy import Connection, Row, false, or_, select
 
+from h2h.identity import NO_REFERENCE
 from h2h.ledger import tables as t
 from h2h.model import BatchStatus, PaymentStatus, StatusReport
 
@@ -70,17 +71,20 @@ def fits(
 
 
 def _sharing(transfer_id: str, listed: Sequence[PaymentStatus]) -> Any:
-    """Payments of the transfer that have a reference in common with one of those listed."""
+    """Payments of the transfer that have a reference in common with one of those listed, found by that: the sum of text
+    keeps SQLite from going through the whole file for each chunk of a report. Where one says NOTPROVIDED, as files
+    without number may, the file is the smaller place to look."""
     p, b = t.payment.c, t.batch.c
-    shared = [
-        column.in_([v for said in listed if (v := getattr(said, column.name))])
-        for column in (p.end_to_end_id, p.instruction_id, p.uetr)
-    ]
+    columns = (p.end_to_end_id, p.instruction_id, p.uetr)
+    values = ((column, [v for said in listed if (v := getattr(said, column.name))]) for column in columns)
+    shared = [column.in_(known) for column, known in values if known]
+    common = any(said.end_to_end_id in NO_REFERENCE for said in listed)
+    of_the_file = p.transfer_id if common else p.transfer_id + ""
     return (
         select(p.position, p.batch, p.end_to_end_id, p.instruction_id, p.uetr, p.amount, p.status, p.reasons,
                b.payment_information_id)
         .join(t.batch, (b.transfer_id == p.transfer_id) & (b.position == p.batch))
-        .where(p.transfer_id == transfer_id, or_(*shared))
+        .where(of_the_file == transfer_id, or_(false(), *shared))
     )  # fmt: skip
 
 

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, select, tuple_
+from sqlalchemy import Connection, Row, Select, select
 
 from h2h.cash import Kind, Role, Weight, gives_back, reference
 from h2h.identity import NO_REFERENCE, account_key
@@ -142,7 +142,7 @@ class Window:
             said |= {entry.account_servicer_reference} if told or gives_back(entry) else set()
             refs |= {ref for value in said if (ref := reference(value))}
             transactions |= {ref for detail in told if (ref := reference(detail.transaction_id))}
-        return [candidates.by_debits(self._place, refs, transactions)] if refs or transactions else []
+        return candidates.by_debits(self._place, refs, transactions)
 
     def _forget(self) -> None:
         self._known.clear()
@@ -350,10 +350,14 @@ def told_in(row: Row[Any], payment: Candidate) -> Told:
 def movements(connection: Connection, keys: Collection[Key]) -> dict[Key, list[Row[Any]]]:
     """The final debits and returns of these payments, in the order in which they came."""
     b = t.booking.c
-    wanted = tuple_(b.transfer_id, b.payment).in_(list(keys))
+    by_file: defaultdict[str, list[int]] = defaultdict(list)
+    for transfer_id, position in keys:
+        by_file[transfer_id].append(position)
     found: defaultdict[Key, list[Row[Any]]] = defaultdict(list)
-    for row in connection.execute(select(t.booking).where(wanted, b.final).order_by(b.id)):
-        found[row.transfer_id, row.payment].append(row)
+    for transfer_id, positions in by_file.items():  # pairs in one condition would go through the whole file for each
+        mine = (b.transfer_id == transfer_id, b.payment.in_(positions))
+        for row in connection.execute(select(t.booking).where(*mine, b.final).order_by(b.id)):
+            found[row.transfer_id, row.payment].append(row)
     return found
 
 

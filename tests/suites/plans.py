@@ -78,3 +78,10 @@ def _nodes(node: dict[str, Any], *, limited: bool) -> Iterator[str]:
         yield node["Relation Name"]
     for inner in node.get("Plans", ()):
         yield from _nodes(inner, limited=limited)
+
+
+def ways_in(engine: Engine, asked: Asked) -> dict[str, str]:
+    """Each statement with the first step of its plan, as SQLite writes it."""
+    with engine.connect() as connection:
+        plans = {said: connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {said}", values).all() for said, values in asked}
+    return {said: plan[0][-1] for said, plan in plans.items() if plan}

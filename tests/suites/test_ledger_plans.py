@@ -21,7 +21,7 @@ from tests.suites.books import (
     statement,
     tx,
 )
-from tests.suites.plans import noted, whole_tables
+from tests.suites.plans import noted, ways_in, whole_tables
 from tests.suites.test_cash_leg import notice
 
 
@@ -96,6 +96,21 @@ def test_nothing_reads_a_growing_table_as_a_whole(kept: Book, story: object) -> 
         story(kept)  # type: ignore[operator]
     assert len(asked) >= 8
     assert whole_tables(engine, asked) == []
+
+
+def test_what_an_entry_is_about_is_found_by_what_it_names(kept: Book) -> None:
+    """Not through all that the bank, the account, or the file has."""
+    engine = kept.ledger._database.engine
+    if engine.dialect.name != "sqlite":
+        pytest.skip("the plans are read as SQLite writes them")
+    with noted(engine) as asked:
+        brought_in(kept)
+    joined = {
+        said: step for said, step in ways_in(engine, asked).items() if said.count("JOIN") > 1 and "report." not in said
+    }
+    assert len(joined) >= 6
+    history = ("transfer USING INDEX ix_transfer_due", "statement USING INDEX", "payment USING INDEX ix_payment_batch")
+    assert [said for said, step in joined.items() if any(way in step for way in history)] == []
 
 
 def test_a_table_that_is_read_as_a_whole_is_seen(kept: Book) -> None:
