@@ -18,7 +18,7 @@ import pytest
 from h2h.messages import Catalog, MessageType, fast, read, reading
 from h2h.messages.fast import FastRoad, Ready
 from h2h.messages.identify import shape_of
-from h2h.model import Finding, Record
+from h2h.model import Finding, Payment, Record
 from tests.core.chance import FULL, Chance
 from tests.core.test_messages_properties import invented
 from tests.core.writing import Dress
@@ -137,3 +137,23 @@ def test_both_roads_say_the_same_of_real_files(folder: str, seen: Seen, monkeypa
     for file in sorted((CORPUS / folder).iterdir()):
         both(file.read_bytes(), strict=folder == "pain001", monkeypatch=monkeypatch)
     assert seen.count > 0 or folder not in ("pain001", "camt053")
+
+
+def test_words_that_are_joined_by_their_length_are_joined_alike(seen: Seen, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = (PROJECT / "samples" / "good" / "pain.001.001.09.xml").read_text(encoding="utf-8")
+    record = re.search(r"<CdtTrfTxInf>.*?</CdtTrfTxInf>\s*", text, re.DOTALL)
+    assert record
+    several = (
+        re.sub(
+            r"<RmtInf>.*</RmtInf>",
+            f"<RmtInf><Ustrd>{'x' * size}</Ustrd><Ustrd>y</Ustrd></RmtInf>",
+            record[0],
+            flags=re.DOTALL,
+        )
+        for size in (5, 5, 5, 5, 140, 139, 105, 104, 1) * 20
+    )
+    items = both(text.replace(record[0], "".join(several), 1).encode(), strict=False, monkeypatch=monkeypatch)
+    said = [item.remittance for item in items if isinstance(item, Payment)]
+    assert f"{'x' * 140}y" in said
+    assert "x y" in said
+    assert seen.count > 100

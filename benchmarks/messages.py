@@ -1,0 +1,133 @@
+"""How fast messages are judged and read, against others, in interleaved rounds of one run:
+
+    python benchmarks/messages.py [--quick] [--payments N] [--entries N] [--rounds N]
+
+`judge` validates, asks the business rules and extracts; `read` validates and makes records. "One process" does all in
+one; "two processes" is what the gateway does: a reader process reads, and the gateway asks the rules. `xmllint` only
+validates. Each way is a process of its own, its start included.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+PROJECT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(PROJECT))
+
+from benchmarks import payments, statements
+from benchmarks.rounds import interleaved, measured, table, versions
+
+XMLLINT = "xmllint --stream"
+BEGIN = f"""
+import sys
+sys.path.insert(0, {str(PROJECT)!r})
+from pathlib import Path
+from h2h.messages import Catalog, read, reading
+catalog = Catalog.load(Path({str(PROJECT / "schemas")!r}))
+source = open(sys.argv[1], "rb")
+"""
+READ = BEGIN + "assert sum(1 for _ in read(source, catalog, strict=STRICT))"
+JUDGE = BEGIN + "from h2h.outbound.judge import judge\nassert len(judge(read(source, catalog, strict=True)).payments)"
+SURE = "\nreading.fast_road = lambda *_: None\n"
+CONFINED = (
+    BEGIN
+    + """
+from h2h.confined import ConfinedReader, Limits
+reader = ConfinedReader(catalog, Limits())
+"""
+)
+ITERPARSE = """
+import sys
+from lxml import etree
+schema = etree.XMLSchema(file=sys.argv[2]) if len(sys.argv) > 3 else None
+space, item = sys.argv[-1].split()
+for _, record in etree.iterparse(sys.argv[1], tag=f"{{{space}}}{item}", schema=schema):
+    values = {leaf.tag.rpartition("}")[2]: leaf.text for leaf in record.iter() if not len(leaf)}
+    record.clear()
+    while record.getprevious() is not None:
+        del record.getparent()[0]
+"""
+
+
+def judged(file: Path) -> Mapping[str, list[str]]:
+    schema = str(PROJECT / "schemas" / "pain.001.001.09.xsd")
+    confined = CONFINED + (
+        "from h2h.outbound.judge import judge\nassert len(judge(reader.read(source, strict=True)).payments)"
+    )
+    return {
+        XMLLINT: ["xmllint", "--stream", "--noout", "--schema", schema, str(file)],
+        "judge, one process": [sys.executable, "-c", JUDGE, str(file)],
+        "judge, two processes": [sys.executable, "-c", confined, str(file)],
+        "judge, sure road": [
+            sys.executable,
+            "-c",
+            JUDGE.replace("\nfrom h2h.outbound", SURE + "\nfrom h2h.outbound", 1),
+            str(file),
+        ],
+        "lxml iterparse with schema": [
+            sys.executable,
+            "-c",
+            ITERPARSE,
+            str(file),
+            schema,
+            _item("pain.001.001.09", "CdtTrfTxInf"),
+        ],
+    }
+
+
+def read(file: Path) -> Mapping[str, list[str]]:
+    schema = str(PROJECT / "schemas" / "camt.053.001.08.xsd")
+    tolerant = READ.replace("STRICT", "False")
+    confined = CONFINED + "assert sum(1 for _ in reader.read(source, strict=False))"
+    return {
+        XMLLINT: ["xmllint", "--stream", "--noout", "--schema", schema, str(file)],
+        "read, one process": [sys.executable, "-c", tolerant, str(file)],
+        "read, two processes": [sys.executable, "-c", confined, str(file)],
+        "read, sure road": [sys.executable, "-c", tolerant.replace("assert", SURE + "assert"), str(file)],
+        "lxml iterparse, no schema": [sys.executable, "-c", ITERPARSE, str(file), _item("camt.053.001.08", "Ntry")],
+    }
+
+
+def _item(message: str, name: str) -> str:
+    return f"urn:iso:std:iso:20022:tech:xsd:{message} {name}"
+
+
+def compare(title: str, file: Path, commands: Mapping[str, list[str]], rounds: int) -> str:
+    peaks = dict.fromkeys(commands, 0.0)
+
+    def way(name: str) -> None:
+        peaks[name] = max(peaks[name], measured(commands[name]).peak_mb)
+
+    ways = {name: (lambda name=name: way(name)) for name in commands}
+    times = interleaved(ways, rounds=rounds)
+    notes = {name: f"peak {peak:.0f} MB" for name, peak in peaks.items()}
+    return table(title, times, peer=XMLLINT, amount=file.stat().st_size / 1e6, unit="MB", notes=notes)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="small files, few rounds: a look, no figures to quote")
+    parser.add_argument("--payments", type=int)
+    parser.add_argument("--entries", type=int)
+    parser.add_argument("--rounds", type=int)
+    asked = parser.parse_args()
+    rounds = asked.rounds or (1 if asked.quick else 5)
+    with tempfile.TemporaryDirectory() as folder:
+        orders, statement = Path(folder) / "pain.001.xml", Path(folder) / "camt.053.xml"
+        count = asked.payments or (10_000 if asked.quick else 100_000)
+        for indent in (True, False):
+            payments.write(orders, count, indent=indent)
+            form = "indented" if indent else "compact"
+            print(compare(f"Judge pain.001.001.09, {count:,} payments, {form}", orders, judged(orders), rounds))
+        count = asked.entries or (5_000 if asked.quick else 100_000)
+        statements.write(statement, count)
+        print(compare(f"Read camt.053.001.08, {count:,} entries", statement, read(statement), rounds))
+    print(versions(["lxml", "msgspec"], {"xmllint": ["xmllint", "--version"]}))
+
+
+if __name__ == "__main__":
+    main()

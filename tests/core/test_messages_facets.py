@@ -1,0 +1,85 @@
+"""The expressions of the fast road take no value that the schema does not take: every type, against libxml2."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from random import Random
+
+import pytest
+from lxml import etree
+
+from h2h.messages import Catalog, MessageType
+from h2h.messages.facets import XS, Types, Value
+from h2h.messages.xml import BLANKS
+from tests.fuzz.mutations import DATES, NUMBERS, TEXTS
+
+CATALOG = Catalog.load(Path(__file__).resolve().parents[2] / "schemas")
+LENGTHS = (1, 2, 3, 4, 5, 8, 11, 16, 18, 34, 35, 36, 70, 105, 128, 140, 256, 350, 500, 2000, 2048, 9999, 10_000)
+PLAUSIBLE = (
+    "EUR", "DE", "de", "A1B2", "DE89370400440532013000", "COBADEFFXXX", "COBADEFF", "+49-30901820", "2026-11-21",
+    "2026-11-21T10:00:00.123+01:00", "8a562c67-ca16-48ba-b074-65581be6f001", "529900T8BM49AURSDO55",
+    "DE0007164600", "5 &lt; 6 &amp; 7",
+    "Zürich 漢 𝔘", "1234.50", "0", "7", "00", "123", "99999999", "a b", "  a", "a  ", "a  b", "\ta",
+    "a\N{NO-BREAK SPACE}",
+)  # fmt: skip
+
+
+def values() -> list[str]:
+    """What may stand in an element, at and around every bound."""
+    lengths = {near for length in LENGTHS for near in (length - 1, length, length + 1)}
+    texts = [letter * length for length in lengths for letter in ("x", "A", "7", "𝔘", "&amp;") if length]
+    numbers = [f"{'9' * whole}.{'1' * part}" for whole in (1, 5, 12, 13, 14, 17, 18) for part in (0, 1, 5, 6, 13, 17)]
+    days = [f"2026-{month:02d}-{day:02d}" for month in range(14) for day in (0, 1, 28, 29, 30, 31, 32)]
+    times = [f"2026-11-21T{hour}:{minute}" for hour in ("00", "23", "24") for minute in ("00:00", "59:60", "60:00")]
+    zones = [f"2026-11-21T10:00:00{zone}" for zone in ("+13:59", "+14:00", "-14:01", "+15:00", "z", ".1", ".")]
+    return [*PLAUSIBLE, *NUMBERS, *DATES, *TEXTS, *texts, *numbers, *days, *times, *zones]
+
+
+def changed(value: str, random: Random) -> str:
+    at = random.randrange(len(value) + 1)
+    return (
+        value[:at] + random.choice(["", *"aZ09 -+.:é\n\t\u0085", "&amp;", "x" * 30]) + value[at + random.randrange(2) :]
+    )
+
+
+@pytest.mark.parametrize("row", CATALOG.rows, ids=lambda row: row.name)
+def test_no_expression_takes_what_the_schema_does_not_take(row: MessageType) -> None:
+    files = CATALOG._files
+    types = Types(files.documents(row.file.as_uri()))
+    kinds = types._named | types._built_in
+    named = {name: value for name, kind in kinds.items() if (value := types.value(kind))}
+    assert {"xs:string", "xs:date", "xs:dateTime"} < named.keys()
+    schema = with_elements(files.content(row.file.as_uri()), named)
+    validator = files.compiled(schema, row.file.as_uri())
+    random = Random(row.name)
+    for name, value in sorted(named.items()):
+        taken = [each for each in values() if takes(value, each)]
+        taken += [each for old in taken for each in (changed(old, random) for _ in range(3)) if takes(value, each)]
+        assert taken, name
+        assert [each for each in taken if each != each.strip(BLANKS)] == [], name  # readers take them off
+        currency = kinds[name].find(f".//{XS}attribute[@name='Ccy']")
+        said = "" if currency is None else ' Ccy="EUR"'
+        wrong = [each for each in taken if not validator.validate(element(row, name, each, attributes=said))]
+        assert wrong == [], name
+
+
+def takes(value: Value, text: str) -> bool:
+    """As the fast road asks: ahead of the end tag."""
+    return re.match(f"(?>{value.pattern})</", f"{text}</") is not None
+
+
+def with_elements(schema: bytes, names: dict[str, Value]) -> bytes:
+    """The schema, with an element of every type."""
+    document = etree.fromstring(schema)
+    for name in names:
+        etree.SubElement(document, f"{XS}element", name=_tag(name), type=name)
+    return etree.tostring(document)
+
+
+def element(row: MessageType, name: str, text: str, *, attributes: str) -> etree._Element:
+    return etree.fromstring(f'<{_tag(name)} xmlns="{row.namespace}"{attributes}>{text}</{_tag(name)}>'.encode())
+
+
+def _tag(name: str) -> str:
+    return f"v{name.replace(':', '')}"
