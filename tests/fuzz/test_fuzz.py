@@ -31,7 +31,8 @@ from h2h.ledger import findings as ledger_findings
 from h2h.ledger.messages import MessageState
 from h2h.ledger.rows import Received, Transfer
 from h2h.lifecycle import Route, State
-from h2h.messages import CODES, Catalog, read
+from h2h.messages import CODES as READING_CODES
+from h2h.messages import Catalog, packing, read
 from h2h.model import (
     Batch,
     Finding,
@@ -56,6 +57,7 @@ CATALOG = Catalog.load(PROJECT / "schemas")
 OUT = ["pain.001.001.03", "pain.001.001.09"]  # of each structure the versions that differ most
 IN = ["pain.002.001.03", "pain.002.001.10", "camt.053.001.02", "camt.053.001.08"]
 SAMPLES = {name: (PROJECT / "samples" / "good" / f"{name}.xml").read_bytes() for name in (*OUT, *IN)}
+CODES = {**READING_CODES, **packing.CODES}
 LONG = bool(os.environ.get("H2H_LONG"))
 CASES = int(os.environ.get("H2H_FUZZ_CASES", "0")) or (20_000 if LONG else 30)
 FIRST_SEED = int(os.environ.get("H2H_FUZZ_SEED", "0"))
