@@ -139,12 +139,8 @@ class Stage:
             yield "payment", judged.PAYMENT, (_payment_row(p) for p in self.payments.payments)
             return
         entries = [record for record in self.entries[UNKNOWN] if isinstance(record, Entry)]
-        yield "entry", bookings.ENTRY, (_entry_row(number, e) for number, e in enumerate(entries, start=1))
-        yield (
-            "detail",
-            bookings.DETAIL,
-            (_detail_row(number, e.details[0]) for number, e in enumerate(entries, start=1)),
-        )
+        yield "entry", bookings.ENTRY, (_entry_row(e) for e in entries)
+        yield "detail", bookings.DETAIL, (_detail_row(e.position, e.details[0]) for e in entries)
 
     def size(self) -> int:
         """Bytes of the ledger's file, with all of it in it."""
