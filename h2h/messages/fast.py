@@ -72,6 +72,13 @@ class FastRoad:
         while records and not isinstance(records[0], str):
             yield records.popleft()  # type: ignore[misc]  # no text
 
+    def skip(self) -> None:
+        """One that was handed on stands where there is no place for it; so do those right behind it."""
+        if self._records:
+            self._records.popleft()
+        while self._records and not isinstance(self._records[0], str):
+            self._records.popleft()
+
     def finish(self) -> None:
         """At the end of a file that can be read, nothing may be left: it is lost, or not what it looks like."""
         if self._records:
@@ -153,6 +160,9 @@ class FastRoad:
                 yield "\n" * text.count("\n", start, at)
                 continue
             at = text.index(self._close, start) + len(self._close)
+            if self._begins.search(text, start + 1, at):
+                at = start
+                break
             self._records.append(text[start:at])
             self._line += text.count("\n", start, at)
             yield text[start:at]

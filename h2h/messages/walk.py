@@ -137,6 +137,8 @@ class Walk:
         if name == "SplmtryData":
             yield from self._supplementary_data(element)
         level = self._group or self._message
+        if self._fast and name == self._shape.item and (level is None or element.getparent() is not level.element):
+            self._fast.skip()
         if level is None:
             yield from self._end_outside(element, name)
         elif element is level.element:

@@ -157,3 +157,20 @@ def test_words_that_are_joined_by_their_length_are_joined_alike(seen: Seen, monk
     assert f"{'x' * 140}y" in said
     assert "x y" in said
     assert seen.count > 100
+
+
+@pytest.mark.parametrize("strict", [True, False])
+@pytest.mark.parametrize("compact", [True, False])
+def test_what_looks_like_a_record_and_is_none_is_passed_over(
+    strict: bool, compact: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a place where none may stand, in another record, in another message, in a comment."""
+    text = (PROJECT / "samples" / "good" / "camt.053.001.08.xml").read_text(encoding="utf-8")
+    text = repeated(re.sub(r">\s+<", "><", text) if compact else text, "Ntry", Random(7))
+    entry = re.search(r"<Ntry>.*?</Ntry>\s*", text, re.DOTALL)
+    assert entry
+    for place in ("</Acct>", "</GrpHdr>", "<Ntry>", "</Ntry>", "</Stmt>", "</BkToCstmrStmt>"):
+        for inner in (entry[0], 3 * entry[0], f"<!-- {entry[0]} -->", f"<x>{2 * entry[0]}</x>"):
+            spots = [found.start() for found in re.finditer(place, text)]
+            at = spots[len(spots) // 2] + len(place)
+            both(f"{text[:at]}{inner}{text[at:]}".encode(), strict=strict, monkeypatch=monkeypatch)

@@ -47,6 +47,10 @@ def whole_tables(engine: Engine, asked: Asked) -> list[str]:
     with engine.connect() as connection:
         if engine.dialect.name == "postgresql":
             connection.exec_driver_sql("SET enable_seqscan = off")  # the tables are small here, and would be read
+            if connection.exec_driver_sql("SHOW is_superuser").scalar() == "on":  # forget, until this is rolled back,
+                connection.exec_driver_sql("DELETE FROM pg_statistic")  # what other tests had in them
+                unknown = "UPDATE pg_class SET relpages = 0, reltuples = -1 WHERE relkind IN ('r', 'i')"
+                connection.exec_driver_sql(unknown)
         for said, values in asked:
             read = _sqlite if engine.dialect.name == "sqlite" else _postgresql
             for table in read(connection, said, values):
