@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
 from decimal import Decimal
 from itertools import count
-from typing import Any
+from typing import Any, NoReturn, TypeVar
 
 from lxml import etree
 
@@ -29,7 +29,16 @@ LONG = 200 * "x"  # more than any text whose length makes a difference
 LINES = 10_000_000  # more than a record has
 COUNTED = 9_000_000_000  # more than a file has of anything
 
+MAY_BE_ASKED = frozenset(
+    {
+        "strip", "lstrip", "rstrip", "join", "__add__", "__class__", "__delattr__", "__dir__", "__doc__", "__hash__",
+        "__getattribute__", "__init__", "__init_subclass__", "__len__", "__module__", "__new__", "__repr__",
+        "__setattr__", "__slots__", "__str__",
+    }
+)  # fmt: skip
+
 Make = Callable[[Sequence[str], int, Place, Record | None], Record]
+T = TypeVar("T")
 
 _MARKED = re.compile(f"({MARK}[^{MARK}]*{MARK})")
 _PIECE = re.compile(
@@ -148,7 +157,8 @@ class Maker:
         return Node(node.name, value, node.attributes, (), line + (node.line or 0))
 
     def _template(self, group: Record | None) -> Make | None:
-        """None where what becomes of a value depends on what it is: on its length, or told by the sample's own."""
+        """None where what becomes of a value depends on what it is: where it is looked at, or its length is; or where
+        the sample's own say so."""
         try:
             short, long = (self._marked(group, padding) for padding in ("", LONG))
         except Unknown:
@@ -163,15 +173,15 @@ class Maker:
         marks = [_mark(number, value, padding) for number, value in enumerate(self._skeleton.values)]
         place = Place(COUNTED + 1, COUNTED + 2, COUNTED + 3)
         faults: Faults = []
-        said = {name: f"{MARK}{name}{padding}{MARK}" for name in _said(group)} if group is not None else {}
+        said = {name: _Mark(f"{MARK}{name}{padding}{MARK}") for name in _said(group)} if group is not None else {}
         around = replace(group, **said) if group is not None else None  # type: ignore[arg-type]  # any that has them
         here, below = (
             self._read(self._filled(marks, line), place=place, group=around, faults=faults) for line in (0, LINES)
         )
         if faults:
             raise Unknown
-        known = {mark: f"v[{number}]" for number, mark in enumerate(marks, start=1)}
-        return _Template(known | {mark: f"g.{name}" for name, mark in said.items()}, here, below)
+        known = {str(mark): f"v[{number}]" for number, mark in enumerate(marks, start=1)}
+        return _Template(known | {str(mark): f"g.{name}" for name, mark in said.items()}, here, below)
 
     def _own(self) -> Iterator[str]:
         """The values of the sample."""
@@ -201,12 +211,12 @@ class _Template:
         return make
 
     def _expression(self, here: Any, below: Any) -> str:
+        if isinstance(here, str) and (MARK in str(here) or str(here) in self._known):
+            return self._text(str(here))
         if is_dataclass(here):
             return self._record(here, below)
         if isinstance(here, tuple):
             return "(" + "".join(f"{self._expression(*each)}, " for each in zip(here, below, strict=True)) + ")"
-        if isinstance(here, str) and MARK in here:
-            return self._text(here)
         if isinstance(here, Decimal) and (known := self._known.get(str(here))):
             return f"D({known})"
         if isinstance(here, int) and not isinstance(here, bool):
@@ -218,7 +228,7 @@ class _Template:
     def _record(self, here: Any, below: Any) -> str:
         """What is left out when it is made is as it is where nothing is said."""
         inner = [(each, getattr(here, each.name), getattr(below, each.name)) for each in fields(here)]
-        said = [(each.name, one, other) for each, one, other in inner if one is not each.default and one != ()]
+        said = [(each.name, one, other) for each, one, other in inner if one is not each.default]
         made = ", ".join(f"{name}={self._expression(one, other)}" for name, one, other in said)
         return f"{self._constant(type(here))}({made})"
 
@@ -246,8 +256,33 @@ class _Template:
         return name
 
 
+def _looked_at(*_: object) -> NoReturn:
+    raise Unknown
+
+
+def _unseen(kind: type[T]) -> type[T]:
+    for name in set(dir(kind)) - MAY_BE_ASKED:
+        setattr(kind, name, _looked_at)
+    return kind
+
+
+@_unseen
+class _Mark(str):
+    """Stands for a value. A reader may hand it on and join it to others; whoever looks at what it says raises Unknown:
+    of another value, something else might become."""
+
+    __slots__ = ()
+
+    def strip(self, characters: str | None = None, /) -> str:
+        if characters != BLANKS:
+            raise Unknown
+        return self  # values have no blanks around them
+
+    lstrip = rstrip = strip
+
+
 def _mark(number: int, value: Value, padding: str) -> str:
-    return f"{COUNTED + number}.5" if value.holds is Holds.NUMBER else f"{MARK}{number}{padding}{MARK}"
+    return f"{COUNTED + number}.5" if value.holds is Holds.NUMBER else _Mark(f"{MARK}{number}{padding}{MARK}")
 
 
 def _said(group: Record) -> Iterator[str]:

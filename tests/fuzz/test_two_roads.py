@@ -18,7 +18,7 @@ import pytest
 from h2h.messages import Catalog, MessageType, fast, read, reading
 from h2h.messages.fast import FastRoad, Ready
 from h2h.messages.identify import shape_of
-from h2h.model import Finding, Payment, Record
+from h2h.model import Entry, Finding, Payment, Record
 from tests.core.chance import FULL, Chance
 from tests.core.test_messages_properties import invented
 from tests.core.writing import Dress
@@ -175,3 +175,21 @@ def test_what_looks_like_a_record_and_is_none_is_passed_over(
             spots = [found.start() for found in re.finditer(place, text)]
             at = spots[len(spots) // 2] + len(place)
             both(f"{text[:at]}{inner}{text[at:]}".encode(), strict=strict, monkeypatch=monkeypatch)
+
+
+@pytest.mark.parametrize("first", ["5", "1"])
+def test_what_depends_on_a_value_is_left_to_the_reader(first: str, seen: Seen, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A transaction is the only one of its entry, and so of its amount, where its batch says that there is one."""
+    text = (PROJECT / "samples" / "good" / "camt.053.001.08.xml").read_text(encoding="utf-8")
+    entries = re.search(r"(?:<Ntry>.*?</Ntry>\s*)+", text, re.DOTALL)
+    assert entries
+    entry = (
+        '<Ntry><Amt Ccy="EUR">7.00</Amt><CdtDbtInd>DBIT</CdtDbtInd><Sts><Cd>BOOK</Cd></Sts>'
+        "<BkTxCd><Prtry><Cd>X</Cd></Prtry></BkTxCd><NtryDtls><Btch><NbOfTxs>{}</NbOfTxs></Btch>"
+        "<TxDtls><Refs><EndToEndId>E</EndToEndId></Refs></TxDtls></NtryDtls></Ntry>"
+    )
+    several = "".join(map(entry.format, [first] * 100 + ["1", "01", "5", "1"] * 100))
+    items = both(text.replace(entries[0], several).encode(), strict=False, monkeypatch=monkeypatch)
+    amounts = [str(item.details[0].amount) for item in items if isinstance(item, Entry)]
+    assert amounts.count("None") == 100 + 100 * (first == "5")
+    assert seen.count > 300
