@@ -23,6 +23,7 @@ from h2h.errors import UsageError
 from h2h.messages.bounds import bounded
 from h2h.messages.catalog import Catalog
 from h2h.messages.identify import Manner
+from h2h.messages.raw import RawSource
 from h2h.messages.reading import explained, unexplained
 from h2h.messages.refusal import Refusal
 from h2h.messages.rewriting import rewritten
@@ -138,35 +139,21 @@ def _fault(error: Exception) -> Done:
     return Done(fault=type(error).__name__, place=place[-MAX_FAULT:])
 
 
-class _Handed(io.RawIOBase):
+class _Handed(RawSource):
     """The file, block by block from the gateway; each block, and what is unpacked, is good for more processor time."""
 
     def __init__(self, wire: Wire, size: int, limits: Limits) -> None:
-        self._wire, self._size, self._limits = wire, size, limits
-        self._at = 0
+        super().__init__(size)
+        self._wire, self._limits = wire, limits
         self._since = used_cpu()
         self.bytes = 0  # handed, or unpacked
         self._renew()
 
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._at
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        self._at = offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence]
-        return self._at
-
     def readinto(self, buffer: bytearray) -> int:  # type: ignore[override]  # the stubs want any buffer
-        size = min(len(buffer), MAX_BLOCK)
-        self._wire.send(Want(offset=self._at, size=size))
+        self._wire.send(Want(offset=self.at, size=min(len(buffer), MAX_BLOCK)))
         [block] = self._wire.receive()
         buffer[: len(block)] = block
-        self._at += len(block)
+        self.at += len(block)
         self.unpack(len(block))
         return len(block)
 

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from typing import BinaryIO, cast
 
 from h2h.messages.bounds import MAX_RATIO, MAX_UNPACKED, PACKED
+from h2h.messages.raw import RawSource
 from h2h.messages.xml import HEAD_BYTES, TOLERATED_MARKS
 from h2h.model import Finding, Severity
 from h2h.text import shown
@@ -197,41 +198,28 @@ def _checked(open_it: Open, counted: Counted, most: int = MAX_BYTES) -> Part:
     return Part(source=io.BufferedReader(stream, BLOCK), size=size)
 
 
-class _Unpacked(io.RawIOBase):
+class _Unpacked(RawSource):
     """A large member, which was checked: unpacked anew from its beginning where a reader goes back."""
 
     def __init__(self, open_it: Open, size: int, counted: Counted) -> None:
-        self._open, self._size, self._counted = open_it, size, counted
-        self._content = open_it()
-        self._at = self._wanted = 0
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._wanted
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        self._wanted = offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._wanted, io.SEEK_END: self._size}[whence]
-        return self._wanted
+        super().__init__(size)
+        self._open, self._counted = open_it, counted
+        self._content, self._reached = open_it(), 0
 
     def readinto(self, buffer: bytearray) -> int:  # type: ignore[override]  # the stubs want any buffer
-        if self._wanted < self._at:
+        if self.at < self._reached:
             self._content.close()
-            self._content, self._at = self._open(), 0
-        while self._at < self._wanted and self._take(min(BLOCK, self._wanted - self._at)):
+            self._content, self._reached = self._open(), 0
+        while self._reached < self.at and self._take(min(BLOCK, self.at - self._reached)):
             pass
         block = self._take(len(buffer))
         buffer[: len(block)] = block
-        self._wanted = self._at
+        self.at = self._reached
         return len(block)
 
     def _take(self, size: int) -> bytes:
         block = self._content.read(size)
-        self._at += len(block)
+        self._reached += len(block)
         self._counted(len(block))
         return block
 
@@ -280,25 +268,12 @@ def _end(source: BinaryIO, start: int, size: int) -> int:
     return first + last + 1 if last >= 0 else size
 
 
-class _Slice(io.RawIOBase):
+class _Slice(RawSource):
     """A part of a source as a file of its own."""
 
     def __init__(self, source: BinaryIO, start: int, size: int) -> None:
-        self._source, self._start, self._size = source, start, size
-        self._at = 0
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._at
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        self._at = max(0, offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence])
-        return self._at
+        super().__init__(size)
+        self._source, self._start = source, start
 
     def readinto(self, buffer: bytearray) -> int:  # type: ignore[override]  # the stubs want any buffer
         block = self.read(len(buffer))
@@ -306,12 +281,11 @@ class _Slice(io.RawIOBase):
         return len(block)
 
     def read(self, size: int = -1) -> bytes:
-        left = max(0, self._size - self._at)
-        wanted = left if size < 0 else min(size, left)
-        if self._source.tell() != self._start + self._at:
-            self._source.seek(self._start + self._at)
-        block = self._source.read(wanted)
-        self._at += len(block)
+        left = max(0, self.size - self.at)
+        if self._source.tell() != self._start + self.at:
+            self._source.seek(self._start + self.at)
+        block = self._source.read(left if size < 0 else min(size, left))
+        self.at += len(block)
         return block
 
 
