@@ -23,13 +23,13 @@ from h2h.errors import UsageError
 from h2h.messages.bounds import bounded
 from h2h.messages.catalog import Catalog
 from h2h.messages.identify import Manner
+from h2h.messages.opening import TOLERATED_ENCODINGS
 from h2h.messages.raw import RawSource
 from h2h.messages.reading import explained, unexplained
 from h2h.messages.refusal import Refusal
 from h2h.messages.rewriting import rewritten
 from h2h.messages.selection import Selecting
 from h2h.messages.upgrading import Upgrading
-from h2h.messages.xml import TOLERATED_ENCODINGS
 from h2h.model import Finding, Record
 
 MAX_FAULT = 4_000  # characters

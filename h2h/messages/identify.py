@@ -9,8 +9,9 @@ from importlib import import_module
 
 from h2h.messages.catalog import Catalog, MessageType, listed
 from h2h.messages.elements import Shape, root_of
+from h2h.messages.opening import Opening
 from h2h.messages.refusal import severity_of
-from h2h.messages.xml import Opening, local, namespace_of
+from h2h.messages.xml import local, namespace_of
 from h2h.model import Finding, Severity
 
 ENVELOPES = ("Envelope", "BizMsgEnvlp", "BusMsgEnvlp", "RequestPayload", "DataPDU", "Message", "message")

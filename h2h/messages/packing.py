@@ -19,8 +19,8 @@ from dataclasses import dataclass
 from typing import BinaryIO, cast
 
 from h2h.messages.bounds import MAX_RATIO, MAX_UNPACKED, PACKED
+from h2h.messages.opening import HEAD_BYTES, TOLERATED_MARKS
 from h2h.messages.raw import RawSource
-from h2h.messages.xml import HEAD_BYTES, TOLERATED_MARKS
 from h2h.model import Finding, Severity
 from h2h.text import shown
 

@@ -23,19 +23,11 @@ from h2h.messages.bounds import bounded, clipped
 from h2h.messages.catalog import Catalog, MessageType
 from h2h.messages.fast import FastRoad
 from h2h.messages.identify import Identity, Manner, envelope_finding, every_shape, findings_on, identify, shape_of
+from h2h.messages.opening import Opening, open_checked
 from h2h.messages.packing import Member, Part, unpacked, within
 from h2h.messages.refusal import Refusal, severity_of
 from h2h.messages.walk import Counts, Kind, Walk
-from h2h.messages.xml import (
-    Bounded,
-    GivenUp,
-    Opening,
-    check_well_formed,
-    local,
-    mind_memory,
-    open_checked,
-    stream,
-)
+from h2h.messages.xml import Bounded, GivenUp, check_well_formed, local, mind_memory, stream
 from h2h.model import FileMember, Finding, Record, Severity
 
 T = TypeVar("T")

@@ -13,6 +13,7 @@ from typing import BinaryIO, Protocol
 
 from lxml import etree
 
+from h2h.messages.opening import open_checked
 from h2h.messages.xml import (
     Bounded,
     Node,
@@ -22,7 +23,6 @@ from h2h.messages.xml import (
     mind_memory,
     namespace_of,
     node_of,
-    open_checked,
     path_of,
     path_within,
     stream,

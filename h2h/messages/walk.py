@@ -18,7 +18,8 @@ from lxml import etree
 
 from h2h.messages.elements import Fault, Faults, Place, Shape
 from h2h.messages.fast import FastRoad, Ready
-from h2h.messages.xml import Node, forget, line_of, local, named_in, namespace_of, node_of, path_of, path_within
+from h2h.messages.opening import named_in
+from h2h.messages.xml import Node, forget, line_of, local, namespace_of, node_of, path_of, path_within
 from h2h.model import Finding, Record, Severity
 from h2h.text import shown
 

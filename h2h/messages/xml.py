@@ -1,10 +1,10 @@
 """The only place that parses XML. What comes in is hostile until shown otherwise.
 
-Before a parser sees a byte: not empty, not compressed, an allowed encoding (which then is forced on the parser), no
-DOCTYPE. Every option of the parser is set here; nothing is loaded, expanded or fetched. The limits of libxml2 on depth
-(256), text and entities stay on; `Bounded` adds ours on runs of text, tags, and what is held in memory at once. The
-file is read in one pass and in flat memory: `stream` hands out elements as they end, `node_of` copies one of them into
-a light, immutable Node, and `forget` gives its memory back.
+What its beginning has to be like before a parser sees a byte stands in opening.py. Every option of the parser is set
+here; nothing is loaded, expanded or fetched. The limits of libxml2 on depth (256), text and entities stay on; `Bounded`
+adds ours on runs of text, tags, and what is held in memory at once. The file is read in one pass and in flat memory:
+`stream` hands out elements as they end, `node_of` copies one of them into a light, immutable Node, and `forget` gives
+its memory back.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import BinaryIO, NamedTuple, Protocol
 
@@ -20,30 +19,12 @@ from lxml import etree
 
 from h2h.model import Finding, Severity
 
-HEAD_BYTES = 65_536
-MAX_OPENING_ELEMENTS = 10_000
 MAX_RUN_BYTES = 100_000  # without a <: a text, a comment, or a tag with all its attributes
 MAX_TAGS = 250_000_000  # that begin or end an element; a payment has about 50
 MAX_HELD_BYTES = 100_000_000  # of one payment or entry with all its details, or of one head
 MAX_ATTRIBUTES = 20
 FIRST_VAGUE_LINE = 65_535
 BLANKS = " \t\r\n"
-STRICT_ENCODINGS = ("utf-8",)
-TOLERATED_ENCODINGS = ("utf-8", "us-ascii", "iso-8859-1", "iso-8859-15", "utf-16")
-
-_PACKED = {
-    b"\x1f\x8b": "gzip data",
-    b"PK\x03\x04": "a zip archive",
-    b"BZh": "bzip2 data",
-    b"\xfd7zXZ": "xz data",
-    b"\x28\xb5\x2f\xfd": "zstd data",
-    b"-----BEGIN PGP": "a PGP message",
-}
-_MARKS = {b"\xef\xbb\xbf": "utf-8", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
-TOLERATED_MARKS = tuple(_MARKS)
-_DECLARATION = re.compile(r"<\?xml\s[^>]*?\?>")
-_ENCODING = re.compile(r"\sencoding\s*=\s*[\"']([A-Za-z0-9._-]+)[\"']")
-_DOCTYPE = re.compile(r"(?:\s++|<\?(?:(?!\?>).)*+\?>|<!--(?:(?!-->).)*+-->)*+<!DOCTYPE", re.DOTALL)  # never goes back
 _NOISE = re.compile(r"\s*,\s*line \d+, column \d+$|, (?:use|try) XML_PARSE_HUGE(?: option)?|\n")
 _HINTS = {
     "EntityRef": "An & inside a value must be written as &amp;.",
@@ -165,24 +146,6 @@ class Node(NamedTuple):
         return [value for node in self.nodes(*path) if (value := node.value.strip(BLANKS))]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Opening:
-    """What stands at the beginning of a file. Tags are written as lxml does: {namespace}name."""
-
-    encoding: str
-    root: str
-    document: str  # tag of the first Document; empty where there is none
-    message: str  # tag of the first element below it; empty where there is none
-    announced: str = ""  # the message that a header in front of it names (head.001: MsgDefIdr)
-    path: str = ""  # of the first Document, else of the root
-    line: int | None = None
-
-    @property
-    def envelope(self) -> str:
-        """Tag of the root where it is wrapped around the Document; else empty."""
-        return self.root if self.document and local(self.root) != "Document" else ""
-
-
 @lru_cache(maxsize=10_000)
 def local(tag: str) -> str:
     return tag.rpartition("}")[2]
@@ -190,26 +153,6 @@ def local(tag: str) -> str:
 
 def namespace_of(tag: str) -> str:
     return tag.removeprefix("{").rpartition("}")[0]
-
-
-def open_checked(source: BinaryIO, *, strict: bool) -> Opening | Finding:
-    """Looks at the beginning of the file, from where `source` stands, and goes back there."""
-    start = source.tell()
-    head = source.read(HEAD_BYTES)
-    source.seek(start)
-    encoding = _refused(head) or _encoding(head, strict=strict)
-    if isinstance(encoding, Finding):
-        return encoding
-    doctype = _DOCTYPE.match(head.decode(encoding, errors="replace").lstrip("\ufeff"))
-    if doctype:
-        return _doctype_finding(doctype[0].count("\n") + 1)
-    try:
-        return _opening(source, encoding)
-    except etree.LxmlError as error:
-        source.seek(start)
-        return _not_well_formed(error, source)
-    finally:
-        source.seek(start)
 
 
 def stream(
@@ -263,10 +206,6 @@ def tree(source: BinaryIO, encoding: str | None = None) -> etree._ElementTree:
     return etree.parse(source, parser)
 
 
-def has_doctype(element: etree._Element) -> bool:
-    return bool(element.getroottree().docinfo.doctype)  # type: ignore[attr-defined]  # the stubs lack it
-
-
 def node_of(element: etree._Element, cut: list[Node], children: list[etree._Element] | None = None) -> Node:
     """A copy of the element and all below it; of `children` only, where they are given.
 
@@ -279,7 +218,7 @@ def node_of(element: etree._Element, cut: list[Node], children: list[etree._Elem
         below = tuple([node_of(child, cut) for child in inner if isinstance(child.tag, str)])
     if not below:
         value = text_of(element) if inner else element.text or ""
-    attributes = _attributes(element) if element.keys() else {}
+    attributes = attributes_of(element) if element.keys() else {}
     # Not Node(…), which takes twice as long.
     node = tuple.__new__(Node, (local(element.tag), value, attributes, below, line_of(element)))
     if inner and not below and value.strip(BLANKS):
@@ -287,7 +226,7 @@ def node_of(element: etree._Element, cut: list[Node], children: list[etree._Elem
     return node
 
 
-def _attributes(element: etree._Element) -> dict[str, str]:
+def attributes_of(element: etree._Element) -> dict[str, str]:
     attributes = dict(element.items())
     if len(attributes) > MAX_ATTRIBUTES:
         raise TooMuch(f"an element with more than {MAX_ATTRIBUTES} attributes", line_of(element))
@@ -346,7 +285,7 @@ def check_well_formed(source: BinaryIO, encoding: str, forgettable: Sequence[str
                 bounded.settle()
     except etree.LxmlError as error:
         source.seek(start)
-        return _not_well_formed(error, source)
+        return not_well_formed(error, source)
     return None
 
 
@@ -356,7 +295,7 @@ def mind_memory(error: etree.LxmlError) -> None:
         raise MemoryError from error
 
 
-def _not_well_formed(error: etree.LxmlError, source: BinaryIO) -> Finding:
+def not_well_formed(error: etree.LxmlError, source: BinaryIO) -> Finding:
     mind_memory(error)
     words = _NOISE.sub("", str(getattr(error, "msg", "") or error))
     if "Premature end" in words or ("Extra content" not in words and _ends_within_a_tag(source)):
@@ -380,68 +319,3 @@ def _ends_within_a_tag(source: BinaryIO) -> bool:
     source.seek(max(start, source.seek(0, io.SEEK_END) - 1_000))
     tail = source.read()
     return head.lstrip(_INVISIBLE).startswith(b"<") and not tail.rstrip(_INVISIBLE).endswith(b">")
-
-
-def _refused(head: bytes) -> Finding | None:
-    if not head.strip():
-        text = "The file is empty. Have it written and sent again."
-        return Finding(code="XML_EMPTY", severity=Severity.ERROR, text=text, line=1)
-    for magic, what in _PACKED.items():
-        if head.startswith(magic):
-            text = f"The file is {what}, not XML. Unpack or decrypt it first."
-            return Finding(code="XML_COMPRESSED", severity=Severity.ERROR, text=text, line=1)
-    return None
-
-
-def _encoding(head: bytes, *, strict: bool) -> str | Finding:
-    """The encoding by byte order mark, else by declaration, else UTF-8: a Python and libxml2 name."""
-    mark = next((name for magic, name in _MARKS.items() if head.startswith(magic)), "")
-    text = head.decode(mark or "latin-1", errors="replace").lstrip("\ufeff")
-    declaration = _DECLARATION.match(text[:1000])
-    named = _ENCODING.search(declaration[0]) if declaration else None
-    declared = named[1].lower() if named else ""
-    if declaration and not named and "encoding" in declaration[0]:
-        declared = "(unreadable)"
-    agreed = not mark or not declared or declared.startswith(mark)
-    encoding = mark or declared or "utf-8"
-    if agreed and encoding in (STRICT_ENCODINGS if strict else TOLERATED_ENCODINGS):
-        return encoding
-    said = f"The file is in {encoding}" if agreed else f"The file begins as {mark} and declares {declared}"
-    advice = "UTF-8 is what banks accept" if strict else "only UTF-8, UTF-16, ISO-8859-1, ISO-8859-15 are read"
-    return Finding(
-        code="XML_ENCODING", severity=Severity.ERROR, text=f"{said}; {advice}. Write the file in UTF-8.", line=1
-    )
-
-
-def _opening(source: BinaryIO, encoding: str) -> Opening | Finding:
-    root = document = message = path = announced = ""
-    line: int | None = None
-    for count, (event, element) in enumerate(stream(Bounded(source), encoding)):
-        tag = str(element.tag)
-        _attributes(element)
-        if count == 0:
-            root, path = tag, path_of(element)
-            if has_doctype(element):
-                return _doctype_finding(None)
-        if (event == "end" and document) or count >= MAX_OPENING_ELEMENTS:
-            break
-        if event == "start" and document:
-            message = tag
-            break
-        if event == "end" and local(tag) == "AppHdr":
-            announced = named_in(element)
-        if event == "start" and local(tag) == "Document":
-            document, path, line = tag, path_of(element), line_of(element)
-    return Opening(
-        encoding=encoding, root=root, document=document, message=message, announced=announced, path=path, line=line
-    )
-
-
-def named_in(header: etree._Element) -> str:
-    """The message that an AppHdr (head.001) is written for."""
-    return (header.findtext("{*}MsgDefIdr") or "").strip(BLANKS)
-
-
-def _doctype_finding(line: int | None) -> Finding:
-    text = "The file has a DOCTYPE; no payment message needs one, and it can be used to attack. Leave it out."
-    return Finding(code="XML_DOCTYPE", severity=Severity.ERROR, text=text, line=line)

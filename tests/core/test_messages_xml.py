@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from h2h.messages import Catalog, read, xml
-from h2h.messages.xml import Bounded, Opening, TooMuch, open_checked
+from h2h.messages.opening import Opening, open_checked
+from h2h.messages.xml import Bounded, TooMuch
 from h2h.model import Finding, Payment, Record, Severity
 
 PROJECT = Path(__file__).resolve().parents[2]
