@@ -93,7 +93,7 @@ def measured(command: Sequence[str], *, stdin: bytes = b"", env: Mapping[str, st
         with subprocess.Popen(command, stdin=told, stdout=said, stderr=said, env={**os.environ, **(env or {})}) as run:
             peak = 0.0
             while run.poll() is None:
-                peak = max(peak, _peak_mb(run.pid))
+                peak = max(peak, peak_mb(run.pid))
                 time.sleep(LOOK_SECONDS)
         seconds = time.perf_counter() - begun
         said.seek(0)
@@ -103,7 +103,7 @@ def measured(command: Sequence[str], *, stdin: bytes = b"", env: Mapping[str, st
     return Run(seconds=seconds, peak_mb=peak, output=output)
 
 
-def _peak_mb(pid: int) -> float:
+def peak_mb(pid: int) -> float:
     """The kernel's own high-water mark. Not getrusage: a child's begins with what its parent held."""
     try:
         status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
