@@ -19,7 +19,7 @@ from h2h.witness import Head, Witness
 log = logging.getLogger(__name__)
 
 HEAD = "0015"  # the newest migration
-NEW_HEAD = "h2h_head"  # the head of the journal as the transaction under way will leave it
+NEW_HEAD = "h2h_head"  # the head of the journal as the transaction under way will leave it; none if it left it so far
 BUSY_SECONDS = 30
 CONNECTIONS = 20  # kept open; more are opened when needed
 WRITER = 0x683268  # the advisory lock that makes writers on PostgreSQL take turns, as SQLite has it by itself
@@ -60,6 +60,7 @@ class Database:
     def rehearsal(self) -> Iterator[Connection]:
         """As `transaction`, but nothing of it stays: to see what a verb would do."""
         with self._translated(), self.engine.connect() as connection, connection.begin() as begun:
+            connection.info.pop(NEW_HEAD, None)
             yield connection
             begun.rollback()
 

@@ -24,6 +24,7 @@ from h2h.witness import Head
 GENESIS = "0" * 64
 PAGE = 5000
 # An edited time may be no time any more: the chain is verified over the text that stands there.
+_LAST, _APPEND = select(event.c.seq, event.c.hash).order_by(desc(event.c.seq)).limit(1), insert(event)
 _AS_STORED = [type_coerce(column, String).label("at") if column is event.c.at else column for column in event.c]
 
 
@@ -69,16 +70,23 @@ def record(
     connection: Connection, *, at: datetime, subject: str, kind: str, actor: str, data: Mapping[str, Any]
 ) -> None:
     """Append one event to the chain, inside the transaction of the change that it records."""
-    last = connection.execute(select(event.c.seq, event.c.hash).order_by(desc(event.c.seq)).limit(1)).first()
-    seq, previous = (last.seq + 1, last.hash) if last else (1, GENESIS)
+    last: Head = connection.info.get(NEW_HEAD) or _head(connection)
+    seq, previous = last.seq + 1, last.hash
     body = canonical(data)
     digest = _hash(seq, at.astimezone(UTC).strftime(INSTANT_FORMAT), subject, kind, actor, body, previous)
     connection.execute(
-        insert(event).values(
-            seq=seq, at=at, subject=subject, kind=kind, actor=actor, data=body, previous=previous, hash=digest
-        )
-    )
+        _APPEND,
+        {
+            "seq": seq, "at": at, "subject": subject, "kind": kind, "actor": actor, "data": body,
+            "previous": previous, "hash": digest,
+        },
+    )  # fmt: skip
     connection.info[NEW_HEAD] = Head(seq=seq, hash=digest)
+
+
+def _head(connection: Connection) -> Head:
+    row = connection.execute(_LAST).first()
+    return Head(seq=row.seq, hash=row.hash) if row else Head(seq=0, hash=GENESIS)
 
 
 def _hash(*parts: object) -> str:
@@ -108,8 +116,7 @@ class Journal:
     def last(self) -> Head:
         """The head as it is; number 0 while nothing has happened."""
         with self._database.reading() as connection:
-            row = connection.execute(select(event.c.seq, event.c.hash).order_by(desc(event.c.seq)).limit(1)).first()
-        return Head(seq=row.seq, hash=row.hash) if row else Head(seq=0, hash=GENESIS)
+            return _head(connection)
 
     def contradicted_by(self, head: Head) -> str | None:
         """Why this head, noted elsewhere, cannot be of this journal's past; None where it can."""

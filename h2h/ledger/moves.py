@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, Update, bindparam, func, insert, select, update
 
 from h2h.errors import Stale, UsageError
 from h2h.identity import content_hash
@@ -24,11 +25,13 @@ from h2h.verdicts import Verdict
 GATEWAY = "gateway"
 BANK = "bank"  # in proposed_by: the bank answered what had not been sent
 NO_LEASE = {"owner": None, "lease_until": None}
+_KEY = t.transfer.c.id == bindparam("key")
+_ROW, _ENTER = select(t.transfer).where(_KEY), insert(t.transfer)
+_DROPPED = select(func.coalesce(t.transfer.c.original_sha256, t.transfer.c.sha256)).where(_KEY)
 
 
 def enter(connection: Connection, new: Received, now: datetime) -> bool:
-    dropped = func.coalesce(t.transfer.c.original_sha256, t.transfer.c.sha256)
-    known = connection.execute(select(dropped).where(t.transfer.c.id == new.id)).scalar()
+    known = connection.execute(_DROPPED, {"key": new.id}).scalar()
     if known is not None:
         if known != new.sha256:
             raise Stale(f"{new.id} was taken with other content before.")
@@ -37,7 +40,7 @@ def enter(connection: Connection, new: Received, now: datetime) -> bool:
     values |= {"repair_of": new.repair_of} if new.repair_of else {}
     fresh: dict[str, Any] = {"state": State.RECEIVED, "verdict": Verdict.NONE, "received_at": now}
     zeros: dict[str, Any] = {"attempts": 0, "failures": 0, "fence": 0, "version": 1}
-    connection.execute(insert(t.transfer).values(**values, **fresh, **zeros))
+    connection.execute(_ENTER, {**values, **fresh, **zeros})
     record(connection, at=now, subject=new.id, kind=State.RECEIVED, actor=GATEWAY, data=values)
     return True
 
@@ -137,17 +140,28 @@ def change_row(
     **columns: Any,
 ) -> Transfer:
     """The one place where a transfer's row changes: guarded by its version, together with its event."""
-    c = t.transfer.c
-    done = connection.execute(
-        update(t.transfer).where(c.id == row.id, c.version == row.version).values(version=row.version + 1, **columns)
-    )
+    columns["version"] = row.version + 1
+    values = {_new(name): value for name, value in columns.items()}
+    done = connection.execute(_change(frozenset(columns)), {"key": row.id, "known": row.version, **values})
     changed_one(done, row.id)
     record(connection, at=now, subject=row.id, kind=str(kind), actor=who, data=data)
     return get_row(connection, row.id)
 
 
+@lru_cache(maxsize=100)
+def _change(names: frozenset[str]) -> Update:
+    """To build a statement takes several times as long as to run it."""
+    c = t.transfer.c
+    values: dict[str, Any] = {name: bindparam(_new(name)) for name in names}
+    return update(t.transfer).where(c.id == bindparam("key"), c.version == bindparam("known")).values(values)
+
+
+def _new(name: str) -> str:
+    return f"new_{name}"
+
+
 def get_row(connection: Connection, transfer_id: str) -> Transfer:
-    row = connection.execute(select(t.transfer).where(t.transfer.c.id == transfer_id)).first()
+    row = connection.execute(_ROW, {"key": transfer_id}).first()
     if row is None:
         raise UsageError(f"There is no transfer {transfer_id}; `h2h files` lists them.")
     return transfer_of(row)
