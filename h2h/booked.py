@@ -6,14 +6,14 @@ Where a file holds several messages, each begins with its StatementFile. What is
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from decimal import Decimal
+
+from msgspec import Struct
 
 from h2h.reported import Charge, Money, Party, Reason, StructuredRemittance
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StatementFile:
+class StatementFile(Struct, frozen=True, kw_only=True):
     """GrpHdr of a camt.052, .053 or .054. The page stands here in the 2009 generation; each Statement has it, too."""
 
     message: str
@@ -26,8 +26,7 @@ class StatementFile:
     line: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CreditLine:
+class CreditLine(Struct, frozen=True, kw_only=True):
     """`included`: in the balance beside which it stands."""
 
     included: bool | None
@@ -37,8 +36,7 @@ class CreditLine:
     date: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Availability:
+class Availability(Struct, frozen=True, kw_only=True):
     """One Avlbty: so much is available on that day, or so many days from now."""
 
     amount: Decimal | None
@@ -48,8 +46,7 @@ class Availability:
     days: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Balance:
+class Balance(Struct, frozen=True, kw_only=True):
     """One Bal. `type` is the code (OPBD, CLBD, …) or the proprietary word; `direction` CRDT or DBIT."""
 
     type: str | None
@@ -67,8 +64,7 @@ class Balance:
         return signed(self.amount, self.direction)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EntryTotals:
+class EntryTotals(Struct, frozen=True, kw_only=True):
     """TxsSummry: what the bank says that the entries come to."""
 
     number: str | None = None
@@ -81,8 +77,7 @@ class EntryTotals:
     debit_sum: Decimal | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SequenceRange:
+class SequenceRange(Struct, frozen=True, kw_only=True):
     """A part of RptgSeq: from `first` to `last`, both of them in; an open end is None. `kind`: FrSeq, …, NEQSeq."""
 
     kind: str
@@ -90,8 +85,7 @@ class SequenceRange:
     last: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Statement:
+class Statement(Struct, frozen=True, kw_only=True):
     """One Rpt, Stmt or Ntfctn without its entries; `message` tells which. `position` counts from 1 in the file."""
 
     position: int
@@ -119,8 +113,7 @@ class Statement:
     line: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StatementNote:
+class StatementNote(Struct, frozen=True, kw_only=True):
     """AddtlRptInf, AddtlStmtInf or AddtlNtfctnInf of the Statement at this position, after whose entries it stands."""
 
     statement: int
@@ -128,8 +121,7 @@ class StatementNote:
     line: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Exchange:
+class Exchange(Struct, frozen=True, kw_only=True):
     """CcyXchg: so many units of the one currency for `unit_currency`, as said; which way round differs by bank."""
 
     source_currency: str | None = None
@@ -141,8 +133,7 @@ class Exchange:
     quoted_at: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AmountDetail:
+class AmountDetail(Struct, frozen=True, kw_only=True):
     """One amount of AmtDtls: InstdAmt, TxAmt, CntrValAmt, AnncdPstngAmt or PrtryAmt (which has a type)."""
 
     kind: str
@@ -152,8 +143,7 @@ class AmountDetail:
     exchange: Exchange | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reference:
+class Reference(Struct, frozen=True, kw_only=True):
     """One of Refs, by the element's name; a Prtry one has a type."""
 
     kind: str
@@ -161,8 +151,7 @@ class Reference:
     type: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RelatedDate:
+class RelatedDate(Struct, frozen=True, kw_only=True):
     """One of RltdDts, by the element's name; a Prtry one has a type."""
 
     kind: str
@@ -170,8 +159,7 @@ class RelatedDate:
     type: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EntryBatch:
+class EntryBatch(Struct, frozen=True, kw_only=True):
     """One Btch: that so many transactions were booked in one sum."""
 
     message_id: str | None = None
@@ -182,8 +170,7 @@ class EntryBatch:
     direction: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EntryDetail:
+class EntryDetail(Struct, frozen=True, kw_only=True):
     """One TxDtls. Amount and direction are those of the details, else those of the entry where it has only one.
 
     `position` counts from 1 in the entry. `batch` is the number of its Btch in the entry's batches, 0 outside of any.
@@ -235,8 +222,7 @@ class EntryDetail:
     additional_information: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class Entry(Struct, frozen=True, kw_only=True):
     """One Ntry. The sign comes from `direction` (CdtDbtInd) alone; `reversal` never flips it."""
 
     position: int  # in its statement, from 1

@@ -10,9 +10,10 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
+from msgspec import Struct
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DirectDebitFile:
+
+class DirectDebitFile(Struct, frozen=True, kw_only=True):
     """GrpHdr of a pain.008. `number_of_transactions` and `control_sum` are what the file claims."""
 
     message: str
@@ -24,8 +25,7 @@ class DirectDebitFile:
     line: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DirectDebitBatch:
+class DirectDebitBatch(Struct, frozen=True, kw_only=True):
     """One PmtInf of a pain.008, in favour of one account. `position` counts from 1 in the file."""
 
     position: int
@@ -46,8 +46,7 @@ class DirectDebitBatch:
     line: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DirectDebit:
+class DirectDebit(Struct, frozen=True, kw_only=True):
     """One DrctDbtTxInf. `position` counts from 1 in the file, `batch` is the position of its PmtInf."""
 
     position: int

@@ -15,10 +15,12 @@ import re
 import unicodedata
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from decimal import Decimal
 from itertools import chain
 from typing import Any, NamedTuple
+
+from msgspec import Struct
 
 from h2h.model import Batch, Judgement, Payment, PaymentFile
 
@@ -30,7 +32,7 @@ NO_REFERENCE = frozenset({"NOTPROVIDED", "NOT PROVIDED", "NONREF"})
 # Not part of the content: where a thing stands in the file, the version of the message and when it was written down,
 # and what follows from the rest (the business rules hold the sums against the payments); nor where somebody lives:
 # an order written again with better addresses is the same order.
-NOT_CONTENT: dict[type, frozenset[str]] = {
+NOT_CONTENT: dict[type[Struct], frozenset[str]] = {
     PaymentFile: frozenset({"message", "created_at", "number_of_transactions", "control_sum", "line"}),
     Batch: frozenset({"position", "number_of_transactions", "control_sum", "addresses", "line"}),
     Payment: frozenset({"position", "payment_information_id", "execution_date", "addresses", "line"}),
@@ -67,7 +69,7 @@ def _plain(value: Any) -> Any:
     return amount_key(value) if isinstance(value, Decimal) else value
 
 
-CONTENT = {kind: sorted({f.name for f in fields(kind)} - left_out) for kind, left_out in NOT_CONTENT.items()}
+CONTENT = {kind: sorted(set(kind.__struct_fields__) - left_out) for kind, left_out in NOT_CONTENT.items()}
 
 
 def amount_key(amount: Decimal) -> str:

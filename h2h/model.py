@@ -14,6 +14,8 @@ from decimal import Context, Decimal, Inexact, InvalidOperation, localcontext
 from enum import StrEnum
 from typing import NewType
 
+from msgspec import Struct
+
 from h2h.booked import Balance as Balance
 from h2h.booked import Entry as Entry
 from h2h.booked import EntryDetail as EntryDetail
@@ -70,8 +72,7 @@ class Finding:
 # pain.001: what the ERP asks the bank to pay. Document order: PaymentFile, then each Batch followed by its Payments.
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Address:
+class Address(Struct, frozen=True, kw_only=True):
     """One PstlAdr that is not empty, of a party or of an agent without a BIC. `place` is its path, as in Cdtr/PstlAdr.
 
     `lines` are its AdrLine. What else may stand in it has a name of its own, and nobody here asks for it.
@@ -85,8 +86,7 @@ class Address:
     line: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PaymentFile:
+class PaymentFile(Struct, frozen=True, kw_only=True):
     """GrpHdr of a pain.001. `number_of_transactions` and `control_sum` are what the file claims."""
 
     message: str
@@ -98,8 +98,7 @@ class PaymentFile:
     line: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Batch:
+class Batch(Struct, frozen=True, kw_only=True):
     """One PmtInf. `position` counts from 1 in the file."""
 
     position: int
@@ -120,8 +119,7 @@ class Batch:
     line: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Payment:
+class Payment(Struct, frozen=True, kw_only=True):
     """One CdtTrfTxInf. `position` counts from 1 in the file, `batch` is the position of its PmtInf."""
 
     position: int

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict, fields, is_dataclass
+from dataclasses import asdict, is_dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from functools import cache
 from operator import attrgetter
 from typing import Any
 
+from msgspec import Struct, structs
+
 from h2h.model import Entry, EntryDetail, Record
 
 
 def json_value(value: Any) -> Any:
     """Any record or value, whole."""
+    if isinstance(value, Struct):
+        return json_value(structs.asdict(value))
     if is_dataclass(value) and not isinstance(value, type):
         return json_value(asdict(value))
     if isinstance(value, dict):
@@ -58,7 +62,7 @@ def _plain(record: Any, without: tuple[str, ...]) -> dict[str, Any]:
 
 @cache
 def _fields(kind: Any, without: tuple[str, ...]) -> tuple[tuple[str, ...], Callable[[Any], tuple[Any, ...]]]:
-    names = tuple(field.name for field in fields(kind) if field.name not in without)
+    names = tuple(name for name in kind.__struct_fields__ if name not in without)
     if len(names) == 1:
         return names, lambda record: (getattr(record, names[0]),)
     return names, attrgetter(*names)
@@ -69,4 +73,4 @@ def _json(value: Any) -> Any:
         return format(value, "f")
     if isinstance(value, list | tuple):
         return [_json(inner) for inner in value]
-    return _plain(value, ()) if is_dataclass(value) else value
+    return _plain(value, ()) if isinstance(value, Struct) else value

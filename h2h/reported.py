@@ -6,14 +6,14 @@ Where a record says what it is (`role`, `kind`), it does so by the element's nam
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from decimal import Decimal
+
+from msgspec import Struct
 
 # What occurs in several messages.
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FileMember:
+class FileMember(Struct, frozen=True, kw_only=True):
     """A member of an archive: the records after it, up to the next one, are its own."""
 
     position: int
@@ -22,8 +22,7 @@ class FileMember:
     line: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reason:
+class Reason(Struct, frozen=True, kw_only=True):
     """StsRsnInf or RtrRsn: an external code, or the bank's own, and its words (pieces of AddtlInf joined)."""
 
     code: str | None = None
@@ -32,14 +31,12 @@ class Reason:
     originator: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Money:
+class Money(Struct, frozen=True, kw_only=True):
     amount: Decimal | None
     currency: str | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Charge:
+class Charge(Struct, frozen=True, kw_only=True):
     """One record of charges. `included`: in the amount of the entry or transaction; None where that is not said."""
 
     amount: Decimal | None
@@ -53,8 +50,7 @@ class Charge:
     tax: Money | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Party:
+class Party(Struct, frozen=True, kw_only=True):
     """A party or an agent. `id`: of an agent the BIC, else another identification; of a party BIC, LEI or other."""
 
     role: str
@@ -64,8 +60,7 @@ class Party:
     account: str | None = None  # IBAN, else another identification
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReferredDocument:
+class ReferredDocument(Struct, frozen=True, kw_only=True):
     """One RfrdDocInf: an invoice, a credit note."""
 
     type: str | None = None
@@ -73,8 +68,7 @@ class ReferredDocument:
     date: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RemittanceAmount:
+class RemittanceAmount(Struct, frozen=True, kw_only=True):
     """One amount of RfrdDocAmt: DuePyblAmt, DscntApldAmt, CdtNoteAmt, TaxAmt, AdjstmntAmtAndRsn or RmtdAmt."""
 
     kind: str
@@ -84,8 +78,7 @@ class RemittanceAmount:
     type: str | None = None  # or the reason of an adjustment
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StructuredRemittance:
+class StructuredRemittance(Struct, frozen=True, kw_only=True):
     """One Strd. `reference` is that of the creditor, `type` its kind, as in SCOR or QRR."""
 
     reference: str | None = None
@@ -102,8 +95,7 @@ class StructuredRemittance:
 # PaymentStatuses. Where a file holds several reports, each begins with its StatusReport.
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StatusCount:
+class StatusCount(Struct, frozen=True, kw_only=True):
     """One NbOfTxsPerSts: how many transactions have this status, and their sum."""
 
     status: str | None
@@ -111,8 +103,7 @@ class StatusCount:
     sum: Decimal | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StatusReport:
+class StatusReport(Struct, frozen=True, kw_only=True):
     """GrpHdr and OrgnlGrpInfAndSts of a pain.002. `status` is None where the bank gave no group status."""
 
     message: str
@@ -133,8 +124,7 @@ class StatusReport:
     line: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BatchStatus:
+class BatchStatus(Struct, frozen=True, kw_only=True):
     """One OrgnlPmtInfAndSts; `position` counts from 1 in the file."""
 
     position: int
@@ -148,8 +138,7 @@ class BatchStatus:
     line: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OriginalTransaction:
+class OriginalTransaction(Struct, frozen=True, kw_only=True):
     """OrgnlTxRef: what the bank repeats of the payment that it speaks of."""
 
     settlement_amount: Money | None = None
@@ -169,8 +158,7 @@ class OriginalTransaction:
     structured: tuple[StructuredRemittance, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PaymentStatus:
+class PaymentStatus(Struct, frozen=True, kw_only=True):
     """One TxInfAndSts, `position` counts from 1 in the file. `batch` is the position of its BatchStatus, 0 where it
     stands outside of any."""
 

@@ -1,6 +1,6 @@
 """The words between the gateway and a reader process: frames, each a batch of records of one type, as MessagePack.
 
-A frame is the number of its type, its length, and a list of records of that type: frozen dataclasses of plain values.
+A frame is the number of its type, its length, and a list of records of that type: frozen, of plain values.
 Nothing else can be said, so nothing that comes from a reader process is ever run. What is too long, of no known type,
 or not of its type, is Garbled.
 """
@@ -10,12 +10,13 @@ from __future__ import annotations
 import socket
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
 import msgspec
+from msgspec import Struct, structs
 
 from h2h.confined.limits import Limits
 from h2h.messages.catalog import MessageType
@@ -177,10 +178,14 @@ class _Form:
 
     def __init__(self, kind: type) -> None:
         hints = get_type_hints(kind)
-        self.defaults = {field.name: field.default for field in fields(kind)}
-        self.nested = tuple(name for name in hints if any(map(is_dataclass, _within(hints[name]))))
+        self.defaults = {field.name: field.default for field in structs.fields(kind)}
+        self.nested = tuple(name for name in hints if any(map(_is_record, _within(hints[name]))))
         self.lists = tuple(name for name in self.nested if get_origin(hints[name]) is tuple)
         self.amounts = tuple(name for name in hints if Decimal in _deep(hints[name]))
+
+
+def _is_record(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, Struct)
 
 
 def _within(hint: Any) -> Iterator[Any]:
@@ -193,7 +198,7 @@ def _within(hint: Any) -> Iterator[Any]:
 def _deep(hint: Any) -> set[Any]:
     """The types that a field may hold, and those that these records may hold."""
     found = set(_within(hint))
-    for kind in [each for each in found if is_dataclass(each)]:
+    for kind in [each for each in found if _is_record(each)]:
         found |= {deeper for inner in get_type_hints(kind).values() for deeper in _deep(inner)}
     return found
 
@@ -236,4 +241,4 @@ def _reckonable(value: Any) -> bool:
 _ENCODER = msgspec.msgpack.Encoder(enc_hook=str)
 _DECODERS = [msgspec.msgpack.Decoder(list[kind], dec_hook=_path) for kind in TYPES]  # type: ignore[valid-type]
 _RECORDS = {kind for record in get_args(Record) for kind in _deep(record) if isinstance(kind, type)}
-_FORMS = {kind: _Form(kind) for kind in _RECORDS if is_dataclass(kind)}
+_FORMS = {kind: _Form(kind) for kind in _RECORDS if _is_record(kind)}

@@ -4,10 +4,12 @@ is new in the records is a loss until a form has a place for it."""
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any
+
+from msgspec import Struct
 
 # Where a record stands, which its order in the output tells.
 PLACES = frozenset({"position", "statement", "batch", "line"})
@@ -93,13 +95,13 @@ def lost(record: Any, fates: Iterable[Fate], *, statement: int | None, entry: in
 
 def leaves(record: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
     """Every value of a record that says something, as text under its dotted name."""
-    for one in fields(record):
-        if one.name not in PLACES:
-            yield from _leaves(f"{prefix}{one.name}", getattr(record, one.name))
+    for name in record.__struct_fields__:
+        if name not in PLACES:
+            yield from _leaves(f"{prefix}{name}", getattr(record, name))
 
 
 def _leaves(name: str, value: Any) -> Iterator[tuple[str, str]]:
-    if is_dataclass(value):
+    if isinstance(value, Struct):
         yield from leaves(value, f"{name}.")
     elif isinstance(value, tuple):
         for number, inner in enumerate(value, start=1):

@@ -12,9 +12,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
+from msgspec import structs
 from sqlalchemy import Connection, Select, update
 
 from h2h.cash import Kind, Role, Weight, gives_back, reference, role, weight
@@ -337,7 +338,7 @@ def _parts(entry: Entry) -> list[Entry]:
     if len(entry.batches) < 2 or any(batch.total is None for batch in entry.batches):
         return [entry]
     return [
-        replace(
+        structs.replace(
             entry, amount=batch.total, currency=batch.currency or entry.currency, batch_message_id=batch.message_id,
             batch_payment_information_id=batch.payment_information_id, details=(),
         )
@@ -354,4 +355,4 @@ def _shortened(payment: Candidate, said: Named) -> bool:
 
 def _reasons(detail: EntryDetail) -> list[dict[str, str]] | None:
     found: Reason | None = detail.return_reason
-    return [{k: v for k, v in asdict(found).items() if v is not None}] if found else None
+    return [{k: v for k, v in structs.asdict(found).items() if v is not None}] if found else None

@@ -5,10 +5,10 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
+from msgspec import structs
 from sqlalchemy import Connection, Row, bindparam, func, insert, select, update
 
 from h2h.ledger import tables as t
@@ -373,4 +373,4 @@ def _effect(steps: set[StatusStep]) -> StatusStep:
 
 
 def _reasons(reasons: Sequence[Reason]) -> list[dict[str, str]] | None:
-    return [{k: v for k, v in asdict(r).items() if v is not None} for r in reasons] or None
+    return [{k: v for k, v in structs.asdict(r).items() if v is not None} for r in reasons] or None

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass, fields, is_dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 from itertools import count
 from typing import Any, NoReturn, TypeVar
 
 from lxml import etree
+from msgspec import Struct, structs
 
 from h2h.messages.elements import Faults, ItemReader, Place
 from h2h.messages.facets import Holds, Types, Value
@@ -174,7 +175,7 @@ class Maker:
         place = Place(COUNTED + 1, COUNTED + 2, COUNTED + 3)
         faults: Faults = []
         said = {name: _Mark(f"{MARK}{name}{padding}{MARK}") for name in _said(group)} if group is not None else {}
-        around = replace(group, **said) if group is not None else None  # type: ignore[arg-type]  # any that has them
+        around = structs.replace(group, **said) if group is not None else None
         here, below = (
             self._read(self._filled(marks, line), place=place, group=around, faults=faults) for line in (0, LINES)
         )
@@ -213,7 +214,7 @@ class _Template:
     def _expression(self, here: Any, below: Any) -> str:
         if isinstance(here, str) and (MARK in str(here) or str(here) in self._known):
             return self._text(str(here))
-        if is_dataclass(here):
+        if isinstance(here, Struct):
             return self._record(here, below)
         if isinstance(here, tuple):
             return "(" + "".join(f"{self._expression(*each)}, " for each in zip(here, below, strict=True)) + ")"
@@ -227,7 +228,7 @@ class _Template:
 
     def _record(self, here: Any, below: Any) -> str:
         """What is left out when it is made is as it is where nothing is said."""
-        inner = [(each, getattr(here, each.name), getattr(below, each.name)) for each in fields(here)]
+        inner = [(each, getattr(here, each.name), getattr(below, each.name)) for each in structs.fields(here)]
         said = [(each.name, one, other) for each, one, other in inner if one is not each.default]
         made = ", ".join(f"{name}={self._expression(one, other)}" for name, one, other in said)
         return f"{self._constant(type(here))}({made})"
@@ -287,4 +288,4 @@ def _mark(number: int, value: Value, padding: str) -> str:
 
 def _said(group: Record) -> Iterator[str]:
     """The texts of a record: a reader takes nothing else of its group."""
-    return (each.name for each in fields(group) if isinstance(getattr(group, each.name), str))
+    return (name for name in group.__struct_fields__ if isinstance(getattr(group, name), str))

@@ -7,8 +7,10 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
+
+from msgspec import structs
 
 from h2h.errors import NotAllowed
 from h2h.identity import amount_key, new_uetr
@@ -64,12 +66,14 @@ def _comparisons(
 def unplaced(record: PaymentFile | Batch | Payment) -> PaymentFile | Batch | Payment:
     """Without the lines on which it stood."""
     if isinstance(record, PaymentFile):
-        return replace(record, line=None)
-    return replace(record, line=None, addresses=tuple(replace(each, line=None) for each in record.addresses))
+        return structs.replace(record, line=None)
+    return structs.replace(
+        record, line=None, addresses=tuple(structs.replace(each, line=None) for each in record.addresses)
+    )
 
 
 def _header(plan: Plan, old: PaymentFile, new: PaymentFile | None) -> PaymentFile:
-    return replace(
+    return structs.replace(
         old,
         message_id=plan.message_id,
         created_at=new.created_at if new else None,
@@ -81,7 +85,7 @@ def _header(plan: Plan, old: PaymentFile, new: PaymentFile | None) -> PaymentFil
 def _batches(plan: Plan, original: Original, order: Selection) -> list[object]:
     return [
         unplaced(
-            replace(
+            structs.replace(
                 old,
                 position=position,
                 payment_information_id=batch.payment_information_id,
@@ -98,7 +102,7 @@ def _payments(plan: Plan, original: Original, order: Selection) -> list[object]:
     new_batch = {b.position: (n, b.payment_information_id) for n, b in enumerate(plan.batches, start=1)}
     return [
         unplaced(
-            replace(
+            structs.replace(
                 old,
                 position=position,
                 batch=new_batch[old.batch][0],

@@ -14,6 +14,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from msgspec import structs
+
 from h2h.confined import ConfinedReader
 from h2h.identity import new_uetr
 from h2h.messages.orders import Upgrade
@@ -53,9 +55,9 @@ def as_sent(judgement: Judgement, wanted: Upgrade, terms: Terms, scratch: Path |
     payments = judgement.payments
     if wanted.uetr_seed is not None:
         new = Spool(Payment, scratch)
-        new.extend(replace(p, uetr=new_uetr(wanted.uetr_seed, p.position)) for p in payments)
+        new.extend(structs.replace(p, uetr=new_uetr(wanted.uetr_seed, p.position)) for p in payments)
         payments = few_as_list(new)
-    header = replace(judgement.header, message=terms.upgrade or FROM)
+    header = structs.replace(judgement.header, message=terms.upgrade or FROM)
     return replace(judgement, header=header, payments=payments)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 from functools import partial
 
@@ -27,6 +27,7 @@ from h2h.booked import (
 from h2h.messages import MessageType
 from h2h.model import Record
 from h2h.reported import Party
+from tests.changing import replace
 from tests.core.chance import Chance
 from tests.core.inventing import charge, code_or_text, groups, listed_or_text, money, party, reason, structured
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
@@ -22,6 +21,7 @@ from h2h.addresses import (
 )
 from h2h.messages import Catalog, read
 from h2h.model import Address, Batch, Finding, Payment, Severity
+from tests.changing import replace
 
 PROJECT = Path(__file__).resolve().parents[2]
 CATALOG = Catalog.load(PROJECT / "schemas")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
 import pytest
 
 from h2h.closure import MEANS, Case, CashRow, CashRows, Closure, Section, Terms, closure, due
+from tests.changing import replace
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)  # a Tuesday
 TERMS = Terms(timezone="Europe/Berlin", calendar="WEEKDAYS", debit_within=3)

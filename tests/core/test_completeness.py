@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
 from itertools import count, permutations
@@ -15,6 +14,7 @@ from hypothesis import strategies as st
 from h2h.completeness import Gap, Kind, gaps
 from h2h.model import Balance, Entry, Statement
 from h2h.pages import Page, booked_of, chain_of, day_of, page_of
+from tests.changing import replace
 
 ACCOUNT = "DE02120300000000202051"
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 import re
 import types
 import typing
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
@@ -18,6 +17,7 @@ import pytest
 from bai2 import bai2
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import Struct
 
 from h2h.booked import EntryBatch, StatementNote
 from h2h.currencies import DECIMALS
@@ -29,6 +29,7 @@ from h2h.messages import Catalog, read
 from h2h.model import Balance, Entry, EntryDetail, Finding, Reason, Record, Severity, Statement, StatementFile, total
 from h2h.reported import ReferredDocument, StructuredRemittance
 from h2h.resources import root
+from tests.changing import replace
 
 CORPUS = root("schemas").parent.parent / "shared" / "corpus"
 FILES = sorted([*CORPUS.glob("camt053/*"), *(root("samples") / "good").glob("camt.053*")])
@@ -628,7 +629,7 @@ def anything(kind: Any, **fixed: st.SearchStrategy[Any]) -> st.SearchStrategy[An
     hints = typing.get_type_hints(kind)
     known = {**NAMED, **fixed}
     return st.builds(
-        kind, **{f.name: known[f.name] if f.name in known else _of(hints[f.name]) for f in dataclasses.fields(kind)}
+        kind, **{name: known[name] if name in known else _of(hints[name]) for name in kind.__struct_fields__}
     )
 
 
@@ -645,7 +646,7 @@ def _of(hint: Any) -> st.SearchStrategy[Any]:
         return st.one_of(*map(_of, reversed(typing.get_args(hint))))
     if typing.get_origin(hint) is tuple:
         return st.lists(_of(typing.get_args(hint)[0]), max_size=2).map(tuple)
-    assert dataclasses.is_dataclass(hint), hint
+    assert issubclass(hint, Struct), hint
     return anything(hint)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -19,6 +18,7 @@ from h2h.one_pass import MAX_RULE_FINDINGS, Told
 from h2h.outbound.judge import judge
 from h2h.rules import Terms
 from h2h.spool import IN_MEMORY, Spool
+from tests.changing import replace
 
 PROJECT = Path(__file__).resolve().parents[2]
 GOOD, BAD = PROJECT / "samples" / "good", PROJECT / "samples" / "bad"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from itertools import product
 
 import pytest
@@ -26,6 +25,7 @@ from h2h.lifecycle import (
 )
 from h2h.model import Look, Presence, Way
 from h2h.verdicts import Verdict
+from tests.changing import replace
 
 EVERY = list(product(State, Trigger, Actor))
 TABLE = {(m.state, m.trigger, m.actor): m.to for m in MOVES}

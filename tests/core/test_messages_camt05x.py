@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
@@ -23,6 +22,7 @@ from h2h.booked import (
 from h2h.messages import Catalog, read
 from h2h.model import Balance, Entry, EntryDetail, Finding, Reason, Record, Statement, StatementFile, StatementNote
 from h2h.reported import Charge, Money, Party, ReferredDocument, RemittanceAmount, StructuredRemittance
+from tests.changing import replace
 
 PROJECT = Path(__file__).resolve().parents[2]
 KNOWN = Catalog.load(PROJECT / "schemas")

@@ -9,7 +9,6 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from decimal import Decimal, localcontext
 from fractions import Fraction
 from pathlib import Path
@@ -36,6 +35,7 @@ from h2h.model import (
 )
 from h2h.outbound.judge import judge
 from h2h.rules import balances_add_up
+from tests.changing import replace
 from tests.core.chance import FULL, Chance
 from tests.core.inventing_orders import ToldDebits, ToldPayments, debits, payments
 from tests.core.inventing_reports import report

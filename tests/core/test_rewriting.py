@@ -6,7 +6,6 @@ import io
 import os
 import re
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from itertools import groupby
 from pathlib import Path
@@ -23,6 +22,7 @@ from h2h.messages.selection import Selecting, in_the_form_of
 from h2h.messages.upgrading import FROM, Upgrading
 from h2h.model import Batch, Finding, Payment, PaymentFile, Record, Severity
 from h2h.resources import root
+from tests.changing import replace
 from tests.flows.world import payments, sample
 
 CATALOG = Catalog.load(root("schemas"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 
@@ -11,6 +10,7 @@ import pytest
 from h2h.checks import bic_fault, iban_fault
 from h2h.model import Balance, Batch, Entry, Finding, Payment, PaymentFile, Severity, Statement
 from h2h.rules import CODES, Terms, balances_add_up
+from tests.changing import replace
 from tests.ruled import payment_file_findings
 
 IBAN = "DE02120300000000202051"

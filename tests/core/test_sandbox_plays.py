@@ -5,7 +5,6 @@ Every paper is held against the schemas, and the bank is stopped and started ane
 
 from __future__ import annotations
 
-from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -13,6 +12,7 @@ from lxml import etree
 
 from h2h.sandbox.bank import Bank, Paper
 from h2h.sandbox.scenario import NEVER, Booking, Repeat, Rule, Scenario, Statuses, Then, When
+from tests.changing import replace
 from tests.core.talk import NOW, QUIET, UETR, Pay, Talk, accounted, message, order, texts, valid
 
 BOTH = pytest.mark.parametrize("version", ["03", "09"])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
@@ -26,6 +25,7 @@ from h2h.schedule import (
     next_opening,
     parse_days,
 )
+from tests.changing import replace
 
 BERLIN = Window(timezone="Europe/Berlin", calendar="TARGET", opens=time(8), cut_off=time(15, 30))
 NEW_YORK = Window(timezone="America/New_York", calendar="WEEKDAYS", opens=time(9), cut_off=time(17))

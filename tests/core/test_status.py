@@ -6,7 +6,6 @@ import io
 import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import cache
@@ -24,6 +23,7 @@ from h2h.messages import Catalog, read
 from h2h.model import BatchStatus, Finding, PaymentStatus, Reason, StatusReport
 from h2h.resources import root
 from h2h.verdicts import Verdict
+from tests.changing import replace
 
 AT = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
 UETR = "a2ac77fd-36c6-4c2a-b238-f89b35daa570"

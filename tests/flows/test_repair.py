@@ -6,7 +6,6 @@ import hashlib
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -25,6 +24,7 @@ from h2h.messages.orders import Selection
 from h2h.outbound.proof import ranges
 from h2h.sandbox.server import BankServer
 from h2h.verdicts import Verdict
+from tests.changing import replace
 
 from .test_bad_world import SILENT, pull
 from .test_restored import copy_ledger, put_ledger_back

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -41,6 +41,7 @@ from h2h.model import (
     Way,
 )
 from h2h.verdicts import NO_WORDS
+from tests.changing import replace
 
 NOW = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
 LATER = NOW + timedelta(minutes=5)

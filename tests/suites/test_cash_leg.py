@@ -5,7 +5,6 @@ On SQLite and on a real PostgreSQL; the words of the stories are in books.py.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from h2h.ledger import Ledger
 from h2h.ledger.payment_views import PaymentRow
 from h2h.lifecycle import Trigger
 from h2h.model import Entry, EntryDetail, Finding, Reason, Record, Severity, Statement
+from tests.changing import replace
 from tests.suites.backwards import back_to
 from tests.suites.books import ACCOUNT, LATER, Book, batch, credit, debit, pay, says, statement, tx
 from tests.suites.test_ledger import book_url, sql

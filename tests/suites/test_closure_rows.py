@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
@@ -13,6 +12,7 @@ from h2h.closure import Case, Closure, Terms, closure
 from h2h.ledger.cash_views import Days
 from h2h.model import EntryDetail
 from h2h.verdicts import Verdict
+from tests.changing import replace
 from tests.suites.books import ACCOUNT, LATER, Book, batch, credit, debit, pay, says, statement, tx
 from tests.suites.test_cash_leg import notice
 from tests.suites.test_search import sent

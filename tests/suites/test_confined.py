@@ -384,9 +384,14 @@ def test_memory_that_a_file_takes_beyond_the_limit_is_a_finding() -> None:
         assert codes(reading(reader)) == []
 
 
+def slow(file: bytes) -> bytes:
+    """A comment between two payments, and libxml2 reads all the rest."""
+    return file.replace(b"</CdtTrfTxInf>", b"</CdtTrfTxInf><!-- -->", 1)
+
+
 def test_processor_time_beyond_the_limit_is_a_finding() -> None:
     with confined(cpu_seconds=0, bytes_per_cpu_second=10**12) as reader:
-        found = [item for item in reading(reader, payments("MSG-CPU", 30_000)) if isinstance(item, Finding)]
+        found = [item for item in reading(reader, slow(payments("MSG-CPU", 30_000))) if isinstance(item, Finding)]
         assert [finding.code for finding in found] == ["READER_LIMIT"]
         assert "processor time" in found[0].text
 
@@ -394,8 +399,8 @@ def test_processor_time_beyond_the_limit_is_a_finding() -> None:
 def test_processor_time_is_renewed_for_every_file() -> None:
     """Together they take more than the two seconds that each may have."""
     with confined(cpu_seconds=2, bytes_per_cpu_second=10**12) as reader:
-        for number in range(8):
-            assert codes(reading(reader, payments(f"MSG-{number}", 3_000))) == []
+        for number in range(5):
+            assert codes(reading(reader, slow(payments(f"MSG-{number}", 5_000)))) == []
         assert len(reader.pids) == 1
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -20,6 +19,7 @@ from h2h.model import Finding, StatusReport, TransferId
 from h2h.outbound.advice import against
 from h2h.outbound.decisions import Decisions
 from h2h.repeats import SHOWN
+from tests.changing import replace
 from tests.suites.backwards import back_to
 from tests.suites.books import ACCOUNT, LATER, NOW, RADAR, Book, Pay, batch, debit, judgement, pay, says, statement, tx
 from tests.suites.test_ledger import at_once, book_url, sql

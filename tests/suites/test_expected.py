@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, date, datetime, time
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from h2h.ledger import Ledger
 from h2h.ledger.expected import Expected
 from h2h.model import Record
 from h2h.schedule import Due
+from tests.changing import replace
 from tests.suites.books import ACCOUNT, Book
 from tests.suites.test_gaps import closes
 from tests.suites.test_ledger import book_url

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
@@ -13,6 +12,7 @@ from h2h.ledger import exports
 from h2h.ledger.exports import COLUMNS, Wanted
 from h2h.life import Stage
 from h2h.model import Balance, Statement
+from tests.changing import replace
 from tests.suites.books import NOW, Book, batch, credit, debit, pay, says, statement, tx
 
 ALL = Wanted()

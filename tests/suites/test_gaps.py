@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -21,6 +20,7 @@ from h2h.ledger.expected import Expected
 from h2h.ledger.gaps import GapRow, page_in
 from h2h.model import Balance, Record, Statement, StatementFile
 from h2h.schedule import Due
+from tests.changing import replace
 from tests.suites.backwards import back_to
 from tests.suites.books import ACCOUNT, LATER, Book, debit
 from tests.suites.test_ledger import book_url, sql

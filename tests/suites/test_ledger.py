@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ from h2h.ledger.tables import metadata
 from h2h.lifecycle import Actor, State, Trigger
 from h2h.model import TransferId, Way
 from h2h.verdicts import Verdict
+from tests.changing import replace
 from tests.suites.books import LATER, LEASE, NOW, ROUTE, Book, judgement, pay, plan, says
 
 pytestmark = pytest.mark.every_database  # whatever keeps a payment from going twice

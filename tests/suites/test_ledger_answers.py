@@ -6,7 +6,6 @@ On SQLite and on a real PostgreSQL. The words of the stories (says, batch, tx, s
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from decimal import Decimal
 from functools import partial
 from typing import Any
@@ -21,6 +20,7 @@ from h2h.lifecycle import Actor, State, Trigger
 from h2h.model import Finding, InboundId, Reason, Record, RemoteFile, Severity, Statement, TransferId
 from h2h.outbound.decisions import Decisions
 from h2h.verdicts import Verdict
+from tests.changing import replace
 from tests.suites.books import (
     ACCOUNT,
     LATER,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tracemalloc
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any, cast
@@ -17,6 +16,7 @@ from h2h.ledger import bulk, earlier
 from h2h.ledger import tables as t
 from h2h.lifecycle import State
 from h2h.model import Judgement, Payment, TransferId
+from tests.changing import replace
 from tests.suites.books import ACCOUNT, NOW, RADAR, Book, judgement, pay
 
 FAR = datetime(2026, 3, 29, 3, 30, 0, 17, tzinfo=timezone(timedelta(hours=-5)))

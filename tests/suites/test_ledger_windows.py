@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from random import Random
@@ -15,6 +14,7 @@ from sqlalchemy import event
 
 from h2h.ledger import Ledger, bookings, candidates, matching, window
 from h2h.model import Entry, Record
+from tests.changing import replace
 from tests.suites.books import Book, Pay, credit, debit, pay, statement
 from tests.suites.test_cash_leg import notice
 from tests.suites.test_ledger import book_url, sql

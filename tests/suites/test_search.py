@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
@@ -12,6 +11,7 @@ from sqlalchemy import event
 
 from h2h.ledger.search import Wanted
 from h2h.life import Stage
+from tests.changing import replace
 from tests.suites.books import ACCOUNT, NOW, Book, Pay, batch, credit, debit, judgement, pay, says, statement, tx
 
 UETR = "1ce7bb16-8c9e-4b9b-8d7b-0d0e0f0a0b0c"
