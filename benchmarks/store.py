@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.rounds import interleaved, table
+from h2h.gathered import Gathered
 from h2h.ledger import Ledger, bookings, judged
 from h2h.ledger.messages import Reading
 from h2h.ledger.rows import Received
@@ -121,7 +122,7 @@ class Stage:
 
     def store_entries(self, way: str) -> None:
         assert self.ledger is not None
-        reading = Reading(message="camt.053.001.08", message_id="X", records=self.entries[way], findings=())
+        reading = Reading(message="camt.053.001.08", message_id="X", records=Gathered(self.entries[way]), findings=())
         self.ledger.messages.applied(InboundId("M"), reading, NOW)
 
     def store_raw(self, way: str) -> None:

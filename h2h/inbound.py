@@ -21,6 +21,7 @@ from h2h.config import Bank, Inbound
 from h2h.confined import ConfinedReader
 from h2h.errors import ChannelError, Damaged, FolderError, H2hError, NotDelivered, ReaderError
 from h2h.folders import atomic_writer, local_name
+from h2h.gathered import Gathered
 from h2h.ledger import Ledger
 from h2h.ledger.messages import Message, MessageState, Reading
 from h2h.ledger.troubles import Kind, Trouble
@@ -58,7 +59,7 @@ CUT = frozenset(
     }
 )  # fmt: skip
 STOPPED = frozenset({"FINDINGS_CUT", "READER_LIMIT", "READER_DIED", "TOO_MANY_RECORDS"})
-MOST_RECORDS = 1_000_000  # of one file, each detail of an entry counted: they are applied in one go
+MOST_RECORDS = 10_000_000  # of one file, each detail of an entry counted: they are applied in one transaction
 ENDED_WELL = (MessageState.APPLIED, MessageState.REPEATED)
 
 
@@ -250,7 +251,8 @@ class Collector:
         """Everything the readers make of the file; a fault of our own is a finding, and the next file goes on."""
         try:
             with self._archive.open(message.sha256) as source:
-                return reading_of(self._reader.read(source, strict=False, expected=expected))
+                items = self._reader.read(source, strict=False, expected=expected)
+                return reading_of(items, scratch=self._archive.scratch)
         except H2hError:
             raise
         except Exception as error:
@@ -314,55 +316,76 @@ def _failed(message: Message, error: Exception) -> Reading:
     log.error("reading failed", extra={"event": "read_failed", "file_id": message.id}, exc_info=error)
     text = f"The gateway itself failed on this file ({type(error).__name__}); report it, with the log."
     finding = Finding(code="INTERNAL", severity=Severity.ERROR, text=text)
-    return Reading(message=None, message_id=None, records=(), findings=[finding])
+    return Reading(message=None, message_id=None, records=Gathered(), findings=[finding])
 
 
-def reading_of(items: Iterable[Record | Finding], most: int = MOST_RECORDS) -> Reading:
+def reading_of(items: Iterable[Record | Finding], most: int = MOST_RECORDS, *, scratch: Path | None = None) -> Reading:
     """Records and findings of one file, and which message it is: the first, where it holds several.
 
     Nothing of a payment message that comes in is applied, and nothing of a file that ends in the middle: half a
     statement would keep the whole one out, and from half a report nothing follows for what it does not list. In an
-    archive that is so for each member; what stops the reader stands for all of it.
+    archive that is so for each member; what stops the reader stands for all of it. `scratch`: a folder for the
+    records, where they are too many for memory.
     """
-    parts = list(_parts(_bounded(items, most)))
-    findings = [finding for part in parts for finding in part.findings]
-    stopped = any(f.code in STOPPED and f.severity is Severity.ERROR for f in findings)
-    records = [] if stopped else [record for part in parts for record in part.whole()]
-    orders = [r for part in parts for r in part.records if isinstance(r, PaymentFile | DirectDebitFile)]
-    for order in orders:
-        text = f"A {order.message} came in from the bank: payment orders only go out. It is kept and changes nothing."
-        findings.append(Finding(code="OUTBOUND_MESSAGE_CAME_IN", severity=Severity.ERROR, text=text))
-    head = next((r for part in parts for r in part.records if isinstance(r, HEADS)), None)
-    return Reading(
-        message=head.message if head else None,
-        message_id=head.message_id if head else None,
-        records=records,
-        findings=findings,
-    )
+    taking = _Taking(records=Gathered(folder=scratch))
+    for item in _bounded(items, most):
+        taking.take(item)
+    return taking.reading()
 
 
 @dataclass(slots=True, kw_only=True)
-class _Part:
-    """A file, or a member of an archive."""
+class _Taking:
+    """A file, member by member where it is an archive."""
 
-    records: list[Record] = field(default_factory=list)
+    records: Gathered
     findings: list[Finding] = field(default_factory=list)
+    head: StatusReport | StatementFile | PaymentFile | DirectDebitFile | None = None
+    orders: list[str] = field(default_factory=list)  # which payment messages stood in it
+    stopped: bool = False
+    begins: int = 0  # where the records of the member under way do
+    cut: bool = False  # it ends in the middle
+    told: bool = False  # it says something that may be applied
 
-    def whole(self) -> list[Record]:
-        """What may be applied of it."""
-        kept: list[Record] = [record for record in self.records if not isinstance(record, ORDERS)]
-        cut = any(f.code in CUT and f.severity is Severity.ERROR for f in self.findings)
-        return [] if cut or all(isinstance(record, FileMember) for record in kept) else kept
-
-
-def _parts(items: Iterable[Record | Finding]) -> Iterator[_Part]:
-    part = _Part()
-    for item in items:
+    def take(self, item: Record | Finding) -> None:
+        if isinstance(item, Finding):
+            self._find(item)
+            return
         if isinstance(item, FileMember):
-            yield part
-            part = _Part()
-        (part.findings if isinstance(item, Finding) else part.records).append(item)  # type: ignore[arg-type]
-    yield part
+            self._end_member()
+        if isinstance(item, HEADS):
+            self.head = self.head or item
+        if isinstance(item, PaymentFile | DirectDebitFile):
+            self.orders.append(item.message)
+        if not isinstance(item, ORDERS):
+            self.told = self.told or not isinstance(item, FileMember)
+            self.records.append(item)
+
+    def _find(self, finding: Finding) -> None:
+        self.findings.append(finding)
+        error = finding.severity is Severity.ERROR
+        self.cut = self.cut or (error and finding.code in CUT)
+        self.stopped = self.stopped or (error and finding.code in STOPPED)
+
+    def _end_member(self) -> None:
+        """Forget what may not be applied of it."""
+        if self.cut or not self.told:
+            self.records.drop(self.begins)
+        self.begins = self.records.mark()
+        self.cut = self.told = False
+
+    def reading(self) -> Reading:
+        self._end_member()
+        if self.stopped:
+            self.records.drop(0)
+        for order in self.orders:
+            text = f"A {order} came in from the bank: payment orders only go out. It is kept and changes nothing."
+            self._find(Finding(code="OUTBOUND_MESSAGE_CAME_IN", severity=Severity.ERROR, text=text))
+        return Reading(
+            message=self.head.message if self.head else None,
+            message_id=self.head.message_id if self.head else None,
+            records=self.records,
+            findings=self.findings,
+        )
 
 
 def _bounded(items: Iterable[Record | Finding], most: int) -> Iterator[Record | Finding]:

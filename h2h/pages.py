@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
 from itertools import groupby
 
 from h2h.identity import account_key
-from h2h.model import Balance, Entry, Statement, total
+from h2h.model import EXACT, Balance, Entry, Statement, total
 
 OPENING = ("OPBD", "PRCD")
 CLOSING = ("CLBD",)
@@ -116,11 +116,34 @@ def _date(said: str | None) -> date | None:
     return day if day and FIRST_YEAR <= day.year <= LAST_YEAR else None
 
 
-def booked_of(statement: Statement, entries: Sequence[Entry]) -> Decimal | None:
-    """What its booked entries come to; None where one of them cannot be counted."""
-    currency = currency_of(statement)
-    booked = [e.signed if e.currency in (None, currency) else None for e in entries if e.status in (None, "BOOK")]
-    return None if None in booked else total(booked)
+class Booked:
+    """What the booked entries of a statement come to, told one after the other. None where one cannot be counted:
+    `total` for want of amount or direction, `own` also because it is in another currency."""
+
+    def __init__(self, statement: Statement) -> None:
+        self._currency = currency_of(statement)
+        self.total: Decimal | None = Decimal()
+        self.own: Decimal | None = Decimal()
+
+    def passing(self, entries: Iterable[Entry]) -> Iterator[Entry]:
+        """The same entries, each counted as it passes."""
+        for entry in entries:
+            if entry.status in (None, "BOOK"):
+                signed = entry.signed
+                self.total = _plus(self.total, signed)
+                self.own = _plus(self.own, signed if entry.currency in (None, self._currency) else None)
+            yield entry
+
+
+def booked_of(statement: Statement, entries: Iterable[Entry]) -> Booked:
+    booked = Booked(statement)
+    for _ in booked.passing(entries):
+        pass
+    return booked
+
+
+def _plus(known: Decimal | None, more: Decimal | None) -> Decimal | None:
+    return None if known is None or more is None else EXACT.add(known, more)
 
 
 def as_number(said: str | None) -> int | None:

@@ -17,7 +17,6 @@ from h2h import addresses, checks, glances
 from h2h.model import (
     Batch,
     DirectDebitFile,
-    Entry,
     Finding,
     Payment,
     PaymentFile,
@@ -191,14 +190,15 @@ def _addresses_clear(bunch: Bunch[Payment]) -> bool:
 # Statements.
 
 
-def balances_add_up(statement: Statement, entries: Sequence[Entry]) -> tuple[bool | None, Finding | None]:
-    """Whether opening balance and booked entries come to the closing one; None where that cannot be said."""
+def balances_add_up(statement: Statement, came_to: Decimal | None) -> tuple[bool | None, Finding | None]:
+    """Whether opening balance and booked entries come to the closing one; None where that cannot be said.
+
+    `came_to`: the entries' sum, None where one of them has no amount or direction.
+    """
     opening = _balance(statement, "OPBD", "PRCD")
     closing = _balance(statement, "CLBD")
-    booked = [e.signed for e in entries if e.status in (None, "BOOK")]
-    if opening is None or closing is None or None in booked or statement.last_page is False:
+    if opening is None or closing is None or came_to is None or statement.last_page is False:
         return None, None
-    came_to = total(booked)
     reached = total((opening, came_to))
     if reached == closing:
         return True, None

@@ -9,7 +9,8 @@ from __future__ import annotations
 import os
 import tempfile
 import weakref
-from collections.abc import Collection, Iterable, Iterator
+from bisect import bisect_right
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Generic, TypeVar
@@ -24,21 +25,33 @@ FRAME = 1_000
 
 
 class Spool(Collection[T], Generic[T]):
-    """`folder`: where the file is made; None for the usual place of temporary files."""
+    """`folder`: where the file is made; None for the usual place of temporary files. `weight`: for how many a record
+    counts, where some are much larger than others."""
 
-    def __init__(self, kind: type[T], folder: Path | None = None, *, in_memory: int = IN_MEMORY) -> None:
-        self._folder, self._in_memory = folder, in_memory
+    def __init__(
+        self,
+        kind: type[T],
+        folder: Path | None = None,
+        *,
+        in_memory: int = IN_MEMORY,
+        weight: Callable[[T], int] | None = None,
+    ) -> None:
+        self._folder, self._in_memory, self._weight = folder, in_memory, weight
         self._encode = msgspec.msgpack.Encoder().encode
         self._decode = msgspec.msgpack.Decoder(list[kind]).decode  # type: ignore[valid-type]
         self._latest: list[T] = []
+        self._latest_weight = 0
         self._frames: list[tuple[int, int]] = []  # where each begins in the file, and its size
+        self._firsts: list[int] = []  # which record each begins with, counted from 0
+        self._held: tuple[int, list[T]] | None = None  # the frame that a part was taken from last
         self._file: int | None = None
         self._count = 0
 
     def append(self, item: T) -> None:
         self._latest.append(item)
         self._count += 1
-        if len(self._latest) >= (self._in_memory if self._file is None else FRAME):
+        self._latest_weight += 1 if self._weight is None else self._weight(item)
+        if self._latest_weight >= (self._in_memory if self._file is None else FRAME):
             self._write()
 
     def extend(self, items: Iterable[T]) -> None:
@@ -59,16 +72,33 @@ class Spool(Collection[T], Generic[T]):
     def __contains__(self, item: object) -> bool:
         return any(each == item for each in self)
 
+    def part(self, first: int, end: int) -> Iterator[T]:
+        """Those from the one at `first` to before `end`, counted from 0. One frame stays in memory, so that many small
+        parts, one after the other, are read once."""
+        for at in range(max(0, bisect_right(self._firsts, first) - 1), bisect_right(self._firsts, end - 1)):
+            begins = self._firsts[at]
+            yield from self._frame(at)[max(0, first - begins) : end - begins]
+        begins = self._count - len(self._latest)
+        yield from self._latest[max(0, first - begins) : max(0, end - begins)]
+
+    def _frame(self, at: int) -> list[T]:
+        if self._held is None or self._held[0] != at:
+            self._held = at, self._read(*self._frames[at])
+        return self._held[1]
+
     def _write(self) -> None:
+        size = max(1, len(self._latest) * FRAME // self._latest_weight)  # records in a frame, where all weigh the same
+        known = self._count - len(self._latest)
         with _translated(self._folder):
             if self._file is None:
                 self._file = self._opened()
-            for first in range(0, len(self._latest), FRAME):
-                frame = self._encode(self._latest[first : first + FRAME])
+            for first in range(0, len(self._latest), size):
+                frame = self._encode(self._latest[first : first + size])
                 begins = self._frames[-1][0] + self._frames[-1][1] if self._frames else 0
                 _write_all(self._file, frame)
                 self._frames.append((begins, len(frame)))
-        self._latest = []
+                self._firsts.append(known + first)
+        self._latest, self._latest_weight = [], 0
 
     def _opened(self) -> int:
         """A file that is gone when this is."""

@@ -6,7 +6,7 @@ one list of answers, most particular last, so that the ledger only has to apply 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from types import MappingProxyType
@@ -106,50 +106,75 @@ class Answer:
 NO_WORDS: Mapping[str, str] = MappingProxyType({})
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """What a report says: of the file and its batches, then of single payments. Those may be too many for memory:
+    they are gone through as often as wanted."""
+
+    levels: Sequence[Answer]
+    payments: Iterable[Answer]
+
+    def __iter__(self) -> Iterator[Answer]:
+        yield from self.levels
+        yield from self.payments
+
+
 def answers(
     report: StatusReport,
     batches: Sequence[BatchStatus],
-    payments: Sequence[PaymentStatus],
+    payments: Collection[PaymentStatus],
     words: Mapping[str, str] = NO_WORDS,
-) -> list[Answer]:
+) -> Said:
     """What the report says of the file, then of its batches, then of its payments.
 
     "Not listed" takes the status of the level above. Where that is PART and everything listed is refused, what is
     not listed was accepted; otherwise PART tells nothing of the rest. `words`: codes for the bank's own words.
     """
-
-    def code(word: str | None) -> str | None:
-        return words.get(word, word) if word else None
-
-    def level(word: str | None, listed: Sequence[str | None]) -> Iterator[Answer]:
-        for status in _level(code(word), [code(each) for each in listed]):
-            yield Answer(status=status, said=_other(word, status), inferred=code(word) != status)
-
-    found = [
-        replace(answer, reasons=report.reasons)
-        for answer in level(report.status, [b.status for b in batches] or [p.status for p in payments])
-    ]
+    said = {_code(word, words) for word in (report.status, *(batch.status for batch in batches))}
+    inside = _refused(payments, words) if PART in said else {}
+    whole = [_code(b.status, words) in REFUSALS for b in batches] or [*inside.values()]
+    found = [replace(answer, reasons=report.reasons) for answer in _level(report.status, whole, words)]
     for batch in batches:
-        listed = [p.status for p in payments if p.batch == batch.position]
+        listed = [inside[batch.position]] if batch.position in inside else []
         of = batch.payment_information_id
-        found += [replace(answer, batch=of, reasons=batch.reasons) for answer in level(batch.status, listed)]
+        found += [replace(a, batch=of, reasons=batch.reasons) for a in _level(batch.status, listed, words)]
+    return Said(levels=found, payments=_OfPayments(payments, words))
+
+
+class _OfPayments(Iterable[Answer]):
+    def __init__(self, payments: Iterable[PaymentStatus], words: Mapping[str, str]) -> None:
+        self._payments, self._words = payments, words
+
+    def __iter__(self) -> Iterator[Answer]:
+        for payment in self._payments:
+            if status := _code(payment.status, self._words):
+                said = _other(payment.status, status)
+                yield Answer(status=status, said=said, reasons=payment.reasons, payment=payment)
+
+
+def _refused(payments: Iterable[PaymentStatus], words: Mapping[str, str]) -> dict[int, bool]:
+    """Of each batch in which payments are listed, whether all of these are refused."""
+    found: dict[int, bool] = {}
     for payment in payments:
-        if status := code(payment.status):
-            said = _other(payment.status, status)
-            found.append(Answer(status=status, said=said, reasons=payment.reasons, payment=payment))
+        refused = _code(payment.status, words) in REFUSALS
+        found[payment.batch] = refused and found.get(payment.batch, True)
     return found
+
+
+def _code(word: str | None, words: Mapping[str, str]) -> str | None:
+    return words.get(word, word) if word else None
 
 
 def _other(word: str | None, status: str) -> str | None:
     return word if word != status else None
 
 
-def _level(status: str | None, listed: Sequence[str | None]) -> Iterator[str]:
-    if status == PART:
-        if listed and all(s in REFUSALS for s in listed):
-            yield "ACCP"
-    elif status is not None:
-        yield status
+def _level(word: str | None, refused: Sequence[bool], words: Mapping[str, str]) -> Iterator[Answer]:
+    """`refused`: of what is listed below it."""
+    status = _code(word, words)
+    meant = "ACCP" if status == PART and refused and all(refused) else None if status == PART else status
+    if meant is not None:
+        yield Answer(status=meant, said=_other(word, meant), inferred=status != meant)
 
 
 def split(records: Iterable[Record]) -> tuple[list[StatusReport], list[BatchStatus], list[PaymentStatus]]:

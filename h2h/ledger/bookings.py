@@ -16,16 +16,18 @@ from typing import Any
 from sqlalchemy import Connection, Row, insert, update
 
 from h2h.cash import Kind, kind_of
+from h2h.gathered import Gathered, Joined
 from h2h.ledger import tables as t
 from h2h.ledger.bulk import allot, store
 from h2h.ledger.candidates import Place, told_in
 from h2h.ledger.cash_findings import cash_findings
-from h2h.ledger.gaps import look
+from h2h.ledger.findings import Found
+from h2h.ledger.gaps import look, placed
 from h2h.ledger.matching import Link, Matching
 from h2h.ledger.statements import Standing, standing
 from h2h.ledger.window import SIZE
-from h2h.model import Entry, Finding, InboundId, Record, Severity, Statement, StatementFile
-from h2h.pages import CLOSING, OPENING, account_of, balance
+from h2h.model import Entry, Finding, InboundId, Severity, Statement, StatementFile
+from h2h.pages import CLOSING, OPENING, Booked, account_of, balance
 from h2h.records import plain, plain_entry
 from h2h.rules import balances_add_up
 
@@ -33,43 +35,49 @@ DAY = re.compile(r"\d{4}-\d\d-\d\d")
 
 
 def apply_statements(
-    connection: Connection, message_id: InboundId, bank: str, records: Sequence[Record], now: datetime
-) -> list[Finding]:
-    findings: list[Finding] = []
-    for file_id, statement, entries in _statements(records):
+    connection: Connection, message_id: InboundId, bank: str, records: Gathered, now: datetime
+) -> Found:
+    found = Found()
+    for head, statement, entries in _statements(records):
         known = standing(connection, bank, statement, entries)
         if known.row is None:
-            arrival = Arrival(message_id=message_id, bank=bank, file_id=file_id, now=now)
-            findings += _apply(connection, arrival, statement, entries)
+            arrival = Arrival(message_id=message_id, bank=bank, head=head, now=now)
+            found.extend(_apply(connection, arrival, statement, entries))
         elif known.standing is Standing.CONFLICT:
-            findings.append(_conflict(statement, known.row))
+            found.add(_conflict(statement, known.row))
         else:
-            findings.append(_repeated(statement, known.row))
-    return [*findings, *look(connection, message_id, bank, records, now)]
+            found.add(_repeated(statement, known.row))
+    found.extend(look(connection, message_id, bank, now))
+    return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Arrival:
-    """How a statement came: in which of our messages, from whom, with which id of the bank's, and when."""
+    """How a statement came: in which of our messages, from whom, under which head, and when."""
 
     message_id: InboundId
     bank: str
-    file_id: str | None
+    head: StatementFile | None
     now: datetime
 
 
-def _statements(records: Sequence[Record]) -> Iterator[tuple[str | None, Statement, list[Entry]]]:
-    """Each statement with the id of the message that it stands in, and its entries."""
-    entries: dict[int, list[Entry]] = {}
-    for record in records:
-        if isinstance(record, Entry):
-            entries.setdefault(record.statement, []).append(record)
-    file_id: str | None = None
-    for record in records:
-        if isinstance(record, StatementFile):
-            file_id = record.message_id
-        if isinstance(record, Statement):
-            yield file_id, record, entries.get(record.position, [])
+def _statements(records: Gathered) -> Iterator[tuple[StatementFile | None, Statement, Joined[Entry]]]:
+    """Each statement with the head of the message that it stands in, and its entries, which stay where they are."""
+    head: StatementFile | None = None
+    latest: tuple[StatementFile | None, Statement, Joined[Entry]] | None = None
+    for run in records.runs():
+        if run.kind is Entry:
+            assert latest is not None, "an entry stands before any statement"
+            latest[2].append(run)
+        elif run.kind is StatementFile:
+            *_, head = run
+        elif run.kind is Statement:
+            for statement in run:
+                if latest is not None:
+                    yield latest
+                latest = head, statement, Joined()
+    if latest is not None:
+        yield latest
 
 
 def _repeated(statement: Statement, known: Row[Any]) -> Finding:
@@ -92,20 +100,26 @@ def _conflict(statement: Statement, known: Row[Any]) -> Finding:
     )
 
 
-def _apply(connection: Connection, arrival: Arrival, statement: Statement, entries: Sequence[Entry]) -> list[Finding]:
-    kind = kind_of(statement.message)
-    reconciles, finding = balances_add_up(statement, entries) if kind is Kind.STATEMENT else (None, None)
-    row = _statement_row(arrival, statement, entries, reconciles)
+def _apply(
+    connection: Connection, arrival: Arrival, statement: Statement, entries: Collection[Entry]
+) -> Iterator[Finding]:
+    kind, file_id = kind_of(statement.message), arrival.head.message_id if arrival.head else None
+    row = _statement_row(arrival, statement, len(entries))
     number: int = connection.execute(insert(t.statement).values(**row).returning(t.statement.c.id)).scalar_one()
     place = Place(
-        bank=arrival.bank, account=row["account"], statement=number, kind=kind, message_id=arrival.file_id,
-        told_here=_told_here(connection, arrival.file_id),
+        bank=arrival.bank, account=row["account"], statement=number, kind=kind, message_id=file_id,
+        told_here=_told_here(connection, file_id),
     )  # fmt: skip
     day = _day(row["closing_date"], statement.period_to, statement.created_at) or f"{arrival.now:%Y-%m-%d}"
-    matching = _apply_entries(connection, place, entries, day)
-    connection.execute(update(t.statement).where(t.statement.c.id == number).values(matched=matching.debited))
-    told = cash_findings(connection, place, matching, statement.line)
-    return [*([finding] if finding else []), *told]
+    booked = Booked(statement)
+    matching = _apply_entries(connection, place, entries, booked, day)
+    reconciles, finding = balances_add_up(statement, booked.total) if kind is Kind.STATEMENT else (None, None)
+    known = placed(statement, arrival.head, booked.own, arrival.now) if arrival.head else {}
+    known |= {"matched": matching.debited, "reconciles": reconciles}
+    connection.execute(update(t.statement).where(t.statement.c.id == number).values(**known))
+    if finding:
+        yield finding
+    yield from cash_findings(connection, place, matching, statement.line)
 
 
 def _told_here(connection: Connection, file_id: str | None) -> bool:
@@ -113,9 +127,8 @@ def _told_here(connection: Connection, file_id: str | None) -> bool:
     return query is not None and connection.execute(query).first() is not None
 
 
-def _statement_row(
-    arrival: Arrival, statement: Statement, entries: Sequence[Entry], reconciles: bool | None
-) -> dict[str, Any]:
+def _statement_row(arrival: Arrival, statement: Statement, entries: int) -> dict[str, Any]:
+    """Without what its entries come to."""
     opening, closing = balance(statement, OPENING), balance(statement, CLOSING)
     columns = (
         "position", "statement_id", "currency", "electronic_sequence_number", "legal_sequence_number",
@@ -130,28 +143,37 @@ def _statement_row(
         "opening": opening.signed if opening else None,
         "closing": closing.signed if closing else None,
         "closing_date": closing.date if closing else None,
-        "entries": len(entries),
+        "entries": entries,
         "matched": 0,
-        "reconciles": reconciles,
         "record": plain(statement),
     }
 
 
-def _apply_entries(connection: Connection, place: Place, entries: Collection[Entry], day: str) -> Matching:
+def _apply_entries(
+    connection: Connection, place: Place, entries: Collection[Entry], booked: Booked, day: str
+) -> Matching:
     """Store the entries with their details, and do what they do: all debits first, since a return may stand above."""
     matching = Matching(connection, place)
     if not entries:
         return matching
     first = allot(connection, t.entry, len(entries))
-    rows = (_entry_row(number, place.statement, entry, day) for number, entry in enumerate(entries, start=first))
-    store(connection, t.entry, ENTRY, rows)
-    for credited in (False, True):
-        numbered = enumerate(entries, start=first)
+    stored = _stored(connection, place.statement, enumerate(booked.passing(entries), start=first), day)
+    for credited, numbered in ((False, stored), (True, enumerate(entries, start=first))):
         some = ((number, entry) for number, entry in numbered if (entry.direction == "CRDT") is credited)
         for window in _windows(some):
             linked = list(matching.take(window))
             store(connection, t.detail, DETAIL, _detail_rows(window, linked))
     return matching
+
+
+def _stored(
+    connection: Connection, statement: int, numbered: Iterable[tuple[int, Entry]], day: str
+) -> Iterator[tuple[int, Entry]]:
+    """Each entry when its row is there."""
+    for window in _windows(numbered):
+        rows = (_entry_row(number, statement, entry, day) for number, entry in window)
+        store(connection, t.entry, ENTRY, rows)
+        yield from window
 
 
 def _windows(numbered: Iterable[tuple[int, Entry]]) -> Iterator[list[tuple[int, Entry]]]:

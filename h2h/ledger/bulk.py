@@ -34,7 +34,7 @@ def store(connection: Connection, table: Table, names: Sequence[str], rows: Iter
         connection.exec_driver_sql(str(compiled), chunk)
 
 
-def change(connection: Connection, table: Table, names: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+def change(connection: Connection, table: Table, names: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     """Set these columns of these rows, found by their primary keys: first come the new values, then the key."""
     keys = [column.name for column in table.primary_key]
     binds = [(at, bind) for at, name in enumerate((*names, *keys)) if (bind := _bind(connection, table, name))]

@@ -6,6 +6,7 @@ word may be of an earlier copy of the file: it counts, and nothing is sent again
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from itertools import groupby
 from typing import Any
@@ -17,7 +18,7 @@ from h2h.ledger.findings import store_findings
 from h2h.ledger.orphans import orphans
 from h2h.ledger.reports import Application
 from h2h.model import PaymentStatus, Reason, StatusReport
-from h2h.verdicts import Answer
+from h2h.verdicts import Answer, Said
 
 
 def apply_orphans(connection: Connection, transfer_id: str, now: datetime) -> None:
@@ -31,8 +32,7 @@ def apply_orphans(connection: Connection, transfer_id: str, now: datetime) -> No
         if application.known(transfer.message_id) != [transfer]:
             return
         connection.execute(delete(t.report).where(t.report.c.id.in_([row.id for row in said])))
-        findings = application.apply_early(transfer, [_answer_of(row) for row in said])
-        store_findings(connection, message_id, findings)
+        store_findings(connection, message_id, application.apply_early(transfer, _said(said)).first)
         transfer = connection.execute(select(t.transfer).where(t.transfer.c.id == transfer_id)).one()
 
 
@@ -41,6 +41,14 @@ def _report_of(row: Row[Any]) -> StatusReport:
         message="", message_id=row.file_message_id, created_at=None, original_message=None,
         original_message_id=row.original_message_id,
     )  # fmt: skip
+
+
+def _said(rows: Sequence[Row[Any]]) -> Said:
+    answers = [_answer_of(row) for row in rows]
+    return Said(
+        levels=[answer for answer in answers if answer.payment is None],
+        payments=[answer for answer in answers if answer.payment is not None],
+    )
 
 
 def _answer_of(row: Row[Any]) -> Answer:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from sqlalchemy import Connection, insert, select
 
@@ -48,6 +48,37 @@ CODES = {
     "UPGRADE_MADE": "a file goes to the bank in a newer version of its message",
 }
 KEPT = 1000  # findings kept for one file; a file with more is broken as a whole
+
+
+class Found:
+    """What was found in one file: the first of it, as much as is kept; the first of each sort; the number of all."""
+
+    def __init__(self, findings: Iterable[Finding] = ()) -> None:
+        self.first: list[Finding] = []
+        self.count = 0
+        self._sorts: dict[tuple[str, Severity], Finding] = {}
+        self.extend(findings)
+
+    def add(self, finding: Finding) -> None:
+        self.count += 1
+        self._sorts.setdefault((finding.code, finding.severity), finding)
+        if len(self.first) < KEPT:
+            self.first.append(finding)
+
+    def extend(self, findings: Iterable[Finding]) -> None:
+        for finding in findings:
+            self.add(finding)
+
+    def join(self, other: Found) -> None:
+        """What was found after all this."""
+        self.count += other.count
+        for sort, finding in other._sorts.items():
+            self._sorts.setdefault(sort, finding)
+        self.first += other.first[: KEPT - len(self.first)]
+
+    def sorts(self) -> Collection[Finding]:
+        """One of each code and severity: the first, in their order."""
+        return self._sorts.values()
 
 
 def store_findings(connection: Connection, subject: str, findings: Sequence[Finding]) -> None:

@@ -22,8 +22,8 @@ from h2h.identity import account_key
 from h2h.ledger import tables as t
 from h2h.ledger.database import Database
 from h2h.ledger.journal import record
-from h2h.model import Balance, Entry, Finding, InboundId, Record, Severity, Statement, StatementFile
-from h2h.pages import MONTH, Page, booked_of, chain_of, covers, currency_of, page_of
+from h2h.model import Balance, Finding, InboundId, Severity, Statement, StatementFile
+from h2h.pages import MONTH, Page, chain_of, covers, currency_of, page_of
 
 GATEWAY = "gateway"
 MOST_AROUND = 20_000  # statements that are looked at, the newest of them; nothing is decided beyond
@@ -100,11 +100,8 @@ def row_of(gap: Gap, *, bank: str, account: str, since: datetime) -> GapRow:
 # What a new statement shows and closes.
 
 
-def look(
-    connection: Connection, message_id: InboundId, bank: str, records: Sequence[Record], now: datetime
-) -> list[Finding]:
-    """Give what came its place, and hold it against what is around it; findings of what nobody saw before."""
-    _place_all(connection, message_id, records, now)
+def look(connection: Connection, message_id: InboundId, bank: str, now: datetime) -> list[Finding]:
+    """Hold what came against what is around it; findings of what nobody saw before."""
     c = t.statement.c
     came = select(t.statement).where(c.message_id == message_id, c.chain.is_not(None)).order_by(c.chain, c.id)
     rows = connection.execute(came).all()
@@ -130,28 +127,13 @@ def _heal_days(where: _Where, came: Sequence[Page]) -> None:
             where.heal(row)
 
 
-def _place_all(connection: Connection, message_id: InboundId, records: Sequence[Record], now: datetime) -> None:
-    """Its account, day and sum, for each statement that became a row. Only a camt.053 is held against others."""
-    entries: dict[int, list[Entry]] = {}
-    for entry in records:
-        if isinstance(entry, Entry):
-            entries.setdefault(entry.statement, []).append(entry)
-    head: StatementFile | None = None
-    c = t.statement.c
-    for item in records:
-        head = item if isinstance(item, StatementFile) else head
-        if isinstance(item, Statement) and head is not None:
-            here = (c.message_id == message_id) & (c.position == item.position)
-            values = _placed(item, entries.get(item.position, []), head, now)
-            connection.execute(update(t.statement).where(here).values(**values))
-
-
-def _placed(statement: Statement, entries: Sequence[Entry], head: StatementFile, now: datetime) -> dict[str, Any]:
+def placed(statement: Statement, head: StatementFile, booked: Decimal | None, now: datetime) -> dict[str, Any]:
+    """The columns that give a statement its place: account, day and sum. Only a camt.053 is held against others."""
     return {
         "chain": chain_of(statement) if _is_statement(statement, head) else None,
         "day": page_of(statement, row=0, came=now.date(), booked=None, of_message=False).day.isoformat(),
         "currency": currency_of(statement),
-        "booked": booked_of(statement, entries),
+        "booked": booked,
         "page_of_message": head.page_number is not None and statement.page_number in (None, head.page_number),
     }
 

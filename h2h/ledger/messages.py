@@ -11,22 +11,15 @@ from typing import Any
 from sqlalchemy import Connection, Row, delete, insert, select, update
 
 from h2h.errors import NotAllowed, UsageError
+from h2h.gathered import Gathered
 from h2h.ledger import tables as t
 from h2h.ledger.bookings import apply_statements
 from h2h.ledger.database import Database
-from h2h.ledger.findings import load_findings, store_findings
+from h2h.ledger.findings import Found, load_findings, store_findings
 from h2h.ledger.journal import record
 from h2h.ledger.people import in_words
 from h2h.ledger.reports import apply_reports
-from h2h.model import (
-    Finding,
-    InboundId,
-    Record,
-    RemoteFile,
-    Severity,
-    Statement,
-    StatusReport,
-)
+from h2h.model import Finding, InboundId, RemoteFile, Severity, Statement, StatusReport
 from h2h.text import printable
 from h2h.verdicts import NO_WORDS
 
@@ -76,7 +69,7 @@ class Reading:
 
     message: str | None
     message_id: str | None
-    records: Sequence[Record]
+    records: Gathered
     findings: Sequence[Finding]
 
 
@@ -174,18 +167,20 @@ class Messages:
             row = _get(connection, message_id)
             if row.state is not MessageState.KEPT:
                 return row
-            findings = [*reading.findings, *_apply(connection, row, reading.records, now, words)]
-            state = _outcome(connection, message_id, reading.records, findings)
-            store_findings(connection, message_id, findings)
-            worst = next((f for f in findings if f.severity is Severity.ERROR), None)
-            worst = worst or next((f for f in findings if f.code in ALARMS or state is MessageState.REPEATED), None)
+            found = Found(reading.findings)
+            found.join(_apply(connection, row, reading.records, now, words))
+            sorts = found.sorts()
+            state = _outcome(connection, message_id, reading.records, sorts)
+            store_findings(connection, message_id, found.first)
+            worst = next((f for f in sorts if f.severity is Severity.ERROR), None)
+            worst = worst or next((f for f in sorts if f.code in ALARMS or state is MessageState.REPEATED), None)
             connection.execute(
                 update(t.message).where(t.message.c.id == message_id).values(
                     state=state, message=reading.message, message_id=reading.message_id,
                     reason=f"{worst.code}: {worst.text}" if worst else None,
                 )
             )  # fmt: skip
-            told = {"message": reading.message, "message_id": reading.message_id, "findings": len(findings)}
+            told = {"message": reading.message, "message_id": reading.message_id, "findings": found.count}
             record(connection, at=now, subject=message_id, kind=state, actor=GATEWAY, data=told)
             if state is not MessageState.UNREADABLE:
                 _repeat_twins(connection, row, now)
@@ -221,29 +216,21 @@ class Messages:
             record(connection, at=now, subject=message_id, kind=kind, actor=GATEWAY, data=data)
 
 
-def _apply(
-    connection: Connection, row: Message, records: Sequence[Record], now: datetime, words: Mapping[str, str]
-) -> list[Finding]:
+def _apply(connection: Connection, row: Message, records: Gathered, now: datetime, words: Mapping[str, str]) -> Found:
     """Reports and statements: one file may hold both."""
-    findings: list[Finding] = []
-    if _reports(records):
-        findings += apply_reports(connection, row.id, row.bank, records, now, words)
-    if any(isinstance(record, Statement) for record in records):
-        findings += apply_statements(connection, row.id, row.bank, records, now)
-    return findings
+    found = Found()
+    if records.has(StatusReport):
+        found.join(apply_reports(connection, row.id, row.bank, records, now, words))
+    if records.has(Statement):
+        found.join(apply_statements(connection, row.id, row.bank, records, now))
+    return found
 
 
-def _reports(records: Sequence[Record]) -> bool:
-    return any(isinstance(record, StatusReport) for record in records)
-
-
-def _outcome(
-    connection: Connection, message_id: str, records: Sequence[Record], findings: Sequence[Finding]
-) -> MessageState:
+def _outcome(connection: Connection, message_id: str, records: Gathered, findings: Iterable[Finding]) -> MessageState:
     """Of a file whose statements are all known nothing is made; one that contradicts what is known waits."""
     if not records:
         return MessageState.UNREADABLE
-    only_statements = any(isinstance(r, Statement) for r in records) and not _reports(records)
+    only_statements = records.has(Statement) and not records.has(StatusReport)
     if not only_statements or _statements(connection, message_id):
         return MessageState.APPLIED
     conflict = any(f.code == "STATEMENT_CONFLICT" for f in findings)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -11,28 +11,54 @@ from sqlalchemy import Connection, Row, false, or_, select
 
 from h2h.identity import NO_REFERENCE
 from h2h.ledger import tables as t
+from h2h.ledger.bulk import in_chunks
 from h2h.model import BatchStatus, PaymentStatus, StatusReport
 
 CHUNK = 400  # keys asked for in one query
 
 Candidates = Mapping[str, list[Row[Any]]]
+Standing = tuple[str | None, str]  # a status, and its reasons as text
 
 
 def candidates(connection: Connection, transfer: Row[Any], listed: Sequence[PaymentStatus]) -> Candidates:
-    """The payments that share a reference with what is listed, as they are now, by reference."""
+    """The payments that share a reference with a few that are listed, as they are now, by reference."""
     found: defaultdict[str, list[Row[Any]]] = defaultdict(list)
-    for start in range(0, len(listed), CHUNK):
-        for row in connection.execute(_sharing(transfer.id, listed[start : start + CHUNK])):
-            for reference in {row.end_to_end_id, row.instruction_id, row.uetr} - {None}:
-                if row not in found[reference]:
-                    found[reference].append(row)
+    known: set[int] = set()
+    for row in connection.execute(_sharing(transfer.id, listed)):
+        if row.position in known:
+            continue
+        known.add(row.position)
+        for reference in {row.end_to_end_id, row.instruction_id, row.uetr} - {None}:
+            found[reference].append(row)
     return found
 
 
-def matched(listed: Sequence[PaymentStatus], before: Candidates) -> list[Row[Any]]:
-    """The payments of which the report speaks one by one, each once."""
-    found = [narrowed(said, before) for said in listed]
-    return list({rows[0].position: rows[0] for rows in found if len(rows) == 1}.values())
+class Spoken:
+    """The payments of which a report speaks one by one, each once: how many stood how, in each batch.
+
+    `reasons`: those that make a difference; others count as one.
+    """
+
+    def __init__(self, payments: int, reasons: Collection[str]) -> None:
+        self._known = bytearray(payments + 1)
+        self._reasons = reasons
+        self._standing: defaultdict[int, Counter[Standing]] = defaultdict(Counter)
+
+    def add(self, position: int, batch: int, standing: Standing) -> None:
+        if not self._known[position]:
+            self._known[position] = 1
+            status, reasons = standing
+            self._standing[batch][status, reasons if reasons in self._reasons else ""] += 1
+
+    def inside(self, batch: int) -> Counter[Standing]:
+        return self._standing.get(batch, Counter())
+
+    def outside(self, batches: Collection[int]) -> Counter[Standing]:
+        found: Counter[Standing] = Counter()
+        for batch, standing in self._standing.items():
+            if batch not in batches:
+                found.update(standing)
+        return found
 
 
 def narrowed(status: PaymentStatus, before: Candidates) -> list[Row[Any]]:
@@ -53,7 +79,7 @@ def fits(
     transfer: Row[Any],
     report: StatusReport,
     batches: Sequence[BatchStatus],
-    listed: Sequence[PaymentStatus],
+    listed: Iterable[PaymentStatus],
 ) -> bool:
     """Everything that the report says of the original is so in this one: counts, sums, batches, payments."""
     c = t.batch.c
@@ -61,12 +87,11 @@ def fits(
     known: defaultdict[str | None, list[Any]] = defaultdict(list)
     for found in connection.execute(query):
         known[found.payment_information_id].append(found)
-    before = candidates(connection, transfer, listed)
     told = report.original_number_of_transactions, report.original_control_sum
     return (
         _agree(*told, transfer.payments, transfer.control_sum)
         and all(_has_batch(known, b) for b in batches if b.payment_information_id)
-        and all(_has_payment(before, said) for said in listed)
+        and all(_has_payments(connection, transfer, chunk) for chunk in in_chunks(listed, CHUNK))
     )
 
 
@@ -99,6 +124,11 @@ def _has_batch(known: Mapping[str | None, list[Any]], said: BatchStatus) -> bool
         _agree(said.number_of_transactions, said.control_sum, row.payments, row.amount)
         for row in known.get(said.payment_information_id, ())
     )
+
+
+def _has_payments(connection: Connection, transfer: Row[Any], listed: Sequence[PaymentStatus]) -> bool:
+    before = candidates(connection, transfer, listed)
+    return all(_has_payment(before, said) for said in listed)
 
 
 def _has_payment(before: Candidates, said: PaymentStatus) -> bool:

@@ -4,24 +4,31 @@ of `h2h.verdicts`. A report on something that we never sent changes nothing and 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from itertools import chain
 from typing import Any
 
 from msgspec import structs
-from sqlalchemy import Connection, Row, bindparam, func, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, case, false, func, select, true, update
 
+from h2h.gathered import Gathered, Joined
 from h2h.ledger import tables as t
+from h2h.ledger.bulk import change, in_chunks, store
+from h2h.ledger.findings import Found
 from h2h.ledger.moves import BANK, change_state, touch_verdict
-from h2h.ledger.report_matching import CHUNK, Candidates, candidates, fits, matched, narrowed
+from h2h.ledger.report_matching import CHUNK, Candidates, Spoken, Standing, candidates, fits, narrowed
 from h2h.lifecycle import FREES_MESSAGE_ID, Actor, State, Trigger
-from h2h.model import BatchStatus, Finding, InboundId, PaymentStatus, Reason, Record, Severity, StatusReport
+from h2h.model import BatchStatus, Finding, InboundId, PaymentStatus, Reason, Severity, StatusReport
 from h2h.reasons import in_words
+from h2h.spool import Spool
 from h2h.verdicts import (
     KNOWN,
     NO_WORDS,
     REFUSALS,
     Answer,
+    Said,
     StatusStep,
     Verdict,
     answers,
@@ -32,6 +39,7 @@ from h2h.verdicts import (
 )
 
 SHOWN = 5  # files named in a finding
+ORPHAN = "orphan"  # the effect of what is about nothing of ours
 AT_THE_BANK = frozenset({State.SENT, State.PUBLISHING, State.UNCERTAIN})
 
 
@@ -39,32 +47,56 @@ def apply_reports(
     connection: Connection,
     message_id: InboundId,
     bank: str,
-    records: Sequence[Record],
+    records: Gathered,
     now: datetime,
     words: Mapping[str, str] = NO_WORDS,
-) -> list[Finding]:
+) -> Found:
     """`words`: status codes for the bank's own words, from its profile."""
-    findings: list[Finding] = []
+    found = Found()
     for report, batches, payments in _reports(records):
         said = answers(report, batches, payments, words)
-        findings += Application(connection, message_id, bank, report, now).apply(said, batches)
-    return findings
+        found.join(Application(connection, message_id, bank, report, now).apply(said, batches, payments))
+    return found
 
 
-def _reports(
-    records: Sequence[Record],
-) -> Iterator[tuple[StatusReport, list[BatchStatus], list[PaymentStatus]]]:
-    """The records by report: one file may hold several."""
-    starts = [n for n, r in enumerate(records) if isinstance(r, StatusReport)]
-    for start, end in zip(starts, [*starts[1:], len(records)], strict=True):
-        report, rest = records[start], records[start + 1 : end]
-        assert isinstance(report, StatusReport)
-        batches = [r for r in rest if isinstance(r, BatchStatus)]
-        yield report, batches, [r for r in rest if isinstance(r, PaymentStatus)]
+def _reports(records: Gathered) -> Iterator[tuple[StatusReport, list[BatchStatus], Joined[PaymentStatus]]]:
+    """The records by report: one file may hold several. Payments stay where they are."""
+    report: StatusReport | None = None
+    batches: list[BatchStatus] = []
+    payments: Joined[PaymentStatus] = Joined()
+    for run in records.runs():
+        if run.kind is BatchStatus:
+            batches += run
+        elif run.kind is PaymentStatus:
+            payments.append(run)
+        elif run.kind is StatusReport:
+            for each in run:
+                if report is not None:
+                    yield report, batches, payments
+                report, batches, payments = each, [], Joined()
+    if report is not None:
+        yield report, batches, payments
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Outcome:
+    """What was said of one payment, what that does, and how the payment stands afterwards; none, where it is unclear
+    which one is meant."""
+
+    answer: Answer
+    effect: str
+    batch: int | None = None
+    payment: int | None = None
+    status: str | None = None
+    reasons: list[dict[str, str]] | None = None
 
 
 class Application:
-    """One report on its way into the ledger."""
+    """One report on its way into the ledger.
+
+    What it does to single payments is found out first, by how they stand before it, and put aside; then come whole
+    levels, and then what was put aside, since the more particular word wins.
+    """
 
     def __init__(
         self, connection: Connection, message_id: InboundId, bank: str, report: StatusReport, now: datetime
@@ -74,46 +106,46 @@ class Application:
         self._bank = bank
         self._report = report
         self._now = now
-        self._findings: list[Finding] = []
-        self._rows: list[dict[str, Any]] = []
+        self._found = Found()
+        self._rows: list[_Outcome] = []  # of whole levels
+        self._payments: Spool[_Outcome] = Spool(_Outcome)
+        self._news = False  # it says something that was not known
+        self._over: StatusStep | None = None  # the effect of all of it, whatever each does
+        self._early = False
 
-    def apply(self, said: Sequence[Answer], batches: Sequence[BatchStatus]) -> list[Finding]:
+    def apply(self, said: Said, batches: Sequence[BatchStatus], listed: Iterable[PaymentStatus]) -> Found:
         self._unknown_words(said)
-        transfer = self._transfer(batches, [a.payment for a in said if a.payment is not None])
+        transfer = self._transfer(batches, listed)
         if transfer is None:
-            self._rows += [self._row(a, None, "orphan") for a in said]
+            store(
+                self._connection, t.report, REPORT, (self._row(None, _Outcome(answer=a, effect=ORPHAN)) for a in said)
+            )
         else:
             self._take(transfer, said)
-        return self._stored()
+        return self._found
 
-    def apply_early(self, transfer: Row[Any], said: Sequence[Answer]) -> list[Finding]:
+    def apply_early(self, transfer: Row[Any], said: Said) -> Found:
         """What was said before the transfer was at the bank as far as we knew. Nothing is sent again on such a word."""
+        self._early = True
         self._take(transfer, said)
-        for row in self._rows:
-            if row["effect"] == StatusStep.TAKE:
-                row["effect"] = StatusStep.EARLY
-        return self._stored()
+        return self._found
 
-    def _take(self, transfer: Row[Any], said: Sequence[Answer]) -> None:
-        listed = [a for a in said if a.payment is not None]
-        before = candidates(self._connection, transfer, [a.payment for a in listed if a.payment is not None])
-        spoken_of = matched([a.payment for a in listed if a.payment is not None], before)
-        self._apply_levels(transfer, [a for a in said if a.payment is None], spoken_of)
-        self._apply_payments(transfer, listed, before)
-        if transfer.state != State.SENT or any(row["effect"] != StatusStep.REPEAT for row in self._rows):
+    def _take(self, transfer: Row[Any], said: Said) -> None:
+        of_payments, spoken_of = self._listed(transfer, said)
+        self._apply_levels(transfer, said.levels, spoken_of)
+        self._found.join(of_payments)
+        self._change_payments(transfer)
+        if transfer.state != State.SENT or self._news:
             self._settle(transfer)
+        rows = (self._row(transfer.id, outcome) for outcome in chain(self._rows, self._payments))
+        store(self._connection, t.report, REPORT, rows)
 
-    def _stored(self) -> list[Finding]:
-        if self._rows:
-            self._connection.execute(insert(t.report), self._rows)
-        return self._findings
-
-    def _unknown_words(self, said: Sequence[Answer]) -> None:
+    def _unknown_words(self, said: Said) -> None:
         unknown: dict[str, Answer] = {}
         for answer in said:
-            if answer.status not in KNOWN:
+            if answer.status not in KNOWN and len(unknown) < SHOWN:
                 unknown.setdefault(answer.status, answer)
-        for word, answer in list(unknown.items())[:SHOWN]:
+        for word, answer in unknown.items():
             text = (
                 f"The report says {word!r} of {_whom(answer)}, which is no status that is known here; it settles "
                 f"nothing. Ask the bank what it stands for, and write that into its profile, as in: [bank.statuses] "
@@ -121,7 +153,7 @@ class Application:
             )
             self._find("REPORT_STATUS_UNKNOWN", text, line=answer.payment.line if answer.payment else None)
 
-    def _transfer(self, batches: Sequence[BatchStatus], listed: Sequence[PaymentStatus]) -> Row[Any] | None:
+    def _transfer(self, batches: Sequence[BatchStatus], listed: Iterable[PaymentStatus]) -> Row[Any] | None:
         """The transfer that the report answers, if the bank has it and it can be no other one."""
         named = self._report.original_message_id
         if named is None:
@@ -151,7 +183,7 @@ class Application:
         )
         return list(self._connection.execute(query.order_by(c.received_at).limit(CHUNK)))
 
-    def _fits(self, row: Row[Any], batches: Sequence[BatchStatus], listed: Sequence[PaymentStatus]) -> bool:
+    def _fits(self, row: Row[Any], batches: Sequence[BatchStatus], listed: Iterable[PaymentStatus]) -> bool:
         return fits(self._connection, row, self._report, batches, listed)
 
     def _several(self, named: str, known: Sequence[Row[Any]], fitting: Sequence[Row[Any]]) -> None:
@@ -171,25 +203,28 @@ class Application:
             change_state(self._connection, row.id, Trigger.NAMED_BY_BANK, Actor.BANK, self._now, reason=text, **columns)
 
     def _find(self, code: str, text: str, severity: Severity = Severity.WARNING, line: int | None = None) -> None:
-        self._findings.append(Finding(code=code, severity=severity, text=text, line=line or self._report.line))
+        self._found.add(self._finding(code, text, severity, line))
+
+    def _finding(self, code: str, text: str, severity: Severity = Severity.WARNING, line: int | None = None) -> Finding:
+        return Finding(code=code, severity=severity, text=text, line=line or self._report.line)
 
     # Whole file, or one batch. The more particular word of the same report wins: it is no contradiction.
 
-    def _apply_levels(self, transfer: Row[Any], levels: Sequence[Answer], listed: Sequence[Row[Any]]) -> None:
+    def _apply_levels(self, transfer: Row[Any], levels: Sequence[Answer], spoken_of: Spoken) -> None:
         numbers = {a.batch: self._batch(transfer, a.batch) for a in levels if a.batch is not None}
-        spoken_for = [n for n in numbers.values() if n is not None]
+        spoken_for = {n for n in numbers.values() if n is not None}
         for answer in levels:
             scope = t.payment.c.transfer_id == transfer.id
             if answer.batch is None:
-                said = [row for row in listed if row.batch not in spoken_for]
-                self._apply_level(transfer, answer, scope & t.payment.c.batch.not_in(spoken_for), said, None)
+                rest = t.payment.c.batch.not_in(sorted(spoken_for))
+                self._apply_level(transfer, answer, scope & rest, spoken_of.outside(spoken_for), None)
             elif (number := numbers[answer.batch]) is not None:
-                said = [row for row in listed if row.batch == number]
-                self._apply_level(transfer, answer, scope & (t.payment.c.batch == number), said, number)
+                inside = spoken_of.inside(number)
+                self._apply_level(transfer, answer, scope & (t.payment.c.batch == number), inside, number)
             else:
                 text = f"{transfer.id} has no batch with PmtInfId {answer.batch}; its status {answer.status} is kept."
                 self._find("REPORT_UNKNOWN_BATCH", text)
-                self._rows.append(self._row(answer, transfer.id, "orphan"))
+                self._note(_Outcome(answer=answer, effect=ORPHAN))
 
     def _batch(self, transfer: Row[Any], payment_information_id: str) -> int | None:
         c = t.batch.c
@@ -199,24 +234,27 @@ class Application:
         return self._connection.execute(query.limit(1)).scalar()
 
     def _apply_level(
-        self, transfer: Row[Any], answer: Answer, scope: Any, said: Sequence[Row[Any]], number: int | None
+        self, transfer: Row[Any], answer: Answer, scope: Any, said: Counter[Standing], number: int | None
     ) -> None:
-        """`said`: those payments in the scope, as they were, of which the report speaks one by one."""
+        """`said`: how many payments in the scope, as they were, the report speaks of one by one."""
         steps = self._steps(scope, answer, said)
         self._take_level(scope, answer, [known for (known, _), step in steps.items() if step is StatusStep.TAKE])
         if final := sorted({known for (known, _), step in steps.items() if known and step is StatusStep.CONFLICT}):
-            self._conflict(transfer, answer, ", ".join(final))
-        self._rows.append(self._row(answer, transfer.id, _effect(set(steps.values())), batch=number))
+            self._found.add(self._conflict(transfer, answer, ", ".join(final)))
+        self._note(_Outcome(answer=answer, effect=_effect(set(steps.values())), batch=number))
 
-    def _steps(self, scope: Any, answer: Answer, said: Sequence[Row[Any]]) -> dict[tuple[str | None, str], StatusStep]:
-        """What the answer does to each status, with its reasons, that payments in the scope have."""
-        p = t.payment.c
-        query = select(p.status, p.reasons, func.count().label("n")).where(scope).group_by(p.status, p.reasons)
-        counts: Counter[tuple[str | None, str]] = Counter()
+    def _steps(self, scope: Any, answer: Answer, said: Counter[Standing]) -> dict[tuple[str | None, bool], StatusStep]:
+        """What the answer does to each status, with its reasons or with others, that payments in the scope have."""
+        p, reasons = t.payment.c, t.canonical(_reasons(answer.reasons))
+        alike = p.reasons == bindparam("said", _reasons(answer.reasons), t.Json())
+        same = case((alike, true()), else_=false()) if answer.reasons else true()
+        query = select(p.status, same.label("same"), func.count().label("n")).where(scope).group_by(p.status, "same")
+        counts: Counter[tuple[str | None, bool]] = Counter()
         for row in self._connection.execute(query):
-            counts[row.status, t.canonical(row.reasons)] += row.n
-        counts.subtract((row.status, t.canonical(row.reasons)) for row in said)
-        return {(status, reasons): _step(status, reasons, answer) for (status, reasons), n in counts.items() if n > 0}
+            counts[row.status, bool(row.same)] += row.n
+        for (status, known), n in said.items():
+            counts[status, not answer.reasons or known == reasons] -= n
+        return {(status, same): _step(status, same, answer) for (status, same), n in counts.items() if n > 0}
 
     def _take_level(self, scope: Any, answer: Answer, over: Sequence[str | None]) -> None:
         if not over:
@@ -229,44 +267,56 @@ class Application:
 
     # Single payments.
 
-    def _apply_payments(self, transfer: Row[Any], listed: Sequence[Answer], before: Candidates) -> None:
-        changes = [c for a in listed if (c := self._apply_payment(transfer, a, before)) is not None]
-        if changes:
-            p = t.payment.c
-            statement = (
-                update(t.payment)
-                .where(p.transfer_id == transfer.id, p.position == bindparam("b_position"))
-                .values(status=bindparam("b_status"), reasons=bindparam("b_reasons"), status_at=self._now)
-            )
-            self._connection.execute(statement, changes)
+    def _listed(self, transfer: Row[Any], said: Said) -> tuple[Found, Spoken]:
+        """Put aside what each payment becomes; what is to be told of it, and of which payments the report speaks."""
+        found = Found()
+        reasons = {t.canonical(_reasons(a.reasons)) for a in said.levels}
+        spoken_of = Spoken(transfer.payments or 0, reasons)
+        for chunk in in_chunks(said.payments, CHUNK):
+            before = candidates(self._connection, transfer, [a.payment for a in chunk if a.payment is not None])
+            for answer in chunk:
+                outcome, finding = self._outcome(transfer, answer, before, spoken_of)
+                self._news = self._news or outcome.effect != StatusStep.REPEAT
+                self._payments.append(outcome)
+                if finding is not None:
+                    found.add(finding)
+        return found, spoken_of
 
-    def _apply_payment(self, transfer: Row[Any], answer: Answer, before: Candidates) -> dict[str, Any] | None:
+    def _outcome(
+        self, transfer: Row[Any], answer: Answer, before: Candidates, spoken_of: Spoken
+    ) -> tuple[_Outcome, Finding | None]:
         """The payment's new status; where the report comes late or contradicts, the one that it had before."""
-        status = answer.payment
-        assert status is not None
-        found = narrowed(status, before)
+        assert answer.payment is not None
+        found = narrowed(answer.payment, before)
         if len(found) != 1:
-            self._unmatched(transfer, answer, status, len(found))
-            return None
+            return _Outcome(answer=answer, effect=ORPHAN), self._unmatched(transfer, answer, answer.payment, len(found))
         payment = found[0]
-        step = _step(payment.status, t.canonical(payment.reasons), answer)
-        if step is StatusStep.CONFLICT:
-            self._conflict(transfer, answer, payment.status)
-        self._rows.append(self._row(answer, transfer.id, step, batch=payment.batch, payment=payment.position))
-        if step is StatusStep.TAKE:
-            return {"b_position": payment.position, "b_status": answer.status, "b_reasons": _reasons(answer.reasons)}
-        return {"b_position": payment.position, "b_status": payment.status, "b_reasons": payment.reasons}
+        known = t.canonical(payment.reasons)
+        spoken_of.add(payment.position, payment.batch, (payment.status, known))
+        said = _reasons(answer.reasons)
+        step = _step(payment.status, known == t.canonical(said), answer)
+        after = (answer.status, said) if step is StatusStep.TAKE else (payment.status, payment.reasons)
+        outcome = _Outcome(
+            answer=answer, effect=step, batch=payment.batch, payment=payment.position, status=after[0], reasons=after[1]
+        )
+        conflict = step is StatusStep.CONFLICT
+        return outcome, self._conflict(transfer, answer, payment.status) if conflict else None
 
-    def _unmatched(self, transfer: Row[Any], answer: Answer, status: PaymentStatus, found: int) -> None:
+    def _change_payments(self, transfer: Row[Any]) -> None:
+        rows = (
+            (o.status, o.reasons, self._now, transfer.id, o.payment) for o in self._payments if o.payment is not None
+        )
+        change(self._connection, t.payment, ("status", "reasons", "status_at"), rows)
+
+    def _unmatched(self, transfer: Row[Any], answer: Answer, status: PaymentStatus, found: int) -> Finding:
         named = status.end_to_end_id or status.instruction_id or status.uetr or "no reference"
         what = f"{found} payments of {transfer.id} fit" if found else f"{transfer.id} has no payment with"
         code = "REPORT_AMBIGUOUS" if found else "REPORT_UNKNOWN_PAYMENT"
-        self._find(code, f"{what} {named}; its status {answer.status} changes nothing.", line=status.line)
-        self._rows.append(self._row(answer, transfer.id, "orphan"))
+        return self._finding(code, f"{what} {named}; its status {answer.status} changes nothing.", line=status.line)
 
-    def _conflict(self, transfer: Row[Any], answer: Answer, known: str | None) -> None:
+    def _conflict(self, transfer: Row[Any], answer: Answer, known: str | None) -> Finding:
         said = f"The report says {answer.status} for {_whom(answer)} of {transfer.id}"
-        self._find("REPORT_CONFLICT", f"{said}, but {known} was final. Ask the bank.", Severity.ERROR)
+        return self._finding("REPORT_CONFLICT", f"{said}, but {known} was final. Ask the bank.", Severity.ERROR)
 
     # What it comes to.
 
@@ -308,49 +358,53 @@ class Application:
                 "hand. The report counts. Ask the bank."
             )
             self._find("REPORT_CONFLICT", text, Severity.ERROR)
-            for row in self._rows:
-                row["effect"] = StatusStep.CONFLICT
+            self._over = StatusStep.CONFLICT
         return step
 
     def _refused(self, transfer: Row[Any]) -> str | None:
         """How many payments the bank refused and why, in a line."""
         p = t.payment.c
-        query = select(p.end_to_end_id, p.reasons).where(p.transfer_id == transfer.id, p.status.in_(REFUSALS))
-        refused = self._connection.execute(query.order_by(p.position)).all()
-        if not refused:
+        refused = (p.transfer_id == transfer.id, p.status.in_(REFUSALS))
+        query = select(p.end_to_end_id, p.reasons).where(*refused).order_by(p.position).limit(1)
+        if (first := self._connection.execute(query).first()) is None:
             return None
-        said = f": {refused[0].end_to_end_id} {in_words(refused[0].reasons)}".rstrip()
-        said += ", …" if len(refused) > 1 else ""
-        return f"the bank refused {len(refused)} of {transfer.payments} payments{said}"
+        count = self._connection.execute(select(func.count()).select_from(t.payment).where(*refused)).scalar_one()
+        said = f": {first.end_to_end_id} {in_words(first.reasons)}".rstrip()
+        said += ", …" if count > 1 else ""
+        return f"the bank refused {count} of {transfer.payments} payments{said}"
 
-    def _row(
-        self,
-        answer: Answer,
-        transfer_id: str | None,
-        effect: str,
-        *,
-        batch: int | None = None,
-        payment: int | None = None,
-    ) -> dict[str, Any]:
-        said = answer.payment
+    # Rows.
+
+    def _note(self, outcome: _Outcome) -> None:
+        self._news = self._news or outcome.effect != StatusStep.REPEAT
+        self._rows.append(outcome)
+
+    def _row(self, transfer_id: str | None, outcome: _Outcome) -> tuple[Any, ...]:
+        answer, said = outcome.answer, outcome.answer.payment
         level = "payment" if said else "batch" if answer.batch is not None else "file"
-        return {
-            "message_id": self._message_id,
-            "transfer_id": transfer_id,
-            "level": level,
-            "batch": batch,
-            "payment": payment,
-            "original_message_id": self._report.original_message_id,
-            "payment_information_id": said.payment_information_id if said else answer.batch,
-            "instruction_id": said.instruction_id if said else None,
-            "end_to_end_id": said.end_to_end_id if said else None,
-            "uetr": said.uetr if said else None,
-            "amount": said.amount if said else None,
-            "status": answer.status,
-            "said": answer.said,
-            "reasons": _reasons(answer.reasons),
-            "effect": "inferred" if answer.inferred and effect == StatusStep.TAKE else effect,
-        }
+        of_payment = (
+            (said.payment_information_id, said.instruction_id, said.end_to_end_id, said.uetr, said.amount)
+            if said
+            else (answer.batch, None, None, None, None)
+        )
+        return (
+            self._message_id, transfer_id, level, outcome.batch, outcome.payment, self._report.original_message_id,
+            *of_payment, answer.status, answer.said, _reasons(answer.reasons), self._effect(outcome),
+        )  # fmt: skip
+
+    def _effect(self, outcome: _Outcome) -> str:
+        if self._over is not None:
+            return self._over
+        if outcome.effect != StatusStep.TAKE:
+            return outcome.effect
+        early = StatusStep.EARLY if self._early else StatusStep.TAKE
+        return "inferred" if outcome.answer.inferred else early
+
+
+REPORT = (
+    "message_id", "transfer_id", "level", "batch", "payment", "original_message_id", "payment_information_id",
+    "instruction_id", "end_to_end_id", "uetr", "amount", "status", "said", "reasons", "effect",
+)  # fmt: skip
 
 
 def _whom(answer: Answer) -> str:
@@ -359,9 +413,9 @@ def _whom(answer: Answer) -> str:
     return answer.payment.end_to_end_id or answer.payment.instruction_id or answer.payment.uetr or "a payment"
 
 
-def _step(known: str | None, reasons: str, answer: Answer) -> StatusStep:
+def _step(known: str | None, same_reasons: bool, answer: Answer) -> StatusStep:
     """As by the codes alone; the same code adds nothing, unless it brings other reasons."""
-    if known == answer.status and (not answer.reasons or reasons == t.canonical(_reasons(answer.reasons))):
+    if known == answer.status and (not answer.reasons or same_reasons):
         return StatusStep.REPEAT
     return status_step(known, answer.status)
 

@@ -10,20 +10,24 @@ The day is that of the closing balance, else the end of the period; without eith
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from enum import StrEnum
+from hashlib import sha256
+from itertools import groupby
 from typing import Any
 
 from sqlalchemy import Connection, Row, select, true
 
 from h2h.cash import Kind, kind_of
+from h2h.identity import amount_key
 from h2h.ledger import tables as t
-from h2h.model import Entry, Statement
+from h2h.model import Entry, EntryDetail, Statement
 from h2h.pages import CLOSING, OPENING, account_of, balance, day_of
 
 DUPLICATES = ("DUPL", "CODU")
+STREAMED = {"yield_per": 1_000}
 
 
 class Standing(StrEnum):
@@ -40,7 +44,7 @@ class Known:
     row: Row[Any] | None = None
 
 
-def standing(connection: Connection, bank: str, statement: Statement, entries: Sequence[Entry]) -> Known:
+def standing(connection: Connection, bank: str, statement: Statement, entries: Collection[Entry]) -> Known:
     c = t.statement.c
     same = {
         c.bank: bank,
@@ -68,7 +72,7 @@ def _is(column: Any, value: object) -> Any:
     return column.is_(None) if value is None else column == value
 
 
-def _original(connection: Connection, bank: str, statement: Statement, entries: Sequence[Entry]) -> Row[Any] | None:
+def _original(connection: Connection, bank: str, statement: Statement, entries: Collection[Entry]) -> Row[Any] | None:
     """The statement that one flagged as a duplicate repeats, under whatever id, whichever of the two came first."""
     c, day = t.statement.c, day_of(statement)
     query = select(t.statement).where(
@@ -100,25 +104,50 @@ def _same_day(row: Row[Any], statement: Statement) -> bool:
     return True
 
 
-def _same_content(connection: Connection, row: Row[Any], statement: Statement, entries: Sequence[Entry]) -> bool:
+def _same_content(connection: Connection, row: Row[Any], statement: Statement, entries: Collection[Entry]) -> bool:
     opening, closing = balance(statement, OPENING), balance(statement, CLOSING)
     totals = (opening.signed if opening else None, closing.signed if closing else None, len(entries))
     if totals != (row.opening, row.closing, row.entries) or not _same_day(row, statement):
         return False
-    return _stored(connection, row.id) == Counter(_essence(entry, entry.details) for entry in entries)
+    return _stored(connection, row.id) == _of_all(_essence(entry, entry.details) for entry in entries)
 
 
-def _stored(connection: Connection, statement: int) -> Counter[tuple[Any, ...]]:
-    query = select(t.detail).join(t.entry, t.entry.c.id == t.detail.c.entry_id)
-    details: dict[int, list[Row[Any]]] = {}
-    for row in connection.execute(query.where(t.entry.c.statement_id == statement).order_by(t.detail.c.position)):
-        details.setdefault(row.entry_id, []).append(row)
-    rows = connection.execute(select(t.entry).where(t.entry.c.statement_id == statement))
-    return Counter(_essence(row, details.get(row.id, ())) for row in rows)
+def _stored(connection: Connection, statement: int) -> int:
+    e, d = t.entry.c, t.detail.c
+    query = (
+        select(
+            e.id, *(e[name] for name in ESSENCE), d.position, d.end_to_end_id, d.instruction_id, d.amount.label("of")
+        )
+        .outerjoin(t.detail, d.entry_id == e.id)
+        .where(e.statement_id == statement)
+        .order_by(e.id, d.position)
+    )
+    with connection.execute(query, execution_options=STREAMED) as rows:
+        groups = (list(group) for _, group in groupby(rows, key=lambda row: row.id))
+        return _of_all(_essence_of(group) for group in groups)
 
 
-def _essence(entry: Any, details: Sequence[Any]) -> tuple[Any, ...]:
-    """What makes an entry, as a record or as a row, the same one as another."""
-    columns = ("amount", "currency", "direction", "status", "booking_date", "value_date", "account_servicer_reference")
-    said = tuple((d.end_to_end_id, d.instruction_id, d.amount) for d in details)
-    return (*(getattr(entry, name) for name in columns), said)
+def _of_all(essences: Iterable[tuple[Any, ...]]) -> int:
+    """A number that other entries do not come to, in whatever order they stand."""
+    return sum(int.from_bytes(sha256(repr(each).encode()).digest(), "big") for each in essences)
+
+
+ESSENCE = ("amount", "currency", "direction", "status", "booking_date", "value_date", "account_servicer_reference")
+
+
+def _essence(entry: Entry, details: Sequence[EntryDetail]) -> tuple[Any, ...]:
+    """What makes an entry the same one as another, as plain words."""
+    amount, *rest = (getattr(entry, name) for name in ESSENCE)
+    said = tuple((d.end_to_end_id, d.instruction_id, _key(d.amount)) for d in details)
+    return (_key(amount), *rest, said)
+
+
+def _essence_of(rows: Sequence[Any]) -> tuple[Any, ...]:
+    """The same of an entry's row, once for each of its details; or once, with empty ones, where there are none."""
+    amount, *rest = (getattr(rows[0], name) for name in ESSENCE)
+    said = tuple((d.end_to_end_id, d.instruction_id, _key(d.of)) for d in rows if d.position is not None)
+    return (_key(amount), *rest, said)
+
+
+def _key(amount: Decimal | None) -> str | None:
+    return None if amount is None else amount_key(amount) if amount else "0"

@@ -346,10 +346,10 @@ def test_entries_count_as_booked_only_where_they_can_be_counted() -> None:
 
     said = Statement(position=1, statement_id="S", currency="EUR")
     pending = entry("9", status="PDNG")
-    assert booked_of(said, [entry("5"), entry("2", "CRDT", status="BOOK"), pending]) == Decimal(-3)
-    assert booked_of(said, []) == Decimal(0)
+    assert booked_of(said, [entry("5"), entry("2", "CRDT", status="BOOK"), pending]).own == Decimal(-3)
+    assert booked_of(said, []).own == Decimal(0)
     for bad in (entry(None), entry("1", "?"), entry("1", currency="USD")):
-        assert booked_of(said, [bad]) is None
+        assert booked_of(said, [bad]).own is None
 
 
 def as_page(statement: Statement) -> Page:

@@ -303,7 +303,7 @@ def _same_course(statement: Statement, entries: list[Entry], wanted: Row) -> Non
     assert opening
     assert closing
     _, _, off = wanted["balance_check"].partition("mismatch:")
-    booked = booked_of(statement, entries)
+    booked = booked_of(statement, entries).own
     assert total((opening.signed, booked, Decimal(off or 0))) == closing.signed
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import tracemalloc
+from collections.abc import Callable
 from decimal import Decimal
 from itertools import islice
+from os import pread
 from pathlib import Path
 
 import pytest
@@ -54,6 +56,38 @@ def test_two_may_go_through_it_at_once_while_it_grows(tmp_path: Path) -> None:
     spool.extend(map(payment, range(FRAME, 3 * FRAME)))
     assert [each.position for each in quick] == [*range(3 * FRAME)]
     assert [each.position for each in slow] == [*range(3, 3 * FRAME)]
+
+
+@pytest.mark.parametrize("weight", [None, lambda each: 1 + each.position % 7])
+def test_any_part_of_it_comes_alone_wherever_it_stands(tmp_path: Path, weight: Callable[[Payment], int] | None) -> None:
+    count = 2 * FRAME + 25
+    spool = Spool(Payment, tmp_path, in_memory=10, weight=weight)
+    spool.extend(map(payment, range(count)))
+    edges = [0, 1, 9, 10, 11, FRAME + 9, FRAME + 10, FRAME + 11, count - 16, count - 15, count - 1, count, count + 5]
+    for first in edges:
+        for end in edges:
+            found = [each.position for each in spool.part(first, end)]
+            assert found == [*range(first, min(end, count))], (first, end)
+
+
+def test_many_small_parts_are_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    spool = Spool(Payment, tmp_path, in_memory=10)
+    spool.extend(map(payment, range(3 * FRAME)))
+    reads: list[int] = []
+    monkeypatch.setattr("h2h.spool.os.pread", lambda file, size, at: reads.append(at) or pread(file, size, at))
+    assert [next(spool.part(at, at + 1)).position for at in range(2 * FRAME)] == [*range(2 * FRAME)]
+    assert len(reads) == len(set(reads)) <= 3
+
+
+def test_few_large_records_leave_memory_as_soon_as_many_small_ones(tmp_path: Path) -> None:
+    spool = Spool(Payment, tmp_path, in_memory=100, weight=lambda _: 50)
+    spool.append(payment(1))
+    assert len(spool._latest) == 1
+    spool.append(payment(2))
+    assert len(spool._latest) == 0
+    spool.extend(map(payment, range(3, 63)))
+    assert [each.position for each in spool] == [*range(1, 63)]
+    assert max(len(spool._read(*frame)) for frame in spool._frames) == FRAME // 50
 
 
 def test_memory_does_not_grow_with_it(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from h2h.gathered import Gathered
 from h2h.ledger import Ledger
 from h2h.ledger.messages import Message, Reading
 from h2h.ledger.payment_views import PaymentRow
@@ -245,7 +246,7 @@ class Book:
         sha256 = hashlib.sha256(new_id.encode()).hexdigest()
         self.ledger.messages.kept(new_id, bank or self.bank, file, sha256, LATER)
         file_id = next((r.message_id for r in records if isinstance(r, StatementFile)), "ID")
-        reading = Reading(message="message", message_id=file_id, records=records, findings=())
+        reading = Reading(message="message", message_id=file_id, records=Gathered(records), findings=())
         message = self.ledger.messages.applied(new_id, reading, LATER, words)
         return message, self.ledger.views.history(new_id).findings
 

@@ -14,6 +14,7 @@ import pytest
 
 from h2h.clock import Clock
 from h2h.errors import NotAllowed, Stale
+from h2h.gathered import Gathered
 from h2h.ledger.messages import Message, MessageState, Reading
 from h2h.ledger.rows import Received, Transfer
 from h2h.lifecycle import Actor, State, Trigger
@@ -646,7 +647,8 @@ def kept(book: Book, number: int, sha256: str, file: RemoteFile | None = None, b
 
 def reading(*records: object, fault: bool = False) -> Reading:
     finding = Finding(code="MSG_UNKNOWN", severity=Severity.ERROR, text="What is it?")
-    return Reading(message="m", message_id="ID", records=records, findings=[finding] if fault else [])  # type: ignore[arg-type]
+    gathered = Gathered(records)  # type: ignore[arg-type]
+    return Reading(message="m", message_id="ID", records=gathered, findings=[finding] if fault else [])
 
 
 def test_known_content_is_repeated_under_whatever_name_and_never_read_again(book: Book) -> None:

@@ -95,7 +95,7 @@ def _place(connection: sa.Connection, number: int) -> None:
         "chain": chain_of(statement),
         "day": str(page.day),
         "currency": currency_of(statement),
-        "booked": booked_of(statement, _entries(connection, number)),
+        "booked": booked_of(statement, _entries(connection, number)).own,
         "page_of_message": row.message == HEADER_PAGES,
     }
     connection.execute(STATEMENT.update().where(STATEMENT.c.id == number).values(**values))
