@@ -12,17 +12,21 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import BinaryIO, Self
+from io import FileIO
+from typing import BinaryIO, ParamSpec, Self, TypeVar
 
-from h2h.channels import DOUBT, nobody
+from h2h.channels import DOUBT, Made, Renaming, Upload, all_wanted, nobody, only, telling, unwanted
 from h2h.channels.names import bytes_of, is_plain, joined, shown, text_of
 from h2h.config import FolderSettings
 from h2h.errors import ChannelError, NotDelivered, Refused, Unknown
 from h2h.model import Look, Presence, Receipt, RemoteFile, Staged
 
+P = ParamSpec("P")
+T = TypeVar("T")
 BLOCK = 1 << 20
 MAX_NAMES = 100_000
 FILE_MODE = 0o640
@@ -64,6 +68,20 @@ def open_folder(
     return FolderChannel(settings, root, now, used)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Begun:
+    """A new file, open for writing, and the open folder that it is in."""
+
+    upload: Upload
+    folder: int
+    name: bytes
+    file: int
+
+    def remove(self) -> None:
+        with suppress(OSError):
+            os.unlink(self.name, dir_fd=self.folder)
+
+
 class FolderChannel:
     """See h2h.channels.Channel. `root` is an open descriptor that is the session."""
 
@@ -91,24 +109,51 @@ class FolderChannel:
         except OSError:
             return False
 
-    def stage(self, path: str, source: BinaryIO, made: Callable[[], None] = nobody) -> Staged:
-        with self._parent_of(path) as (folder, name):
-            self._mark(folder, path)
-            file = self._create(folder, name, path)
+    def stage_many(self, uploads: Sequence[Upload], made: Made = all_wanted) -> Sequence[Staged | Exception]:
+        with ExitStack() as folders:
+            begun = [self._begin(upload, folders) for upload in uploads]
+            ours = [one for one in begun if isinstance(one, _Begun)]
             try:
-                made()
-                size = self._write(file, folder, path, source)
+                wanted = made([one.upload.path for one in ours]) if ours else ()
             except Exception:
-                with suppress(OSError):
-                    os.unlink(name, dir_fd=folder)
+                for one in ours:
+                    os.close(one.file)
+                    one.remove()
                 raise
+            return [self._finish(one, wanted) if isinstance(one, _Begun) else one for one in begun]
+
+    def _begin(self, upload: Upload, folders: ExitStack) -> _Begun | Exception:
+        """The new file. Its folder stays open in `folders`: the file is written, or removed, where it was made."""
+        try:
+            folder, name = folders.enter_context(self._parent_of(upload.path))
+            self._mark(folder, upload.path)
+            return _Begun(upload=upload, folder=folder, name=name, file=self._create(folder, name, upload.path))
+        except ChannelError as error:
+            return error
+
+    def _finish(self, begun: _Begun, wanted: Collection[str]) -> Staged | Exception:
+        path = begun.upload.path
+        try:
+            with open(begun.file, "wb", buffering=0) as sink:
+                if path not in wanted:
+                    raise unwanted(self._at(path))
+                with begun.upload.opened() as source:
+                    size = self._write(sink, begun.folder, path, source)
+        except Exception as error:
+            begun.remove()
+            return error
         return Staged(path=path, size=size)
+
+    def stage(self, path: str, source: BinaryIO, made: Callable[[], None] = nobody) -> Staged:
+        upload = Upload(path=path, opened=lambda: nullcontext(source))
+        return only(self.stage_many([upload], telling(made)))
 
     def place(self, path: str, source: BinaryIO) -> Receipt:
         try:
             with self._parent_of(path) as (folder, name):
                 self._mark(folder, path)
-                size = self._write(self._create(folder, name, path), folder, path, source)
+                with open(self._create(folder, name, path), "wb", buffering=0) as sink:
+                    size = self._write(sink, folder, path, source)
         except ChannelError as error:
             raise Unknown(f"{error} {DOUBT}") from error
         return Receipt(path=path, answer=f"{size} bytes written and synced", at=self._now(), how="written")
@@ -123,6 +168,12 @@ class FolderChannel:
         except ChannelError as error:
             raise Unknown(f"{error} {DOUBT}") from error
         return Receipt(path=path, answer="renamed and synced", at=self._now(), how="link" if exclusive else "rename")
+
+    def publish_many(self, renamings: Sequence[Renaming]) -> Sequence[Receipt | Exception]:
+        return [_outcome(self.publish, one.staged, one.path, exclusive=one.exclusive) for one in renamings]
+
+    def look_many(self, paths: Sequence[str]) -> Sequence[Look | Exception]:
+        return [_outcome(self.look, path) for path in paths]
 
     def look(self, path: str) -> Look:
         with self._parent_of(path) as (folder, name), self._doing("look at", path):
@@ -171,17 +222,16 @@ class FolderChannel:
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
             return os.open(name, flags, FILE_MODE, dir_fd=folder)
 
-    def _write(self, file: int, folder: int, path: str, source: BinaryIO) -> int:
-        size = 0
-        with open(file, "wb", buffering=0) as sink:
-            while block := source.read(BLOCK):
-                with self._doing("write", path):
-                    _write_whole(sink.fileno(), block)
-                size += len(block)
-            with self._doing("sync", path):
-                os.fsync(file)
-                os.fsync(folder)
-                found = os.fstat(file).st_size
+    def _write(self, sink: FileIO, folder: int, path: str, source: BinaryIO) -> int:
+        file, size = sink.fileno(), 0
+        while block := source.read(BLOCK):
+            with self._doing("write", path):
+                _write_whole(file, block)
+            size += len(block)
+        with self._doing("sync", path):
+            os.fsync(file)
+            os.fsync(folder)
+            found = os.fstat(file).st_size
         if found != size:
             raise NotDelivered(f"{self._at(path)} has {found} bytes after {size} were written.")
         return size
@@ -264,6 +314,13 @@ class FolderChannel:
 
     def _at(self, path: str) -> str:
         return f"{shown(path, most=1000)} below {self._settings.path}"
+
+
+def _outcome(act: Callable[P, T], *asked: P.args, **how: P.kwargs) -> T | Exception:
+    try:
+        return act(*asked, **how)
+    except ChannelError as error:
+        return error
 
 
 @contextmanager

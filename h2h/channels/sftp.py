@@ -11,16 +11,17 @@ After a time-out or a broken reply the session is closed: a late answer must not
 from __future__ import annotations
 
 import stat
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext, suppress
 from datetime import UTC, datetime
-from typing import BinaryIO, Self
+from typing import BinaryIO, Self, TypeVar
 
 import paramiko
 
-from h2h.channels import DOUBT, nobody
+from h2h.channels import DOUBT, Made, Renaming, Upload, all_wanted, nobody, only, telling, unwanted
 from h2h.channels.names import bytes_of, is_name, joined, parent, shown, text_of
-from h2h.channels.sftp_blocks import read_all, write_all
+from h2h.channels.sftp_blocks import NOT_SHOWN, attributes_of, read_all, write_file
+from h2h.channels.sftp_talks import AT_ONCE, Talk, together
 from h2h.channels.sftp_wire import (
     OPEN_NEW,
     OPEN_READ,
@@ -42,10 +43,9 @@ from h2h.errors import ChannelError, NotDelivered, Refused, TemporaryGone, Unkno
 from h2h.model import Look, Presence, Receipt, RemoteFile, Staged
 
 MAX_NAMES = 100_000  # in one folder; more is Refused, because a part of a listing looks like a whole one
+T = TypeVar("T")
 POSIX_RENAME = b"posix-rename@openssh.com"
-FSYNC = b"fsync@openssh.com"
 NOT_FOR_US = (Code.NO_SUCH_FILE, Code.PERMISSION_DENIED, Code.OP_UNSUPPORTED)
-NOT_SHOWN = (Code.PERMISSION_DENIED, Code.OP_UNSUPPORTED)
 ADVICE: dict[int, str] = {
     Code.NO_SUCH_FILE: "The server has no such file or folder. Compare the folder names of this bank with its guide.",
     Code.PERMISSION_DENIED: "The server does not permit it. Ask the bank for the rights of this user.",
@@ -82,23 +82,26 @@ class SftpChannel:
     def alive(self) -> bool:
         return self._transport.is_active() and self._wire.usable
 
+    def stage_many(self, uploads: Sequence[Upload], made: Made = all_wanted) -> Sequence[Staged | Exception]:
+        opened = self._each("write", [(upload.path, self._create(upload.path)) for upload in uploads])
+        begun = [(upload, handle) for upload, handle in zip(uploads, opened, strict=True) if isinstance(handle, bytes)]
+        try:
+            wanted = made([upload.path for upload, _ in begun]) if begun else ()
+        except Exception:
+            together(self._wire, [self._give_up(handle, upload.path) for upload, handle in begun])
+            raise
+        beside = min(len(begun), AT_ONCE)
+        talks = [(up.path, self._stage(handle, up, beside, wanted=up.path in wanted)) for up, handle in begun]
+        staged = iter(self._each("write", talks))
+        return [next(staged) if isinstance(handle, bytes) else handle for handle in opened]
+
     def stage(self, path: str, source: BinaryIO, made: Callable[[], None] = nobody) -> Staged:
-        with self._doing("write", path):
-            handle = self._create(path)
-            try:
-                made()
-                size = self._fill(handle, path, source)
-            except (Lost, Garbled):
-                raise
-            except Exception:
-                self._give_up(handle, path)
-                raise
-        return Staged(path=path, size=size)
+        upload = Upload(path=path, opened=lambda: nullcontext(source))
+        return only(self.stage_many([upload], telling(made)))
 
     def place(self, path: str, source: BinaryIO) -> Receipt:
         try:
-            with self._doing("write", path):
-                size = self._fill(self._create(path), path, source)
+            size = only(self._each("write", [(path, self._place(path, source))]))
         except ChannelError as error:
             raise Unknown(f"{error} {DOUBT}") from error
         return Receipt(path=path, answer=f"{size} bytes written", at=self._now(), how="written")
@@ -107,24 +110,26 @@ class SftpChannel:
     def replaces(self) -> bool:
         return POSIX_RENAME in self._wire.extensions
 
+    def publish_many(self, renamings: Sequence[Renaming]) -> Sequence[Receipt | Exception]:
+        asked = [(f"{one.staged.path} to {one.path}", self._rename(one)) for one in renamings]
+        return [_as_published(outcome) for outcome in self._each("rename", asked)]
+
     def publish(self, staged: Staged, path: str, *, exclusive: bool = False) -> Receipt:
-        try:
-            with self._doing("rename", f"{staged.path} to {path}"):
-                how, answer = self._rename(_path(staged.path) + _path(path), exclusive=exclusive)
-        except ChannelError as error:
-            cause = error.__cause__
-            missing = isinstance(cause, Answered) and cause.code == Code.NO_SUCH_FILE
-            doubt = TemporaryGone if missing else Unknown
-            raise doubt(f"{error} {DOUBT}") from error
-        return Receipt(path=path, answer=shown(answer) or "OK", at=self._now(), how=how)
+        return only(self.publish_many([Renaming(staged=staged, path=path, exclusive=exclusive)]))
+
+    def look_many(self, paths: Sequence[str]) -> Sequence[Look | Exception]:
+        """A file is gone only from a folder that is there: one that is not mounted tells nothing."""
+        seen = self._each("look at", [(path, self._lstat(path)) for path in paths])
+        unseen = [path for path, look in zip(paths, seen, strict=True) if isinstance(look, Look) and not _there(look)]
+        folders = list(dict.fromkeys(map(parent, unseen)))
+        known = dict(zip(folders, together(self._wire, list(map(self._folder_there, folders))), strict=True))
+        return [
+            self._not_seen(path, look, known[parent(path)]) if isinstance(look, Look) and not _there(look) else look
+            for path, look in zip(paths, seen, strict=True)
+        ]
 
     def look(self, path: str) -> Look:
-        with self._doing("look at", path):
-            try:
-                found = self._wire.ask(Kind.LSTAT, _path(path)).attributes()
-            except Answered as error:
-                return self._not_seen(path, error)
-        return Look(presence=Presence.THERE, size=found.size, modified=found.modified)
+        return only(self.look_many([path]))
 
     def list(self, folder: str) -> list[RemoteFile]:
         with self._doing("list the folder", folder):
@@ -141,7 +146,7 @@ class SftpChannel:
         with self._doing("read", path, gone_is=NotDelivered):
             handle = self._wire.ask(Kind.OPEN, _path(path), u32(OPEN_READ), u32(0)).handle()
             with self._closing(handle):
-                now = self._seen(self._wire.send(Kind.FSTAT, string(handle)))
+                now = attributes_of(self._wire.ask(Kind.FSTAT, string(handle)))
                 if start:
                     self._same(path, file, now)
                 size = read_all(self._wire, handle, file.size + 1, sink, start)
@@ -169,79 +174,126 @@ class SftpChannel:
                 if self.look(path).presence is not Presence.GONE:
                     raise
 
+    def _each(self, what: str, talks: Sequence[tuple[str, Talk[T]]]) -> Sequence[T | Exception]:
+        """The outcome of each talk about a path, wire errors translated."""
+        outcomes = together(self._wire, [talk for _, talk in talks])
+        return [self._told(what, path, outcome) for (path, _), outcome in zip(talks, outcomes, strict=True)]
+
+    def _told(self, what: str, path: str, outcome: T | Exception) -> T | Exception:
+        if not isinstance(outcome, Answered | Lost | Garbled):
+            return outcome
+        error = self._translated(outcome, what, path)
+        error.__cause__ = outcome
+        return error
+
     @contextmanager
     def _doing(self, what: str, path: str, *, gone_is: type[ChannelError] = Refused) -> Iterator[None]:
         """Translate what the wire raises; the reader's or writer's own errors at this end pass through."""
-        tried = f"{self._settings.host}:{self._settings.port}: could not {what} {shown(path, most=1000)}"
         try:
             yield
-        except Answered as error:
+        except (Answered, Lost, Garbled) as error:
+            raise self._translated(error, what, path, gone_is=gone_is) from error
+
+    def _translated(
+        self, error: Answered | Lost | Garbled, what: str, path: str, *, gone_is: type[ChannelError] = Refused
+    ) -> ChannelError:
+        """In the words of the channel; a session that broke is closed."""
+        tried = f"{self._settings.host}:{self._settings.port}: could not {what} {shown(path, most=1000)}"
+        if isinstance(error, Answered):
             kind = gone_is if error.code == Code.NO_SUCH_FILE else Refused if error.code in NOT_FOR_US else NotDelivered
-            raise kind(f"{tried}. {ADVICE.get(error.code, 'The server said no.')}{_quoted(error)}") from error
-        except TimedOut as error:
-            self._transport.close()
+            return kind(f"{tried}. {ADVICE.get(error.code, 'The server said no.')}{_quoted(error)}")
+        self._transport.close()
+        if isinstance(error, TimedOut):
             seconds = self._settings.operation_timeout.total_seconds()
-            raise NotDelivered(f"{tried}: {error} ({seconds:g} s). The session was closed.") from error
-        except Lost as error:
-            self._transport.close()
-            raise NotDelivered(f"{tried}: the connection was lost ({shown(str(error))}).") from error
-        except Garbled as error:
-            self._transport.close()
-            raise NotDelivered(f"{tried}: the server broke the rules of SFTP ({error}).") from error
+            return NotDelivered(f"{tried}: {error} ({seconds:g} s). The session was closed.")
+        if isinstance(error, Lost):
+            return NotDelivered(f"{tried}: the connection was lost ({shown(str(error))}).")
+        return NotDelivered(f"{tried}: the server broke the rules of SFTP ({error}).")
 
     def _at(self, path: str) -> str:
         return f"{self._settings.host}:{self._settings.port} {shown(path, most=1000)}"
 
-    def _create(self, path: str) -> bytes:
-        return self._wire.ask(Kind.OPEN, _path(path), u32(OPEN_NEW), u32(0)).handle()
+    # Talks: each asks for something and waits for the reply, while others do the same.
 
-    def _fill(self, handle: bytes, path: str, source: BinaryIO) -> int:
-        """Write, sync, check the size and close; the number of bytes.
+    def _create(self, path: str) -> Talk[bytes]:
+        return (yield self._wire.send(Kind.OPEN, _path(path), u32(OPEN_NEW), u32(0))).handle()
 
-        Sync and size are asked for behind the last block, which saves two round trips; a server has to answer what
-        is asked of one file in its order. Where one does not, they are asked for once more. Only a file that is
-        found whole is closed: for some banks that is the sign to take it.
-        """
-        size, (sync, seen) = write_all(self._wire, handle, source, lambda: self._ask_behind(handle))
-        if sync is not None and not self._synced(sync):
-            self._synced(self._wire.send(Kind.EXTENDED, string(FSYNC), string(handle)))
-        found = self._seen(seen).size
-        if found not in (None, size):
-            found = self._seen(self._wire.send(Kind.FSTAT, string(handle))).size
-        if found not in (None, size):
-            raise NotDelivered(f"{self._at(path)} has {found} bytes after {size} were written and confirmed.")
-        self._wire.ask(Kind.CLOSE, string(handle)).done()
-        return size
-
-    def _ask_behind(self, handle: bytes) -> tuple[int | None, int]:
-        offered = FSYNC in self._wire.extensions
-        sync = self._wire.send(Kind.EXTENDED, string(FSYNC), string(handle)) if offered else None
-        return sync, self._wire.send(Kind.FSTAT, string(handle))
-
-    def _synced(self, sync: int) -> bool:
-        """Read the answer. False where it came before that to a write, and tells nothing of what it wrote."""
-        early = self._wire.came(sync)
+    def _stage(self, handle: bytes, upload: Upload, beside: int, *, wanted: bool) -> Talk[Staged]:
         try:
-            self._wire.reply_to(sync).done()
-        except Answered as error:
-            if error.code != Code.OP_UNSUPPORTED:
-                raise
-            return True
-        return not early
+            if not wanted:
+                raise unwanted(self._at(upload.path))
+            size = yield from write_file(self._wire, handle, upload.opened, self._at(upload.path), beside)
+        except (Lost, Garbled):
+            raise
+        except Exception:
+            yield from self._give_up(handle, upload.path)
+            raise
+        return Staged(path=upload.path, size=size)
 
-    def _seen(self, asked: int) -> Attributes:
-        """The answer to FSTAT; nothing in it where the server does not tell."""
-        try:
-            return self._wire.reply_to(asked).attributes()
-        except Answered as error:
-            if error.code not in NOT_SHOWN:
-                raise
-            return Attributes(size=None, mode=None, modified=None)
+    def _place(self, path: str, source: BinaryIO) -> Talk[int]:
+        handle = yield from self._create(path)
+        return (yield from write_file(self._wire, handle, lambda: nullcontext(source), self._at(path)))
 
-    def _give_up(self, handle: bytes, path: str) -> None:
+    def _give_up(self, handle: bytes, path: str) -> Talk[None]:
         """Remove what was staged, if that can be done; the error under way is the one that counts."""
-        self._quietly(Kind.CLOSE, string(handle))
-        self._quietly(Kind.REMOVE, _path(path))
+        try:
+            for kind, field in ((Kind.CLOSE, string(handle)), (Kind.REMOVE, _path(path))):
+                with suppress(Answered):
+                    (yield self._wire.send(kind, field)).done()
+        except (Lost, Garbled):
+            self._transport.close()
+
+    def _rename(self, asked: Renaming) -> Talk[Receipt]:
+        names = _path(asked.staged.path) + _path(asked.path)
+        how, answer = "posix-rename", None
+        if self.replaces and not asked.exclusive:
+            try:
+                answer = (yield self._wire.send(Kind.EXTENDED, string(POSIX_RENAME), names)).done()
+            except Answered as error:
+                if error.code != Code.OP_UNSUPPORTED:  # which means: nothing was done
+                    raise
+        if answer is None:
+            how, answer = "rename", (yield self._wire.send(Kind.RENAME, names)).done()
+        return Receipt(path=asked.path, answer=shown(answer) or "OK", at=self._now(), how=how)
+
+    def _lstat(self, path: str) -> Talk[Look]:
+        """Where the server does not show it, GONE is what it says alone: see `_not_seen`."""
+        try:
+            found = (yield self._wire.send(Kind.LSTAT, _path(path))).attributes()
+        except Answered as error:
+            if error.code not in (Code.NO_SUCH_FILE, *NOT_SHOWN, Code.FAILURE):
+                raise
+            return Look(presence=Presence.GONE if error.code == Code.NO_SUCH_FILE else Presence.HIDDEN)
+        return Look(presence=Presence.THERE, size=found.size, modified=found.modified)
+
+    def _not_seen(self, path: str, look: Look, folder: bool | Exception) -> Look | Exception:
+        """`folder`: whether the one that it is in can be seen to be there."""
+        if isinstance(folder, Exception):
+            return self._told("look at", path, folder)
+        return Look(presence=look.presence if folder else Presence.HIDDEN, folder_there=folder)
+
+    def _folder_there(self, folder: str) -> Talk[bool]:
+        """Whether a folder can be seen, or opened, to be there; Refused where the server says that it is not."""
+        for seen in (self._stat, self._opened):
+            try:
+                yield from seen(folder)
+            except Answered as error:
+                if error.code == Code.NO_SUCH_FILE:
+                    raise Refused(f"{self._at(folder)} is not there, so nothing is known about its files.") from error
+            else:
+                return True
+        return False
+
+    def _stat(self, folder: str) -> Talk[None]:
+        (yield self._wire.send(Kind.STAT, _path(folder))).attributes()
+
+    def _opened(self, folder: str) -> Talk[None]:
+        """Some servers look at the folder only when the first names are asked for."""
+        handle = (yield self._wire.send(Kind.OPENDIR, _path(folder))).handle()
+        names = yield self._wire.send(Kind.READDIR, string(handle))
+        with suppress(Answered):
+            (yield self._wire.send(Kind.CLOSE, string(handle))).done()
+        names.listed()
 
     @contextmanager
     def _closing(self, handle: bytes) -> Iterator[None]:
@@ -262,44 +314,6 @@ class SftpChannel:
                 self._wire.ask(kind, *fields).done()
         except (Lost, Garbled):
             self._transport.close()
-
-    def _rename(self, names: bytes, *, exclusive: bool) -> tuple[str, str]:
-        if self.replaces and not exclusive:
-            try:
-                return "posix-rename", self._wire.ask(Kind.EXTENDED, string(POSIX_RENAME), names).done()
-            except Answered as error:
-                if error.code != Code.OP_UNSUPPORTED:  # which means: nothing was done
-                    raise
-        return "rename", self._wire.ask(Kind.RENAME, names).done()
-
-    def _not_seen(self, path: str, error: Answered) -> Look:
-        """A file is gone only from a folder that is there: one that is not mounted tells nothing."""
-        if error.code not in (Code.NO_SUCH_FILE, *NOT_SHOWN, Code.FAILURE):
-            raise error
-        there = self._folder_there(parent(path))
-        gone = error.code == Code.NO_SUCH_FILE and there
-        return Look(presence=Presence.GONE if gone else Presence.HIDDEN, folder_there=there)
-
-    def _folder_there(self, folder: str) -> bool:
-        """Whether a folder can be seen, or opened, to be there; Refused where the server says that it is not."""
-        for seen in (self._stat, self._opened):
-            try:
-                seen(folder)
-            except Answered as error:
-                if error.code == Code.NO_SUCH_FILE:
-                    raise Refused(f"{self._at(folder)} is not there, so nothing is known about its files.") from error
-            else:
-                return True
-        return False
-
-    def _stat(self, folder: str) -> None:
-        self._wire.ask(Kind.STAT, _path(folder)).attributes()
-
-    def _opened(self, folder: str) -> None:
-        """Some servers look at the folder only when the first names are asked for."""
-        handle = self._wire.ask(Kind.OPENDIR, _path(folder)).handle()
-        with self._closing(handle):
-            self._wire.ask(Kind.READDIR, string(handle)).listed()
 
     def _entries(self, handle: bytes, folder: str) -> Iterator[Listed]:
         count = 0
@@ -329,6 +343,21 @@ class SftpChannel:
                 f"{self._at(path)} was listed with {listed} bytes and now has {'more' if size > listed else size}: "
                 "it is still being written, or was cut. It stays at the bank."
             )
+
+
+def _as_published(outcome: Receipt | Exception) -> Receipt | Exception:
+    """Anything but "done" leaves a doubt; "no such file" says something of the temporary one."""
+    if not isinstance(outcome, ChannelError):
+        return outcome
+    cause = outcome.__cause__
+    missing = isinstance(cause, Answered) and cause.code == Code.NO_SUCH_FILE
+    error = (TemporaryGone if missing else Unknown)(f"{outcome} {DOUBT}")
+    error.__cause__ = outcome
+    return error
+
+
+def _there(look: Look) -> bool:
+    return look.presence is Presence.THERE
 
 
 def _path(path: str) -> bytes:

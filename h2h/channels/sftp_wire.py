@@ -24,6 +24,7 @@ from paramiko.ssh_exception import SSHException
 
 BLOCK = 32_640  # asked for, or written, in one request: every server takes it, and with it fills one SSH packet
 LARGE_BLOCK = 130_752  # the same for four, where the server says that it takes so much
+SEND = 64 * 1024  # bytes of requests that leave together, unless somebody waits for a reply before
 RECEIVE = 1 << 20  # bytes taken from the stream at once at most
 MAX_PACKET = 256 * 1024  # the bound of OpenSSH
 LIMITS = b"limits@openssh.com"
@@ -110,10 +111,14 @@ class Listed:
 
 
 class Reply:
-    """One reply, read from left to right; reading past its end is Garbled, never a zero."""
+    """One reply, read from left to right; reading past its end is Garbled, never a zero.
+
+    `order`: how many replies of the session had come when it came.
+    """
 
     def __init__(self, kind: int, body: bytes | memoryview) -> None:
         self.kind = kind
+        self.order = 0
         self._body = memoryview(body)
         self._at = 0
 
@@ -217,10 +222,14 @@ class Wire:
         self._stream = stream
         self._timeout = timeout_seconds
         self._number = 0
+        self._replies = 0
         self._open: set[int] = set()
+        self._asked: list[int] = []  # what has not left yet
         self._early: dict[int, Reply] = {}
         self._came: deque[memoryview] = deque()
         self._there = 0  # bytes in it
+        self._going: list[bytes] = []
+        self._waiting = 0  # bytes in it
         self.read_block = self.write_block = BLOCK
         self.extensions = self._greet()
         self._limits = self._ask_limits() if LIMITS in self.extensions else None
@@ -232,17 +241,13 @@ class Wire:
 
     def send(self, kind: Kind, *fields: bytes) -> int:
         self._number = (self._number + 1) & 0xFFFFFFFF
+        self._asked.append(self._number)
         self._send(kind, u32(self._number), *fields)
-        self._open.add(self._number)
         return self._number
 
     @property
     def usable(self) -> bool:
         return not self._stream.closed
-
-    def came(self, number: int) -> bool:
-        """Whether the reply to an earlier request is here already."""
-        return number in self._early
 
     def reply_to(self, number: int) -> Reply:
         while number not in self._early:
@@ -251,6 +256,7 @@ class Wire:
         return self._early.pop(number)
 
     def drain(self) -> None:
+        self.flush()
         while self._open:
             self._receive()
         self._early.clear()
@@ -273,6 +279,7 @@ class Wire:
         """Nobody waits for the answer: it costs no round trip, and is noted when it comes."""
         self._number += 1
         self._send(Kind.EXTENDED, u32(self._number), string(LIMITS))
+        self.flush()
         return self._number
 
     def _receive(self) -> tuple[int, Reply]:
@@ -284,6 +291,8 @@ class Wire:
         if number not in self._open:
             raise Garbled(f"a reply to request {number}, which is not open")
         self._open.remove(number)
+        self._replies += 1
+        reply.order = self._replies
         return number, reply
 
     def _note(self, most_read: int, most_written: int) -> None:
@@ -303,6 +312,8 @@ class Wire:
         return Reply(packet[0], memoryview(packet)[1:])
 
     def _exactly(self, count: int, deadline: float) -> bytes:
+        if self._there < count:
+            self.flush()
         while self._there < count:
             self._came.append(memoryview(self._recv(RECEIVE, deadline - time.monotonic())))
             self._there += len(self._came[-1])
@@ -331,9 +342,21 @@ class Wire:
 
     def _send(self, kind: Kind, *fields: bytes) -> None:
         length = 1 + sum(map(len, fields))
+        self._going += (struct.pack(">IB", length, kind), *fields)
+        self._waiting += length
+        if self._waiting >= SEND:
+            self.flush()
+
+    def flush(self) -> None:
+        """Let what was sent leave now. Whoever waits for a reply need not ask for it."""
+        if not self._going:
+            return
+        going, self._going, self._waiting = b"".join(self._going), [], 0
+        self._open.update(self._asked)  # a reply that came before would be to nothing
+        self._asked.clear()
         try:
             self._stream.settimeout(self._timeout)
-            self._stream.sendall(b"".join((struct.pack(">IB", length, kind), *fields)))
+            self._stream.sendall(going)
         except TimeoutError as error:
             raise TimedOut("the server stopped reading") from error
         except (OSError, EOFError, SSHException) as error:

@@ -22,7 +22,8 @@ from h2h.channels.folder import FolderChannel, open_folder
 from h2h.channels.names import bytes_of, joined, parent, shown, text_of
 from h2h.channels.references import secret
 from h2h.channels.sftp import SftpChannel, open_sftp
-from h2h.channels.sftp_blocks import REQUESTS_AHEAD, read_all, write_all
+from h2h.channels.sftp_blocks import BYTES_AHEAD, REQUESTS_AHEAD, read_all, write_file
+from h2h.channels.sftp_talks import AT_ONCE, together
 from h2h.channels.sftp_wire import BLOCK, LARGE_BLOCK, Answered, Garbled, Kind, Lost, TimedOut, Wire, string, u32, u64
 from h2h.channels.ssh import Line
 from h2h.config import FolderSettings
@@ -89,12 +90,12 @@ def test_a_gateway_with_folders_alone_does_not_load_the_ssh_library(tmp_path: Pa
 
 
 class Script:
-    """A stream that says what stands in the script, and then nothing."""
+    """A stream that says what stands in the script, one reply at a time, and then nothing."""
 
     closed = False
 
     def __init__(self, *replies: bytes) -> None:
-        self.rest = b"".join(string(reply) for reply in replies)
+        self.rest = [string(reply) for reply in replies]
 
     def sendall(self, data: bytes, /) -> None:
         pass
@@ -105,8 +106,10 @@ class Script:
     def recv(self, count: int, /) -> bytes:
         if not self.rest:
             raise TimeoutError
-        piece, self.rest = self.rest[:count], self.rest[count:]
-        return piece
+        piece = self.rest.pop(0)
+        if len(piece) > count:
+            self.rest.insert(0, piece[count:])
+        return piece[:count]
 
 
 def wire(*replies: bytes) -> Wire:
@@ -164,7 +167,10 @@ class Noting(Script):
         self.told: list[bytes] = []
 
     def sendall(self, data: bytes, /) -> None:
-        self.told.append(data)
+        while data:
+            size = 4 + int.from_bytes(data[:4])
+            self.told.append(data[:size])
+            data = data[size:]
 
 
 def limits(number: int, read: int, write: int) -> bytes:
@@ -202,13 +208,29 @@ def test_who_offers_no_limits_is_not_asked_for_them_and_who_does_not_answer_is_n
 
 def test_only_so_much_is_under_way_at_a_time() -> None:
     script = Noting(VERSION)
-    with pytest.raises(TimedOut):
-        write_all(Wire(script, timeout_seconds=1), b"h", io.BytesIO(bytes(8 << 20)), lambda: None)
+    assert isinstance(written(Wire(script, timeout_seconds=1), 1)[0], TimedOut)
     assert len(script.told) == 1 + REQUESTS_AHEAD
     script = Noting(VERSION)
     with pytest.raises(TimedOut):
         read_all(Wire(script, timeout_seconds=1), b"h", 8 << 20, io.BytesIO())
     assert len(script.told) == 1 + REQUESTS_AHEAD
+
+
+@pytest.mark.parametrize("files", [2, 5, 32, 100])
+def test_many_files_share_what_may_be_under_way(files: int) -> None:
+    script = Noting(VERSION)
+    outcomes = written(Wire(script, timeout_seconds=1), files)
+    assert [type(outcome) for outcome in outcomes] == [TimedOut] * files
+    writes = [told for told in script.told if told[4] == Kind.WRITE]
+    assert min(files, AT_ONCE) <= len(writes) <= REQUESTS_AHEAD
+    assert sum(map(len, writes)) <= BYTES_AHEAD + 100 * len(writes)
+
+
+def written(wire: Wire, files: int) -> list[int | Exception]:
+    def source() -> contextlib.AbstractContextManager[io.BytesIO]:
+        return contextlib.nullcontext(io.BytesIO(bytes(8 << 20)))
+
+    return together(wire, [write_file(wire, b"h", source, "/f", min(files, AT_ONCE)) for _ in range(files)])
 
 
 @pytest.mark.parametrize("data", [b"", bytes(11)])

@@ -5,20 +5,21 @@ from __future__ import annotations
 import io
 import os
 import random
-from collections.abc import Iterator
-from contextlib import ExitStack, suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, nullcontext, suppress
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from h2h.channels import Channel
+from h2h.channels import Channel, Renaming, Upload
 from h2h.channels.kinds import connect
 from h2h.channels.sftp import SftpChannel
 from h2h.config import FolderSettings
-from h2h.errors import NotDelivered, Refused, Unknown
-from h2h.model import Look, Presence, RemoteFile, Staged
+from h2h.errors import NotDelivered, Refused, StoreError, Unknown
+from h2h.model import Look, Presence, Receipt, RemoteFile, Staged
 from tests.suites.servers import SSHD, AsyncSshServer, OpenSshServer
 
 SIZES = [0, 1, 32_767, 32_768, 32_769, (1 << 20) + 3]
@@ -117,6 +118,94 @@ def test_a_channel_knows_whether_its_usual_publish_replaces_a_file(bank: Bank) -
     with suppress(Unknown):
         bank.channel.publish(staged, bank.at("/in/f"))
     assert (bank.there("/in/f") == b"pay") is bank.channel.replaces
+
+
+# Many at once.
+
+
+def uploads(bank: Bank, contents: Mapping[str, bytes]) -> list[Upload]:
+    """`contents`: by the name of the temporary file in /in."""
+    return [
+        Upload(path=bank.at(f"/in/{name}"), opened=partial(nullcontext, io.BytesIO(content)))
+        for name, content in contents.items()
+    ]
+
+
+def test_many_files_are_staged_looked_for_and_published_each_by_itself(bank: Bank) -> None:
+    contents = {f".t{number}": some_bytes(number * 5000) for number in range(50)}
+    told: list[list[str]] = []
+
+    def made(paths: Sequence[str]) -> Sequence[str]:
+        told.append([*paths, *(str(bank.there(path.removeprefix(bank.home))) for path in paths)])
+        return paths
+
+    staged = bank.channel.stage_many(uploads(bank, contents), made)
+    paths = [bank.at(f"/in/{name}") for name in contents]
+    assert told == [[*paths, *["b''"] * 50]]  # once, and before anything was written
+    assert staged == [Staged(path=path, size=number * 5000) for number, path in enumerate(paths)]
+    looks = bank.channel.look_many([*paths, bank.at("/in/none"), bank.at("/out/none")])
+    assert [(look.presence, look.size) for look in looks if isinstance(look, Look)] == [
+        *((Presence.THERE, number * 5000) for number in range(50)),
+        *[(Presence.GONE, None)] * 2,
+    ]
+    finals = [bank.at(f"/in/f{number}") for number in range(50)]
+    renamings = [
+        Renaming(staged=one, path=path) for one, path in zip(staged, finals, strict=True) if isinstance(one, Staged)
+    ]
+    receipts = bank.channel.publish_many(renamings)
+    assert [receipt.path for receipt in receipts if isinstance(receipt, Receipt)] == finals
+    assert [bank.there(f"/in/f{number}") for number in range(50)] == list(contents.values())
+    assert bank.channel.look_many(paths) == [GONE] * 50
+
+
+def test_what_happens_to_one_of_many_staged_files_happens_to_it_alone(bank: Bank) -> None:
+    bank.put("/in/.taken", b"another")
+    asked = [
+        *uploads(bank, {".a": b"one", ".taken": b"two"}),
+        Upload(path=bank.at("/nowhere/.b"), opened=partial(nullcontext, io.BytesIO(b"three"))),
+        Upload(path=bank.at("/in/.c"), opened=partial(nullcontext, Failing(after=300_000))),
+        *uploads(bank, {".d": some_bytes(300_000), ".unwanted": b"five", ".e": b"six"}),
+    ]
+    outcomes = bank.channel.stage_many(asked, lambda paths: {path for path in paths if "unwanted" not in path})
+    kinds = [Staged, NotDelivered, Refused, OSError, Staged, NotDelivered, Staged]
+    assert [type(outcome) for outcome in outcomes] == kinds
+    assert [name for name in bank.files("in") if name != ".h2h"] == [".a", ".d", ".e", ".taken"]
+    assert (bank.there("/in/.taken"), bank.there("/in/.d")) == (b"another", some_bytes(300_000))
+
+
+def test_files_that_could_not_be_noted_as_ours_are_removed_and_the_session_goes_on(bank: Bank) -> None:
+    def made(_: Sequence[str]) -> Sequence[str]:
+        raise StoreError("the ledger's disk is full")
+
+    with pytest.raises(StoreError):
+        bank.channel.stage_many(uploads(bank, {".a": b"one", ".b": b"two"}), made)
+    assert bank.files("in") == []
+    assert bank.channel.look(bank.at("/in/.a")) == GONE
+
+
+def test_what_happens_to_one_of_many_renames_or_looks_happens_to_it_alone(bank: Bank) -> None:
+    bank.put("/in/g", b"another")
+    staged = bank.channel.stage_many(uploads(bank, {".a": b"one", ".b": b"two", ".c": b"three"}))
+    gone = Staged(path=bank.at("/in/.gone"), size=3)
+    names = ["f", "nowhere/f", "h", "g"]
+    parts = [one for one in (staged[0], staged[1], gone, staged[2]) if isinstance(one, Staged)]
+    renamings = [
+        Renaming(staged=part, path=bank.at(f"/in/{name}"), exclusive=name == "g")
+        for part, name in zip(parts, names, strict=True)
+    ]
+    receipts = bank.channel.publish_many(renamings)
+    assert isinstance(receipts[0], Receipt)
+    assert all(isinstance(receipt, Unknown) for receipt in receipts[1:])
+    assert [name for name in bank.files("in") if name != ".h2h"] == [".b", ".c", "f", "g"]
+    assert bank.there("/in/g") == b"another"
+    looks = bank.channel.look_many([bank.at("/in/f"), bank.at("/nowhere/f"), bank.at("/in/none")])
+    assert isinstance(looks[1], Refused)
+    assert [look for look in looks if isinstance(look, Look)][1] == GONE
+
+
+def test_nothing_asked_is_nothing_answered(bank: Bank) -> None:
+    channel = bank.channel
+    assert [*channel.stage_many([]), *channel.look_many([]), *channel.publish_many([])] == []
 
 
 def test_publishing_into_another_folder_is_a_rename_too(bank: Bank) -> None:
