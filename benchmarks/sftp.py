@@ -17,6 +17,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from unittest import mock
 
@@ -27,10 +28,11 @@ import asyncssh
 import paramiko
 from rounds import Way, interleaved, measured, table, target, versions
 
-from h2h.channels import packets
+from h2h.channels import Renaming, Upload, packets
 from h2h.channels.sftp import SftpChannel, open_sftp
 from h2h.config import SftpSettings
-from h2h.model import RemoteFile
+from h2h.model import Presence, RemoteFile
+from h2h.outbound.handover import GROUP
 from tests.suites.servers import OpenSshServer
 
 PEER = "OpenSSH sftp"
@@ -103,6 +105,23 @@ class Bench:
                 with path.open("rb") as source:
                     staged = channel.stage(self.at(f"in/.{path.name}.tmp"), source)
                 channel.publish(staged, self.at(f"in/{path.name}"))
+
+    def in_groups(self, files: Sequence[Path]) -> None:
+        """As the sender asks it of the channel: stage a group, look for its final names, rename all, look once more."""
+        with self.channel() as channel:
+            for first in range(0, len(files), GROUP):
+                self._group(channel, files[first : first + GROUP])
+
+    def _group(self, channel: SftpChannel, files: Sequence[Path]) -> None:
+        parts = [self.at(f"in/.{path.name}.tmp") for path in files]
+        uploads = [Upload(path=part, opened=partial(path.open, "rb")) for part, path in zip(parts, files, strict=True)]
+        staged = channel.stage_many(uploads)
+        finals = [self.at(f"in/{path.name}") for path in files]
+        free = channel.look_many([*finals, *parts[:1]])
+        assert [look.presence for look in free[:-1]] == [Presence.GONE] * len(files)
+        renamings = [Renaming(staged=one, path=path) for one, path in zip(staged, finals, strict=True)]
+        assert not [one for one in channel.publish_many(renamings) if isinstance(one, Exception)]
+        assert [look.presence for look in channel.look_many(parts)] == [Presence.GONE] * len(files)
 
     # paramiko, asyncssh, rclone
 
@@ -223,7 +242,8 @@ def many(bench: Bench, rounds: int, title: str, files: Sequence[Path], least: fl
 
     ways: dict[str, Way] = {
         PEER: lambda: bench.sftp(batch),
-        "h2h": lambda: bench.one_by_one(files),
+        "h2h": lambda: bench.in_groups(files),
+        "h2h, one by one": lambda: bench.one_by_one(files),
         "paramiko put": lambda: bench.paramiko_small(files),
         "asyncssh put": lambda: bench.asyncssh_small(files),
     }

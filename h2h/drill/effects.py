@@ -1,9 +1,9 @@
 """Every effect of the gateway, with a place to stop before it and after it. The doors are wrapped; they know nothing.
 
-A point is written as "before Transfers.publishing 1": the first call of that verb, before it begins. The points
-"in Transfers.publishing 1" lie within its transaction: its rows are written, and nothing is committed. With `requests`
-each request to the bank's server is two points instead of the channel's verbs: "before RENAME 1", when it has not left,
-and "sent RENAME 1", when it has, and its answer is not read; and so is each note of the journal's head.
+A point is written as "before Transfers.publishing 1": the first call of that verb, for however many files, before it
+begins. The points "in Transfers.publishing 1" lie within its transaction: rows are written, and nothing is committed.
+With `requests` each request to the bank's server is two points instead of the channel's verbs: "before RENAME 1", when
+it has not left, and "sent RENAME 1", when it has, and its answer is not read; and so is each note of the head.
 """
 
 from __future__ import annotations
@@ -27,17 +27,29 @@ from h2h.ledger.messages import Messages
 from h2h.ledger.transfers import Transfers
 from h2h.witness import Witness
 
-CHANNEL = ("stage", "publish", "place", "look", "discard", "move", "list", "fetch")
+CHANNELS: tuple[tuple[type, tuple[str, ...]], ...] = (
+    (SftpChannel, ("stage_many", "publish_many", "place", "look_many", "discard", "move", "list", "fetch")),
+    (FolderChannel, ("stage_many", "publish", "place", "look", "discard", "move", "list", "fetch")),
+)
 DOORS: tuple[tuple[type, tuple[str, ...]], ...] = (
     (WatchedFolder, ("claim", "file_away")),
     (Incoming, ("keep",)),
     (
         Transfers,
-        ("received", "judged", "lease", "made", "publishing", "sent", "in_doubt", "look_again", "not_delivered"),
+        (
+            "received",
+            "judged",
+            "lease_many",
+            "made",
+            "publishing_many",
+            "sent_many",
+            "in_doubt",
+            "look_again",
+            "not_delivered",
+        ),
     ),
     (Messages, ("kept", "applied", "discarded", "handed_over")),
 )
-CHANNELS = (SftpChannel, FolderChannel)
 JOURNALS = (h2h.ledger.moves, h2h.ledger.messages)
 
 Reached = Callable[[str], None]
@@ -66,11 +78,13 @@ class Effects:
             replace(Wire, "send", self._asked(Wire.send))
             replace(Witness, "note", self._wrapped(Witness.note, "Witness.note"))
         else:
-            for channel in CHANNELS:
-                for name in CHANNEL:
+            for channel, names in CHANNELS:
+                for name in names:
                     replace(channel, name, self._wrapped(getattr(channel, name), f"Channel.{name}"))
 
     def _wrapped(self, original: Callable[..., Any], name: str) -> Callable[..., Any]:
+        name = name.removesuffix("_many")
+
         @functools.wraps(original)
         def wrapped(*arguments: Any, **named: Any) -> Any:
             number = self._next(name)
@@ -98,6 +112,7 @@ class Effects:
             number = self._next(name)
             self._reached(f"before {name} {number}")
             asked = original(wire, kind, *fields)
+            wire.flush()
             self._reached(f"sent {name} {number}")
             return asked
 

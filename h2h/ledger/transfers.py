@@ -6,7 +6,7 @@ on a transfer holds a lease with a fencing number: a worker that was paused and 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -14,10 +14,10 @@ from sqlalchemy import Connection, and_, case, false, func, or_, select, update
 
 from h2h.errors import Stale
 from h2h.ledger import tables as t
-from h2h.ledger.attempts import Attempt, announce, begin, complete, last, taken
+from h2h.ledger.attempts import Attempt, announce, complete, last
 from h2h.ledger.database import Database, changed_one
-from h2h.ledger.lineage import against_sending
-from h2h.ledger.moves import BANK, GATEWAY, NO_LEASE, change_row, enter, enter_judgement, get_row, move_row
+from h2h.ledger.leases import Lease, Names, take_lease
+from h2h.ledger.moves import GATEWAY, NO_LEASE, change_row, enter, enter_judgement, get_row, move_row
 from h2h.ledger.rows import Received, Transfer, transfer_of
 from h2h.ledger.safety import in_safe_mode
 from h2h.lifecycle import Actor, Route, State, Trigger
@@ -26,10 +26,6 @@ from h2h.model import AsSent, Judgement, TransferId, Way
 DUE_LIMIT = 100
 AT_WORK = (State.STAGING, State.PUBLISHING)
 UNDER_WAY = (State.RECEIVED, State.READY, *AT_WORK)
-
-
-Names = Callable[[Transfer, int, Callable[[str], bool]], tuple[str, str]]
-"""(transfer, attempt number, is this final path taken?) -> temporary path, final path at the bank."""
 
 
 class Transfers:
@@ -165,43 +161,26 @@ class Transfers:
     def lease(
         self, transfer: Transfer, owner: str, names: Names, route: Route, now: datetime, lease_time: timedelta
     ) -> Transfer | None:
-        """Own the transfer for a while: READY becomes STAGING with a new attempt; PUBLISHING stays, to be reconciled.
+        return next(iter(self.lease_many([transfer], owner, names, route, now, lease_time)), None)
 
-        None where somebody else was quicker, and in safe mode; and a repair is HELD instead where a payment of it may
-        be paid in the file that it repairs after all.
+    def lease_many(
+        self,
+        transfers: Sequence[Transfer],
+        owner: str,
+        names: Names,
+        route: Route,
+        now: datetime,
+        lease_time: timedelta,
+    ) -> list[Transfer]:
+        """Own transfers for a while: READY becomes STAGING with a new attempt; PUBLISHING stays, to be reconciled.
+
+        Those that are ours now. A READY one is not where somebody else was quicker, nor in safe mode; and a repair is
+        HELD instead where a payment of it may be paid in the file that it repairs after all.
         """
         with self._database.transaction() as connection:
-            row = get_row(connection, transfer.id)
-            if row.version != transfer.version:
-                return None
-            held: dict[str, Any] = {"owner": owner, "lease_until": now + lease_time, "fence": row.fence + 1}
-            if row.state is State.PUBLISHING:
-                return change_row(connection, row, now, "reconcile", GATEWAY, {"owner": owner}, **held)
-            if in_safe_mode(connection):
-                return None
-            if row.repair_of and (why := against_sending(connection, row)):
-                held_back: dict[str, Any] = {"due_at": None, "proposed_by": BANK}
-                move_row(
-                    connection,
-                    row,
-                    Trigger.NAMED_BY_BANK,
-                    Actor.BANK,
-                    now,
-                    reason=why,
-                    data={"reason": why},
-                    **held_back,
-                )
-                return None
-            number = row.attempts + 1
-            temporary, remote = names(row, number, lambda path: taken(connection, row, path))
-            begin(connection, row, number, temporary, remote, route, now)
-            told = {"attempt": number, "temporary": temporary, "remote": remote, "owner": owner}
-            return move_row(
-                connection, row, Trigger.LEASE, Actor.GATEWAY, now,
-                reason=None,
-                data=told | {"way": route.way, "server": route.server},
-                attempts=number, temporary=temporary, remote=remote, **held,
-            )  # fmt: skip
+            lent = Lease(owner=owner, names=names, route=route, until=now + lease_time)
+            found = [take_lease(connection, transfer, lent, now) for transfer in transfers]
+            return [transfer for transfer in found if transfer]
 
     def renew(self, transfer: Transfer, now: datetime, lease_time: timedelta) -> None:
         """Keep the lease; Stale where it was lost."""
@@ -214,29 +193,53 @@ class Transfers:
             )
             changed_one(done, transfer.id)
 
-    def made(self, transfer: Transfer) -> None:
-        """What stands under the temporary name is ours, and may be removed: nothing did when we opened it."""
+    def made(self, transfers: Sequence[Transfer]) -> list[Transfer]:
+        """What stands under their temporary names is ours, and may be removed: nothing did when we opened it.
+
+        Those of which this worker still holds the lease.
+        """
         with self._database.transaction() as connection:
-            complete(connection, _fenced(connection, transfer), made=True)
+            ours = [transfer for transfer in transfers if isinstance(_still_ours(connection, transfer), Transfer)]
+            for transfer in ours:
+                complete(connection, transfer, made=True)
+            return ours
 
     def publishing(self, transfer: Transfer, now: datetime, *, exclusive: bool = False) -> Transfer:
-        """The point of no return: from here on the file is never uploaded again. Stale for a fenced-off worker."""
-        with self._database.transaction(witnessed=True) as connection:
-            row = _fenced(connection, transfer)
+        return _one(self.publishing_many([transfer], now, exclusive=[transfer.id] if exclusive else []))
+
+    def publishing_many(
+        self, transfers: Sequence[Transfer], now: datetime, *, exclusive: Collection[TransferId] = ()
+    ) -> list[Transfer | Stale]:
+        """The point of no return: from here on the files are never uploaded again. Stale for a fenced-off worker."""
+
+        def go(connection: Connection, row: Transfer) -> Transfer:
             announce(connection, row)
-            complete(connection, row, step="publish", exclusive=exclusive)
+            complete(connection, row, step="publish", exclusive=row.id in exclusive)
             data = {"attempt": row.attempts, "temporary": row.temporary, "remote": row.remote}
             return move_row(connection, row, Trigger.STAGED, Actor.GATEWAY, now, reason=None, data=data, due_at=now)
 
+        with self._database.transaction(witnessed=True) as connection:
+            rows = [_still_ours(connection, transfer) for transfer in transfers]
+            return [go(connection, row) if isinstance(row, Transfer) else row for row in rows]
+
     def sent(self, transfer: Transfer, evidence: Mapping[str, Any], now: datetime) -> Transfer:
-        """PUBLISHING -> SENT with what shows it."""
-        with self._database.transaction() as connection:
-            row = _fenced(connection, transfer)
+        return _one(self.sent_many([(transfer, evidence)], now))
+
+    def sent_many(
+        self, delivered: Sequence[tuple[Transfer, Mapping[str, Any]]], now: datetime
+    ) -> list[Transfer | Stale]:
+        """PUBLISHING -> SENT with what shows it. Stale for a fenced-off worker."""
+
+        def go(connection: Connection, row: Transfer, evidence: Mapping[str, Any]) -> Transfer:
             complete(connection, row, ended_at=now, outcome="DELIVERED", text=evidence.get("answer"))
             return move_row(
                 connection, row, Trigger.DELIVERED, Actor.GATEWAY, now,
                 reason=None, data=evidence, sent_at=now, due_at=None, failures=0, **NO_LEASE,
             )  # fmt: skip
+
+        with self._database.transaction() as connection:
+            rows = [(_still_ours(connection, transfer), evidence) for transfer, evidence in delivered]
+            return [go(connection, row, why) if isinstance(row, Transfer) else row for row, why in rows]
 
     def in_doubt(self, transfer: Transfer, reason: str, evidence: Mapping[str, Any], now: datetime) -> Transfer:
         """PUBLISHING -> UNCERTAIN: a person decides."""
@@ -319,6 +322,21 @@ def _fenced(connection: Connection, transfer: Transfer) -> Transfer:
     if row.fence != transfer.fence or row.owner != transfer.owner:
         raise Stale(f"{transfer.id} belongs to another worker now.")
     return row
+
+
+def _still_ours(connection: Connection, transfer: Transfer) -> Transfer | Stale:
+    """The row as it is now; or why it is not for this worker to change, which spoils none beside it."""
+    try:
+        return _fenced(connection, transfer)
+    except Stale as error:
+        return error
+
+
+def _one(found: Sequence[Transfer | Stale]) -> Transfer:
+    [transfer] = found
+    if isinstance(transfer, Stale):
+        raise transfer
+    return transfer
 
 
 def _unchanged(connection: Connection, transfer: Transfer) -> Transfer:

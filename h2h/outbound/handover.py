@@ -1,7 +1,10 @@
-"""Handing a transfer to its bank up to the point of no return: cut-off, lease, stage.
+"""Handing transfers to their bank up to the point of no return: cut-off, lease, stage.
 
 Until PUBLISHING is committed any failure is harmless: nothing is visible at the bank, and a new attempt uploads
 under a new temporary name. What comes after is in publisher.py.
+
+Small files go in groups, whose requests overlap and whose commits are one; each keeps an outcome of its own. A group is
+published at once only where a crash in the middle would leave nothing for a person, else one file after the other.
 """
 
 from __future__ import annotations
@@ -9,12 +12,14 @@ from __future__ import annotations
 import logging
 import random
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 
 from h2h.archive import BLOCK, Archive
-from h2h.channels import Channel
+from h2h.channels import Channel, Upload
 from h2h.clock import Clock
 from h2h.config import Bank, Outbound
 from h2h.errors import ChannelError, Damaged, NotDelivered, Refused, Stale, StoreError
@@ -23,14 +28,24 @@ from h2h.ledger import Ledger
 from h2h.ledger.rows import Transfer
 from h2h.lifecycle import State, Trigger
 from h2h.line import Line
-from h2h.model import Presence, Staged, TransferId, Way
+from h2h.model import Look, Presence, Staged, TransferId, Way
 from h2h.outbound.names import names
-from h2h.outbound.publisher import Publisher
+from h2h.outbound.publisher import Publisher, unless_stale
 from h2h.schedule import backoff, closing, missed, next_opening
 
 log = logging.getLogger(__name__)
 
 LEASE = timedelta(minutes=2)
+GROUP = 32  # transfers that are handed over together
+SMALL = 256 * 1024  # bytes of a file that goes with others
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Whole:
+    """A transfer of which all is at the bank under its temporary name; None where it goes straight to its final one."""
+
+    transfer: Transfer
+    staged: Staged | None
 
 
 class Handover:
@@ -54,39 +69,44 @@ class Handover:
         seen: set[TransferId] = set()
         short: str | None = None
         while due := [t for t in self._ledger.transfers.due(self.bank.name, self._clock.now()) if t.id not in seen]:
-            for transfer in due:
+            for group in groups(due, GROUP if self._way is Way.RENAME else 1):
                 if stop() or self._line.suspended_until():
                     return
-                seen.add(transfer.id)
-                if transfer.state is State.READY and (short := self._archive.shortage()):
+                seen.update(transfer.id for transfer in group)
+                if group[0].state is State.READY and (short := self._archive.shortage()):
                     continue
-                try:
-                    progress(self._look_at(transfer))
-                except Stale as error:
-                    log.warning("transfer changed hands", extra={"event": "stale", "text": str(error)})
+                for result in self._look_at(group):
+                    if isinstance(result, Stale):
+                        log.warning("transfer changed hands", extra={"event": "stale", "text": str(result)})
+                    else:
+                        progress(result)
         if short:
             raise StoreError(short)
 
-    def _look_at(self, transfer: Transfer) -> Transfer:
-        folder = self.bank.outbound_for(transfer.watch)
-        if transfer.state is State.STAGING:
-            return self._ledger.transfers.take_back(transfer, self._clock.now())
-        if transfer.state is State.PUBLISHING:
-            leased = self._lease(transfer, folder)
-            return self._publisher.reconcile(leased) if leased else transfer
-        if folder is None:
-            reason = f"the settings of {self.bank.name} have no outbound folder {transfer.watch} any more"
-            return self._ledger.transfers.late(transfer, reason, self._clock.now())
-        return self._admit(transfer, folder) or self._send(transfer, folder)
+    def _look_at(self, group: Sequence[Transfer]) -> Sequence[Transfer | Stale]:
+        first = group[0]
+        match first.state:
+            case State.STAGING:
+                return [unless_stale(self._ledger.transfers.take_back, first, self._clock.now())]
+            case State.PUBLISHING:
+                leased = self._lease(group)
+                return [unless_stale(self._publisher.reconcile, one) for one in leased] if leased else group
+            case _:
+                admitted = [(transfer, unless_stale(self._admit, transfer)) for transfer in group]
+                ready = [transfer for transfer, then in admitted if then is transfer]
+                return [then for transfer, then in admitted if then is not transfer] + self._send(ready)
 
     # The cut-off, asked when sending and once more right before publishing.
 
-    def _admit(self, transfer: Transfer, folder: Outbound) -> Transfer | None:
-        """None where the window is open; else the transfer, held or put off."""
-        now = self._clock.now()
+    def _admit(self, transfer: Transfer) -> Transfer:
+        """As it is where the window is open; else held or put off."""
+        now, folder = self._clock.now(), self.bank.outbound_for(transfer.watch)
+        if folder is None:
+            reason = f"the settings of {self.bank.name} have no outbound folder {transfer.watch} any more"
+            return self._ledger.transfers.late(transfer, reason, now)
         opening = self._opening(transfer, folder, now)
         if opening == now:
-            return None
+            return transfer
         if opening is None:
             return self._ledger.transfers.late(transfer, _late(folder, self.bank.timezone), now)
         reason = f"the window opens at {opening:%Y-%m-%d %H:%M} UTC"
@@ -102,36 +122,36 @@ class Handover:
 
     # Lease and stage.
 
-    def _lease(self, transfer: Transfer, folder: Outbound | None) -> Transfer | None:
+    def _lease(self, group: Sequence[Transfer]) -> list[Transfer]:
         now = self._clock.now()
 
         def plan(row: Transfer, number: int, taken: Callable[[str], bool]) -> tuple[str, str]:
-            assert folder is not None
-            return names(self.bank, folder, row, number, now, taken)
+            return names(self.bank, self._folder(row), row, number, now, taken)
 
-        return self._ledger.transfers.lease(transfer, self._owner, plan, self.bank.channel.route, now, LEASE)
+        return self._ledger.transfers.lease_many(group, self._owner, plan, self.bank.channel.route, now, LEASE)
 
-    def _send(self, transfer: Transfer, folder: Outbound) -> Transfer:
-        leftover = self._leftover(transfer)
-        leased = self._lease(transfer, folder)
-        if leased is None:
-            return transfer
+    def _folder(self, transfer: Transfer) -> Outbound:
+        folder = self.bank.outbound_for(transfer.watch)
+        assert folder is not None
+        return folder
+
+    def _send(self, group: Sequence[Transfer]) -> list[Transfer | Stale]:
+        leftovers = {transfer.id: self._leftover(transfer) for transfer in group}
+        leased = self._lease(group) if group else []
+        if not leased:
+            return []
         step = "connect"
         try:
             with self._line.session() as session:
                 step = "stage"
-                if leftover:
-                    with suppress(ChannelError):
-                        session.discard(leftover)
-                if self._way is Way.MARKER and (there := self._taken_already(session, leased)):
-                    return self._clash(leased, there)
+                self._tidy(session, [leftovers[transfer.id] for transfer in leased])
+                if self._way is Way.MARKER and (there := self._taken_already(session, leased[0])):
+                    return [self._clash(leased[0], there)]
                 with self._kept(leased):
-                    staged = self._stage(session, leased)
-                    return self._publish(session, leased, staged, folder)
-        except (NotDelivered, Refused) as error:
-            return self._not_delivered(leased, step, error)
-        except Damaged as error:
-            return self._not_delivered(leased, step, error)
+                    whole, failed = self._stage(session, leased)
+                    return failed + (self._publish(session, whole) if whole else [])
+        except (NotDelivered, Refused) as error:  # no session, or no look before anything was staged
+            return [self._not_delivered(transfer, step, error) for transfer in leased]
         except StoreError:
             # Ledger or archive cannot do their duty: nothing more is asked of the bank; recovery takes it from here.
             self._line.close()
@@ -142,36 +162,71 @@ class Handover:
 
         By its own way: one that was announced under its own name is the bank's now.
         """
+        if not transfer.attempts:
+            return None
         last = self._ledger.transfers.last_attempt(transfer)
         if last.route is None or not last.made or last.route.moved_to(self.bank.channel.route):
             return None
         theirs = last.route.way is not Way.RENAME and self._ledger.transfers.announced(transfer)
         return None if theirs else transfer.temporary
 
-    def _stage(self, session: Channel, transfer: Transfer) -> Staged | None:
-        """The whole file under its temporary name; None where it goes straight to its final one later."""
-        assert transfer.temporary
-        with self._archive.open(transfer.sha256, "sending") as source:
-            if self._way is Way.DIRECT:  # there is no turning back from a damaged file once it is begun
+    def _tidy(self, session: Channel, leftovers: Sequence[str | None]) -> None:
+        for leftover in filter(None, leftovers):
+            with suppress(ChannelError):
+                session.discard(leftover)
+
+    def _stage(self, session: Channel, transfers: Sequence[Transfer]) -> tuple[list[_Whole], list[Transfer | Stale]]:
+        """Those that are whole under their temporary names, and what became of the others."""
+        whole: list[_Whole] = []
+        failed: list[Transfer | Stale] = []
+        for transfer, staged in zip(transfers, self._staged(session, transfers), strict=True):
+            match staged:
+                case ChannelError() | Damaged():
+                    failed.append(self._not_delivered(transfer, "stage", staged))
+                case Exception():
+                    raise staged
+                case Staged() if staged.size != transfer.size:
+                    error = NotDelivered(f"{staged.size} of {transfer.size} bytes arrived at {staged.path}.")
+                    failed.append(self._not_delivered(transfer, "stage", error))
+                case _:
+                    whole.append(_Whole(transfer=transfer, staged=staged))
+        return whole, failed
+
+    def _staged(self, session: Channel, transfers: Sequence[Transfer]) -> Sequence[Staged | Exception | None]:
+        """None where a file goes straight to its final name later."""
+        if self._way is Way.DIRECT:
+            return [self._read_through(transfer) for transfer in transfers]
+        by_path = {transfer.temporary: transfer for transfer in transfers if transfer.temporary}
+
+        def made(paths: Sequence[str]) -> Collection[str]:
+            ours = self._ledger.transfers.made([by_path[path] for path in paths])
+            return {transfer.temporary for transfer in ours if transfer.temporary}
+
+        opened = {path: partial(self._archive.open, each.sha256, "sending") for path, each in by_path.items()}
+        return session.stage_many([Upload(path=path, opened=opened[path]) for path in by_path], made)
+
+    def _read_through(self, transfer: Transfer) -> Damaged | None:
+        """There is no turning back from a damaged file once it is begun."""
+        try:
+            with self._archive.open(transfer.sha256, "sending") as source:
                 while source.read(BLOCK):
                     pass
-                return None
-            staged = session.stage(transfer.temporary, source, lambda: self._ledger.transfers.made(transfer))
-        if staged.size != transfer.size:
-            raise NotDelivered(f"{staged.size} of {transfer.size} bytes arrived at {staged.path}.")
-        return staged
+        except Damaged as error:
+            return error
+        return None
 
     @contextmanager
-    def _kept(self, transfer: Transfer) -> Iterator[None]:
-        """Renew the lease from a thread of its own while a long upload goes on."""
+    def _kept(self, transfers: Sequence[Transfer]) -> Iterator[None]:
+        """Renew the leases from a thread of its own while a long upload goes on."""
         done = threading.Event()
 
         def renew() -> None:
             while not done.wait(LEASE.total_seconds() / 3):
-                with suppress(StoreError):  # the fence tells at the point of no return
-                    self._ledger.transfers.renew(transfer, self._clock.now(), LEASE)
+                for transfer in transfers:
+                    with suppress(StoreError):  # the fence tells at the point of no return
+                        self._ledger.transfers.renew(transfer, self._clock.now(), LEASE)
 
-        thread = threading.Thread(target=renew, name=f"lease {transfer.id}", daemon=True)
+        thread = threading.Thread(target=renew, name=f"lease {transfers[0].id}", daemon=True)
         thread.start()
         try:
             yield
@@ -179,7 +234,7 @@ class Handover:
             done.set()
             thread.join()
 
-    def _not_delivered(self, transfer: Transfer, step: str, error: ChannelError | Damaged) -> Transfer:
+    def _not_delivered(self, transfer: Transfer, step: str, error: ChannelError | Damaged) -> Transfer | Stale:
         """Nothing is visible at the bank: try again later; after too many failed uploads give up."""
         now, retry = self._clock.now(), self.bank.retry
         counted = transfer.failures + (step == "stage")
@@ -187,8 +242,9 @@ class Handover:
         give_up = counted >= retry.give_up_after or isinstance(error, Damaged)
         due_at = None if give_up else self._line.suspended_until() or now + wait
         outcome = "NOT_DELIVERED" if isinstance(error, NotDelivered) else "REFUSED"
-        return self._ledger.transfers.not_delivered(
-            transfer, step=step, outcome=outcome, text=str(error), failures=counted, due_at=due_at, now=now
+        verb, text = self._ledger.transfers.not_delivered, str(error)
+        return unless_stale(
+            verb, transfer, step=step, outcome=outcome, text=text, failures=counted, due_at=due_at, now=now
         )
 
     def _wait(self, transfer: Transfer) -> timedelta:
@@ -196,24 +252,64 @@ class Handover:
 
     # Publish: the one moment that counts.
 
-    def _publish(self, session: Channel, transfer: Transfer, staged: Staged | None, folder: Outbound) -> Transfer:
+    def _publish(self, session: Channel, whole: Sequence[_Whole]) -> list[Transfer | Stale]:
+        """All at once, where each that a crash leaves in PUBLISHING settles by itself; else one after the other."""
+        if len(whole) > 1 and not self._publisher.settles_by_itself():
+            return self._one_by_one(session, whole)
         now = self._clock.now()
-        opening = self._opening(transfer, folder, now)
-        if opening != now:
-            self._clear_away(session, staged)
-            return self._too_late(transfer, folder, opening)
-        assert transfer.remote
-        final = session.look(transfer.remote)
-        if final.presence is Presence.THERE:
-            self._clear_away(session, staged)
-            return self._clash(transfer, transfer.remote)
-        exclusive = self._publisher.may_replace(session, transfer, final)
-        publishing = self._ledger.transfers.publishing(transfer, now, exclusive=exclusive)
-        self._witness(folder)
-        return self._publisher.publish(session, publishing, exclusive=exclusive)
+        openings = [self._opening(one.transfer, self._folder(one.transfer), now) for one in whole]
+        in_time = [one for one, opening in zip(whole, openings, strict=True) if opening == now]
+        late = [(one, opening) for one, opening in zip(whole, openings, strict=True) if opening != now]
+        results = [self._too_late(session, one, opening) for one, opening in late]
+        if not in_time:
+            return results
+        finals, shown = self._look_before(session, in_time)
+        if len(in_time) > 1 and not shown:
+            return results + self._one_by_one(session, in_time)
+        going: list[tuple[Transfer, Look]] = []
+        for one, final in zip(in_time, finals, strict=True):
+            if isinstance(final, Look) and final.presence is not Presence.THERE:
+                going.append((one.transfer, final))
+            else:
+                results.append(self._name_not_free(session, one, final))
+        return results + (self._publish_now(session, going, now) if going else [])
 
-    def _witness(self, folder: Outbound) -> None:
+    def _one_by_one(self, session: Channel, whole: Sequence[_Whole]) -> list[Transfer | Stale]:
+        return [result for one in whole for result in self._publish(session, [one])]
+
+    def _look_before(self, session: Channel, whole: Sequence[_Whole]) -> tuple[Sequence[Look | Exception], bool]:
+        """What stands under the final names; and whether the bank shows them, and the first of the temporary files."""
+        parts = [one.staged.path for one in whole[:1] if one.staged and len(whole) > 1]
+        looks = session.look_many([*(_final(one.transfer) for one in whole), *parts])
+        finals, temporary = looks[: len(whole)], looks[len(whole) :]
+        shown = all(isinstance(look, Look) and look.presence is Presence.THERE for look in temporary)
+        return finals, shown and not any(isinstance(x, Look) and x.presence is Presence.HIDDEN for x in finals)
+
+    def _name_not_free(self, session: Channel, one: _Whole, final: Look | Exception) -> Transfer | Stale:
+        match final:
+            case ChannelError():
+                return self._not_delivered(one.transfer, "stage", final)
+            case Exception():
+                raise final
+            case _:
+                self._clear_away(session, one.staged)
+                return self._clash(one.transfer, _final(one.transfer))
+
+    def _publish_now(
+        self, session: Channel, going: Sequence[tuple[Transfer, Look]], now: datetime
+    ) -> list[Transfer | Stale]:
+        exclusive = {each.id for each, final in going if self._publisher.may_replace(session, each, final)}
+        found = self._ledger.transfers.publishing_many([each for each, _ in going], now, exclusive=exclusive)
+        publishing = [one for one in found if isinstance(one, Transfer)]
+        for watch in dict.fromkeys(transfer.watch for transfer in publishing):
+            self._witness(watch)
+        published = self._publisher.publish(session, publishing, exclusive=exclusive) if publishing else []
+        return [one for one in found if isinstance(one, Stale)] + published
+
+    def _witness(self, watch: str) -> None:
         """How far the journal has come, noted where the files come from: the data folder may be put back as a whole."""
+        folder = self.bank.outbound_for(watch)
+        assert folder is not None
         try:
             Foothold(folder).witness.note(self._ledger.journal.last())
         except StoreError as error:
@@ -225,28 +321,53 @@ class Handover:
         A marker that is there already would have the file taken while it is staged.
         """
         assert transfer.temporary
-        assert transfer.remote
-        names = (transfer.temporary, transfer.remote)
+        names = (transfer.temporary, _final(transfer))
         return next((name for name in names if session.look(name).presence is Presence.THERE), None)
 
-    def _clash(self, transfer: Transfer, there: str) -> Transfer:
+    def _clash(self, transfer: Transfer, there: str) -> Transfer | Stale:
         """The transfer, held: somebody's file has one of its names."""
         reason = f"{there} is there at the bank already; it is never overwritten. Look what it is."
-        return self._ledger.transfers.stop_staging(transfer, Trigger.CLASH, reason, self._clock.now())
+        return unless_stale(self._ledger.transfers.stop_staging, transfer, Trigger.CLASH, reason, self._clock.now())
 
     def _clear_away(self, session: Channel, staged: Staged | None) -> None:
         if staged is not None:
             with suppress(ChannelError):
                 session.discard(staged.path)
 
-    def _too_late(self, transfer: Transfer, folder: Outbound, opening: datetime | None) -> Transfer:
-        now = self._clock.now()
+    def _too_late(self, session: Channel, one: _Whole, opening: datetime | None) -> Transfer | Stale:
+        self._clear_away(session, one.staged)
+        now, transfer, verbs = self._clock.now(), one.transfer, self._ledger.transfers
         if opening is None:
-            return self._ledger.transfers.stop_staging(transfer, Trigger.LATE, _late(folder, self.bank.timezone), now)
+            reason = _late(self._folder(transfer), self.bank.timezone)
+            return unless_stale(verbs.stop_staging, transfer, Trigger.LATE, reason, now)
         text = "the window closed during the upload; nothing was published"
-        return self._ledger.transfers.not_delivered(
-            transfer, step="stage", outcome="STOPPED", text=text, failures=transfer.failures, due_at=opening, now=now
-        )
+        kept = transfer.failures
+        return unless_stale(
+            verbs.not_delivered, transfer, step="stage", outcome="STOPPED", text=text, failures=kept, due_at=opening,
+            now=now,
+        )  # fmt: skip
+
+
+def groups(due: Sequence[Transfer], most: int) -> Iterator[Sequence[Transfer]]:
+    """In their order, those together that may go together: what is due is cut, never sorted."""
+    group: list[Transfer] = []
+    for transfer in due:
+        if group and not (len(group) < most and _in_company(group[-1]) and _in_company(transfer)):
+            yield group
+            group = []
+        group.append(transfer)
+    if group:
+        yield group
+
+
+def _in_company(transfer: Transfer) -> bool:
+    """Small, new, and never failed: what may have broken the line under others goes alone from then on."""
+    return transfer.state is State.READY and transfer.size <= SMALL and not transfer.failures
+
+
+def _final(transfer: Transfer) -> str:
+    assert transfer.remote
+    return transfer.remote
 
 
 def _late(folder: Outbound, zone: str) -> str:

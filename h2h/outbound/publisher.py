@@ -10,23 +10,25 @@ from __future__ import annotations
 import io
 import posixpath
 import random
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, assert_never
+from typing import Any, ParamSpec
 
 from h2h.archive import Archive
-from h2h.channels import Channel
+from h2h.channels import Channel, Renaming
 from h2h.clock import Clock
 from h2h.config import Bank
-from h2h.errors import ChannelError, Damaged, TemporaryGone, Unknown
+from h2h.errors import ChannelError, Damaged, Stale, TemporaryGone, Unknown
 from h2h.ledger import Ledger
 from h2h.ledger.rows import Transfer
 from h2h.lifecycle import Case, Decision, not_gone, reconcile
 from h2h.line import Line
-from h2h.model import Look, Presence, Receipt, Staged, Way
+from h2h.model import Look, Presence, Receipt, Staged, TransferId, Way
 from h2h.schedule import backoff
 
+P = ParamSpec("P")
 INTERRUPTED = "the publishing was interrupted"
 TRIES = 3  # in one visit; then again later, by back-off
 
@@ -55,17 +57,35 @@ class Publisher:
         self._archive = archive
         self._clock = clock
 
-    def publish(self, session: Channel, transfer: Transfer, *, exclusive: bool) -> Transfer:
-        """Ask for the first time, right after PUBLISHING was committed. `exclusive`: never over another file."""
-        asked = self._ask(session, transfer, exclusive=exclusive)
-        if asked.outcome is _Outcome.DONE:
-            return self._sent(transfer, {"answer": asked.answer, "how": asked.how, "final": transfer.remote})
+    def publish(
+        self, session: Channel, transfers: Sequence[Transfer], *, exclusive: Collection[TransferId]
+    ) -> list[Transfer | Stale]:
+        """Ask for the first time, right after PUBLISHING was committed. `exclusive`: those never over another file.
+
+        What was clearly done is SENT at once; then each of the others is looked for by itself.
+        """
+        asked = list(zip(transfers, self._ask(session, transfers, exclusive), strict=True))
+        done = [(transfer, one) for transfer, one in asked if one.outcome is _Outcome.DONE]
+        shown = [(each, {"answer": one.answer, "how": one.how, "final": each.remote}) for each, one in done]
+        sent = self._ledger.transfers.sent_many(shown, self._clock.now()) if shown else []
+        doubtful = [(transfer, one) for transfer, one in asked if one.outcome is not _Outcome.DONE]
+        return sent + [unless_stale(self._find_out, session, transfer, one) for transfer, one in doubtful]
+
+    def _find_out(self, session: Channel, transfer: Transfer, asked: _Asked) -> Transfer:
         if not session.alive():
             return self._later(transfer, asked.answer)
         try:
             return self._settle(session, transfer, asked)
         except ChannelError as error:
             return self._later(transfer, str(error))
+
+    def settles_by_itself(self) -> bool:
+        """Whether a file that is left in PUBLISHING needs no person, as far as the profile tells.
+
+        That is so where renaming may be repeated and what is gone was taken.
+        """
+        facts = self._bank.channel
+        return self._way is Way.RENAME and facts.repeatable and facts.staging_is_ours
 
     def may_replace(self, session: Channel, transfer: Transfer, final: Look) -> bool:
         """Whether renaming could put the file over another one: nobody may look, and others could give its name."""
@@ -95,38 +115,37 @@ class Publisher:
             else None
         )
 
-    def _ask(self, session: Channel, transfer: Transfer, *, exclusive: bool = False) -> _Asked:
-        """Publish, then see that the temporary name is gone: a server that says "done" may be wrong."""
-        assert transfer.temporary
-        try:
-            receipt = self._published(session, transfer, transfer.temporary, exclusive=exclusive)
-        except TemporaryGone as error:
-            return _Asked(_Outcome.GONE, str(error))
-        except (Unknown, Damaged) as error:
-            return _Asked(_Outcome.UNCLEAR, str(error))
-        if self._way is Way.RENAME and self._still_there(session, transfer.temporary):
-            return _Asked(_Outcome.UNCLEAR, f"{receipt.answer}, but the temporary file is still there")
-        return _Asked(_Outcome.DONE, receipt.answer, receipt.how)
+    def _ask(
+        self, session: Channel, transfers: Sequence[Transfer], exclusive: Collection[TransferId] = ()
+    ) -> list[_Asked]:
+        """Publish, then see that the temporary names are gone: a server that says "done" may be wrong."""
+        asked = [_as_asked(outcome) for outcome in self._published(session, transfers, exclusive)]
+        done = [each for each, one in zip(transfers, asked, strict=True) if one.outcome is _Outcome.DONE]
+        left = self._still_there(session, done) if self._way is Way.RENAME and done else ()
+        return [_not_yet(one) if each.id in left else one for each, one in zip(transfers, asked, strict=True)]
 
-    def _published(self, session: Channel, transfer: Transfer, temporary: str, *, exclusive: bool) -> Receipt:
+    def _published(
+        self, session: Channel, transfers: Sequence[Transfer], exclusive: Collection[TransferId]
+    ) -> Sequence[Receipt | Exception]:
+        if self._way is Way.RENAME:
+            return session.publish_many([_renaming(each, exclusive=each.id in exclusive) for each in transfers])
+        return [self._placed(session, transfer) for transfer in transfers]
+
+    def _placed(self, session: Channel, transfer: Transfer) -> Receipt | Exception:
         assert transfer.remote
-        match self._way:
-            case Way.RENAME:
-                staged = Staged(path=temporary, size=transfer.size)
-                return session.publish(staged, transfer.remote, exclusive=exclusive)
-            case Way.MARKER:
-                return session.place(transfer.remote, io.BytesIO())
-            case Way.DIRECT:
-                with self._archive.open(transfer.sha256, "sending") as source:
-                    return session.place(transfer.remote, source)
-            case _:
-                assert_never(self._way)
-
-    def _still_there(self, session: Channel, temporary: str) -> bool:
         try:
-            return session.look(temporary).presence is Presence.THERE
-        except ChannelError:
-            return False  # the answer was clear; the line broke after it
+            if self._way is Way.MARKER:
+                return session.place(transfer.remote, io.BytesIO())
+            with self._archive.open(transfer.sha256, "sending") as source:
+                return session.place(transfer.remote, source)
+        except (Unknown, Damaged) as error:
+            return error
+
+    def _still_there(self, session: Channel, transfers: Sequence[Transfer]) -> set[TransferId]:
+        """Those whose temporary file is seen. One that cannot be seen is none: the answer was clear."""
+        seen = session.look_many([_temporary(transfer) for transfer in transfers])
+        there = [isinstance(look, Look) and look.presence is Presence.THERE for look in seen]
+        return {transfer.id for transfer, still in zip(transfers, there, strict=True) if still}
 
     def _settle(self, session: Channel, transfer: Transfer, asked: _Asked) -> Transfer:
         """Look, ask the table, do what it says. `asked`: what became of the asking before."""
@@ -141,7 +160,7 @@ class Publisher:
                 return self._conclude_unseen(session, transfer, temporary, final, asked, asked_before=False)
             if case.decision is not Decision.PUBLISH_AGAIN:
                 return self._conclude(session, transfer, case, evidence)
-            asked = self._ask(session, transfer)
+            [asked] = self._ask(session, [transfer])
             if asked.outcome is _Outcome.DONE:
                 return self._sent(transfer, {**evidence, "answer": asked.answer, "how": asked.how})
             if not session.alive():
@@ -200,6 +219,41 @@ class Publisher:
         wait = backoff(transfer.failures + 1, retry.first, retry.most, random.random)
         due_at = max(now + wait, self._line.suspended_until() or now)
         return self._ledger.transfers.look_again(transfer, text, due_at, now)
+
+
+def unless_stale(act: Callable[P, Transfer], *given: P.args, **named: P.kwargs) -> Transfer | Stale:
+    """What becomes of one transfer; that it changed hands is a value where others stand beside it."""
+    try:
+        return act(*given, **named)
+    except Stale as error:
+        return error
+
+
+def _as_asked(outcome: Receipt | Exception) -> _Asked:
+    match outcome:
+        case Receipt():
+            return _Asked(_Outcome.DONE, outcome.answer, outcome.how)
+        case TemporaryGone():
+            return _Asked(_Outcome.GONE, str(outcome))
+        case Unknown() | Damaged():
+            return _Asked(_Outcome.UNCLEAR, str(outcome))
+        case _:
+            raise outcome
+
+
+def _not_yet(asked: _Asked) -> _Asked:
+    return _Asked(_Outcome.UNCLEAR, f"{asked.answer}, but the temporary file is still there")
+
+
+def _renaming(transfer: Transfer, *, exclusive: bool) -> Renaming:
+    assert transfer.remote
+    staged = Staged(path=_temporary(transfer), size=transfer.size)
+    return Renaming(staged=staged, path=transfer.remote, exclusive=exclusive)
+
+
+def _temporary(transfer: Transfer) -> str:
+    assert transfer.temporary
+    return transfer.temporary
 
 
 def _evidence(temporary: Look, final: Look, answer: str, case: Case) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from typing import Any
 
 import pytest
 
+from h2h.channels import Made, Upload
 from h2h.channels.folder import FolderChannel
 from h2h.drill.effects import Effects
 from h2h.errors import ChannelError, NotAllowed, NotDelivered, Unknown
@@ -27,7 +28,7 @@ from h2h.gateway import Gateway
 from h2h.ledger.messages import MessageState
 from h2h.ledger.rows import Transfer
 from h2h.lifecycle import ENDS, State
-from h2h.model import Look, Presence, Way
+from h2h.model import Look, Presence, Staged, Way
 from tests.flows.world import MovableClock, World, answer, payments, put, transfers
 
 DAYS = 1000 if os.environ.get("H2H_LONG") else 12
@@ -37,7 +38,7 @@ ROUNDS = 40
 SETTLED = (*ENDS, State.SENT, State.HELD, State.UNCERTAIN, State.FAILED, State.DUPLICATE)
 ORIGINAL = {
     name: getattr(FolderChannel, name)
-    for name in ("stage", "publish", "place", "look", "list", "fetch", "discard", "move")
+    for name in ("stage_many", "publish", "place", "look", "list", "fetch", "discard", "move")
 }
 
 
@@ -62,8 +63,21 @@ class Bank:
 
     def act(self, name: str, channel: FolderChannel, *arguments: Any, **named: Any) -> Any:
         """One operation of the channel, done or not, answered or not."""
+        if name == "stage_many":
+            uploads, made = arguments
+            return [self._stage(channel, upload, made) for upload in uploads]
         if name == "look" and not self.sees and arguments[0].startswith("/in"):
             return Look(presence=Presence.HIDDEN)
+        return self._at_risk(name, channel, *arguments, **named)
+
+    def _stage(self, channel: FolderChannel, upload: Upload, made: Made) -> Staged | Exception:
+        try:
+            [staged] = self._at_risk("stage_many", channel, [upload], made)
+        except ChannelError as error:
+            return error
+        return staged
+
+    def _at_risk(self, name: str, channel: FolderChannel, *arguments: Any, **named: Any) -> Any:
         if self.chance.random() >= self.faults:
             return self._done(name, channel, *arguments, **named)
         commits = name in ("publish", "place")

@@ -310,7 +310,7 @@ def test_a_ledger_that_fails_at_the_point_of_no_return_stops_the_file_and_it_goe
         erp.drop_file(FILE)
         with opened(erp, clock) as gateway:
             with monkeypatch.context() as patch:
-                patch.setattr(Transfers, "publishing", full)
+                patch.setattr(Transfers, "publishing_many", full)
                 with pytest.raises(StoreError):
                     send(gateway)
             assert bank.taken == []

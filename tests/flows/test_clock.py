@@ -77,7 +77,7 @@ def test_the_lease_of_a_worker_that_failed_does_not_last_for_the_day(
         raise StoreError("disk full")
 
     with monkeypatch.context() as patch:
-        patch.setattr(Transfers, "publishing", full)
+        patch.setattr(Transfers, "publishing_many", full)
         with pytest.raises(StoreError):
             send(gateway)
     assert only(transfers(gateway)).state is State.STAGING

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from h2h.channels.sftp_wire import Kind, Wire
 from h2h.lifecycle import State
 from h2h.verdicts import Verdict
 from tests.suites.servers import SSHD, OpenSshServer
 
 from .process import Daemon, daemon, h2h
-from .world import SAMPLES, World, opened, put, sample, transfers, until
+from .world import SAMPLES, World, opened, payments, put, sample, send, transfers, until
 
 pytestmark = pytest.mark.skipif(SSHD is None, reason="no sshd here: apt-get install openssh-server")
 
@@ -84,6 +86,67 @@ def test_the_banks_answer_and_statement_are_fetched_applied_and_delivered(tmp_pa
             statements = gateway.ledger.views.statements()
             assert [s.reconciles for s in statements] == [True]
             assert statements[0].matched == 7  # of eight payments; the bank refused one
+
+
+MANY = 40  # more than go together
+
+
+@pytest.mark.parametrize("cut_at", [None, "OPEN 5", "WRITE 7", "CLOSE 9", "posix-rename 11", "LSTAT 50"])
+def test_many_small_files_arrive_once_and_unchanged_also_where_the_server_dies_in_the_middle(
+    tmp_path: Path, cut_at: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with OpenSshServer(tmp_path / "openssh") as bank:
+        erp = at(bank, tmp_path / "erp")
+        files = {f"MSG-{number:02}.xml": payments(f"MSG-{number:02}") for number in range(MANY)}
+        for name, content in files.items():
+            erp.drop_file(content, name)
+        with opened(erp) as gateway:
+            cuts = cutting(bank, monkeypatch, cut_at)
+            send(gateway)
+            assert len(cuts) == (cut_at is not None)
+            until(lambda: {t.state for t in send(gateway)} == {State.SENT}, "all of them sent")
+            assert gateway.ledger.journal.verify().fault is None
+        there = at_the_bank(bank)
+        assert {name: content for name, content in there.items() if name.endswith(".xml")} == files
+
+
+def cutting(bank: OpenSshServer, patch: pytest.MonkeyPatch, point: str | None) -> list[str]:
+    """Kill the server when the n-th request of a kind has left; what was cut."""
+    send, calls, cuts = Wire.send, Counter[str](), list[str]()
+
+    def sending(wire: Wire, kind: Kind, *fields: bytes) -> int:
+        asked = send(wire, kind, *fields)
+        name = fields[0][4:].partition(b"@")[0].decode() if kind is Kind.EXTENDED else kind.name
+        calls[name] += 1
+        if f"{name} {calls[name]}" == point:
+            wire.flush()
+            bank.cut()
+            cuts.append(name)
+        return asked
+
+    patch.setattr(Wire, "send", sending)
+    return cuts
+
+
+def test_what_stands_in_the_way_of_one_file_keeps_none_beside_it(tmp_path: Path) -> None:
+    with OpenSshServer(tmp_path / "openssh") as bank:
+        erp = at(bank, tmp_path / "erp")
+        (bank.root / "in" / "MSG-2.xml").write_bytes(b"another company's")
+        for number in range(1, 6):
+            erp.drop_file(payments(f"MSG-{number}"), f"{number}.xml")
+        with opened(erp) as gateway:
+            expected = [State.SENT, State.HELD, State.SENT, State.SENT, State.SENT]
+            assert [t.state for t in send(gateway)] == expected
+        assert at_the_bank(bank)["MSG-2.xml"] == b"another company's"
+
+
+def at(bank: OpenSshServer, folder: Path) -> World:
+    """The world of a gateway in this process."""
+    erp = World(folder=folder, port=bank.port, fingerprint=bank.fingerprint, user=bank.user, remote=bank.home)
+    erp.write_settings()
+    shutil.copyfile(bank.user_key, folder / "client_key")
+    (folder / "client_key").chmod(0o600)
+    return erp
 
 
 def test_a_second_gateway_on_the_same_data_folder_is_refused_and_sigterm_ends_the_first(tmp_path: Path) -> None:

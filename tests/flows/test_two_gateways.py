@@ -134,13 +134,15 @@ def test_a_ledger_on_postgresql_that_was_put_back_is_noticed(shared: tuple[World
         assert [t.state for t in transfers(gateway)] == [State.UNCERTAIN]
 
 
+@pytest.mark.parametrize("group", [1, 3])
 def test_two_nodes_that_send_from_one_ledger_at_the_same_moment_send_each_file_once(
-    shared: tuple[World, World],
+    shared: tuple[World, World], monkeypatch: pytest.MonkeyPatch, group: int
 ) -> None:
+    monkeypatch.setattr("h2h.outbound.handover.GROUP", group)
     first, second = shared
     second.outbound = {"watch": f'"{first.drop}"'}
     second.profile_file.write_text(second.profile())
-    files = sorted(payments(f"MSG-{n}") for n in range(8))
+    files = sorted(payments(f"MSG-{n}") for n in range(8 * group))
     for number, content in enumerate(files):
         first.drop_file(content, f"{number}.xml")
     nodes = [loaded(first), loaded(second)]

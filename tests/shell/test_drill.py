@@ -10,6 +10,8 @@ import pytest
 from h2h.drill.banks import KINDS, Kind
 from h2h.drill.campaign import Campaign, Plan, chosen
 from h2h.drill.play import Kill, Phase, Play, Result
+from h2h.errors import Stale
+from h2h.ledger.rows import Transfer
 from h2h.outbound.publisher import Publisher
 
 from .command import run
@@ -48,9 +50,9 @@ def test_wrong_use_is_told(arguments: tuple[str, ...], said: str) -> None:
 # A drill that cannot find a fault shows nothing: these gateways and banks are wrong, and it has to say so.
 
 
-def careless(self: Publisher, session: object, transfer: object, *_: object, **__: object) -> object:
+def careless(self: Publisher, _session: object, transfers: list[Transfer], **_: object) -> list[Transfer | Stale]:
     """Calls a file sent before it asks for anything."""
-    return self._ledger.transfers.sent(transfer, {"answer": "surely"}, self._clock.now())  # type: ignore[arg-type]
+    return self._ledger.transfers.sent_many([(each, {"answer": "surely"}) for each in transfers], self._clock.now())
 
 
 def test_a_file_that_is_called_sent_and_is_not_there_is_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

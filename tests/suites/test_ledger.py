@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import NullPool, create_engine, text
+from sqlalchemy import Connection, NullPool, create_engine, text
 from sqlalchemy.exc import DBAPIError
 
 from h2h.errors import NotAllowed, Stale, StoreError, UsageError
-from h2h.ledger import Ledger, transfers
+from h2h.ledger import Ledger, moves, transfers
 from h2h.ledger.attempts import Attempt
 from h2h.ledger.rows import Received, Transfer
 from h2h.ledger.tables import metadata
@@ -274,14 +274,14 @@ def test_an_attempt_remembers_by_which_way_and_to_which_server_it_goes(book: Boo
 def test_an_attempt_remembers_whether_it_made_its_temporary_file(book: Book) -> None:
     staging = book.staging("T1", "MSG-1")
     assert not book.transfers.last_attempt(staging).made
-    book.transfers.made(staging)
+    assert book.transfers.made([replace(staging, fence=staging.fence + 1)]) == []
+    assert not book.transfers.last_attempt(staging).made
+    assert book.transfers.made([staging]) == [staging]
     assert book.transfers.last_attempt(staging).made
-    with pytest.raises(Stale):
-        book.transfers.made(replace(staging, fence=staging.fence + 1))
 
 
 def test_the_ledger_knows_in_which_folders_of_a_server_files_were_made(book: Book) -> None:
-    book.transfers.made(book.staging("T1", "MSG-1"))
+    book.transfers.made([book.staging("T1", "MSG-1")])
     asked = [("", False), ("/in", True), ("/IN", False), ("/i%", False), ("/in/tmp", False)]
     assert [book.transfers.made_in(ROUTE.server, folder) for folder, _ in asked] == [made for _, made in asked]
     assert not book.transfers.made_in("sftp://corp@other:22", "/in")
@@ -325,6 +325,56 @@ def test_a_reader_sees_one_moment_whatever_is_committed_meanwhile(book: Book) ->
         assert count() == 1
     with book.ledger._database.reading() as connection:
         assert count() == 2
+
+
+def three(book: Book) -> list[Transfer]:
+    """READY, and then the second one changed by somebody else."""
+    found = [book.ready(f"T{number}", f"MSG-{number}") for number in range(3)]
+    book.transfers.postpone(found[1], NOW, "somebody was here", NOW)
+    return found
+
+
+def test_of_several_leased_at_once_those_are_ours_that_nobody_changed(book: Book) -> None:
+    def one_name(row: Transfer, number: int, taken: Callable[[str], bool]) -> tuple[str, str]:
+        return f"/in/.{row.id}-{number}", "/in/f" if not taken("/in/f") else "/in/f-2"
+
+    leased = book.transfers.lease_many(three(book), "node/1", one_name, ROUTE, NOW, LEASE)
+    assert [(t.id, t.state, t.owner) for t in leased] == [(id_, State.STAGING, "node/1") for id_ in ("T0", "T2")]
+    assert [t.remote for t in leased] == ["/in/f", "/in/f-2"]  # a name that is planned beside it is taken
+    assert book.transfers.get("T1").state is State.READY
+
+
+def test_several_pass_the_point_of_no_return_in_one_commit_and_a_fenced_off_one_spoils_none(book: Book) -> None:
+    staging = [book.staging(f"T{number}", f"MSG-{number}") for number in range(3)]
+    staging[1] = replace(staging[1], fence=staging[1].fence + 1)
+    passed = book.transfers.publishing_many(staging, NOW, exclusive=["T2"])
+    assert [type(one) for one in passed] == [Transfer, Stale, Transfer]
+    assert [book.transfers.get(f"T{n}").state for n in range(3)] == [State.PUBLISHING, State.STAGING, State.PUBLISHING]
+    ours = [one for one in passed if isinstance(one, Transfer)]
+    assert [book.transfers.last_attempt(one).exclusive for one in ours] == [False, True]
+    assert [book.transfers.announced(one) for one in ours] == [True, True]
+    sent = book.transfers.sent_many([(ours[0], {"answer": "OK"}), (staging[1], {}), (ours[1], {"answer": "yes"})], NOW)
+    assert [type(one) for one in sent] == [Transfer, Stale, Transfer]
+    assert [book.ledger.journal.of(f"T{n}")[-1].data.get("answer") for n in (0, 2)] == ["OK", "yes"]
+    assert book.ledger.journal.verify().fault is None
+
+
+def test_a_commit_of_several_is_all_of_them_or_none(book: Book, monkeypatch: pytest.MonkeyPatch) -> None:
+    staging = [book.staging(f"T{number}", f"MSG-{number}") for number in range(2)]
+    record, told = moves.record, list[str]()
+
+    def full(connection: Connection, **event: Any) -> None:
+        told.append(event["subject"])
+        if len(told) == 2:
+            raise StoreError("disk full")
+        record(connection, **event)
+
+    monkeypatch.setattr(moves, "record", full)
+    with pytest.raises(StoreError):
+        book.transfers.publishing_many(staging, NOW)
+    assert told == ["T0", "T1"]
+    assert [book.transfers.get(f"T{number}").state for number in range(2)] == [State.STAGING] * 2
+    assert not book.transfers.announced(staging[0])
 
 
 def test_only_one_attempt_is_in_flight(book: Book, url: str) -> None:
