@@ -7,12 +7,24 @@ A message id is in use as a row of its own for each debtor: the primary key of t
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 from itertools import groupby
 from typing import Any, Protocol
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, delete, or_, select
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Connection,
+    Insert,
+    Row,
+    Select,
+    and_,
+    bindparam,
+    delete,
+    or_,
+    select,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 
 from h2h.identity import Trace, account_key, trace
@@ -24,9 +36,12 @@ from h2h.model import Finding, Judgement, Severity, TransferId
 from h2h.repeats import Earlier, EarlierFile, Group, Repeats, find_repeats, same_pairs
 from h2h.verdicts import DOUBTFUL, DUPLICATE_CODES, REFUSALS
 
-INSERT: dict[str, Callable[..., Any]] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
+_TAKE: dict[str, Insert] = {
+    "sqlite": sqlite.insert(t.used_message_id).on_conflict_do_nothing(),
+    "postgresql": postgresql.insert(t.used_message_id).on_conflict_do_nothing(),
+}
 GROUP = "/Document/CstmrCdtTrfInitn/GrpHdr"
-CHUNK = 500  # fingerprints asked for in one query
+CHUNK = 500  # fingerprints, or files, asked for in one query
 STREAMED = {"yield_per": 1_000}  # rows of a long answer that are fetched at a time
 
 
@@ -50,20 +65,27 @@ def live() -> ColumnElement[bool]:
     """
     c, name = t.transfer.c, t.remote_name.c
     announced = select(name.path).where(name.transfer_id == c.id, name.published).exists()
-    return or_(c.state.not_in([*FREES_MESSAGE_ID, State.RECEIVED]), announced)
+    return or_(and_(*(c.state != state for state in (*FREES_MESSAGE_ID, State.RECEIVED))), announced)
 
 
 def same_file(connection: Connection, row: Kept, content: str) -> Repeats | None:
     """The same bytes, or the same content written down in another way, at any bank."""
-    c = t.transfer.c
-    for code, what, same in (
-        ("DUPLICATE_BYTES", "The same bytes were", or_(c.sha256 == row.sha256, c.original_sha256 == row.sha256)),
-        ("DUPLICATE_CONTENT", "The same content, only written down in another way, was", c.content_sha256 == content),
-    ):
-        query = select(t.transfer).where(same, c.id != row.id, live()).order_by(c.received_at).limit(1)
-        if found := connection.execute(query).first():
-            return _duplicate(found, what, code=code)
+    if found := connection.execute(_SAME_BYTES, {"key": row.id, "same": row.sha256}).first():
+        return _duplicate(found, "The same bytes were", code="DUPLICATE_BYTES")
+    if found := connection.execute(_SAME_CONTENT, {"key": row.id, "same": content}).first():
+        what = "The same content, only written down in another way, was"
+        return _duplicate(found, what, code="DUPLICATE_CONTENT")
     return None
+
+
+def _first_other(same: ColumnElement[bool]) -> Select[Any]:
+    c = t.transfer.c
+    return select(t.transfer).where(same, c.id != bindparam("key"), live()).order_by(c.received_at).limit(1)
+
+
+_SAME: BindParameter[str] = bindparam("same")
+_SAME_BYTES = _first_other(or_(t.transfer.c.sha256 == _SAME, t.transfer.c.original_sha256 == _SAME))
+_SAME_CONTENT = _first_other(t.transfer.c.content_sha256 == _SAME)
 
 
 def _duplicate(earlier: Row[Any], what: str, *, code: str) -> Repeats:
@@ -83,7 +105,7 @@ def use_message_id(connection: Connection, row: Kept, message_id: str, debtors: 
     """Take the message id for every debtor of the file, or for none: then another transfer has it for one of them."""
     c = t.used_message_id.c
     _take(connection, row, message_id, debtors)
-    ours = connection.execute(select(c.debtor).where(c.transfer_id == row.id)).scalars()
+    ours = connection.execute(_OURS, {"key": row.id}).scalars()
     if not (others := sorted(set(debtors).difference(ours))):
         return None
     give_up_message_id(connection, row)
@@ -91,6 +113,9 @@ def use_message_id(connection: Connection, row: Kept, message_id: str, debtors: 
     query = select(t.transfer).join(t.used_message_id, c.transfer_id == t.transfer.c.id).where(*used)
     what = f"The message id {message_id} of the debtor {others[0] or 'without an account'} was"
     return _duplicate(connection.execute(query).one(), what, code="DUPLICATE_MESSAGE_ID")
+
+
+_OURS = select(t.used_message_id.c.debtor).where(t.used_message_id.c.transfer_id == bindparam("key"))
 
 
 def give_up_message_id(connection: Connection, row: Kept) -> None:
@@ -123,8 +148,7 @@ def _take(connection: Connection, row: Kept, message_id: str, debtors: Collectio
         for debtor in sorted(debtors)
     ]
     if rows:
-        insert = INSERT[connection.dialect.name]
-        connection.execute(insert(t.used_message_id).on_conflict_do_nothing(), rows)
+        connection.execute(_TAKE[connection.dialect.name], rows)
 
 
 def _debtors(connection: Connection, transfer_id: str) -> set[str]:
@@ -160,18 +184,31 @@ def debited() -> ColumnElement[bool]:
     return or_(c.booked_by.is_not(None), c.advised_by.is_not(None))
 
 
-def _looked_at(row: Kept, since: datetime) -> ColumnElement[bool]:
-    """Live transfers taken or sent since then, and those that are still to be sent, however old.
+def _others() -> Select[Any]:
+    """The transfers that hold a payment with a fingerprint of one of ours, by index alone.
 
     Not the one that it repairs: which payments of that are alive is known by their positions (lineage.py).
     """
+    p, own = t.payment.c, t.payment.alias("own").c
+    ours = select(own.fingerprint).where(own.transfer_id == bindparam("key"), own.fingerprint.is_not(None))
+    foreign = (p.transfer_id != bindparam("key"), p.transfer_id != bindparam("repaired"))
+    return select(p.transfer_id).where(p.fingerprint.in_(ours), *foreign).distinct()
+
+
+_OTHERS = _others()
+
+
+def _looked_at(row: Kept, since: datetime) -> ColumnElement[bool]:
+    """Live transfers taken or sent since then, and those that are still to be sent, however old."""
     c = t.transfer.c
     lately = or_(c.received_at > since, c.sent_at > since, c.state.not_in([State.SENT, State.CANCELLED]))
     return and_(c.id.not_in([row.id, row.repair_of or row.id]), lately, live())
 
 
 def _files(connection: Connection, row: Kept, since: datetime) -> dict[str, tuple[EarlierFile, bool]]:
-    """By id; with each, whether the bank's reports on it contradict each other."""
+    """Those of them that hold a payment like one of ours, by id; with each, whether the bank's reports on it
+    contradict each other."""
+    others = connection.execute(_OTHERS, {"key": row.id, "repaired": row.repair_of or row.id}).scalars().all()
     c, r = t.transfer.c, t.report.c
     contradicted = select(r.id).where(r.transfer_id == c.id, r.effect.in_(DOUBTFUL)).exists()
     query = select(c.id, c.bank, c.name, c.state, c.received_at, c.payments, contradicted.label("contradicted"))
@@ -183,7 +220,8 @@ def _files(connection: Connection, row: Kept, since: datetime) -> dict[str, tupl
             ),
             found.contradicted,
         )
-        for found in connection.execute(query.where(_looked_at(row, since)))
+        for chunk in in_chunks(others, CHUNK)
+        for found in connection.execute(query.where(c.id.in_(chunk), _looked_at(row, since)))
     }  # fmt: skip
 
 
@@ -201,7 +239,7 @@ def _sightings(
     connection: Connection, row: Kept, since: datetime, files: dict[str, tuple[EarlierFile, bool]]
 ) -> Iterator[tuple[int, list[Earlier]]]:
     """Payments of these files that may have been paid and have the fingerprint of one of ours; oldest first."""
-    rows = connection.execute(_same_fingerprints(row, since), execution_options=STREAMED)
+    rows = connection.execute(_same_fingerprints(row, _theirs(row, since, files)), execution_options=STREAMED)
     for fingerprint, group in groupby(rows, key=lambda payment: payment.fingerprint):
         found: list[Earlier] = []
         for payment in group:
@@ -211,6 +249,11 @@ def _sightings(
                 found.append(Earlier(file, seen))
         if found:
             yield fingerprint, sorted(found, key=lambda one: (one.file.received_at, one.file.id, one.trace.position))
+
+
+def _theirs(row: Kept, since: datetime, files: Collection[str]) -> Collection[str] | Select[tuple[str]]:
+    """They are named, or asked for once more where they are many."""
+    return files if len(files) <= CHUNK else select(t.transfer.c.id).where(_looked_at(row, since))
 
 
 def _own(connection: Connection, row: Kept, fingerprints: Sequence[int]) -> defaultdict[int, list[Trace]]:
@@ -228,7 +271,7 @@ def _own(connection: Connection, row: Kept, fingerprints: Sequence[int]) -> defa
     return ours
 
 
-def _same_fingerprints(row: Kept, since: datetime) -> Any:
+def _same_fingerprints(row: Kept, theirs: Collection[str] | Select[tuple[str]]) -> Select[Any]:
     """One query, whatever the numbers: each of our fingerprints is looked up in the index once.
 
     The join of "" keeps SQLite from looking it up once more for every earlier file.
@@ -236,7 +279,6 @@ def _same_fingerprints(row: Kept, since: datetime) -> Any:
     p, b = t.payment.c, t.batch.c
     own = t.payment.alias("own")
     ours = select(own.c.fingerprint).where(own.c.transfer_id == row.id, own.c.fingerprint.is_not(None))
-    theirs = select(t.transfer.c.id).where(_looked_at(row, since))
     return (
         select(p.fingerprint, p.transfer_id, p.position, p.creditor_account, p.creditor_name, p.amount, p.currency,
                p.end_to_end_id, p.remittance, p.status, p.reasons, p.booked_by, p.advised_by, b.debtor_account)

@@ -358,13 +358,24 @@ def test_the_radar_agrees_with_counting_by_hand(book: Book) -> None:
         before += pays
 
 
-def test_a_query_of_the_radar_uses_the_index_once_for_each_fingerprint(book: Book) -> None:
+def test_the_radar_asks_for_those_files_alone_that_hold_the_same_payments(book: Book) -> None:
+    for n in range(3):
+        taken(book, f"OTHER{n}", owes(f"OTHER{n}", f"{n + 2}.00"))
+    taken(book, "T1", owes("A"))
+    taken(book, "T2", owes("A"), owes("B"))
+    with book.ledger._database.reading() as connection:
+        assert list(earlier._files(connection, book.transfers.get("T2"), NOW - RADAR)) == ["T1"]
+        assert earlier._files(connection, book.transfers.get("OTHER1"), NOW - RADAR) == {}
+
+
+@pytest.mark.parametrize("files", [1, earlier.CHUNK + 1])
+def test_a_query_of_the_radar_uses_the_index_once_for_each_fingerprint(book: Book, files: int) -> None:
     taken(book, "T1", owes("A"))
     row = book.transfers.get("T1")
     if not book_url(book).startswith("sqlite"):
         return
     with book.ledger._database.reading() as connection:
-        query = earlier._same_fingerprints(row, NOW - RADAR)
+        query = earlier._same_fingerprints(row, earlier._theirs(row, NOW - RADAR, [f"T{n}" for n in range(files)]))
         plain = query.compile(connection.engine, compile_kwargs={"literal_binds": True})
         plan = [r[3] for r in connection.execute(text(f"EXPLAIN QUERY PLAN {plain}"))]
     assert plan[0] == "SEARCH payment USING INDEX ix_payment_fingerprint (fingerprint=?)"
