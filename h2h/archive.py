@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import io
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import BinaryIO, cast
@@ -73,6 +73,10 @@ class Archive:
                 file.close()
             with _translated(self._folder):
                 part.unlink(missing_ok=True)
+
+    def secure(self, kept: Sequence[str]) -> None:
+        """Make the names of files durable that were placed, all of them together."""
+        _sync_names(self._folder, kept)
 
     @contextmanager
     def open(self, sha256: str, what: str = "reading") -> Iterator[BinaryIO]:
@@ -163,6 +167,12 @@ class Incoming:
 
     def keep(self) -> str:
         """Make the bytes durable under their SHA-256, and return it."""
+        sha256 = self.place()
+        _sync_names(self._folder, [sha256])
+        return sha256
+
+    def place(self) -> str:
+        """As `keep`, but their name is durable only after `Archive.secure`."""
         sha256 = self._hash.hexdigest()
         place = _place(self._folder, sha256)
         with _translated(self._folder):
@@ -170,8 +180,6 @@ class Incoming:
             os.fsync(self._file.fileno())
             place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             os.replace(self._part, place)
-            for folder in (place.parent, place.parent.parent, self._folder):
-                sync_folder(folder)
         return sha256
 
 
@@ -185,6 +193,14 @@ def _read(source: BinaryIO) -> bytes:
 
 def _place(folder: Path, sha256: str) -> Path:
     return folder / sha256[:2] / sha256[2:4] / sha256
+
+
+def _sync_names(folder: Path, kept: Sequence[str]) -> None:
+    """Each folder once, however many files are in it; what is deeper comes first."""
+    places = [_place(folder, sha256).parent for sha256 in kept]
+    with _translated(folder):
+        for each in dict.fromkeys([*places, *(place.parent for place in places), folder]):
+            sync_folder(each)
 
 
 def sync_folder(folder: Path) -> None:

@@ -15,7 +15,7 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -28,6 +28,7 @@ from h2h.config import Outbound
 from h2h.errors import FolderError, StillChanging
 from h2h.model import TransferId
 from h2h.open_folder import OpenFolder
+from h2h.sightings import Identity, Sighting, same, stands, taken
 from h2h.text import harmless, printable
 from h2h.whole import document_ends
 
@@ -76,38 +77,13 @@ class Scan:
         return any(why == SETTLING for _, why in self.waiting)
 
 
-@dataclass(frozen=True, slots=True)
-class _Identity:
-    """What tells a file from another one and from itself after a change. Renaming it changes none of this."""
-
-    device: int
-    inode: int
-    size: int
-    modified: int
-
-    @classmethod
-    def of(cls, found: os.stat_result) -> _Identity:
-        return cls(found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
-
-
-@dataclass(frozen=True, slots=True)
-class _Sighting:
-    identity: _Identity
-    changed: int  # ctime: unlike mtime, nobody can set it back
-    since: float
-    whole: bool | None = None  # None: not looked at yet
-
-    def shows(self, found: os.stat_result) -> bool:
-        return self.identity == _Identity.of(found) and self.changed == found.st_ctime_ns
-
-
 class WatchedFolder:
     def __init__(self, settings: Outbound, used_before: Callable[[], bool] = lambda: False) -> None:
         """`used_before`: whether files were taken from this path by an earlier run; then our own folder is in it."""
         self.path = settings.watch
         self._settings = settings
         self._used_before = used_before
-        self._sightings: dict[str, _Sighting] = {}
+        self._sightings: dict[str, Sighting] = {}
 
     @contextmanager
     def _opened(self) -> Iterator[OpenFolder]:
@@ -219,14 +195,14 @@ class WatchedFolder:
             return None
         return f"{lacks}; refused if that stays so for {self._settings.patience.total_seconds():g} s"
 
-    def _sighting(self, name: str, status: os.stat_result, monotonic: float) -> _Sighting:
+    def _sighting(self, name: str, status: os.stat_result, monotonic: float) -> Sighting:
         known = self._sightings.get(name)
         if known is None or not known.shows(status):
-            known = _Sighting(_Identity.of(status), status.st_ctime_ns, monotonic)
+            known = Sighting(Identity.of(status), status.st_ctime_ns, monotonic)
             self._sightings[name] = known
         return known
 
-    def _whole(self, folder: OpenFolder, name: str, seen: _Sighting) -> bool:
+    def _whole(self, folder: OpenFolder, name: str, seen: Sighting) -> bool:
         if seen.whole is None:
             with folder.open(name) as file:
                 seen = replace(seen, whole=document_ends(file))
@@ -240,21 +216,39 @@ class WatchedFolder:
     # Claim.
 
     def claim(self, name: str, transfer_id: TransferId) -> Claimed | None:
-        """Take a file that a scan found complete; None where it is gone, or is not that file any more."""
+        """Take a file that a scan found complete; None where it is gone, or is not that file any more.
+
+        It is ours for certain once it is `secured`.
+        """
         seen = self._sightings.pop(name, None)
         with translated(self.path), self._opened() as folder:
-            if seen is None or not _stands(folder, name, seen):
+            if seen is None or not stands(folder, name, seen):
                 return None
             with folder.made(OURS, 0o700) as ours, ours.made(CLAIMS, 0o700) as claims:
                 claims.make(transfer_id, 0o700)
                 with claims.inside(transfer_id) as place:
-                    if not _taken(folder, name, place, seen.identity):
+                    if not taken(folder, name, place, seen.identity, local_name(transfer_id, name)):
                         claims.remove_folder(transfer_id)
                         return None
-                    for each in (place, claims, folder):
-                        each.sync()
-                    self._take_companions(folder, name, place)
         return Claimed(id=transfer_id, path=place.path / name)
+
+    def secured(self, claims: Sequence[Claimed]) -> list[Claimed]:
+        """Make claims durable, several by the same syncs; only then take what belongs to each."""
+        with translated(self.path), self._opened() as folder, self._claims(folder) as claimed_in:
+            for claimed in claims:
+                with claimed_in.inside(claimed.id) as place:
+                    place.sync()
+            for each in (claimed_in, folder):
+                each.sync()
+            return [self._with_companions(folder, claimed_in, claimed) for claimed in claims]
+
+    def _with_companions(self, folder: OpenFolder, claims: OpenFolder, claimed: Claimed) -> Claimed:
+        try:
+            with claims.inside(claimed.id) as place:
+                self._take_companions(folder, claimed.path.name, place)
+        except OSError as error:
+            return replace(claimed, fault=f"What belongs to it cannot be taken: {_words(error)}.")
+        return claimed
 
     def _take_companions(self, folder: OpenFolder, name: str, place: OpenFolder) -> None:
         """Marker and manifest that stood there when the file was claimed are its own; later ones are the next file's.
@@ -288,7 +282,7 @@ class WatchedFolder:
             with claims.inside(name) as place:
                 inside = place.names()
                 if inside and mend:
-                    if _same(folder, place, inside[0]):
+                    if same(folder, place, inside[0]):
                         place.remove(inside.pop(0))  # a crash came while it was put back
                     else:
                         self._take_companions(folder, inside[0], place)
@@ -338,7 +332,10 @@ class WatchedFolder:
             return _manifest(place, claimed.path.name) if there else None
 
     def file_away(self, claimed: Claimed, *, rejected: bool, reports: Mapping[str, bytes]) -> Path:
-        """Move a claimed file to `processed` or `rejected`; reports (by suffix) are written beside it first."""
+        """Move a claimed file to `processed` or `rejected`; reports (by suffix) are written beside it first.
+
+        It stays there for certain once it is `let_go`.
+        """
         where = self._settings.rejected if rejected else self._settings.processed
         name, target = claimed.path.name, local_name(claimed.id, claimed.path.name)
         with (
@@ -351,9 +348,22 @@ class WatchedFolder:
             if _is_file(place, name + manifest.SUFFIX):
                 place.move(name + manifest.SUFFIX, filed, target + manifest.SUFFIX)
             place.move(name, filed, target)
-            filed.sync()
-            claims.remove_folder(claimed.id)
         return filed.path / target
+
+    def let_go(self, claims: Sequence[Claimed]) -> None:
+        """Make it durable that these were filed away, by the same syncs; then their claims end."""
+        with translated(self.path), self._opened() as folder, self._claims(folder) as claimed_in:
+            for name in (self._settings.processed, self._settings.rejected):
+                with suppress(FileNotFoundError), folder.inside(name) as filed:
+                    filed.sync()
+            failed: list[OSError] = []
+            for claimed in claims:
+                try:
+                    claimed_in.remove_folder(claimed.id)
+                except OSError as error:  # somebody put something into it
+                    failed.append(error)
+            if failed:
+                raise failed[0]
 
 
 def owner_of(file: BinaryIO) -> int:
@@ -406,33 +416,6 @@ def _has_manifest(folder: OpenFolder, name: str) -> bool:
 def _manifest(folder: OpenFolder, name: str) -> bytes:
     with folder.open(name + manifest.SUFFIX) as file:
         return file.read(manifest.MAX_BYTES + 1)
-
-
-def _stands(folder: OpenFolder, name: str, seen: _Sighting) -> bool:
-    with suppress(FileNotFoundError):
-        return seen.shows(folder.look(name))
-    return False
-
-
-def _same(folder: OpenFolder, place: OpenFolder, name: str) -> bool:
-    """Whether both hold the same file under this name."""
-    return folder.has(name) and os.path.samestat(folder.look(name), place.look(name))
-
-
-def _taken(folder: OpenFolder, name: str, place: OpenFolder, expected: _Identity) -> bool:
-    """Rename the file into the claim. One that took its place in that very moment is put back."""
-    try:
-        folder.move(name, place, name)
-    except FileNotFoundError:
-        return False
-    if _Identity.of(place.look(name)) == expected:
-        return True
-    try:
-        place.link(name, folder, name)
-        place.remove(name)
-    except OSError:  # a third file has the name already, or the file system has no links
-        place.move(name, folder, local_name(place.path.name, name))
-    return False
 
 
 def _words(error: OSError) -> str:

@@ -33,4 +33,12 @@ def write(drop: Path, name: str = "run.xml", content: bytes = b"<x/>") -> Path:
 def take(folder: WatchedFolder, name: str = "run.xml", transfer_id: str = ID) -> Claimed | None:
     """What a round does with a file that is complete."""
     assert name in folder.scan(1e6).ready
-    return folder.claim(name, TransferId(transfer_id))
+    claimed = folder.claim(name, TransferId(transfer_id))
+    return folder.secured([claimed])[0] if claimed else None
+
+
+def file_away(folder: WatchedFolder, claimed: Claimed, *, rejected: bool = False, **reports: bytes) -> Path:
+    """What a round does at the end, with reports by their last suffix."""
+    target = folder.file_away(claimed, rejected=rejected, reports={f".report.{k}": v for k, v in reports.items()})
+    folder.let_go([claimed])
+    return target

@@ -1,9 +1,10 @@
 """Every effect of the gateway, with a place to stop before it and after it. The doors are wrapped; they know nothing.
 
 A point is written as "before Transfers.publishing 1": the first call of that verb, for however many files, before it
-begins. The points "in Transfers.publishing 1" lie within its transaction: rows are written, and nothing is committed.
-With `requests` each request to the bank's server is two points instead of the channel's verbs: "before RENAME 1", when
-it has not left, and "sent RENAME 1", when it has, and its answer is not read; and so is each note of the head.
+begins. The points "in Transfers.publishing 1" lie within its transaction: rows are written, and nothing is committed;
+each further event in it is a point of its own ("in Transfers.judged 1, event 2"). With `requests` each request to
+the bank's server is two points instead of the channel's verbs: "before RENAME 1", when it has not left, and
+"sent RENAME 1", when it has, and its answer is not read; and so is each note of the journal's head.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import Any
 import h2h.inbound
 import h2h.ledger.messages
 import h2h.ledger.moves
-from h2h.archive import Incoming
+from h2h.archive import Archive, Incoming
 from h2h.channels.folder import FolderChannel
 from h2h.channels.sftp import SftpChannel
 from h2h.channels.sftp_wire import Kind, Wire
@@ -32,13 +33,14 @@ CHANNELS: tuple[tuple[type, tuple[str, ...]], ...] = (
     (FolderChannel, ("stage_many", "publish", "place", "look", "discard", "move", "list", "fetch")),
 )
 DOORS: tuple[tuple[type, tuple[str, ...]], ...] = (
-    (WatchedFolder, ("claim", "file_away")),
-    (Incoming, ("keep",)),
+    (WatchedFolder, ("claim", "secured", "file_away", "let_go")),
+    (Incoming, ("place", "keep")),
+    (Archive, ("secure",)),
     (
         Transfers,
         (
-            "received",
-            "judged",
+            "received_many",
+            "judged_many",
             "lease_many",
             "made",
             "publishing_many",
@@ -89,9 +91,10 @@ class Effects:
         def wrapped(*arguments: Any, **named: Any) -> Any:
             number = self._next(name)
             self._reached(f"before {name} {number}")
-            around, self._verb.name = getattr(self._verb, "name", "?"), f"{name} {number}"
+            around = getattr(self._verb, "name", "?"), getattr(self._verb, "events", 0)
+            self._verb.name, self._verb.events = f"{name} {number}", 0
             done = original(*arguments, **named)
-            self._verb.name = around
+            self._verb.name, self._verb.events = around
             self._reached(f"after {name} {number}")
             return done
 
@@ -101,7 +104,9 @@ class Effects:
         @functools.wraps(original)
         def wrapped(*arguments: Any, **named: Any) -> None:
             original(*arguments, **named)
-            self._reached(f"in {getattr(self._verb, 'name', '?')}")
+            self._verb.events = events = getattr(self._verb, "events", 0) + 1
+            further = f", event {events}" if events > 1 else ""
+            self._reached(f"in {getattr(self._verb, 'name', '?')}{further}")
 
         return wrapped
 

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Row
 
 from h2h.lifecycle import State
-from h2h.model import TransferId
+from h2h.model import AsSent, Judgement, TransferId
 from h2h.verdicts import Verdict
 
 
@@ -66,6 +66,15 @@ class Received:
     sha256: str
     size: int
     repair_of: TransferId | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """What judge found of a file that was received; `as_sent`: what goes to the bank in its place."""
+
+    id: TransferId
+    judgement: Judgement
+    as_sent: AsSent | None = None
 
 
 def received_of(transfer: Transfer) -> Received:

@@ -18,7 +18,7 @@ from h2h.ledger.attempts import Attempt, announce, complete, last
 from h2h.ledger.database import Database, changed_one
 from h2h.ledger.leases import Lease, Names, take_lease
 from h2h.ledger.moves import GATEWAY, NO_LEASE, change_row, enter, enter_judgement, get_row, move_row
-from h2h.ledger.rows import Received, Transfer, transfer_of
+from h2h.ledger.rows import Judged, Received, Transfer, transfer_of
 from h2h.ledger.safety import in_safe_mode
 from h2h.lifecycle import Actor, Route, State, Trigger
 from h2h.model import AsSent, Judgement, TransferId, Way
@@ -121,6 +121,19 @@ class Transfers:
         """RECEIVED, once for each id; False where it is known already."""
         with self._database.transaction() as connection:
             return enter(connection, new, now)
+
+    def received_many(self, news: Sequence[Received], now: datetime) -> list[Transfer | Stale]:
+        """Several in one transaction, each as it stands then; Stale for one whose id was taken with other content."""
+        with self._database.transaction() as connection:
+            return [_entered(connection, new, now) for new in news]
+
+    def judged_many(self, files: Sequence[Judged], now: datetime, *, same_payments_within: timedelta) -> list[Transfer]:
+        """Several in one transaction, in their order: what one repeats of those before it is found as ever."""
+        good, within = Trigger.JUDGED_GOOD, same_payments_within
+        with self._database.transaction() as connection:
+            return [
+                enter_judgement(connection, f.id, f.judgement, good, now, now, within, as_sent=f.as_sent) for f in files
+            ]
 
     def judged(
         self,
@@ -315,6 +328,14 @@ class Transfers:
 
 def _unowned(now: datetime) -> Any:
     return or_(t.transfer.c.owner.is_(None), t.transfer.c.lease_until < now)
+
+
+def _entered(connection: Connection, new: Received, now: datetime) -> Transfer | Stale:
+    try:
+        enter(connection, new, now)
+    except Stale as error:  # it changed nothing
+        return error
+    return get_row(connection, new.id)
 
 
 def _fenced(connection: Connection, transfer: Transfer) -> Transfer:

@@ -2,14 +2,19 @@
 
 What lies in the claims folder is what is under way; the ledger tells how far it came. Events of the file system only
 hasten a round; the round's own look at the folder is the truth. One bad file never blocks the next.
+
+Small files that are complete at the same time go each step together: they share its syncs and its transaction. The
+order stays that of one file: claims are durable before bytes are kept, bytes before the rows that name them, rows
+before a file is filed away.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import BinaryIO
 
@@ -17,21 +22,45 @@ from h2h.archive import Archive
 from h2h.clock import Clock
 from h2h.config import Bank, Outbound
 from h2h.confined import ConfinedReader
-from h2h.errors import AlreadyRunning, Damaged, FolderError, H2hError, Stale, StillChanging, StoreError
+from h2h.errors import AlreadyRunning, Damaged, FolderError, Stale, StillChanging, StoreError
 from h2h.folders import Claimed, Scan, WatchedFolder, owner_of
 from h2h.foothold import Filed, Foothold
 from h2h.ledger import Ledger
-from h2h.ledger.rows import Received, Transfer, received_of
+from h2h.ledger.rows import Judged, Received, Transfer, received_of
 from h2h.lifecycle import State
-from h2h.model import AsSent, Finding, Judgement, Severity, TransferId
-from h2h.outbound import upgrade
-from h2h.outbound.judge import judge
+from h2h.model import Finding, TransferId
+from h2h.outbound.judging import FileJudge
 from h2h.outbound.origin import Origin
 from h2h.outbound.report import json_report, report, text_report
 from h2h.rules import Terms
 from h2h.text import printable
 
 log = logging.getLogger(__name__)
+
+
+TOGETHER, TOGETHER_BYTES = 32, 4 << 20  # files of a group, and what they have in all
+JUDGES = 2  # files of it that are judged at the same time
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Kept:
+    """A claimed file whose bytes are kept; `doubts`: what speaks against its origin."""
+
+    claimed: Claimed
+    transfer: Transfer
+    doubts: Sequence[Finding]
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """What is the matter with one claimed file is told, and keeps no other from its turn. It stays claimed, and is
+    looked at again in the next round."""
+    try:
+        yield
+    except StillChanging:
+        pass
+    except (FolderError, Damaged, Stale) as error:  # Stale: written on, so not what was judged
+        log.error("claimed file cannot be used", extra={"event": "claim_failed", "text": str(error)})
 
 
 class Intake:
@@ -54,7 +83,7 @@ class Intake:
         self._foothold = foothold
         self._ledger = ledger
         self._archive = archive
-        self._reader = reader
+        self._judge = FileJudge(archive, reader)
         self._clock = clock
         self._same_payments_within = same_payments_within
         self._new_id = new_id
@@ -72,18 +101,27 @@ class Intake:
         except (FolderError, AlreadyRunning) as error:
             log.error("watched folder cannot be used", extra={"event": "scan_failed", "text": str(error)})
             return Scan(error=str(error))
-        short = [why for name in scan.ready if (why := self._take_new(name, origin, progress))]
+        short: list[str] = []
+        for names in self._together(scan.ready):
+            if claims := self._claimed(names, short):
+                self._take(claims, origin, progress)
         if short:
             raise StoreError(short[0])
         return scan
 
-    def _take_new(self, name: str, origin: Origin, progress: Callable[[Transfer], None]) -> str | None:
-        """Claim and take one file; why not, where there is no room for it: it stays where it is."""
-        if short := self._archive.shortage(self._foothold.size(name)):
-            return short
-        if claimed := self._claim(name):
-            self._take(claimed, origin, progress)
-        return None
+    def _together(self, names: Sequence[str]) -> Iterator[list[str]]:
+        """So many small files at a time; a large one by itself."""
+        group: list[str] = []
+        room = TOGETHER_BYTES
+        for name in names:
+            size = self._foothold.size(name)
+            if group and (len(group) == TOGETHER or size > room):
+                yield group
+                group, room = [], TOGETHER_BYTES
+            group.append(name)
+            room -= size
+        if group:
+            yield group
 
     # After the ledger was put back from an older copy.
 
@@ -101,12 +139,13 @@ class Intake:
         for file in found:
             opened = self._foothold.open(file) if isinstance(file, Filed) else self._watched.open(file)
             try:
-                received, _ = self._received(file, opened)
+                received, _ = self._placed(file, opened)
             except FolderError as error:
                 if isinstance(file, Claimed) or isinstance(error, StillChanging):
                     raise  # it would be judged later as if it were new: stock is taken again at the next start
                 log.error("file cannot be entered", extra={"event": "stock_failed", "text": str(error)})
                 continue
+            self._archive.secure([received.sha256])
             filed = isinstance(file, Filed) and file.folder == self.folder.processed
             progress(self._enter(received, processed=filed))
         for transfer in self._ledger.transfers.in_state(State.RECEIVED):
@@ -116,11 +155,21 @@ class Intake:
     def _enter(self, file: Received, *, processed: bool) -> Transfer:
         """`processed`: it was taken over once, as whatever message: that it was dropped here says nothing any more."""
         terms = self._terms()
-        judgement, sent = self._judged(file.id, file.sha256, replace(terms, messages=None) if processed else terms)
+        judged = self._judge.judged(file, replace(terms, messages=None) if processed else terms)
         within = self._same_payments_within
-        return self._ledger.restored.found(file, judgement, self._clock.now(), within, sent)
+        return self._ledger.restored.found(file, judged.judgement, self._clock.now(), within, judged.as_sent)
 
     # What a round does.
+
+    def _claimed(self, names: Sequence[str], short: list[str]) -> list[Claimed]:
+        """Those that could be claimed; one for which there is no room stays where it is, and `short` says why."""
+        found = []
+        for name in names:
+            if why := self._archive.shortage(self._foothold.size(name)):
+                short.append(why)
+            elif claimed := self._claim(name):
+                found.append(claimed)
+        return self._watched.secured(found) if found else []
 
     def _claim(self, name: str) -> Claimed | None:
         try:
@@ -134,7 +183,7 @@ class Intake:
         """What a crash, or a file that was still changing, left over."""
         claims = self._watched.claims()
         for claimed in claims:
-            self._take(claimed, origin, progress)
+            self._take([claimed], origin, progress)
         standing = {claimed.id for claimed in claims}
         for transfer in self._ledger.transfers.in_state(State.RECEIVED):
             if transfer.watch == str(self.folder.watch) and not (origin.asked and transfer.id in standing):
@@ -143,39 +192,58 @@ class Intake:
     def _judge_kept(self, transfer: Transfer, doubts: Sequence[Finding], progress: Callable[[Transfer], None]) -> None:
         """One whose bytes were damaged here stays as it is, told at each round; the others go on."""
         try:
-            progress(self._judge(transfer, doubts))
+            judged = self._judge.judged(transfer, self._terms(), doubts)
         except Damaged as error:
             told = {"event": "file_damaged", "transfer": transfer.id, "text": str(error)}
             log.error("file damaged", extra=told)
+        else:
+            progress(self._stored([judged])[transfer.id])
 
-    def _take(self, claimed: Claimed, origin: Origin, progress: Callable[[Transfer], None]) -> None:
-        try:
-            transfer, doubts = self._keep(claimed, origin)
-            if transfer.state is State.RECEIVED:
-                transfer = self._judge(transfer, doubts)
-            self._file_away(claimed, transfer)
-        except StillChanging:
-            return
-        except (FolderError, Damaged, Stale) as error:  # Stale: written on, so not what was judged
-            log.error("claimed file cannot be used", extra={"event": "claim_failed", "text": str(error)})
-            return
-        progress(transfer)
+    def _take(self, claims: Sequence[Claimed], origin: Origin, progress: Callable[[Transfer], None]) -> None:
+        kept = self._kept(claims, origin)
+        judged: dict[TransferId, Transfer] = {}
+        with _alone():
+            judged = self._stored(self._judgements([one for one in kept if one.transfer.state is State.RECEIVED]))
+        filed: list[tuple[Claimed, Transfer]] = []
+        for one in kept:
+            transfer = judged.get(one.transfer.id, one.transfer)
+            if transfer.state is not State.RECEIVED:
+                with _alone():
+                    self._file_away(one.claimed, transfer)
+                    filed.append((one.claimed, transfer))
+        with _alone():
+            self._watched.let_go([claimed for claimed, _ in filed])
+        for _, transfer in filed:
+            progress(transfer)
 
-    def _keep(self, claimed: Claimed, origin: Origin) -> tuple[Transfer, list[Finding]]:
-        """Bytes into the archive first, then the row that names them; and what speaks against the file's origin."""
-        received, owner = self._received(claimed, self._watched.open(claimed))
-        self._ledger.transfers.received(received, self._clock.now())
-        doubts = origin.findings(owner, self._watched.manifest(claimed), received.sha256) if origin.asked else ()
-        return self._ledger.transfers.get(claimed.id), [*doubts]
+    def _kept(self, claims: Sequence[Claimed], origin: Origin) -> list[_Kept]:
+        """Bytes into the archive first, then the rows that name them; and what speaks against each file's origin."""
+        found: list[tuple[Claimed, Received, int]] = []
+        for claimed in claims:
+            with _alone():
+                found.append((claimed, *self._placed(claimed, self._watched.open(claimed))))
+        if not found:
+            return []
+        self._archive.secure([received.sha256 for _, received, _ in found])
+        rows = self._ledger.transfers.received_many([received for _, received, _ in found], self._clock.now())
+        kept: list[_Kept] = []
+        for (claimed, received, owner), row in zip(found, rows, strict=True):
+            with _alone():
+                if isinstance(row, Stale):
+                    raise row
+                manifest = self._watched.manifest(claimed) if origin.asked else None
+                doubts = [*origin.findings(owner, manifest, received.sha256)]
+                kept.append(_Kept(claimed=claimed, transfer=row, doubts=doubts))
+        return kept
 
-    def _received(self, file: Claimed | Filed, opened: AbstractContextManager[BinaryIO]) -> tuple[Received, int]:
-        """The file's bytes in the archive, and who owns it."""
+    def _placed(self, file: Claimed | Filed, opened: AbstractContextManager[BinaryIO]) -> tuple[Received, int]:
+        """The file's bytes in the archive, not secured yet; and who owns it."""
         with self._archive.incoming() as incoming:
             with opened as source:
                 owner = owner_of(source)
                 if not incoming.copy(source, self.folder.max_size):
                     raise FolderError(f"{file.name} grew beyond {self.folder.max_size} bytes after it was claimed.")
-            sha256 = incoming.keep()
+            sha256 = incoming.place()
         received = Received(
             id=file.id,
             bank=self.bank.name,
@@ -186,51 +254,40 @@ class Intake:
         )
         return received, owner
 
-    def _judge(self, transfer: Transfer, doubts: Sequence[Finding]) -> Transfer:
-        judgement, sent = self._judged(transfer.id, transfer.sha256, self._terms())
-        judgement = replace(judgement, findings=[*doubts, *judgement.findings])
-        now, within = self._clock.now(), self._same_payments_within
-        return self._ledger.transfers.judged(
-            transfer.id, judgement, due_at=now, now=now, same_payments_within=within, as_sent=sent
-        )
-
     def _terms(self) -> Terms:
         return self.bank.terms(self.folder, self._clock.now())
 
-    def _judged(self, transfer_id: TransferId, sha256: str, terms: Terms) -> tuple[Judgement, AsSent | None]:
-        """A fault of our own while judging refuses the file: nothing is sent that was not judged to its end."""
-        try:
-            with self._archive.open(sha256, "judging") as source:
-                taken = terms.supplementary_data
-                items = self._reader.read(source, strict=True, expected=terms.messages, supplementary=taken)
-                judgement = judge(items, terms, self._archive.scratch)
-            if upgrade.applies(judgement, terms):
-                return self._upgraded(transfer_id, sha256, judgement, terms)
-            return judgement, None
-        except H2hError:
-            raise
-        except Exception as error:
-            log.exception("judging failed", extra={"event": "judge_failed", "transfer": transfer_id})
-            text = f"The gateway itself failed on this file ({type(error).__name__}); report it, with the log."
-            finding = Finding(code="INTERNAL", severity=Severity.ERROR, text=text)
-            return Judgement(header=None, batches=(), payments=(), findings=[finding]), None
+    def _judgements(self, kept: Sequence[_Kept]) -> list[Judged]:
+        """What judge says of each; several at a time, since another process reads the next one meanwhile."""
+        terms = self._terms()
 
-    def _upgraded(
-        self, transfer_id: TransferId, sha256: str, judgement: Judgement, terms: Terms
-    ) -> tuple[Judgement, AsSent | None]:
-        """The new file into the archive first. Done again after a crash, it has the same bytes."""
-        wanted = upgrade.order(terms, f"{transfer_id} {sha256}")
-        with self._archive.incoming() as incoming:
-            with self._archive.open(sha256, "upgrading") as source:
-                found = upgrade.write(self._reader, source, wanted, incoming.write)
-            if found:
-                return upgrade.with_findings(judgement, found, terms), None
-            new = incoming.keep()
-        expected = upgrade.as_sent(judgement, wanted, terms, self._archive.scratch)
-        with self._archive.open(new, "comparing") as source:
-            found = upgrade.differences(self._reader, source, expected, terms)
-        sent = None if found else AsSent(sha256=new, size=incoming.size, judgement=expected)
-        return upgrade.with_findings(judgement, found, terms), sent
+        def of(one: _Kept) -> list[Judged]:
+            found: list[Judged] = []
+            with _alone():
+                found.append(self._judge.judged(one.transfer, terms, one.doubts))
+            return found
+
+        if len(kept) < 2:
+            return [judged for one in kept for judged in of(one)]
+        with ThreadPoolExecutor(JUDGES, "judge") as judges:
+            return [judged for found in judges.map(of, kept) for judged in found]
+
+    def _stored(self, judged: Sequence[Judged]) -> dict[TransferId, Transfer]:
+        """The rows as they stand then, by id. Where several cannot be stored together, each is by itself."""
+        if not judged:
+            return {}
+        now, within = self._clock.now(), self._same_payments_within
+        try:
+            return {row.id: row for row in self._ledger.transfers.judged_many(judged, now, same_payments_within=within)}
+        except Exception as error:
+            if len(judged) < 2:
+                raise
+            log.warning("files are stored one by one", extra={"event": "group_failed", "text": str(error)})
+        rows: dict[TransferId, Transfer] = {}
+        for one in judged:
+            with _alone():
+                rows |= self._stored([one])
+        return rows
 
     def _file_away(self, claimed: Claimed, transfer: Transfer) -> None:
         rejected = transfer.state in (State.INVALID, State.DUPLICATE)

@@ -12,7 +12,7 @@ import pytest
 from h2h import folders
 from h2h.errors import FolderError, StillChanging
 from h2h.folders import SETTLING, atomic_writer, local_name
-from tests.drops import ID, take, watch, write
+from tests.drops import ID, file_away, take, watch, write
 
 # When is a file complete?
 
@@ -69,7 +69,7 @@ def test_with_a_marker_a_file_is_complete_when_the_marker_is_there(drop: Path, m
     write(drop, marker, b"")
     scan = folder.scan(0.0)
     assert (scan.ready, scan.ignored) == (("run.xml",), ((marker, "marker"),))
-    assert folder.claim("run.xml", ID)
+    assert take(folder)
     assert sorted(p.name for p in drop.iterdir()) == [".h2h"]
 
 
@@ -149,7 +149,7 @@ def test_hostile_names_are_data(drop: Path, raw: bytes) -> None:
     assert claimed.name.isprintable()
     with folder.open(claimed) as file:
         assert file.read() == b"<x/>"
-    target = folder.file_away(claimed, rejected=True, reports={".report.txt": b"no"})
+    target = file_away(folder, claimed, rejected=True, txt=b"no")
     assert target.parent == drop / "rejected"
     assert target.name.startswith(f"{ID}-")
     assert target.name.isascii()
@@ -273,7 +273,7 @@ def test_a_taken_file_is_filed_under_its_id_and_the_claim_is_gone(drop: Path) ->
     folder = watch(drop, settle=0)
     claimed = take(folder, write(drop, content=b"payments").name)
     assert claimed is not None
-    target = folder.file_away(claimed, rejected=False, reports={})
+    target = file_away(folder, claimed)
     assert target == drop / "processed" / f"{ID}-run.xml"
     assert target.read_bytes() == b"payments"
     assert folder.claims() == []
@@ -286,11 +286,11 @@ def test_reports_lie_beside_a_refused_file_before_it_does(drop: Path, monkeypatc
     assert claimed is not None
     monkeypatch.setattr(folders.os, "rename", _crash)
     with pytest.raises(FolderError):
-        folder.file_away(claimed, rejected=True, reports={".report.txt": b"why"})
+        file_away(folder, claimed, rejected=True, txt=b"why")
     monkeypatch.undo()
     assert [p.name for p in (drop / "rejected").iterdir()] == [f"{ID}-run.xml.report.txt"]
     assert folder.claims() == [claimed]
-    folder.file_away(claimed, rejected=True, reports={".report.txt": b"why"})
+    file_away(folder, claimed, rejected=True, txt=b"why")
     assert folder.claims() == []
 
 
@@ -303,7 +303,7 @@ def test_a_filed_file_is_not_taken_again(drop: Path) -> None:
     for number, rejected in enumerate((True, False)):
         claimed = take(folder, write(drop).name, f"T{number}")
         assert claimed is not None
-        folder.file_away(claimed, rejected=rejected, reports={".report.json": b"{}"})
+        file_away(folder, claimed, rejected=rejected, json=b"{}")
     assert folder.scan(0.0).ready == ()
 
 
@@ -315,7 +315,7 @@ def test_whoever_writes_the_drop_folder_cannot_lead_us_elsewhere(drop: Path) -> 
     claimed = take(folder, write(drop).name)
     assert claimed is not None
     with pytest.raises(FolderError):
-        folder.file_away(claimed, rejected=True, reports={".report.txt": b"no"})
+        file_away(folder, claimed, rejected=True, txt=b"no")
 
 
 # Atomic writes.

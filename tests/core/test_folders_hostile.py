@@ -20,7 +20,7 @@ from h2h.foothold import Foothold
 from h2h.model import TransferId
 from h2h.open_folder import OpenFolder
 from h2h.witness import Head
-from tests.drops import ID, settings, take, watch, write
+from tests.drops import ID, file_away, settings, take, watch, write
 
 HALF = "its document does not end: half a file; refused if that stays so for 600 s"
 MANIFEST = {"manifest_key": "env:KEY"}
@@ -248,7 +248,7 @@ def test_a_file_waits_for_its_manifest_and_takes_it_along(drop: Path) -> None:
     assert claimed
     assert (folder.manifest(claimed), claimed_at(drop)) == (text, [f"{ID}/run.xml", f"{ID}/run.xml.manifest"])
     assert [c.path.name for c in folder.claims()] == ["run.xml"]
-    target = folder.file_away(claimed, rejected=False, reports={})
+    target = file_away(folder, claimed)
     assert sorted(p.name for p in target.parent.iterdir()) == [target.name, f"{target.name}.manifest"]
     assert claimed_at(drop) == []
 
@@ -288,12 +288,12 @@ def test_a_link_swapped_in_between_check_and_act_leads_nowhere(
     folder = watch(drop, settle=0)
     first = take(folder, write(drop).name, "T1")
     assert first
-    folder.file_away(first, rejected=False, reports={})
+    file_away(folder, first)
     claimed = take(folder, write(drop).name, "T2")
     assert claimed
     once_before(monkeypatch, operation, lambda: swap(drop / name, elsewhere))
     with suppress(FolderError):  # or it is done where it was to be done
-        folder.file_away(claimed, rejected=False, reports={".report.txt": b"secret"})
+        file_away(folder, claimed, txt=b"secret")
     assert list(elsewhere.iterdir()) == []
     held = [p for p in drop.rglob("*run.xml") if not p.is_symlink()]
     assert len(held) == 2  # where they were, or where they were moved to; none is lost
@@ -346,7 +346,7 @@ def test_a_folder_moved_away_and_back_goes_on(drop: Path) -> None:
     for act in (
         lambda: folder.scan(0.0),
         lambda: folder.claim("next.xml", TransferId("T2")),
-        lambda: folder.file_away(claimed, rejected=False, reports={}),
+        lambda: file_away(folder, claimed),
         folder.claims,
     ):
         with pytest.raises(FolderError, match="No such file"):
@@ -354,7 +354,7 @@ def test_a_folder_moved_away_and_back_goes_on(drop: Path) -> None:
     assert not drop.exists()
     os.rename(drop.parent / "away", drop)
     assert folder.claims() == [claimed]
-    assert folder.file_away(claimed, rejected=False, reports={}).exists()
+    assert file_away(folder, claimed).exists()
     assert take(folder, "next.xml", "T2")
 
 

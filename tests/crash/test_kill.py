@@ -30,7 +30,7 @@ SETTINGS = {"inbound": {"every": '"100ms"'}}
 # A spread over the whole way, close around the point of no return; every point there is with H2H_LONG=1.
 POINTS = (
     "after WatchedFolder.claim 1",
-    "after Incoming.keep 1",
+    "after Incoming.place 1",
     "after Transfers.judged 1",
     "before Transfers.publishing 1",
     "after Transfers.publishing 1",

@@ -330,8 +330,10 @@ def test_a_file_that_is_sent_in_another_version_comes_once_wherever_the_plug_is_
     sweep = Sweep(tmp_path, monkeypatch, kind, OLDER, UPGRADE)
     assert right_as_upgraded(kind, *sweep.play())
     singles = list(dict.fromkeys(sweep.points))
-    assert sum("Incoming.keep" in point for point in singles) >= 2  # what was dropped, and what is sent
-    pairs = [(first, second) for first in singles if "Incoming.keep" in first for second in singles]
+    assert (
+        sum("Incoming.place" in point or "Incoming.keep" in point for point in singles) >= 2
+    )  # what was dropped, and what is sent
+    pairs = [(first, second) for first in singles if "Incoming." in first for second in singles]
     singles = singles if LONG or not kind.unique else near_what_counts(singles)
     kills = [*((point,) for point in singles), *(pairs if LONG else pairs[::9])]
     wrong = []

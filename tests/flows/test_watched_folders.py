@@ -253,7 +253,7 @@ def test_where_owners_are_named_the_files_of_others_are_refused(tmp_path: Path, 
         assert len(bank.taken) == (state is State.SENT)
 
 
-@pytest.mark.parametrize("crashed", ["received", "judged"])
+@pytest.mark.parametrize("crashed", ["received_many", "judged_many"])
 def test_a_crash_does_not_wash_a_doubtful_file_clean(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, crashed: str
 ) -> None:
@@ -264,7 +264,7 @@ def test_a_crash_does_not_wash_a_doubtful_file_clean(
             original = getattr(type(gateway.ledger.transfers), crashed)
 
             def crash(*arguments: Any, **named: Any) -> Any:
-                if crashed == "received":
+                if crashed == "received_many":
                     original(*arguments, **named)
                 sys.exit("killed")
 
@@ -272,13 +272,13 @@ def test_a_crash_does_not_wash_a_doubtful_file_clean(
             with pytest.raises(SystemExit):
                 send(gateway)
         for claim in (erp.drop / ".h2h" / "claims").rglob("*.xml"):
-            if crashed == "judged":
+            if crashed == "judged_many":
                 claim.unlink()  # and its only witness is gone
         with opened(erp) as gateway:
             refused = only(send(gateway))
             codes = [f.code for f in gateway.ledger.views.history(refused.id).findings]
             assert (refused.state, codes) == (
-                State.INVALID, ["ORIGIN_UNKNOWN" if crashed == "judged" else "ORIGIN_OWNER"],
+                State.INVALID, ["ORIGIN_UNKNOWN" if crashed == "judged_many" else "ORIGIN_OWNER"],
             )  # fmt: skip
         assert bank.taken == []
 

@@ -1,0 +1,70 @@
+"""Judging a file that is kept: its bytes are read from the archive by a reader process, and the rules asked here.
+
+Where the folder brings files to a newer version of their message, the new bytes are written, and judged, as well.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import replace
+
+from h2h.archive import Archive
+from h2h.confined import ConfinedReader
+from h2h.errors import H2hError
+from h2h.ledger.rows import Judged, Received, Transfer
+from h2h.model import AsSent, Finding, Judgement, Severity
+from h2h.outbound import upgrade
+from h2h.outbound.judge import judge
+from h2h.rules import Terms
+
+log = logging.getLogger(__name__)
+
+
+class FileJudge:
+    """May be asked of several files at a time, by several threads."""
+
+    def __init__(self, archive: Archive, reader: ConfinedReader) -> None:
+        self._archive = archive
+        self._reader = reader
+
+    def judged(self, file: Received | Transfer, terms: Terms, doubts: Sequence[Finding] = ()) -> Judged:
+        """What is wrong with it, after what speaks against its origin. Raises Damaged where its bytes changed."""
+        judgement, sent = self._judged(file, terms)
+        judgement = replace(judgement, findings=[*doubts, *judgement.findings])
+        return Judged(id=file.id, judgement=judgement, as_sent=sent)
+
+    def _judged(self, file: Received | Transfer, terms: Terms) -> tuple[Judgement, AsSent | None]:
+        """A fault of our own while judging refuses the file: nothing is sent that was not judged to its end."""
+        try:
+            with self._archive.open(file.sha256, "judging") as source:
+                taken = terms.supplementary_data
+                items = self._reader.read(source, strict=True, expected=terms.messages, supplementary=taken)
+                judgement = judge(items, terms, self._archive.scratch)
+            if upgrade.applies(judgement, terms):
+                return self._upgraded(file, judgement, terms)
+            return judgement, None
+        except H2hError:
+            raise
+        except Exception as error:
+            log.exception("judging failed", extra={"event": "judge_failed", "transfer": file.id})
+            text = f"The gateway itself failed on this file ({type(error).__name__}); report it, with the log."
+            finding = Finding(code="INTERNAL", severity=Severity.ERROR, text=text)
+            return Judgement(header=None, batches=(), payments=(), findings=[finding]), None
+
+    def _upgraded(
+        self, file: Received | Transfer, judgement: Judgement, terms: Terms
+    ) -> tuple[Judgement, AsSent | None]:
+        """The new file into the archive first. Done again after a crash, it has the same bytes."""
+        wanted = upgrade.order(terms, f"{file.id} {file.sha256}")
+        with self._archive.incoming() as incoming:
+            with self._archive.open(file.sha256, "upgrading") as source:
+                found = upgrade.write(self._reader, source, wanted, incoming.write)
+            if found:
+                return upgrade.with_findings(judgement, found, terms), None
+            new = incoming.keep()
+        expected = upgrade.as_sent(judgement, wanted, terms, self._archive.scratch)
+        with self._archive.open(new, "comparing") as source:
+            found = upgrade.differences(self._reader, source, expected, terms)
+        sent = None if found else AsSent(sha256=new, size=incoming.size, judgement=expected)
+        return upgrade.with_findings(judgement, found, terms), sent
