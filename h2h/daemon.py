@@ -6,6 +6,7 @@ another bank. File events and the scheduler only wake them; what is to be done s
 
 from __future__ import annotations
 
+import itertools
 import logging
 import signal
 import threading
@@ -28,13 +29,14 @@ from h2h.ledger.messages import Message
 from h2h.ledger.rows import Transfer
 from h2h.trouble import Troubles
 from h2h.watcher import Watcher
+from h2h.witness import Head
 
 log = logging.getLogger(__name__)
 
-RESCAN_SECONDS = 30.0  # events hasten a look at a folder; this is when it is looked at anyway
+RESCAN_SECONDS = 30.0  # events and glances hasten a look at a folder, or a line's work; this is when it comes anyway
 GLANCE_SECONDS = 2.0  # how soon a decision made on the command line is noticed
 SETTLE_GLANCE_SECONDS = 0.2
-MEND_SECONDS = 20.0
+GLANCES_TO_MEND = 10
 OVERDUE_SECONDS = 300  # between two looks for statements that are overdue
 STOP_SECONDS = 15.0
 
@@ -51,6 +53,7 @@ class Daemon:
         self._watcher = Watcher(self._wakes())
         self._scheduler = BackgroundScheduler(timezone="UTC")
         self._set_back = SetBack(gateway.clock)
+        self._head: Head | None = None  # of the journal, when it was looked at last
 
     def run(self) -> None:
         """Until SIGTERM or SIGINT, or `stop`. The caller holds the data folder (`Gateway.running`)."""
@@ -64,15 +67,35 @@ class Daemon:
         self._note_overdue()
         log.info("running", extra={"event": "started", "banks": len(self._gateway.settings.banks)})
         try:
-            while not self._stop.wait(MEND_SECONDS):
-                for folder in self._watcher.mend():
-                    log.error("a watched folder is missing", extra={"event": "folder_missing", "folder": folder})
-                self._mind_the_clock()
+            for glance in itertools.count(1):
+                if self._stop.wait(GLANCE_SECONDS):
+                    break
+                self._glance()
+                if glance % GLANCES_TO_MEND == 0:
+                    self._mend()
         finally:
             self._end()
 
     def stop(self) -> None:
         self._stop.set()
+
+    def _glance(self) -> None:
+        """One question for all banks: lines that have something to do are woken, and those that tell what happened."""
+        ledger, desks = self._gateway.ledger, self._gateway.desks
+        try:
+            banks, head = ledger.wakes.banks(self._gateway.clock.now()), ledger.journal.last()
+        except StoreError:
+            banks, head = set(desks), None  # each worker finds out for itself, and tells
+        if head != self._head:
+            banks |= {bank.name for bank in self._gateway.settings.banks if any(o.status for o in bank.outbound)}
+        self._head = head
+        for name in banks & desks.keys():
+            self._engine.wake(f"line {name}")
+
+    def _mend(self) -> None:
+        for folder in self._watcher.mend():
+            log.error("a watched folder is missing", extra={"event": "folder_missing", "folder": folder})
+        self._mind_the_clock()
 
     def _end(self) -> None:
         self._scheduler.shutdown(wait=False)
@@ -148,11 +171,11 @@ class Daemon:
         return self._engine.stopping() or (waits and not desk.suspended_until())
 
     def _seconds_to_next(self, desk: Desk) -> float:
-        """Nothing is sooner than the end of a suspension; otherwise the next transfer that is due."""
-        at = desk.suspended_until() or desk.next_due()
+        """Until it is needed as far as is known now; `_glance` wakes it for what comes up meanwhile."""
+        at = desk.next_look()
         if at is None:
-            return GLANCE_SECONDS
-        return max(0.05, min((at - self._gateway.clock.now()).total_seconds(), GLANCE_SECONDS))
+            return RESCAN_SECONDS
+        return max(0.05, min((at - self._gateway.clock.now()).total_seconds(), RESCAN_SECONDS))
 
     # What was noted by a clock that ran ahead.
 
@@ -168,6 +191,8 @@ class Daemon:
                 return  # to be tried again
             self._scheduler.remove_all_jobs()
             self._plan()
+            for name in self._gateway.desks:
+                self._engine.wake(f"line {name}")
         self._set_back.noted()
 
     def _plan(self) -> None:

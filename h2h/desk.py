@@ -122,6 +122,12 @@ class Desk:
     def next_due(self) -> datetime | None:
         return self._ledger.transfers.next_due(self.bank.name)
 
+    def next_look(self) -> datetime | None:
+        """When the line is needed next: at the end of a suspension, and nothing before it, or when a transfer is due.
+        A folder for statuses that could not be written is tried again whatever the bank does."""
+        times = (self.suspended_until() or self.next_due(), self._feedback.again())
+        return min((at for at in times if at), default=None)
+
     def close(self) -> None:
         self._collector.close()
         self._line.close()

@@ -91,6 +91,11 @@ class Feedback:
         waits_until = self._not_before.get(folder.status_place)
         return waits_until is None or waits_until <= self._clock.now()
 
+    def again(self) -> datetime | None:
+        """When a folder is tried again that could not be written."""
+        now = self._clock.now()
+        return min((at for at in self._not_before.values() if at > now), default=None)
+
     def _failed(self, folder: Outbound, text: str) -> None:
         now = self._clock.now()
         self._not_before[folder.status_place] = now + AGAIN

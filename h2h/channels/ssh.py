@@ -35,6 +35,7 @@ from h2h.config import SftpSettings
 from h2h.errors import ChannelError, NotDelivered, Refused
 
 KEEPALIVE_SECONDS = 30
+CALM_SECONDS = 1.0  # between two looks of a session that has nothing to read; paramiko has 0.1
 WINDOW = 8 << 20  # bytes that may come unread: more than a session ever asks for at once, so that nobody waits for it
 MAX_PACKET = 128 * 1024  # bytes of data in one packet that we take
 MAX_BYTES_BEFORE_LOGIN = 256 * 1024  # greeting lines, key exchange and login banner together
@@ -110,6 +111,12 @@ class Line(socket.socket):
             raise _abort("the other side stopped reading") from None
         self._stuck_since = None
         return count
+
+    def close(self) -> None:
+        """Whoever waits for what comes is told at once."""
+        with suppress(OSError):
+            self.shutdown(socket.SHUT_RDWR)
+        super().close()
 
 
 def _abort(words: str) -> OSError:
@@ -287,6 +294,7 @@ def _log_in(transport: paramiko.Transport, settings: SftpSettings, key: paramiko
     line = transport.sock
     assert isinstance(line, Line)
     line.allowance = None
+    line.settimeout(CALM_SECONDS)
 
 
 def _login_error(error: Exception | None, settings: SftpSettings, key: paramiko.PKey) -> Exception:

@@ -5,7 +5,7 @@ messages   inbound files: kept, applied, discarded, handed over             slot
 views      what people and programs read                                     journal   the chained events
 exports    rows for other programs                                       feedback  what the ERP was told
 standings  a transfer at one moment
-troubles   what does not work in a bank's folder
+troubles   what does not work in a bank's folder                           wakes     banks with something to do
 gaps       what is missing among the statements of an account; expectations: what the calendar asks for
 people     decisions: hold, release, sent by hand, …; `rehearsal`: the same, and nothing stays
 repairs    new files of payments that the bank refused in another one; lineage
@@ -37,6 +37,7 @@ from h2h.ledger.standings import Standings
 from h2h.ledger.transfers import Transfers
 from h2h.ledger.troubles import Troubles
 from h2h.ledger.views import Views
+from h2h.ledger.wakes import Wakes
 from h2h.witness import Witness
 
 
@@ -55,6 +56,7 @@ class Ledger:
         self.repair_rehearsal = Repairs(self._database.rehearsal)
         self.cases = Cases(self._database)
         self.messages = Messages(self._database)
+        self.wakes = Wakes(self._database)
         self.contacts = Contacts(self._database)
         self.slots = Slots(self._database)
         self.troubles = Troubles(self._database)

@@ -33,6 +33,8 @@ class SafeMode:
     stock_taken: bool
 
 
+_LAST = select(event.c.kind).where(event.c.subject == LEDGER).order_by(desc(event.c.seq)).limit(1)
+
+
 def in_safe_mode(connection: Connection) -> bool:
-    query = select(event.c.kind).where(event.c.subject == LEDGER).order_by(desc(event.c.seq)).limit(1)
-    return connection.execute(query).scalar() in (Safety.BEGAN, Safety.STOCK_TAKEN)
+    return connection.execute(_LAST).scalar() in (Safety.BEGAN, Safety.STOCK_TAKEN)

@@ -69,6 +69,7 @@ def asked_by_the_daemon(book: Book) -> None:
     ledger.journal.last()
     ledger.restored.safe_mode()
     ledger.contacts.suspended_until("acme")
+    ledger.wakes.banks(NOW)
 
 
 def taken_in(book: Book) -> None:

@@ -6,9 +6,10 @@ import io
 import random
 import socket
 import threading
+import time
 import tracemalloc
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ import asyncssh
 import pytest
 
 from h2h.channels.sftp import open_sftp
-from h2h.channels.ssh import MAX_BYTES_BEFORE_LOGIN, load_key
+from h2h.channels.ssh import MAX_BYTES_BEFORE_LOGIN, Line, load_key
 from h2h.config import SftpSettings
 from h2h.errors import ChannelError, NotDelivered, Refused
 from h2h.model import RemoteFile
@@ -221,6 +222,26 @@ def peak_while(refused: Callable[[], object]) -> int:
         return tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
+
+
+def test_a_line_that_is_closed_wakes_whoever_waits_for_what_comes() -> None:
+    """However long it waits at a time, a session that is over leaves no thread behind."""
+    ours, theirs = socket.socketpair()
+    line = Line(fileno=ours.detach())
+    waiting, ended = threading.Event(), threading.Event()
+
+    def wait() -> None:
+        waiting.set()
+        with suppress(OSError):
+            line.recv(1)
+        ended.set()
+
+    threading.Thread(target=wait, daemon=True).start()
+    assert waiting.wait(10)
+    time.sleep(0.05)  # so that it waits, most likely; if not, it finds the line closed
+    line.close()
+    assert ended.wait(10)
+    theirs.close()
 
 
 def test_a_server_that_hangs_up_is_not_delivered(tmp_path: Path) -> None:
