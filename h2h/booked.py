@@ -13,7 +13,7 @@ from msgspec import Struct
 from h2h.reported import Charge, Money, Party, Reason, StructuredRemittance
 
 
-class StatementFile(Struct, frozen=True, kw_only=True):
+class StatementFile(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """GrpHdr of a camt.052, .053 or .054. The page stands here in the 2009 generation; each Statement has it, too."""
 
     message: str
@@ -26,7 +26,7 @@ class StatementFile(Struct, frozen=True, kw_only=True):
     line: int | None = None
 
 
-class CreditLine(Struct, frozen=True, kw_only=True):
+class CreditLine(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """`included`: in the balance beside which it stands."""
 
     included: bool | None
@@ -36,7 +36,7 @@ class CreditLine(Struct, frozen=True, kw_only=True):
     date: str | None = None
 
 
-class Availability(Struct, frozen=True, kw_only=True):
+class Availability(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One Avlbty: so much is available on that day, or so many days from now."""
 
     amount: Decimal | None
@@ -46,7 +46,7 @@ class Availability(Struct, frozen=True, kw_only=True):
     days: str | None = None
 
 
-class Balance(Struct, frozen=True, kw_only=True):
+class Balance(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One Bal. `type` is the code (OPBD, CLBD, …) or the proprietary word; `direction` CRDT or DBIT."""
 
     type: str | None
@@ -64,7 +64,7 @@ class Balance(Struct, frozen=True, kw_only=True):
         return signed(self.amount, self.direction)
 
 
-class EntryTotals(Struct, frozen=True, kw_only=True):
+class EntryTotals(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """TxsSummry: what the bank says that the entries come to."""
 
     number: str | None = None
@@ -77,7 +77,7 @@ class EntryTotals(Struct, frozen=True, kw_only=True):
     debit_sum: Decimal | None = None
 
 
-class SequenceRange(Struct, frozen=True, kw_only=True):
+class SequenceRange(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A part of RptgSeq: from `first` to `last`, both of them in; an open end is None. `kind`: FrSeq, …, NEQSeq."""
 
     kind: str
@@ -85,7 +85,7 @@ class SequenceRange(Struct, frozen=True, kw_only=True):
     last: str | None = None
 
 
-class Statement(Struct, frozen=True, kw_only=True):
+class Statement(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One Rpt, Stmt or Ntfctn without its entries; `message` tells which. `position` counts from 1 in the file."""
 
     position: int
@@ -113,7 +113,7 @@ class Statement(Struct, frozen=True, kw_only=True):
     line: int | None = None
 
 
-class StatementNote(Struct, frozen=True, kw_only=True):
+class StatementNote(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """AddtlRptInf, AddtlStmtInf or AddtlNtfctnInf of the Statement at this position, after whose entries it stands."""
 
     statement: int
@@ -121,7 +121,7 @@ class StatementNote(Struct, frozen=True, kw_only=True):
     line: int | None = None
 
 
-class Exchange(Struct, frozen=True, kw_only=True):
+class Exchange(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """CcyXchg: so many units of the one currency for `unit_currency`, as said; which way round differs by bank."""
 
     source_currency: str | None = None
@@ -133,7 +133,7 @@ class Exchange(Struct, frozen=True, kw_only=True):
     quoted_at: str | None = None
 
 
-class AmountDetail(Struct, frozen=True, kw_only=True):
+class AmountDetail(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One amount of AmtDtls: InstdAmt, TxAmt, CntrValAmt, AnncdPstngAmt or PrtryAmt (which has a type)."""
 
     kind: str
@@ -143,7 +143,7 @@ class AmountDetail(Struct, frozen=True, kw_only=True):
     exchange: Exchange | None = None
 
 
-class Reference(Struct, frozen=True, kw_only=True):
+class Reference(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One of Refs, by the element's name; a Prtry one has a type."""
 
     kind: str
@@ -151,7 +151,7 @@ class Reference(Struct, frozen=True, kw_only=True):
     type: str | None = None
 
 
-class RelatedDate(Struct, frozen=True, kw_only=True):
+class RelatedDate(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One of RltdDts, by the element's name; a Prtry one has a type."""
 
     kind: str
@@ -159,7 +159,7 @@ class RelatedDate(Struct, frozen=True, kw_only=True):
     type: str | None = None
 
 
-class EntryBatch(Struct, frozen=True, kw_only=True):
+class EntryBatch(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One Btch: that so many transactions were booked in one sum."""
 
     message_id: str | None = None
@@ -170,7 +170,7 @@ class EntryBatch(Struct, frozen=True, kw_only=True):
     direction: str | None = None
 
 
-class EntryDetail(Struct, frozen=True, kw_only=True):
+class EntryDetail(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One TxDtls. Amount and direction are those of the details, else those of the entry where it has only one.
 
     `position` counts from 1 in the entry. `batch` is the number of its Btch in the entry's batches, 0 outside of any.
@@ -222,7 +222,7 @@ class EntryDetail(Struct, frozen=True, kw_only=True):
     additional_information: str | None = None
 
 
-class Entry(Struct, frozen=True, kw_only=True):
+class Entry(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One Ntry. The sign comes from `direction` (CdtDbtInd) alone; `reversal` never flips it."""
 
     position: int  # in its statement, from 1

@@ -13,7 +13,7 @@ from decimal import Decimal
 from msgspec import Struct
 
 
-class DirectDebitFile(Struct, frozen=True, kw_only=True):
+class DirectDebitFile(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """GrpHdr of a pain.008. `number_of_transactions` and `control_sum` are what the file claims."""
 
     message: str
@@ -25,7 +25,7 @@ class DirectDebitFile(Struct, frozen=True, kw_only=True):
     line: int | None = None
 
 
-class DirectDebitBatch(Struct, frozen=True, kw_only=True):
+class DirectDebitBatch(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One PmtInf of a pain.008, in favour of one account. `position` counts from 1 in the file."""
 
     position: int
@@ -46,7 +46,7 @@ class DirectDebitBatch(Struct, frozen=True, kw_only=True):
     line: int | None = None
 
 
-class DirectDebit(Struct, frozen=True, kw_only=True):
+class DirectDebit(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One DrctDbtTxInf. `position` counts from 1 in the file, `batch` is the position of its PmtInf."""
 
     position: int

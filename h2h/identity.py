@@ -10,20 +10,22 @@ Trace          a payment as its debtor sees it: the fingerprint's values, and wh
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 import unicodedata
 import uuid
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from itertools import chain
+from itertools import chain, islice
+from operator import attrgetter
 from typing import Any, NamedTuple
 
-from msgspec import Struct
+import msgspec
+from msgspec import Struct, defstruct
 
 from h2h.model import Batch, Judgement, Payment, PaymentFile
 
+TOGETHER = 500  # payments that are written at a time
 MAX_ID = 35  # characters of an identification, as in MsgId
 _DERIVED = re.compile(r"-R[0-9]{1,3}$")
 
@@ -39,37 +41,58 @@ NOT_CONTENT: dict[type[Struct], frozenset[str]] = {
 }
 
 
-def content_hash(judgement: Judgement) -> str:
+def content_hash(judgement: Judgement, payments: Iterable[Payment] | None = None) -> str:
     """SHA-256 over every value that was read, in document order; blanks, prefixes, encoding and the like are no value.
 
     The message id is one of the values: the same payments under a new one are for the radar, which forgets. What is
-    empty leaves no mark, so that a value that is read some day changes no hash of a file that lacks it.
+    empty leaves no mark, so that a value that is read some day changes no hash of a file that lacks it. `payments`: the
+    judgement's own, for whoever looks at them as they pass.
     """
     digest = hashlib.sha256()
-    for record in chain((judgement.header,), judgement.batches, judgement.payments):
+    for record in chain((judgement.header,), judgement.batches):
         if record is not None:
-            digest.update(_WRITTEN(dict(_content(record))).encode())
-            digest.update(b"\n")
+            digest.update(content_of([record]))
+    rest = iter(judgement.payments if payments is None else payments)
+    while some := list(islice(rest, TOGETHER)):
+        digest.update(content_of(some))
     return digest.hexdigest()
 
 
-_WRITTEN = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+def content_of(records: Sequence[PaymentFile | Batch | Payment]) -> bytes:
+    """What is hashed of records of one kind: a line of JSON for each."""
+    kind, values = _CONTENT[type(records[0])]
+    lines = _LINES([kind(*map(_written, values(record))) for record in records])
+    if _is_plain(lines):
+        return lines
+    return _LINES([kind(*map(_plain, values(record))) for record in records])
 
 
-def _content(record: PaymentFile | Batch | Payment) -> Iterator[tuple[str, Any]]:
-    for name in CONTENT[type(record)]:
-        value = getattr(record, name)
-        if value is not None:
-            yield name, _plain(value)
+def _written(value: Any) -> Any:
+    return amount_key(value) if type(value) is Decimal else value
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, str):
-        return " ".join(unicodedata.normalize("NFC", value).split())
-    return amount_key(value) if isinstance(value, Decimal) else value
+    """Blanks and the forms of letters are no value."""
+    return " ".join(unicodedata.normalize("NFC", value).split()) if type(value) is str else _written(value)
 
 
+def _is_plain(lines: bytes) -> bool:
+    """Whether it can be seen at a glance that no value has blanks that do not count, or letters of several forms: what
+    is no ASCII and what is written with a backslash is not looked at."""
+    unclear = (b"\\", b"  ", b'" ', b' "')
+    return lines.isascii() and not any(each in lines for each in unclear)
+
+
+def _content_type(kind: type) -> tuple[Callable[..., Any], Callable[[Any], tuple[Any, ...]]]:
+    """A record of what counts, in the order of names, and how its values are taken."""
+    names = CONTENT[kind]
+    made = defstruct(f"{kind.__name__}Content", [(name, Any, None) for name in names], omit_defaults=True)
+    return made, attrgetter(*names)
+
+
+_LINES = msgspec.json.Encoder().encode_lines
 CONTENT = {kind: sorted(set(kind.__struct_fields__) - left_out) for kind, left_out in NOT_CONTENT.items()}
+_CONTENT = {kind: _content_type(kind) for kind in NOT_CONTENT}
 
 
 def amount_key(amount: Decimal) -> str:
@@ -157,11 +180,15 @@ def traits(
 
 def fingerprints(batches: Sequence[Batch], payments: Iterable[Payment]) -> Iterator[tuple[Payment, int | None]]:
     """Each payment with its fingerprint, in their order."""
-    debtors = {b.position: b.debtor_iban or b.debtor_account for b in batches}
+    said = ((b.position, b.debtor_iban or b.debtor_account) for b in batches)
+    debtors = {position: account_key(account) for position, account in said if account}
     for p in payments:
-        creditor = p.creditor_iban or p.creditor_account
-        found = traits(debtors.get(p.batch), creditor, p.creditor_name, p.amount, p.currency)
-        yield p, found.fingerprint() if found else None
+        account, debtor = p.creditor_iban or p.creditor_account, debtors.get(p.batch)
+        creditor = f"account {account_key(account)}" if account else _name_key(p.creditor_name)
+        if debtor is not None and creditor and p.amount is not None and p.currency:
+            yield p, Traits(debtor, creditor, amount_key(p.amount), p.currency).fingerprint()
+        else:
+            yield p, None
 
 
 def _name_key(name: str | None) -> str | None:

@@ -11,11 +11,12 @@ import json
 import logging
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from h2h.archive import Archive, Incoming
+from h2h.arrivals import reading_of
 from h2h.clock import Clock
 from h2h.config import Bank, Inbound
 from h2h.confined import ConfinedReader
@@ -28,38 +29,20 @@ from h2h.ledger.troubles import Kind, Trouble
 from h2h.line import Line
 from h2h.mailbox import Mailbox, unnumbered
 from h2h.model import (
-    Batch,
-    DirectDebit,
-    DirectDebitBatch,
-    DirectDebitFile,
     Entry,
-    FileMember,
     Finding,
     InboundId,
-    Payment,
-    PaymentFile,
     Record,
     RemoteFile,
     Severity,
     Statement,
-    StatementFile,
     StatementNote,
-    StatusReport,
 )
 from h2h.records import plain
 from h2h.text import printable
 
 log = logging.getLogger(__name__)
 
-ORDERS = (PaymentFile, Batch, Payment, DirectDebitFile, DirectDebitBatch, DirectDebit)
-HEADS = (StatusReport, StatementFile, PaymentFile, DirectDebitFile)
-CUT = frozenset(
-    {
-        "XML_TRUNCATED", "XML_NOT_WELL_FORMED", "XML_LIMIT", "XML_ENCODING", "PACK_LIMIT", "PACK_UNREADABLE",
-    }
-)  # fmt: skip
-STOPPED = frozenset({"FINDINGS_CUT", "READER_LIMIT", "READER_DIED", "TOO_MANY_RECORDS"})
-MOST_RECORDS = 10_000_000  # of one file, each detail of an entry counted: they are applied in one transaction
 ENDED_WELL = (MessageState.APPLIED, MessageState.REPEATED)
 
 
@@ -317,89 +300,6 @@ def _failed(message: Message, error: Exception) -> Reading:
     text = f"The gateway itself failed on this file ({type(error).__name__}); report it, with the log."
     finding = Finding(code="INTERNAL", severity=Severity.ERROR, text=text)
     return Reading(message=None, message_id=None, records=Gathered(), findings=[finding])
-
-
-def reading_of(items: Iterable[Record | Finding], most: int = MOST_RECORDS, *, scratch: Path | None = None) -> Reading:
-    """Records and findings of one file, and which message it is: the first, where it holds several.
-
-    Nothing of a payment message that comes in is applied, and nothing of a file that ends in the middle: half a
-    statement would keep the whole one out, and from half a report nothing follows for what it does not list. In an
-    archive that is so for each member; what stops the reader stands for all of it. `scratch`: a folder for the
-    records, where they are too many for memory.
-    """
-    taking = _Taking(records=Gathered(folder=scratch))
-    for item in _bounded(items, most):
-        taking.take(item)
-    return taking.reading()
-
-
-@dataclass(slots=True, kw_only=True)
-class _Taking:
-    """A file, member by member where it is an archive."""
-
-    records: Gathered
-    findings: list[Finding] = field(default_factory=list)
-    head: StatusReport | StatementFile | PaymentFile | DirectDebitFile | None = None
-    orders: list[str] = field(default_factory=list)  # which payment messages stood in it
-    stopped: bool = False
-    begins: int = 0  # where the records of the member under way do
-    cut: bool = False  # it ends in the middle
-    told: bool = False  # it says something that may be applied
-
-    def take(self, item: Record | Finding) -> None:
-        if isinstance(item, Finding):
-            self._find(item)
-            return
-        if isinstance(item, FileMember):
-            self._end_member()
-        if isinstance(item, HEADS):
-            self.head = self.head or item
-        if isinstance(item, PaymentFile | DirectDebitFile):
-            self.orders.append(item.message)
-        if not isinstance(item, ORDERS):
-            self.told = self.told or not isinstance(item, FileMember)
-            self.records.append(item)
-
-    def _find(self, finding: Finding) -> None:
-        self.findings.append(finding)
-        error = finding.severity is Severity.ERROR
-        self.cut = self.cut or (error and finding.code in CUT)
-        self.stopped = self.stopped or (error and finding.code in STOPPED)
-
-    def _end_member(self) -> None:
-        """Forget what may not be applied of it."""
-        if self.cut or not self.told:
-            self.records.drop(self.begins)
-        self.begins = self.records.mark()
-        self.cut = self.told = False
-
-    def reading(self) -> Reading:
-        self._end_member()
-        if self.stopped:
-            self.records.drop(0)
-        for order in self.orders:
-            text = f"A {order} came in from the bank: payment orders only go out. It is kept and changes nothing."
-            self._find(Finding(code="OUTBOUND_MESSAGE_CAME_IN", severity=Severity.ERROR, text=text))
-        return Reading(
-            message=self.head.message if self.head else None,
-            message_id=self.head.message_id if self.head else None,
-            records=self.records,
-            findings=self.findings,
-        )
-
-
-def _bounded(items: Iterable[Record | Finding], most: int) -> Iterator[Record | Finding]:
-    count = 0
-    for item in items:
-        count += 1 + len(item.details) if isinstance(item, Entry) else 1
-        if count > most:
-            text = (
-                f"The file holds more than {most:,} entries, details and statuses; it is kept, and nothing of it is "
-                "applied. Ask the bank to send it in parts: a file for each account, or more often."
-            )
-            yield Finding(code="TOO_MANY_RECORDS", severity=Severity.ERROR, text=text)
-            return
-        yield item
 
 
 def _booked(records: Iterable[Record], statements: Collection[int]) -> Iterator[Record]:

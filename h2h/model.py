@@ -72,7 +72,7 @@ class Finding:
 # pain.001: what the ERP asks the bank to pay. Document order: PaymentFile, then each Batch followed by its Payments.
 
 
-class Address(Struct, frozen=True, kw_only=True):
+class Address(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One PstlAdr that is not empty, of a party or of an agent without a BIC. `place` is its path, as in Cdtr/PstlAdr.
 
     `lines` are its AdrLine. What else may stand in it has a name of its own, and nobody here asks for it.
@@ -86,7 +86,7 @@ class Address(Struct, frozen=True, kw_only=True):
     line: int | None = None
 
 
-class PaymentFile(Struct, frozen=True, kw_only=True):
+class PaymentFile(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """GrpHdr of a pain.001. `number_of_transactions` and `control_sum` are what the file claims."""
 
     message: str
@@ -98,7 +98,7 @@ class PaymentFile(Struct, frozen=True, kw_only=True):
     line: int | None = None
 
 
-class Batch(Struct, frozen=True, kw_only=True):
+class Batch(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One PmtInf. `position` counts from 1 in the file."""
 
     position: int
@@ -119,7 +119,7 @@ class Batch(Struct, frozen=True, kw_only=True):
     line: int | None = None
 
 
-class Payment(Struct, frozen=True, kw_only=True):
+class Payment(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One CdtTrfTxInf. `position` counts from 1 in the file, `batch` is the position of its PmtInf."""
 
     position: int

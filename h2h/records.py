@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import asdict, is_dataclass
 from datetime import UTC, date, datetime
@@ -11,6 +12,7 @@ from functools import cache
 from operator import attrgetter
 from typing import Any
 
+import msgspec
 from msgspec import Struct, structs
 
 from h2h.model import Entry, EntryDetail, Record
@@ -41,17 +43,27 @@ def one_line(value: Any) -> str:
 
 def plain(record: Record | EntryDetail) -> dict[str, Any]:
     """A record of a message, without what is empty."""
-    return _plain(record, ())
+    return _plain(record)
 
 
-def plain_entry(entry: Entry) -> dict[str, Any]:
-    """An entry without its details, which are rows of their own."""
-    return _plain(entry, ("details",))
+def as_text(record: Struct) -> str:
+    """A record as canonical JSON, without what is empty or as usual."""
+    text = _TEXT.encode(record).decode()
+    return _TEXT.encode(_plain(record)).decode() if ":null" in text or _EXPONENT.search(text) else text
 
 
-def _plain(record: Any, without: tuple[str, ...]) -> dict[str, Any]:
+def without_details(entry: Entry) -> Entry:
+    """They are rows of their own."""
+    return structs.replace(entry, details=()) if entry.details else entry
+
+
+_TEXT = msgspec.json.Encoder(order="sorted")
+_EXPONENT = re.compile(r'"-?[0-9.]+E[-+]?[0-9]')  # an amount that is not written out
+
+
+def _plain(record: Any) -> dict[str, Any]:
     kind: Any = type(record)
-    names, values = _fields(kind, without)
+    names, values = _fields(kind)
     said = zip(names, values(record), strict=True)
     return {
         name: value if type(value) is str else _json(value)
@@ -61,8 +73,8 @@ def _plain(record: Any, without: tuple[str, ...]) -> dict[str, Any]:
 
 
 @cache
-def _fields(kind: Any, without: tuple[str, ...]) -> tuple[tuple[str, ...], Callable[[Any], tuple[Any, ...]]]:
-    names = tuple(name for name in kind.__struct_fields__ if name not in without)
+def _fields(kind: Any) -> tuple[tuple[str, ...], Callable[[Any], tuple[Any, ...]]]:
+    names = kind.__struct_fields__
     if len(names) == 1:
         return names, lambda record: (getattr(record, names[0]),)
     return names, attrgetter(*names)
@@ -73,4 +85,4 @@ def _json(value: Any) -> Any:
         return format(value, "f")
     if isinstance(value, list | tuple):
         return [_json(inner) for inner in value]
-    return _plain(value, ()) if isinstance(value, Struct) else value
+    return _plain(value) if isinstance(value, Struct) else value

@@ -13,7 +13,7 @@ from msgspec import Struct
 # What occurs in several messages.
 
 
-class FileMember(Struct, frozen=True, kw_only=True):
+class FileMember(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A member of an archive: the records after it, up to the next one, are its own."""
 
     position: int
@@ -22,7 +22,7 @@ class FileMember(Struct, frozen=True, kw_only=True):
     line: int | None = None
 
 
-class Reason(Struct, frozen=True, kw_only=True):
+class Reason(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """StsRsnInf or RtrRsn: an external code, or the bank's own, and its words (pieces of AddtlInf joined)."""
 
     code: str | None = None
@@ -31,12 +31,12 @@ class Reason(Struct, frozen=True, kw_only=True):
     originator: str | None = None
 
 
-class Money(Struct, frozen=True, kw_only=True):
+class Money(Struct, frozen=True, kw_only=True, omit_defaults=True):
     amount: Decimal | None
     currency: str | None
 
 
-class Charge(Struct, frozen=True, kw_only=True):
+class Charge(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One record of charges. `included`: in the amount of the entry or transaction; None where that is not said."""
 
     amount: Decimal | None
@@ -50,7 +50,7 @@ class Charge(Struct, frozen=True, kw_only=True):
     tax: Money | None = None
 
 
-class Party(Struct, frozen=True, kw_only=True):
+class Party(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A party or an agent. `id`: of an agent the BIC, else another identification; of a party BIC, LEI or other."""
 
     role: str
@@ -60,7 +60,7 @@ class Party(Struct, frozen=True, kw_only=True):
     account: str | None = None  # IBAN, else another identification
 
 
-class ReferredDocument(Struct, frozen=True, kw_only=True):
+class ReferredDocument(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One RfrdDocInf: an invoice, a credit note."""
 
     type: str | None = None
@@ -68,7 +68,7 @@ class ReferredDocument(Struct, frozen=True, kw_only=True):
     date: str | None = None
 
 
-class RemittanceAmount(Struct, frozen=True, kw_only=True):
+class RemittanceAmount(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One amount of RfrdDocAmt: DuePyblAmt, DscntApldAmt, CdtNoteAmt, TaxAmt, AdjstmntAmtAndRsn or RmtdAmt."""
 
     kind: str
@@ -78,7 +78,7 @@ class RemittanceAmount(Struct, frozen=True, kw_only=True):
     type: str | None = None  # or the reason of an adjustment
 
 
-class StructuredRemittance(Struct, frozen=True, kw_only=True):
+class StructuredRemittance(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One Strd. `reference` is that of the creditor, `type` its kind, as in SCOR or QRR."""
 
     reference: str | None = None
@@ -95,7 +95,7 @@ class StructuredRemittance(Struct, frozen=True, kw_only=True):
 # PaymentStatuses. Where a file holds several reports, each begins with its StatusReport.
 
 
-class StatusCount(Struct, frozen=True, kw_only=True):
+class StatusCount(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One NbOfTxsPerSts: how many transactions have this status, and their sum."""
 
     status: str | None
@@ -103,7 +103,7 @@ class StatusCount(Struct, frozen=True, kw_only=True):
     sum: Decimal | None = None
 
 
-class StatusReport(Struct, frozen=True, kw_only=True):
+class StatusReport(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """GrpHdr and OrgnlGrpInfAndSts of a pain.002. `status` is None where the bank gave no group status."""
 
     message: str
@@ -124,7 +124,7 @@ class StatusReport(Struct, frozen=True, kw_only=True):
     line: int | None = None
 
 
-class BatchStatus(Struct, frozen=True, kw_only=True):
+class BatchStatus(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One OrgnlPmtInfAndSts; `position` counts from 1 in the file."""
 
     position: int
@@ -138,7 +138,7 @@ class BatchStatus(Struct, frozen=True, kw_only=True):
     line: int | None = None
 
 
-class OriginalTransaction(Struct, frozen=True, kw_only=True):
+class OriginalTransaction(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """OrgnlTxRef: what the bank repeats of the payment that it speaks of."""
 
     settlement_amount: Money | None = None
@@ -158,7 +158,7 @@ class OriginalTransaction(Struct, frozen=True, kw_only=True):
     structured: tuple[StructuredRemittance, ...] = ()
 
 
-class PaymentStatus(Struct, frozen=True, kw_only=True):
+class PaymentStatus(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One TxInfAndSts, `position` counts from 1 in the file. `batch` is the position of its BatchStatus, 0 where it
     stands outside of any."""
 

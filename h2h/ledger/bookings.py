@@ -28,9 +28,10 @@ from h2h.ledger.statements import Standing, standing
 from h2h.ledger.window import SIZE
 from h2h.model import Entry, Finding, InboundId, Severity, Statement, StatementFile
 from h2h.pages import CLOSING, OPENING, Booked, account_of, balance
-from h2h.records import plain, plain_entry
+from h2h.records import without_details
 from h2h.rules import balances_add_up
 
+CREDIT = "CRDT"
 DAY = re.compile(r"\d{4}-\d\d-\d\d")
 
 
@@ -145,7 +146,7 @@ def _statement_row(arrival: Arrival, statement: Statement, entries: int) -> dict
         "closing_date": closing.date if closing else None,
         "entries": entries,
         "matched": 0,
-        "record": plain(statement),
+        "record": statement,
     }
 
 
@@ -158,12 +159,25 @@ def _apply_entries(
         return matching
     first = allot(connection, t.entry, len(entries))
     stored = _stored(connection, place.statement, enumerate(booked.passing(entries), start=first), day)
-    for credited, numbered in ((False, stored), (True, enumerate(entries, start=first))):
-        some = ((number, entry) for number, entry in numbered if (entry.direction == "CRDT") is credited)
-        for window in _windows(some):
-            linked = list(matching.take(window))
-            store(connection, t.detail, DETAIL, _detail_rows(window, linked))
+    directions: set[str | None] = set()
+    _match(connection, matching, _debits(stored, directions))
+    if CREDIT in directions:
+        _match(connection, matching, (each for each in enumerate(entries, start=first) if each[1].direction == CREDIT))
     return matching
+
+
+def _debits(numbered: Iterable[tuple[int, Entry]], directions: set[str | None]) -> Iterator[tuple[int, Entry]]:
+    """All but credits; which directions there are is noted."""
+    for number, entry in numbered:
+        directions.add(entry.direction)
+        if entry.direction != CREDIT:
+            yield number, entry
+
+
+def _match(connection: Connection, matching: Matching, numbered: Iterable[tuple[int, Entry]]) -> None:
+    for window in _windows(numbered):
+        linked = list(matching.take(window))
+        store(connection, t.detail, DETAIL, _detail_rows(window, linked))
 
 
 def _stored(
@@ -200,7 +214,7 @@ SAID_OF_ENTRY = attrgetter(*ENTRY[2:-2])
 
 def _entry_row(number: int, statement: int, entry: Entry, day: str) -> tuple[Any, ...]:
     booked = _day(entry.booking_date, entry.value_date) or day
-    return (number, statement, *SAID_OF_ENTRY(entry), booked, plain_entry(entry))
+    return (number, statement, *SAID_OF_ENTRY(entry), booked, without_details(entry))
 
 
 def _day(*said: str | None) -> str | None:
@@ -221,4 +235,4 @@ def _detail_rows(window: Iterable[tuple[int, Entry]], linked: Iterable[Sequence[
         about = {link.detail: (link.transfer_id, link.payment) for link in links}
         for detail in entry.details:
             payment = about.get(detail.position, NOTHING)
-            yield (number, *SAID_OF_DETAIL(detail), *payment, plain(detail))
+            yield (number, *SAID_OF_DETAIL(detail), *payment, detail)

@@ -9,13 +9,18 @@ database while they are made.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import lru_cache
 from itertools import chain, islice
 from typing import Any, TypeVar
 
-from sqlalchemy import BindParameter, Connection, Table, bindparam, func, insert, select, text, update
+from sqlalchemy import BindParameter, Connection, Dialect, Table, bindparam, func, insert, select, text, update
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.types import TypeEngine
+
+from h2h.ledger.columns import Exact, Instant, Json
 
 CHUNK = 2_000  # rows that are handed to the driver at a time
+STATEMENTS = 64  # whose text is kept
 
 Bind = Callable[[Any], Any]
 T = TypeVar("T")
@@ -23,29 +28,44 @@ T = TypeVar("T")
 
 def store(connection: Connection, table: Table, names: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     """Insert these rows, in their order; all is part of the transaction, and undone with it."""
-    binds = [(at, bind) for at, name in enumerate(names) if (bind := _bind(connection, table, name)) is not None]
+    binds = _binds(connection, table, names)
     chunks = (_bound(chunk, binds) for chunk in in_chunks(rows, CHUNK))
     if connection.dialect.name == "postgresql":
         _copy(connection, table, names, chunks)
         return
-    compiled = insert(table).inline().compile(dialect=connection.dialect, column_keys=list(names))
-    assert compiled.positiontup == list(names), f"the columns of {table} are named in another order"
+    statement = _insert(connection.dialect, table, tuple(names))
     for chunk in chunks:
-        connection.exec_driver_sql(str(compiled), chunk)
+        connection.exec_driver_sql(statement, chunk)
 
 
 def change(connection: Connection, table: Table, names: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     """Set these columns of these rows, found by their primary keys: first come the new values, then the key."""
     keys = [column.name for column in table.primary_key]
-    binds = [(at, bind) for at, name in enumerate((*names, *keys)) if (bind := _bind(connection, table, name))]
-    marks: dict[str, BindParameter[Any]] = {name: bindparam(f"b_{name}") for name in (*names, *keys)}
-    statement = update(table).where(*(table.c[key] == marks[key] for key in keys))
-    compiled = statement.values({name: marks[name] for name in names}).compile(dialect=connection.dialect)
+    marks = [f"b_{name}" for name in (*names, *keys)]
+    binds = _binds(connection, table, (*names, *keys))
+    statement, positional = _update(connection.dialect, table, tuple(names))
     for chunk in in_chunks(rows, CHUNK):
         values: list[Any] = _bound(chunk, binds)
-        if not compiled.positional:
-            values = [dict(zip((f"b_{name}" for name in marks), row, strict=True)) for row in values]
-        connection.exec_driver_sql(str(compiled), values)
+        if not positional:
+            values = [dict(zip(marks, row, strict=True)) for row in values]
+        connection.exec_driver_sql(statement, values)
+
+
+@lru_cache(STATEMENTS)
+def _insert(dialect: Dialect, table: Table, names: tuple[str, ...]) -> str:
+    compiled = insert(table).inline().compile(dialect=dialect, column_keys=list(names))
+    assert compiled.positiontup == list(names), f"the columns of {table} are named in another order"
+    return str(compiled)
+
+
+@lru_cache(STATEMENTS)
+def _update(dialect: Dialect, table: Table, names: tuple[str, ...]) -> tuple[str, bool]:
+    """Its text, and whether its values stand in a row."""
+    keys = [column.name for column in table.primary_key]
+    marks: dict[str, BindParameter[Any]] = {name: bindparam(f"b_{name}") for name in (*names, *keys)}
+    statement = update(table).where(*(table.c[key] == marks[key] for key in keys))
+    compiled = statement.values({name: marks[name] for name in names}).compile(dialect=dialect)
+    return str(compiled), compiled.positional
 
 
 def in_chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:
@@ -66,16 +86,23 @@ def allot(connection: Connection, table: Table, count: int) -> int:
     return known + 1
 
 
-def _bind(connection: Connection, table: Table, name: str) -> Bind | None:
-    """What SQLAlchemy makes of a value of this column before it hands it to the driver."""
-    return table.c[name].type.dialect_impl(connection.dialect).bind_processor(connection.dialect)
+def _binds(connection: Connection, table: Table, names: Sequence[str]) -> list[tuple[int, Bind]]:
+    """What SQLAlchemy makes of values that are there, before it hands them on, by the place of the column."""
+    found = ((at, _bind(connection.dialect, table.c[name].type)) for at, name in enumerate(names))
+    return [(at, bind) for at, bind in found if bind is not None]
+
+
+def _bind(dialect: Dialect, kind: TypeEngine[Any]) -> Bind | None:
+    if isinstance(kind, Exact | Instant | Json):
+        return kind.written
+    return kind.dialect_impl(dialect).bind_processor(dialect)
 
 
 def _bound(rows: Sequence[Sequence[Any]], binds: Sequence[tuple[int, Bind]]) -> list[tuple[Any, ...]]:
     """Column by column, which is quicker than row by row."""
     columns: list[Iterable[Any]] = list(zip(*rows, strict=True))
     for at, bind in binds:
-        columns[at] = map(bind, columns[at])
+        columns[at] = [None if value is None else bind(value) for value in columns[at]]
     return list(zip(*columns, strict=True))
 
 

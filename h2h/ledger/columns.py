@@ -8,8 +8,10 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-import msgspec
+from msgspec import Struct
 from sqlalchemy import Dialect, Index, MetaData, String, Text, TypeDecorator, text
+
+from h2h.records import as_text
 
 INSTANT_FORMAT = "%Y-%m-%dT%H:%M:%S.%fZ"
 
@@ -20,8 +22,12 @@ class Instant(TypeDecorator[datetime]):
     impl = String(27)
     cache_ok = True
 
+    @staticmethod
+    def written(value: datetime) -> str:
+        return value.astimezone(UTC).strftime(INSTANT_FORMAT)
+
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> str | None:
-        return None if value is None else value.astimezone(UTC).strftime(INSTANT_FORMAT)
+        return None if value is None else self.written(value)
 
     def process_result_value(self, value: Any | None, dialect: Dialect) -> datetime | None:
         return None if value is None else datetime.fromisoformat(value)
@@ -33,8 +39,12 @@ class Exact(TypeDecorator[Decimal]):
     impl = Text
     cache_ok = True
 
+    @staticmethod
+    def written(value: Decimal) -> str:
+        return format(value, "f")
+
     def process_bind_param(self, value: Decimal | None, dialect: Dialect) -> str | None:
-        return None if value is None else format(value, "f")
+        return None if value is None else self.written(value)
 
     def process_result_value(self, value: Any | None, dialect: Dialect) -> Decimal | None:
         return None if value is None else Decimal(value)
@@ -46,23 +56,27 @@ class Json(TypeDecorator[Any]):
     impl = Text
     cache_ok = True
 
+    @staticmethod
+    def written(value: Any) -> str:
+        return canonical(value)
+
     def process_bind_param(self, value: Any | None, dialect: Dialect) -> str | None:
-        return None if value is None else canonical(value)
+        return None if value is None else self.written(value)
 
     def process_result_value(self, value: Any | None, dialect: Dialect) -> Any | None:
         return None if value is None else json.loads(value)
 
 
 class RecordText(Json):
-    """What `records.plain` makes of a record: the same text, sooner."""
+    """A record as canonical text, without what is empty or as usual; read, it is a dictionary."""
 
     cache_ok = True
 
-    def process_bind_param(self, value: Any | None, dialect: Dialect) -> str | None:
-        return None if value is None else _RECORD.encode(value).decode()
+    @staticmethod
+    def written(value: Any) -> str:
+        return as_text(value) if isinstance(value, Struct) else canonical(value)
 
 
-_RECORD = msgspec.json.Encoder(order="sorted")
 _CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str)
 
 

@@ -22,6 +22,9 @@ HEAD = "0015"  # the newest migration
 NEW_HEAD = "h2h_head"  # the head of the journal as the transaction under way will leave it; none if it left it so far
 BUSY_SECONDS = 30
 CONNECTIONS = 20  # kept open; more are opened when needed
+ROOM, MUCH_ROOM = 2_048, 24_576  # KiB of pages that SQLite may hold for one connection; while many rows come
+MANY_ROWS = 50_000
+ROOMY = "h2h_roomy"  # the connection was given much room
 WRITER = 0x683268  # the advisory lock that makes writers on PostgreSQL take turns, as SQLite has it by itself
 
 
@@ -39,7 +42,7 @@ class Database:
 
         Once it is committed the witness notes the journal's new head; `witnessed`: durably.
         """
-        with self._translated(), self.engine.begin() as connection:
+        with self._translated(), self.engine.connect() as connection, _usual_room(connection), connection.begin():
             connection.info.pop(NEW_HEAD, None)  # of a transaction that was rolled back
             if connection.dialect.name == "postgresql":
                 connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": WRITER})
@@ -173,6 +176,7 @@ def _engine(url: str, base: Path) -> Engine:
         connect_args={"timeout": BUSY_SECONDS},
         pool_size=CONNECTIONS,
         max_overflow=-1,
+        pool_use_lifo=True,  # few of them hold pages
     )
     event.listen(engine, "connect", _sqlite_connect)
     event.listen(engine, "begin", _sqlite_begin)
@@ -181,13 +185,34 @@ def _engine(url: str, base: Path) -> Engine:
 
 def _sqlite_connect(connection: Any, _record: object) -> None:
     connection.isolation_level = None
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"busy_timeout={BUSY_SECONDS * 1000}"):
+    pragmas = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"busy_timeout={BUSY_SECONDS * 1000}")
+    for pragma in (*pragmas, f"cache_size=-{ROOM}"):
         connection.execute(f"PRAGMA {pragma}")
 
 
 def _sqlite_begin(connection: Connection) -> None:
     reading = connection.get_execution_options().get("h2h_reading", False)
     connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+
+
+def give_room(connection: Connection, rows: int) -> None:
+    """For so many new rows in this transaction: their keys come in no order, so that the same pages of the indexes are
+    wanted again and again. Without room for them SQLite writes each to disk and reads it back for every few rows."""
+    if rows >= MANY_ROWS and connection.dialect.name == "sqlite":
+        connection.exec_driver_sql(f"PRAGMA cache_size=-{MUCH_ROOM}")
+        connection.info[ROOMY] = True
+
+
+@contextmanager
+def _usual_room(connection: Connection) -> Iterator[None]:
+    """Take back at the end what the transaction was given."""
+    try:
+        yield
+    finally:
+        if connection.info.pop(ROOMY, False):
+            raw: Any = connection.connection.dbapi_connection
+            raw.execute(f"PRAGMA cache_size=-{ROOM}")
+            raw.execute("PRAGMA shrink_memory")
 
 
 def changed_one(result: Any, what: str) -> None:

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from decimal import Decimal, localcontext
+from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import Connection, select, update
@@ -15,6 +15,7 @@ from h2h.errors import NotAllowed
 from h2h.identity import debtor_keys, fingerprints
 from h2h.ledger import tables as t
 from h2h.ledger.bulk import store
+from h2h.ledger.database import give_room
 from h2h.ledger.earlier import give_up_message_id, same_file, same_payments, use_message_id
 from h2h.ledger.orphans import answered_before
 from h2h.ledger.rows import Transfer
@@ -94,37 +95,6 @@ def first_error(findings: Sequence[Finding]) -> str | None:
     return f"{errors[0].code}: {errors[0].text}{more}"
 
 
-def summarise(judgement: Judgement) -> dict[str, Any]:
-    header = judgement.header
-    dates = [b.requested_execution_date for b in judgement.batches if b.requested_execution_date]
-    currencies: set[str] = set()
-    return {
-        "message": header.message if header else None,
-        "message_id": header.message_id if header else None,
-        "payments": len(judgement.payments) if header else None,
-        "control_sum": total(_amounts(judgement, currencies)) if header else None,
-        "currencies": sorted(currencies) if header else None,
-        "execution_date": min(dates, default=None),
-    }
-
-
-def _amounts(judgement: Judgement, currencies: set[str]) -> Iterator[Decimal | None]:
-    """Of each payment; its currency is noted."""
-    for payment in judgement.payments:
-        if payment.currency:
-            currencies.add(payment.currency)
-        yield payment.amount
-
-
-def store_payments(connection: Connection, transfer_id: TransferId, judgement: Judgement) -> None:
-    """The payments are gone through twice: a batch comes before what is in it."""
-    counts = _counted(judgement.payments)
-    batches = (_batch_row(transfer_id, batch, counts[batch.position]) for batch in judgement.batches)
-    store(connection, t.batch, BATCH, batches)
-    payments = fingerprints(judgement.batches, judgement.payments)
-    store(connection, t.payment, PAYMENT, (_payment_row(transfer_id, p, mark) for p, mark in payments))
-
-
 @dataclass(slots=True)
 class _Count:
     """What is in one batch."""
@@ -133,14 +103,52 @@ class _Count:
     amount: Decimal = Decimal()
 
 
-def _counted(payments: Iterable[Payment]) -> defaultdict[int, _Count]:
-    counts: defaultdict[int, _Count] = defaultdict(_Count)
-    with localcontext(EXACT):
+class Tally:
+    """What the payments of a file come to, counted as they pass."""
+
+    def __init__(self) -> None:
+        self.batches: defaultdict[int, _Count] = defaultdict(_Count)
+        self.currencies: set[str] = set()
+
+    def passing(self, payments: Iterable[Payment]) -> Iterator[Payment]:
+        batches, currencies, add = self.batches, self.currencies, EXACT.add
         for payment in payments:
-            count = counts[payment.batch]
+            count = batches[payment.batch]
             count.payments += 1
-            count.amount += Decimal() if payment.amount is None else payment.amount
-    return counts
+            if payment.amount is not None:
+                count.amount = add(count.amount, payment.amount)
+            if payment.currency:
+                currencies.add(payment.currency)
+            yield payment
+
+
+def tallied(judgement: Judgement) -> Tally:
+    tally = Tally()
+    for _ in tally.passing(judgement.payments):
+        pass
+    return tally
+
+
+def summarise(judgement: Judgement, tally: Tally) -> dict[str, Any]:
+    header = judgement.header
+    dates = [b.requested_execution_date for b in judgement.batches if b.requested_execution_date]
+    return {
+        "message": header.message if header else None,
+        "message_id": header.message_id if header else None,
+        "payments": len(judgement.payments) if header else None,
+        "control_sum": total(count.amount for count in tally.batches.values()) if header else None,
+        "currencies": sorted(tally.currencies) if header else None,
+        "execution_date": min(dates, default=None),
+    }
+
+
+def store_payments(connection: Connection, transfer_id: TransferId, judgement: Judgement, tally: Tally) -> None:
+    """A batch comes before what is in it."""
+    give_room(connection, len(judgement.payments))
+    batches = (_batch_row(transfer_id, batch, tally.batches[batch.position]) for batch in judgement.batches)
+    store(connection, t.batch, BATCH, batches)
+    payments = fingerprints(judgement.batches, judgement.payments)
+    store(connection, t.payment, PAYMENT, (_payment_row(transfer_id, p, mark) for p, mark in payments))
 
 
 BATCH = (

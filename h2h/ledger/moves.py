@@ -16,7 +16,7 @@ from h2h.ledger.attempts import complete
 from h2h.ledger.database import changed_one
 from h2h.ledger.findings import store_findings
 from h2h.ledger.journal import record
-from h2h.ledger.judged import held_if_answered, outcome, store_payments, summarise
+from h2h.ledger.judged import Tally, held_if_answered, outcome, store_payments, summarise, tallied
 from h2h.ledger.rows import Received, Transfer, transfer_of
 from h2h.lifecycle import Actor, State, Trigger, move
 from h2h.model import AsSent, Judgement, TransferId
@@ -63,11 +63,15 @@ def enter_judgement(
     """
     row = get_row(connection, transfer_id)
     sound = judgement.good and judgement.header is not None
-    content = content_hash(judgement) if sound else None
+    tally = Tally()
+    payments = tally.passing(judgement.payments)
+    content = content_hash(judgement, payments) if sound else None
     instead = _instead(row, judgement, as_sent) if sound and as_sent else {}
-    summary = summarise(as_sent.judgement if instead and as_sent else judgement)
+    stored = as_sent.judgement if instead and as_sent else judgement
+    tally = tally if sound and stored is judgement else tallied(stored)
+    summary = summarise(stored, tally)
     if sound:
-        store_payments(connection, transfer_id, as_sent.judgement if as_sent else judgement)
+        store_payments(connection, transfer_id, stored, tally)
     since = now - same_payments_within if same_payments_within else None
     found = outcome(connection, row, judgement, content, since)
     if good is Trigger.JUDGED_GOOD:

@@ -5,24 +5,21 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from itertools import chain
 from typing import Any
 
-from msgspec import structs
 from sqlalchemy import Connection, Row, bindparam, case, false, func, select, true, update
 
 from h2h.gathered import Gathered, Joined
 from h2h.ledger import tables as t
-from h2h.ledger.bulk import change, in_chunks, store
+from h2h.ledger.bulk import change, in_chunks
 from h2h.ledger.findings import Found
 from h2h.ledger.moves import BANK, change_state, touch_verdict
 from h2h.ledger.report_matching import CHUNK, Candidates, Spoken, Standing, candidates, fits, narrowed
+from h2h.ledger.report_rows import ORPHAN, Outcome, Rows, reasons_of
 from h2h.lifecycle import FREES_MESSAGE_ID, Actor, State, Trigger
-from h2h.model import BatchStatus, Finding, InboundId, PaymentStatus, Reason, Severity, StatusReport
+from h2h.model import BatchStatus, Finding, InboundId, PaymentStatus, Severity, StatusReport
 from h2h.reasons import in_words
-from h2h.spool import Spool
 from h2h.verdicts import (
     KNOWN,
     NO_WORDS,
@@ -39,7 +36,6 @@ from h2h.verdicts import (
 )
 
 SHOWN = 5  # files named in a finding
-ORPHAN = "orphan"  # the effect of what is about nothing of ours
 AT_THE_BANK = frozenset({State.SENT, State.PUBLISHING, State.UNCERTAIN})
 
 
@@ -78,19 +74,6 @@ def _reports(records: Gathered) -> Iterator[tuple[StatusReport, list[BatchStatus
         yield report, batches, payments
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Outcome:
-    """What was said of one payment, what that does, and how the payment stands afterwards; none, where it is unclear
-    which one is meant."""
-
-    answer: Answer
-    effect: str
-    batch: int | None = None
-    payment: int | None = None
-    status: str | None = None
-    reasons: list[dict[str, str]] | None = None
-
-
 class Application:
     """One report on its way into the ledger.
 
@@ -107,26 +90,21 @@ class Application:
         self._report = report
         self._now = now
         self._found = Found()
-        self._rows: list[_Outcome] = []  # of whole levels
-        self._payments: Spool[_Outcome] = Spool(_Outcome)
+        self._rows = Rows(message_id, report)
         self._news = False  # it says something that was not known
-        self._over: StatusStep | None = None  # the effect of all of it, whatever each does
-        self._early = False
 
     def apply(self, said: Said, batches: Sequence[BatchStatus], listed: Iterable[PaymentStatus]) -> Found:
         self._unknown_words(said)
         transfer = self._transfer(batches, listed)
         if transfer is None:
-            store(
-                self._connection, t.report, REPORT, (self._row(None, _Outcome(answer=a, effect=ORPHAN)) for a in said)
-            )
+            self._rows.orphans(self._connection, said)
         else:
             self._take(transfer, said)
         return self._found
 
     def apply_early(self, transfer: Row[Any], said: Said) -> Found:
         """What was said before the transfer was at the bank as far as we knew. Nothing is sent again on such a word."""
-        self._early = True
+        self._rows.early = True
         self._take(transfer, said)
         return self._found
 
@@ -137,8 +115,7 @@ class Application:
         self._change_payments(transfer)
         if transfer.state != State.SENT or self._news:
             self._settle(transfer)
-        rows = (self._row(transfer.id, outcome) for outcome in chain(self._rows, self._payments))
-        store(self._connection, t.report, REPORT, rows)
+        self._rows.store(self._connection, transfer.id)
 
     def _unknown_words(self, said: Said) -> None:
         unknown: dict[str, Answer] = {}
@@ -224,7 +201,7 @@ class Application:
             else:
                 text = f"{transfer.id} has no batch with PmtInfId {answer.batch}; its status {answer.status} is kept."
                 self._find("REPORT_UNKNOWN_BATCH", text)
-                self._note(_Outcome(answer=answer, effect=ORPHAN))
+                self._note(Outcome(answer=answer, effect=ORPHAN))
 
     def _batch(self, transfer: Row[Any], payment_information_id: str) -> int | None:
         c = t.batch.c
@@ -241,12 +218,12 @@ class Application:
         self._take_level(scope, answer, [known for (known, _), step in steps.items() if step is StatusStep.TAKE])
         if final := sorted({known for (known, _), step in steps.items() if known and step is StatusStep.CONFLICT}):
             self._found.add(self._conflict(transfer, answer, ", ".join(final)))
-        self._note(_Outcome(answer=answer, effect=_effect(set(steps.values())), batch=number))
+        self._note(Outcome(answer=answer, effect=_effect(set(steps.values())), batch=number))
 
     def _steps(self, scope: Any, answer: Answer, said: Counter[Standing]) -> dict[tuple[str | None, bool], StatusStep]:
         """What the answer does to each status, with its reasons or with others, that payments in the scope have."""
-        p, reasons = t.payment.c, t.canonical(_reasons(answer.reasons))
-        alike = p.reasons == bindparam("said", _reasons(answer.reasons), t.Json())
+        p, reasons = t.payment.c, t.canonical(reasons_of(answer.reasons))
+        alike = p.reasons == bindparam("said", reasons_of(answer.reasons), t.Json())
         same = case((alike, true()), else_=false()) if answer.reasons else true()
         query = select(p.status, same.label("same"), func.count().label("n")).where(scope).group_by(p.status, "same")
         counts: Counter[tuple[str | None, bool]] = Counter()
@@ -262,7 +239,7 @@ class Application:
         p = t.payment.c
         named = [s for s in over if s is not None]
         condition = p.status.in_(named) | p.status.is_(None) if None in over else p.status.in_(named)
-        values = {"status": answer.status, "reasons": _reasons(answer.reasons), "status_at": self._now}
+        values = {"status": answer.status, "reasons": reasons_of(answer.reasons), "status_at": self._now}
         self._connection.execute(update(t.payment).where(scope, condition).values(**values))
 
     # Single payments.
@@ -270,33 +247,33 @@ class Application:
     def _listed(self, transfer: Row[Any], said: Said) -> tuple[Found, Spoken]:
         """Put aside what each payment becomes; what is to be told of it, and of which payments the report speaks."""
         found = Found()
-        reasons = {t.canonical(_reasons(a.reasons)) for a in said.levels}
+        reasons = {t.canonical(reasons_of(a.reasons)) for a in said.levels}
         spoken_of = Spoken(transfer.payments or 0, reasons)
         for chunk in in_chunks(said.payments, CHUNK):
             before = candidates(self._connection, transfer, [a.payment for a in chunk if a.payment is not None])
             for answer in chunk:
                 outcome, finding = self._outcome(transfer, answer, before, spoken_of)
                 self._news = self._news or outcome.effect != StatusStep.REPEAT
-                self._payments.append(outcome)
+                self._rows.payments.append(outcome)
                 if finding is not None:
                     found.add(finding)
         return found, spoken_of
 
     def _outcome(
         self, transfer: Row[Any], answer: Answer, before: Candidates, spoken_of: Spoken
-    ) -> tuple[_Outcome, Finding | None]:
+    ) -> tuple[Outcome, Finding | None]:
         """The payment's new status; where the report comes late or contradicts, the one that it had before."""
         assert answer.payment is not None
         found = narrowed(answer.payment, before)
         if len(found) != 1:
-            return _Outcome(answer=answer, effect=ORPHAN), self._unmatched(transfer, answer, answer.payment, len(found))
+            return Outcome(answer=answer, effect=ORPHAN), self._unmatched(transfer, answer, answer.payment, len(found))
         payment = found[0]
         known = t.canonical(payment.reasons)
         spoken_of.add(payment.position, payment.batch, (payment.status, known))
-        said = _reasons(answer.reasons)
+        said = reasons_of(answer.reasons)
         step = _step(payment.status, known == t.canonical(said), answer)
         after = (answer.status, said) if step is StatusStep.TAKE else (payment.status, payment.reasons)
-        outcome = _Outcome(
+        outcome = Outcome(
             answer=answer, effect=step, batch=payment.batch, payment=payment.position, status=after[0], reasons=after[1]
         )
         conflict = step is StatusStep.CONFLICT
@@ -304,7 +281,9 @@ class Application:
 
     def _change_payments(self, transfer: Row[Any]) -> None:
         rows = (
-            (o.status, o.reasons, self._now, transfer.id, o.payment) for o in self._payments if o.payment is not None
+            (o.status, o.reasons, self._now, transfer.id, o.payment)
+            for o in self._rows.payments
+            if o.payment is not None
         )
         change(self._connection, t.payment, ("status", "reasons", "status_at"), rows)
 
@@ -358,7 +337,7 @@ class Application:
                 "hand. The report counts. Ask the bank."
             )
             self._find("REPORT_CONFLICT", text, Severity.ERROR)
-            self._over = StatusStep.CONFLICT
+            self._rows.over = StatusStep.CONFLICT
         return step
 
     def _refused(self, transfer: Row[Any]) -> str | None:
@@ -373,38 +352,9 @@ class Application:
         said += ", …" if count > 1 else ""
         return f"the bank refused {count} of {transfer.payments} payments{said}"
 
-    # Rows.
-
-    def _note(self, outcome: _Outcome) -> None:
+    def _note(self, outcome: Outcome) -> None:
         self._news = self._news or outcome.effect != StatusStep.REPEAT
-        self._rows.append(outcome)
-
-    def _row(self, transfer_id: str | None, outcome: _Outcome) -> tuple[Any, ...]:
-        answer, said = outcome.answer, outcome.answer.payment
-        level = "payment" if said else "batch" if answer.batch is not None else "file"
-        of_payment = (
-            (said.payment_information_id, said.instruction_id, said.end_to_end_id, said.uetr, said.amount)
-            if said
-            else (answer.batch, None, None, None, None)
-        )
-        return (
-            self._message_id, transfer_id, level, outcome.batch, outcome.payment, self._report.original_message_id,
-            *of_payment, answer.status, answer.said, _reasons(answer.reasons), self._effect(outcome),
-        )  # fmt: skip
-
-    def _effect(self, outcome: _Outcome) -> str:
-        if self._over is not None:
-            return self._over
-        if outcome.effect != StatusStep.TAKE:
-            return outcome.effect
-        early = StatusStep.EARLY if self._early else StatusStep.TAKE
-        return "inferred" if outcome.answer.inferred else early
-
-
-REPORT = (
-    "message_id", "transfer_id", "level", "batch", "payment", "original_message_id", "payment_information_id",
-    "instruction_id", "end_to_end_id", "uetr", "amount", "status", "said", "reasons", "effect",
-)  # fmt: skip
+        self._rows.levels.append(outcome)
 
 
 def _whom(answer: Answer) -> str:
@@ -424,7 +374,3 @@ def _effect(steps: set[StatusStep]) -> StatusStep:
     """What a word on many payments did, in one; on none at all there was nothing to do."""
     order = (StatusStep.TAKE, StatusStep.CONFLICT, StatusStep.LATE, StatusStep.REPEAT)
     return next((step for step in order if step in steps), StatusStep.TAKE)
-
-
-def _reasons(reasons: Sequence[Reason]) -> list[dict[str, str]] | None:
-    return [{k: v for k, v in structs.asdict(r).items() if v is not None} for r in reasons] or None

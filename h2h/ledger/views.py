@@ -357,7 +357,7 @@ def _statements_of(message_id: str) -> Select[Any]:
 def _details(connection: Connection, entry: int) -> list[dict[str, Any]]:
     query = select(t.detail).where(t.detail.c.entry_id == entry).order_by(t.detail.c.position)
     return [
-        {**row.record, **({"transfer": row.transfer_id, "payment": row.payment} if row.transfer_id else {})}
+        {"batch": 0, **row.record, **({"transfer": row.transfer_id, "payment": row.payment} if row.transfer_id else {})}
         for row in connection.execute(query)
     ]
 

@@ -27,6 +27,7 @@ from h2h.verdicts import REFUSALS
 SIZE = 1_000  # details, and entries without any, that are looked at together
 MOST_HELD = 10_000  # rows of one sort
 MOST_ALIKE = 8_000  # entries that have a reference and an amount in common with one
+REFERENCES = ("uetr", "end_to_end_id", "instruction_id")
 NEVER = datetime.max.replace(tzinfo=UTC)
 
 Key = tuple[str, int]
@@ -85,6 +86,7 @@ class Window:
         self._weight = weight
         self._known: dict[Key, Candidate] = {}
         self._by: defaultdict[tuple[str, str | None], dict[Key, Candidate]] = defaultdict(dict)
+        self._wanted: Sequence[str] = ()
         self._paged: Sequence[Key] = ()
         self._said: dict[int, Named] = {}
         self._alike: list[Row[Any]] | None = []
@@ -101,6 +103,7 @@ class Window:
         self._forget()
         self.alone = False
         said = [self.named(detail) for _, details in items for detail in details]
+        self._want(said)
         queries = [candidates.by_references(self._place, said)] if any(s.by_reference for s in said) else []
         if self._weight is Weight.ADVICE:
             queries = [query.add_columns(candidates.announced_here(self._place)) for query in queries]
@@ -116,6 +119,7 @@ class Window:
     def look_alone(self, entry: Entry, detail: EntryDetail) -> None:
         self._forget()
         said, place = named(detail), self._place
+        self._want([said])
         if said.by_reference and self._role is Role.DEBIT and said.amounts:
             self._hold(candidates.debited_by(place, said, self._weight), MOST)
         elif said.by_reference and self._role is Role.RETURN and place.account is not None:
@@ -125,6 +129,12 @@ class Window:
         for query in self._by_debits([(entry, [detail])]):
             self._hold(query, 2)  # which one can only be said where there is one
             self._hold(query.where(candidates.of_amount(said.amounts)), 2)
+
+    def _want(self, said: Sequence[Named]) -> None:
+        """By what payments will be asked for."""
+        names = [name for name in REFERENCES if any(getattr(one, name) is not None for one in said)]
+        batches = any(not one.by_reference and one.payment_information_id for one in said)
+        self._wanted = (*names, "payment_information_id") if batches else tuple(names)
 
     def _by_batches(self, said: Iterable[Named]) -> list[Select[Any]]:
         nameless = [s for s in said if not s.by_reference and s.payment_information_id and s.amounts]
@@ -161,10 +171,9 @@ class Window:
     def _file(self, payment: Candidate, more: Sequence[Any]) -> None:
         """`more`: whether it was announced here, or the references of a debit of it."""
         by, key = self._by, payment.key
-        for name in ("uetr", "end_to_end_id", "instruction_id"):
+        for name in self._wanted:
             if value := getattr(payment, name):
                 by[name, value][key] = payment
-        by["batch", payment.payment_information_id][key] = payment
         if len(more) == 1:
             payment.announced_here = more[0]
         for name, value in zip(("debit", "debit", "tx"), more if len(more) > 1 else (), strict=False):
@@ -206,7 +215,7 @@ class Window:
         """Without a reference: the payment of the batch that has this amount, if the creditor can be no other."""
         if said.by_reference or not said.payment_information_id or not said.amounts:
             return None
-        inside = self._by["batch", said.payment_information_id].values()
+        inside = self._by["payment_information_id", said.payment_information_id].values()
         fitting = [p for p in inside if (p.amount, p.currency) in said.amounts and p.booked_by is None]
         fitting = sorted((p for p in fitting if p.status not in REFUSALS), key=lambda p: (p.received_at, p.position))
         fitting = fitting[:MOST]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from h2h.inbound import reading_of
+from h2h.arrivals import reading_of
 from h2h.messages import Catalog, read
 from h2h.model import DirectDebit, DirectDebitBatch, Finding, Judgement, Record, Severity
 from h2h.outbound.judge import judge

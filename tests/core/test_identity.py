@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+import unicodedata
 from decimal import Decimal
 from io import BytesIO
 from typing import Any
@@ -12,7 +14,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from lxml import etree
 
-from h2h.identity import CONTENT, NOT_CONTENT, Traits, account_key, content_hash, debtor_keys, trace
+from h2h.identity import (
+    CONTENT,
+    NOT_CONTENT,
+    Traits,
+    account_key,
+    amount_key,
+    content_hash,
+    content_of,
+    debtor_keys,
+    trace,
+)
 from h2h.messages import Catalog, read
 from h2h.model import Batch, Judgement, Payment, PaymentFile
 from h2h.outbound.judge import judge
@@ -228,3 +240,41 @@ def test_a_reference_that_was_not_provided_is_none(reference: str | None) -> Non
 def test_a_fingerprint_is_a_64_bit_number_with_sign(debtor: str, creditor: str, currency: str) -> None:
     number = Traits(debtor, creditor, "1", currency).fingerprint()
     assert -(2**63) <= number < 2**63
+
+
+# By many at once, as by one.
+
+WORDS = st.one_of(
+    st.none(),
+    st.text(st.sampled_from("aZ 09\"\\/<&'"), max_size=6),
+    st.text(st.sampled_from("aé e\u0301\u00a0\u2003\t\n\x7f\u2028 ß"), max_size=6),
+)
+AMOUNTS = st.one_of(st.none(), st.decimals(0, 10**6, places=2), st.sampled_from([Decimal("1E+3"), Decimal("10.500")]))
+
+
+def written(record: Payment | Batch | PaymentFile) -> str:
+    """What is hashed of a record, value by value."""
+    values = {name: getattr(record, name) for name in CONTENT[type(record)]}
+    said = {name: value for name, value in values.items() if value is not None}
+    for name, value in said.items():
+        if isinstance(value, str):
+            said[name] = " ".join(unicodedata.normalize("NFC", value).split())
+        elif isinstance(value, Decimal):
+            said[name] = amount_key(value)
+    return json.dumps(said, ensure_ascii=False, separators=(",", ":")) + "\n"
+
+
+@given(st.lists(st.tuples(WORDS, WORDS, AMOUNTS, st.booleans()), max_size=5))
+@settings(max_examples=300)
+def test_what_is_hashed_is_every_value_in_its_plain_form(said: list[tuple[Any, ...]]) -> None:
+    payments = [
+        Payment(
+            position=n, batch=1, payment_information_id="P", instruction_id=one, end_to_end_id=two, uetr=None,
+            amount=amount, currency="EUR", equivalent=equivalent, creditor_name=one, remittance=two,
+        )
+        for n, (one, two, amount, equivalent) in enumerate(said, start=1)
+    ]  # fmt: skip
+    batch = Batch(position=1, payment_information_id=" P  1", batch_booking=False, control_sum=Decimal("1.0"))
+    for records in (payments, [batch], [PaymentFile(message="pain.001.001.09", message_id="M\u00a0")]):
+        if records:
+            assert content_of(records).decode() == "".join(map(written, records))

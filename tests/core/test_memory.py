@@ -44,7 +44,7 @@ import re, sys
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
-from h2h.inbound import reading_of
+from h2h.arrivals import reading_of
 from h2h.ledger import Ledger
 from h2h.ledger.rows import Received
 from h2h.model import *

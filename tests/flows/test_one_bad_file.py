@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
+from h2h.arrivals import reading_of
 from h2h.clock import Clock
 from h2h.config import load
 from h2h.gateway import Gateway
-from h2h.inbound import reading_of
 from h2h.ledger.messages import MessageState
 from h2h.messages import Catalog, read
 from h2h.model import Entry

@@ -12,9 +12,9 @@ from typing import BinaryIO, cast
 
 import pytest
 
+from h2h.arrivals import reading_of
 from h2h.confined import CODES
 from h2h.gateway import Gateway
-from h2h.inbound import reading_of
 from h2h.ledger.messages import MessageState
 from h2h.lifecycle import State
 from h2h.messages import Catalog, read

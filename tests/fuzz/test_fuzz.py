@@ -24,8 +24,9 @@ from hypothesis import strategies as st
 from lxml import etree
 
 from h2h import rules
+from h2h.arrivals import reading_of
 from h2h.checks import bic_fault, iban_fault
-from h2h.inbound import reading_of, records_as_lines
+from h2h.inbound import records_as_lines
 from h2h.ledger import Ledger
 from h2h.ledger import findings as ledger_findings
 from h2h.ledger.messages import MessageState

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tracemalloc
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, timezone
@@ -11,11 +12,15 @@ from typing import Any, cast
 import pytest
 from sqlalchemy import BigInteger, Boolean, Column, Connection, Integer, MetaData, String, Table, Text, insert, select
 
+from h2h.booked import AmountDetail
 from h2h.errors import StoreError
 from h2h.ledger import bulk, earlier
 from h2h.ledger import tables as t
+from h2h.ledger.database import MANY_ROWS, MUCH_ROOM, ROOM, give_room
 from h2h.lifecycle import State
-from h2h.model import Judgement, Payment, TransferId
+from h2h.model import Balance, Entry, EntryDetail, Judgement, Payment, Statement, TransferId
+from h2h.records import plain
+from h2h.reported import Party
 from tests.changing import replace
 from tests.suites.books import ACCOUNT, NOW, RADAR, Book, judgement, pay
 
@@ -91,10 +96,62 @@ def test_what_the_database_refuses_is_an_error_of_the_ledger(book: Book) -> None
         bulk.store(here, t.slot, ("schedule", "slot", "at"), twice)
 
 
-def test_a_record_is_the_same_text_by_either_way(book: Book) -> None:
-    for value in VALUES[t.RecordText]:
-        dialect = book.ledger._database.engine.dialect
-        assert t.RecordText().process_bind_param(value, dialect) == t.canonical(value)
+@pytest.mark.parametrize(
+    "record",
+    [
+        EntryDetail(
+            position=1, batch=2, end_to_end_id='é\n\x7f\u2028"\\/<>&', amount=Decimal("-0.10"), remittance=("a", "")
+        ),
+        EntryDetail(position=1, batch=1, amount=Decimal("1E+3"), parties=(Party(role="UltmtDbtr"),)),
+        EntryDetail(
+            position=1,
+            batch=1,
+            amount=Decimal("0.00000001"),
+            amounts=(AmountDetail(kind="TxAmt", amount=None, currency=None),),
+        ),
+        Entry(position=1, statement=1, amount=None, currency=None, direction="DBIT", reversal=False, line=7),
+        Statement(
+            position=1,
+            statement_id=None,
+            last_page=False,
+            balances=(Balance(type="OPBD", amount=Decimal(1), currency=None, direction=None),),
+        ),
+    ],
+)
+def test_a_record_is_kept_as_canonical_text_without_what_is_empty(record: Any) -> None:
+    assert t.RecordText.written(record) == t.canonical(plain(record))
+
+
+def test_what_is_as_usual_is_left_out_of_a_record() -> None:
+    assert json.loads(t.RecordText.written(EntryDetail(position=1, amount=Decimal("1.00")))) == {
+        "amount": "1.00",
+        "position": 1,
+    }
+
+
+def test_many_rows_are_given_room_and_it_is_taken_back(book: Book) -> None:
+    database = book.ledger._database
+    if database.engine.dialect.name != "sqlite":
+        pytest.skip("only SQLite keeps pages of its own")
+
+    def room(connection: Connection) -> int:
+        return cast(int, connection.exec_driver_sql("PRAGMA cache_size").scalar())
+
+    with database.transaction() as connection:
+        give_room(connection, MANY_ROWS - 1)
+        assert room(connection) == -ROOM
+        give_room(connection, MANY_ROWS)
+        assert room(connection) == -MUCH_ROOM
+
+    def broken() -> None:
+        with database.transaction() as connection:
+            give_room(connection, MANY_ROWS)
+            connection.exec_driver_sql("SELECT 1 FROM nowhere")
+
+    with pytest.raises(StoreError, match="no such table"):
+        broken()
+    with database.transaction() as connection:
+        assert room(connection) == -ROOM
 
 
 # A file's payments.

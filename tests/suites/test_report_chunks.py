@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from h2h.ledger import report_matching, reports
+from h2h.ledger import report_matching, report_rows, reports
 from h2h.model import Record
 from h2h.spool import Spool
 from tests.suites.books import Book, Pay, batch, debit, loose, pay, says, statement, tx
@@ -86,6 +86,6 @@ def test_how_many_statuses_are_looked_at_together_changes_nothing(
     assert {row[-1] for row in expected[3]} >= {"take", "orphan"}
     monkeypatch.setattr(reports, "CHUNK", 1)
     monkeypatch.setattr(report_matching, "CHUNK", 1)
-    monkeypatch.setattr(reports, "Spool", lambda kind: Spool(kind, in_memory=1))
+    monkeypatch.setattr(report_rows, "Spool", lambda kind: Spool(kind, in_memory=1))
     with fresh(tmp_path, "alone") as book:
         assert told(book, seed) == expected
