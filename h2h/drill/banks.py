@@ -24,9 +24,13 @@ Fault = Callable[[], type[BankSftp]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kind:
-    """`certain`: its facts and manners leave nothing for a person, whatever is killed. `file_name`: in its profile."""
+    """`certain`: its facts and manners leave nothing for a person, whatever is killed. `file_name`: in its profile.
+
+    `files`: so many are dropped at once, and go together where that is safe.
+    """
 
     name: str
+    files: int = 1
     take: Take = Take.AT_ONCE
     marker: str | None = None
     fault: Fault = lambda: BankSftp
@@ -41,22 +45,30 @@ class Kind:
         return Scenario(take=self.take, marker=self.marker, credits_per_day=0)
 
 
-def fault(operation: str, act: Callable[[BankSftp], Any], *, done: bool, times: int = 1, ending: bytes = b"") -> Fault:
+def fault(
+    operation: str,
+    act: Callable[[BankSftp], Any],
+    *,
+    done: bool,
+    times: int = 1,
+    ending: bytes = b"",
+    after: int = 0,
+) -> Fault:
     """A bank that acts instead of answering, so many times, having done what it was asked or not.
 
-    `ending`: only where the path that is asked for ends so.
+    `ending`: only where the path that is asked for ends so. `after`: so many are answered before.
     """
 
     def make() -> type[BankSftp]:
         original = getattr(BankSftp, operation)
-        left = times
+        asked = 0
 
         def wrapped(self: BankSftp, target: Any, *arguments: Any) -> Any:
-            nonlocal left
+            nonlocal asked
             path = target if isinstance(target, bytes) else os.fsencode(target.name)
-            if not left or not path.endswith(ending):
+            asked += path.endswith(ending)
+            if not path.endswith(ending) or not after < asked <= after + times:
                 return original(self, target, *arguments)
-            left -= 1
             if done:
                 original(self, target, *arguments)
             return act(self)
@@ -162,4 +174,13 @@ KINDS = (
     Kind(name="says done, and did not rename", fault=fault("posix_rename", _say_done, done=False)),
     Kind(name="says failure, and did rename", fault=fault("posix_rename", _fail, done=True)),
     Kind(name="shows another host key", new_host_key=True),
+    Kind(name="takes files at once, three together", files=3),
+    Kind(name="cuts the line at the second of three", files=3, fault=fault("posix_rename", _cut, done=True, after=1)),
+    Kind(name="says failure of the second of three", files=3, fault=fault("posix_rename", _fail, done=True, after=1)),
+    Kind(
+        name="lets nobody look, three together",
+        files=3,
+        file_name="{id}.xml",
+        fault=without(*_LOOKS, error=asyncssh.SFTPPermissionDenied, below=b"/in/"),
+    ),
 )

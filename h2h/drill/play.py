@@ -1,4 +1,4 @@
-"""One play: a fresh bank and gateway, one file, the gateway killed at the points asked for, restarted, and the count.
+"""One play: a fresh bank and gateway, its files, the gateway killed at the points asked for, restarted, and the count.
 
 The phases are those of a round trip: "out" until the file is handed over, then the bank answers it and ends its day,
 and "in" until its papers are applied.
@@ -7,6 +7,7 @@ and "in" until its papers are applied.
 from __future__ import annotations
 
 import shutil
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -28,7 +29,7 @@ from h2h.sandbox.server import BankServer
 SECONDS = 60.0  # for one run of a gateway; then it hangs
 WAITS_FOR_A_PERSON = (State.UNCERTAIN, State.HELD, State.FAILED)
 WRONG_PIN = "SHA256:" + "A" * 43
-SETTINGS = '[gateway]\ndata = "data"\nenvironment = "test"\n'
+SETTINGS = '[gateway]\ndata = "data"\nenvironment = "test"\n\n[duplicates]\ndays = 0\n'
 PROFILE = """[bank]
 name = "drill"
 timezone = "UTC"
@@ -72,6 +73,9 @@ class Result(StrEnum):
     TWICE = "twice"
 
 
+WORSE = (Result.ONCE, Result.HELD, Result.LOST, Result.TWICE)  # of several files the worst counts
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kill:
     phase: Phase
@@ -97,7 +101,8 @@ class Play:
         self._folder = folder
         self._config = folder / "h2h.toml"
         self._points: list[Kill] = []
-        self._file = (root("samples") / "good" / "pain.001.001.09.xml").read_bytes()
+        sample = (root("samples") / "good" / "pain.001.001.09.xml").read_bytes()
+        self._files = [sample.replace(b"</MsgId>", b"-%d</MsgId>" % number, 1) for number in range(1, kind.files + 1)]
 
     def run(self, kills: Sequence[Kill] = ()) -> Outcome:
         """In a folder that must not exist yet; it is removed where all went well."""
@@ -141,8 +146,9 @@ class Play:
     def _drop(self) -> None:
         """As an ERP should do it: under another name first."""
         part = self._folder / "erp" / "out" / ".payments.xml.part"
-        part.write_bytes(self._file)
-        part.rename(part.with_name("payments.xml"))
+        for number, content in enumerate(self._files, start=1):
+            part.write_bytes(content)
+            part.rename(part.with_name(f"payments-{number}.xml"))
 
     def _phase(self, bank: BankServer, phase: Phase, kills: Sequence[Kill]) -> bool:
         """Every kill, one restart after the other, then a run to the end. False where a point was not reached."""
@@ -175,16 +181,18 @@ class Play:
         return Outcome(result=result, why=why, reached=reached, points=tuple(dict.fromkeys(self._points)))
 
     def _judge(self, bank: BankServer, gateway: Gateway) -> tuple[Result, str]:
-        copies = [taken.data for taken in bank.taken].count(self._file)
+        copies = Counter(taken.data for taken in bank.taken)
         files = gateway.ledger.views.files()
         transfers = [gateway.ledger.transfers.get(file.id) for file in files if file.direction == "out"]
-        if copies > 1:
-            return Result.TWICE, f"the bank has {copies} copies"
-        if len(transfers) != 1:
+        if twice := [count for count in copies.values() if count > 1]:
+            return Result.TWICE, f"the bank has {max(twice)} copies"
+        if len(transfers) != len(self._files):
             return Result.LOST, f"the ledger knows {len(transfers)} transfers"
         if fault := gateway.ledger.journal.verify().fault:
             return Result.LOST, f"the journal: {fault}"
-        return self._papers_came(gateway) or _handed_over(transfers[0], copies)
+        there = {sha256(content).hexdigest(): count for content, count in copies.items()}
+        told = [_handed_over(transfer, there.get(transfer.sha256, 0)) for transfer in transfers]
+        return self._papers_came(gateway) or max(told, key=lambda one: WORSE.index(one[0]))
 
     def _papers_came(self, gateway: Gateway) -> tuple[Result, str] | None:
         """Whether each of the bank's papers was applied once; None where all is well."""

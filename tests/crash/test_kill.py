@@ -155,6 +155,40 @@ def test_killed_in_the_middle_of_an_upload_or_of_the_rename_the_file_arrives_onc
         assert [p.name for p in bank.folders.inbox.iterdir() if not p.name.startswith(".")] == []
 
 
+# The same in the middle of a group, of which many requests are under way at once.
+
+GROUP = sorted(payments(f"MSG-{number}") for number in range(6))
+IN_A_GROUP = (
+    ("open", 3, "after"),
+    ("write", 3, "before"),
+    ("close", 3, "after"),
+    ("posix_rename", 1, "before"),
+    ("posix_rename", 3, "before"),
+    ("posix_rename", 3, "after"),
+    ("posix_rename", 6, "after"),
+)
+
+
+@pytest.mark.parametrize(("operation", "call", "when"), IN_A_GROUP)
+def test_killed_in_the_middle_of_a_group_each_of_its_files_arrives_once(
+    tmp_path: Path, operation: str, call: int, when: str
+) -> None:
+    victims: list[process.Gateway] = []
+    killing = bank_that_kills(operation, call, when, victims)
+    with stage(tmp_path, server_class=killing) as (erp, bank, views):
+        for number, content in enumerate(GROUP):
+            erp.drop_file(content, f"{number}.xml")
+        victims.append(first := process.Gateway(erp.config))
+        assert first.wait() == -signal.SIGKILL
+        assert sum("after Transfers.lease " in point for point in first.points()) < len(GROUP)  # they went together
+        with opened_again(erp) as second:
+            until(lambda: [t.state for t in transfers(views)] == [State.SENT] * len(GROUP), "all of them SENT")
+            assert second.terminate() == 0
+        assert sorted(t.data for t in bank.taken) == GROUP
+        assert views.ledger.journal.verify().fault is None
+        assert [p.name for p in bank.folders.inbox.iterdir() if not p.name.startswith(".")] == []
+
+
 @pytest.mark.long
 @pytest.mark.skipif(not LONG, reason="every point there is: H2H_LONG=1")
 @pytest.mark.timeout(1800)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -40,7 +41,7 @@ FACTS = tuple(product((True, False), (True, False)))  # repeatable, ours
 
 @dataclass(frozen=True, kw_only=True)
 class Kind:
-    """A kind of bank. `answers`: what becomes of the first publishing; later ones are clear. `sees`: we may look.
+    """A kind of bank. `answers`: what becomes of the publishing `at`; others are clear. `sees`: we may look.
 
     `unique`: the names of files hold the id of their transfer.
     """
@@ -52,6 +53,7 @@ class Kind:
     ours: bool = True
     sees: bool = True
     unique: bool = False
+    at: int = 1
 
     @property
     def certain(self) -> bool:
@@ -101,12 +103,12 @@ class Bank:
     kind: Kind
     asked: int = 0
     taken: list[bytes] = field(default_factory=list)
-    answered: bool = False
+    answered: set[str] = field(default_factory=set)
 
     def ask(self, do: Callable[..., Receipt], channel: FolderChannel, *arguments: Any, **named: Any) -> Receipt:
         """Publish, with the fault of this kind of bank."""
         self.asked += 1
-        fault = self.kind.answers if self.asked == 1 else "clear"
+        fault = self.kind.answers if self.asked == self.kind.at else "clear"
         if fault != "lost and not done":
             receipt = do(channel, *arguments, **named)
             self._take()
@@ -117,9 +119,8 @@ class Bank:
         raise Unknown(f"the answer to the publishing was {fault}")
 
     def look(self, channel: FolderChannel, path: str) -> Look:
-        if self.kind.sees or not path.startswith("/in"):
-            return LOOK(channel, path)
-        return Look(presence=Presence.HIDDEN)
+        seen = LOOK(channel, path)  # a session that is over answers nothing
+        return seen if self.kind.sees or not path.startswith("/in") else Look(presence=Presence.HIDDEN)
 
     def _take(self) -> None:
         if self.kind.habit == "takes":
@@ -138,10 +139,11 @@ class Bank:
         return [*self.taken, *(path.read_bytes() for path, _ in self._whole())]
 
     def answer(self) -> None:
-        """Accepts what it has, once."""
-        if self.copies() and not self.answered:
-            self.answered = True
-            put(self.root / "out", "answer.xml", answer("MSG-1"))
+        """Accepts what it has, each file once."""
+        has = {re.search(rb"<MsgId>([^<]*)", content)[1].decode() for content in self.copies()}  # type: ignore[index]
+        for message_id in sorted(has - self.answered):
+            self.answered.add(message_id)
+            put(self.root / "out", f"{message_id}.xml", answer(message_id, paper_id=f"STS-{message_id}"))
 
 
 PUBLISH, PLACE, LOOK = FolderChannel.publish, FolderChannel.place, FolderChannel.look
@@ -155,13 +157,13 @@ class Sweep:
         folder: Path,
         patch: pytest.MonkeyPatch,
         kind: Kind,
-        content: bytes = FILE,
+        *contents: bytes,
         outbound: dict[str, str] | None = None,
     ) -> None:
-        """`content` is dropped; `outbound`: more settings of its folder."""
+        """`contents` are dropped; `outbound`: more settings of their folder."""
         self._folder = folder
         self._kind = kind
-        self._content = content
+        self._contents = contents or (FILE,)
         self._outbound = outbound or {}
         self._patch = patch
         self._bank: Bank | None = None
@@ -180,11 +182,17 @@ class Sweep:
         return self._bank
 
     def play(self, *kills: str) -> tuple[Transfer, list[bytes]]:
-        """Starts with the plug pulled, one for each point, and one that ends well: the transfer, its copies there."""
+        """As `plays`, of one file: the transfer, and its copies."""
+        found, copies = self.plays(*kills)
+        return only(found), copies
+
+    def plays(self, *kills: str) -> tuple[list[Transfer], list[bytes]]:
+        """Starts with the plug pulled, one for each point, and one that ends well: the transfers, all copies there."""
         erp = self._world(str(len(list(self._folder.iterdir()))))
         shutil.copytree(self._template.folder / "data", erp.folder / "data")
         erp.write_settings()
-        erp.drop_file(self._content)
+        for number, content in enumerate(self._contents, start=1):
+            erp.drop_file(content, f"{number}.xml")
         self._bank = Bank(erp.folder / "bank", self._kind)
         for point in kills:
             self._kill_at, self._off = point, False
@@ -210,23 +218,25 @@ class Sweep:
             self._off = True
             raise Plug
 
-    def _run(self, erp: World) -> Transfer:
+    def _run(self, erp: World) -> list[Transfer]:
         gateway = Gateway(erp.settings(), Clock())
         desk = gateway.desks["box"]
         try:
             with gateway.running():
                 desk.finish_started()
-                until(lambda: self._round(gateway) in (State.SENT, State.UNCERTAIN), "an end of the transport")
+                until(lambda: self._round(gateway) <= {State.SENT, State.UNCERTAIN}, "an end of the transport")
                 self.bank.answer()
                 desk.pull(desk.bank.inbound[0])
-                return only(transfers(gateway))
+                return transfers(gateway)
         finally:
             gateway.close()
 
-    def _round(self, gateway: Gateway) -> State:
+    def _round(self, gateway: Gateway) -> set[State]:
         gateway.desks["box"].take_in()
         gateway.desks["box"].hand_over()
-        return only(transfers(gateway)).state
+        found = transfers(gateway)
+        assert len(found) == len(self._contents)
+        return {transfer.state for transfer in found}
 
     def _world(self, name: str) -> World:
         folder = self._folder / name
@@ -327,7 +337,7 @@ UPGRADE = {"upgrade": '"pain.001.001.09"', "upgrade_uetr": "true"}
 def test_a_file_that_is_sent_in_another_version_comes_once_wherever_the_plug_is_pulled(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: Kind
 ) -> None:
-    sweep = Sweep(tmp_path, monkeypatch, kind, OLDER, UPGRADE)
+    sweep = Sweep(tmp_path, monkeypatch, kind, OLDER, outbound=UPGRADE)
     assert right_as_upgraded(kind, *sweep.play())
     singles = list(dict.fromkeys(sweep.points))
     assert (

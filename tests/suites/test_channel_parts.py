@@ -264,6 +264,33 @@ def test_a_bank_that_answers_out_of_order_is_asked_to_sync_and_for_the_size_agai
     assert kinds == [Kind.INIT, Kind.OPEN, Kind.WRITE, *asked, *asked, *end]
 
 
+def test_a_reply_that_is_there_before_its_request_has_left_is_garbled() -> None:
+    """Requests leave together, so that one may be asked for while replies to others are read."""
+    script = Script(VERSION)
+    session = Wire(script, timeout_seconds=1)
+    script.rest = [string(status(1, 0)) + string(status(2, 0))]
+    assert session.reply_to(session.send(Kind.REMOVE, string(b"/f"))).done() == ""
+    later = session.send(Kind.REMOVE, string(b"/g"))
+    with pytest.raises(Garbled, match="request 2, which is not open"):
+        session.reply_to(later)
+
+
+def test_requests_leave_together_and_none_is_kept_while_somebody_waits() -> None:
+    pieces: list[int] = []
+
+    class Pieces(Noting):
+        def sendall(self, data: bytes, /) -> None:
+            super().sendall(data)
+            pieces.append(len(self.told))
+
+    script = Pieces(VERSION, *(status(number, 0) for number in range(1, 11)))
+    session = Wire(script, timeout_seconds=1)
+    asked = [session.send(Kind.REMOVE, string(b"/f")) for _ in range(10)]
+    assert pieces == [1]
+    assert [session.reply_to(number).done() for number in asked] == [""] * 10
+    assert pieces == [1, 11]
+
+
 def test_silence_is_a_time_out_and_an_end_is_a_loss() -> None:
     with pytest.raises(TimedOut):
         wire().ask(Kind.REMOVE, string(b"/f"))
