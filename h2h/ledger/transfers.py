@@ -46,7 +46,8 @@ class Transfers:
     def due(self, bank: str, now: datetime) -> list[Transfer]:
         """What wants to be looked at now: READY at its time, and before it STAGING or PUBLISHING that nobody owns.
 
-        However many are READY, what is under way is among them. In safe mode nothing that is READY.
+        However many are READY, what is under way is among them. In safe mode nothing that is READY. The oldest first;
+        those that were taken at one moment in the order of their names, as they were taken.
         """
         c = t.transfer.c
         with self._database.reading() as connection:
@@ -55,7 +56,7 @@ class Transfers:
                 select(t.transfer)
                 .where(c.bank == bank, c.due_at <= now)
                 .where(or_(new, and_(c.state.in_(AT_WORK), _unowned(now))))
-                .order_by(case((c.state == State.READY, 1), else_=0), c.due_at, c.received_at)
+                .order_by(case((c.state == State.READY, 1), else_=0), c.due_at, c.received_at, c.name, c.id)
                 .limit(DUE_LIMIT)
             )
             return [transfer_of(row) for row in connection.execute(query)]

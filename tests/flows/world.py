@@ -180,7 +180,8 @@ def send(gateway: Gateway, bank: str = "box") -> list[Transfer]:
 
 def transfers(gateway: Gateway) -> list[Transfer]:
     out = [file for file in gateway.ledger.views.files() if file.direction == "out"]
-    return [gateway.ledger.transfers.get(file.id) for file in reversed(out)]
+    found = [gateway.ledger.transfers.get(file.id) for file in reversed(out)]
+    return sorted(found, key=lambda one: (one.received_at, one.name))  # of one moment: in the order of their names
 
 
 def only(found: list[T]) -> T:

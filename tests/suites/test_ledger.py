@@ -314,6 +314,17 @@ def test_what_is_under_way_is_due_before_all_that_is_ready(book: Book, monkeypat
     assert [transfer.id for transfer in book.transfers.due("acme", LATER)] == ["T9", "T0"]
 
 
+def test_what_was_taken_at_one_moment_is_due_in_the_order_of_its_names(book: Book) -> None:
+    for id_, name in (("T3", "1.xml"), ("T1", "2.xml"), ("T4", "3.xml"), ("T2", "4.xml")):
+        book.ready(id_, f"MSG-{id_}")
+        with book.ledger._database.transaction() as connection:
+            connection.execute(text("UPDATE transfer SET name = :name WHERE id = :id"), {"name": name, "id": id_})
+    assert [transfer.id for transfer in book.transfers.due("acme", LATER)] == ["T3", "T1", "T4", "T2"]
+    with book.ledger._database.transaction() as connection:  # and whatever the order of their rows
+        connection.execute(text("UPDATE transfer SET name = '0.xml' WHERE id = 'T2'"))
+    assert [transfer.id for transfer in book.transfers.due("acme", LATER)] == ["T2", "T3", "T1", "T4"]
+
+
 def test_a_reader_sees_one_moment_whatever_is_committed_meanwhile(book: Book) -> None:
     def count() -> int:
         return int(connection.execute(text("SELECT count(*) FROM transfer")).scalar_one())
