@@ -64,19 +64,19 @@ def _references(each: DirectDebit, path: str) -> Iterator[Finding]:
 
 
 def _amounts_clear(bunch: Bunch[DirectDebit]) -> bool:
-    return glances.amounts_clear(bunch.amounts, bunch.sum, {each.currency for each in bunch.orders})
+    return glances.amounts_clear(bunch.amounts, bunch.sum, set(bunch.column("currency")))
 
 
 def _debtors_clear(bunch: Bunch[DirectDebit]) -> bool:
-    agents = {each.debtor_agent for each in bunch.orders}
-    return glances.bics_clear(agents) and glances.ibans_clear([each.debtor_iban for each in bunch.orders])
+    agents = set(bunch.column("debtor_agent"))
+    return glances.bics_clear(agents) and glances.ibans_clear(bunch.column("debtor_iban"))
 
 
 def _references_clear(bunch: Bunch[DirectDebit]) -> bool:
     return glances.texts_clear(
-        [each.end_to_end_id for each in bunch.orders],
-        [each.instruction_id for each in bunch.orders],
-        [each.mandate_id for each in bunch.orders],
-        [each.debtor_account for each in bunch.orders],
-        [each.debtor_name for each in bunch.orders],
+        bunch.column("end_to_end_id"),
+        bunch.column("instruction_id"),
+        bunch.column("mandate_id"),
+        bunch.column("debtor_account"),
+        bunch.column("debtor_name"),
     )

@@ -10,7 +10,7 @@ from decimal import Decimal
 
 from h2h.checks import bic_fault
 from h2h.currencies import DECIMALS
-from h2h.ibans import is_sound
+from h2h.ibans import all_sound
 from h2h.text import BLANK_LETTERS
 
 
@@ -28,7 +28,7 @@ def amounts_clear(amounts: Sequence[Decimal], reached: Decimal, currencies: Coll
 
 
 def ibans_clear(ibans: Iterable[str | None]) -> bool:
-    return all(map(is_sound, [iban for iban in ibans if iban is not None]))
+    return all_sound([iban for iban in ibans if iban is not None])
 
 
 def bics_clear(bics: Iterable[str | None]) -> bool:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any, NamedTuple
 
 # What follows the check digits: so many digits (n), capitals (a), or either (c).
@@ -50,6 +50,29 @@ def is_sound(iban: str) -> bool:
     return int(f"{rest}{number}{iban[2:4]}") % 97 == 1
 
 
+def all_sound(ibans: Collection[str]) -> bool:
+    """The same of many, in a third of the time for each."""
+    countries = frozenset([iban[:2] for iban in ibans])
+    if not ibans or not countries <= _BY_COUNTRY.keys():
+        return not ibans
+    text = "".join([f"{iban}\n" for iban in ibans])
+    if _matching(countries).fullmatch(text) is None or text.count("\n") != len(ibans):
+        return False
+    for letter in set(text) & _NUMBERS.keys():
+        text = text.replace(letter, _NUMBERS[letter])
+    return {int(digits[6:] + digits[:6]) % 97 for digits in text.splitlines()} == {1}
+
+
+@functools.lru_cache(maxsize=100)
+def _matching(countries: frozenset[str]) -> re.Pattern[str]:
+    forms = "|".join(country + _CHECK + _bban(country) for country in sorted(countries))
+    return re.compile(rf"(?:(?:{forms})\n)*+")
+
+
+def _bban(country: str) -> str:
+    return "".join(f"{_KINDS[kind]}{{{count}}}" for count, kind in _RUN.findall(_BY_COUNTRY[country]))
+
+
 @functools.lru_cache(maxsize=10_000)
 def _digits(letters: str) -> str:
     """Of a bank's code, which many IBANs share."""
@@ -62,10 +85,10 @@ def _form_of(country: str) -> _Form | None:
     runs = _RUN.findall(_BY_COUNTRY.get(country, ""))
     if not runs:
         return None
-    pattern = "".join(f"{_KINDS[kind]}{{{count}}}" for count, kind in runs)
     letters = int(runs[0][0]) if runs[0][1] == "a" else 0
-    return _Form(re.compile(country + _CHECK + pattern).fullmatch, letters, country.translate(_VALUES))
+    return _Form(re.compile(country + _CHECK + _bban(country)).fullmatch, letters, country.translate(_VALUES))
 
 
 _VALUES = {ord("A") + letter: str(10 + letter) for letter in range(26)}
+_NUMBERS = {chr(letter): number for letter, number in _VALUES.items()}
 _BY_COUNTRY = {structure[:2]: structure[2:] for structure in STRUCTURES.split()}

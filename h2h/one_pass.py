@@ -2,7 +2,7 @@
 
 What payments (rules.py) and direct debits (direct_debits.py) have in common: totals of the file and of each batch,
 references that repeat, identifications that are blank; and the order in which all of it is told. Orders are looked at
-in bunches: a rule that sees at a glance that it finds nothing in a bunch is not asked of each order.
+column by column, many at a time: a rule that sees at a glance that it finds nothing in them is not asked of each.
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from decimal import Decimal, localcontext
-from typing import Generic, NamedTuple, Protocol, TypeVar
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 from h2h import checks
+from h2h.columns import TOGETHER, Columns
 from h2h.model import EXACT, Finding, Severity
 from h2h.references import References, Referred
 
 MAX_RULE_FINDINGS = 500
-BUNCH = 500  # orders
 
 
 class Head(checks.Claims, Protocol):
@@ -55,11 +55,14 @@ class Bunch(Generic[T]):
 
     __slots__ = ("amounts", "orders", "sum")
 
-    def __init__(self, orders: Sequence[T]) -> None:
+    def __init__(self, orders: Columns[T]) -> None:
         self.orders = orders
-        self.amounts = [amount for order in orders if (amount := order.amount) is not None]
+        self.amounts: list[Decimal] = [amount for amount in self.column("amount") if amount is not None]
         with localcontext(EXACT):
             self.sum = sum(self.amounts, Decimal())
+
+    def column(self, name: str) -> Sequence[Any]:
+        return self.orders.column(name)
 
 
 class Rule(NamedTuple, Generic[T]):
@@ -94,8 +97,18 @@ class OnePass(ABC, Generic[H, G, T]):
         if order.batch != inside.position:
             inside = self._outside(order.batch)
         inside.waiting.append(order)
-        if len(inside.waiting) >= BUNCH:
-            self._look(inside)
+        if len(inside.waiting) >= TOGETHER:
+            self._look_at_waiting(inside)
+
+    def orders(self, orders: Columns[T]) -> None:
+        """Of one batch, as they come one behind the other."""
+        batches = orders.column("batch")
+        if batches.count(self._inside.position) != len(orders):
+            for order in orders:
+                self.order(order)
+            return
+        self._look_at_waiting(self._inside)
+        self._look(self._inside, orders)
 
     def findings(self, header: H, orders: Iterable[T], *, valid: bool) -> Iterator[Finding]:
         """All of them, when all records were told. `orders`: the same again; `valid`: whether the schema takes it."""
@@ -130,11 +143,15 @@ class OnePass(ABC, Generic[H, G, T]):
         self._inside = _Inside(None, batch)
         return self._inside
 
-    def _look(self, inside: _Inside[G, T]) -> None:
-        """At what waits: rules that find nothing in the bunch are not asked of its orders."""
-        orders, inside.waiting = inside.waiting, []
+    def _look_at_waiting(self, inside: _Inside[G, T]) -> None:
+        if inside.waiting:
+            orders, inside.waiting = inside.waiting, []
+            self._look(inside, Columns.of(orders))
+
+    def _look(self, inside: _Inside[G, T], orders: Columns[T]) -> None:
+        """Rules that find nothing in all of them are not asked of each."""
         bunch = Bunch(orders)
-        self._references.extend(order.end_to_end_id for order in orders)
+        self._references.extend(orders.column("end_to_end_id"))
         doubtful = [rule.finds for rule in self._rules if not rule.clears(bunch)]
         for index, order in enumerate(orders if doubtful else (), start=inside.count + 1):
             if self._told.hopeless or inside.told.hopeless:
@@ -148,7 +165,7 @@ class OnePass(ABC, Generic[H, G, T]):
     def _close(self) -> None:
         """The batch is told whole: what is against itself stands before what is against its orders."""
         inside, path = self._inside, self._path()
-        self._look(inside)
+        self._look_at_waiting(inside)
         self._count += inside.count
         self._sum = EXACT.add(self._sum, inside.sum)
         if (group := inside.group) is not None:
@@ -175,7 +192,7 @@ class OnePass(ABC, Generic[H, G, T]):
 
 
 def _none_is_blank(bunch: Bunch[T]) -> bool:
-    return None not in [order.end_to_end_id for order in bunch.orders]
+    return None not in bunch.column("end_to_end_id")
 
 
 class _Inside(Generic[G, T]):

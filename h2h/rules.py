@@ -164,27 +164,27 @@ def _references(payment: Payment, path: str) -> Iterator[Finding]:
 
 
 def _amounts_clear(bunch: Bunch[Payment]) -> bool:
-    currencies = {payment.currency for payment in bunch.orders}
-    converted = {payment.transfer_currency for payment in bunch.orders} != {None}
+    currencies = set(bunch.column("currency"))
+    converted = set(bunch.column("transfer_currency")) != {None}
     return not converted and glances.amounts_clear(bunch.amounts, bunch.sum, currencies)
 
 
 def _creditors_clear(bunch: Bunch[Payment]) -> bool:
-    agents = {payment.creditor_agent for payment in bunch.orders}
-    return glances.bics_clear(agents) and glances.ibans_clear([payment.creditor_iban for payment in bunch.orders])
+    agents = set(bunch.column("creditor_agent"))
+    return glances.bics_clear(agents) and glances.ibans_clear(bunch.column("creditor_iban"))
 
 
 def _references_clear(bunch: Bunch[Payment]) -> bool:
     return glances.texts_clear(
-        [payment.end_to_end_id for payment in bunch.orders],
-        [payment.instruction_id for payment in bunch.orders],
-        [payment.creditor_account for payment in bunch.orders],
-        [payment.creditor_name for payment in bunch.orders],
+        bunch.column("end_to_end_id"),
+        bunch.column("instruction_id"),
+        bunch.column("creditor_account"),
+        bunch.column("creditor_name"),
     )
 
 
 def _addresses_clear(bunch: Bunch[Payment]) -> bool:
-    return addresses.all_fit(chain.from_iterable([payment.addresses for payment in bunch.orders]))
+    return addresses.all_fit(chain.from_iterable(bunch.column("addresses")))
 
 
 # Statements.

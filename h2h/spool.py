@@ -17,6 +17,7 @@ from typing import Generic, TypeVar
 
 import msgspec
 
+from h2h.columns import TOGETHER, Code, Columns
 from h2h.errors import StoreError
 
 T = TypeVar("T")
@@ -36,22 +37,21 @@ class Spool(Collection[T], Generic[T]):
         in_memory: int = IN_MEMORY,
         weight: Callable[[T], int] | None = None,
     ) -> None:
-        self._folder, self._in_memory, self._weight = folder, in_memory, weight
+        self._in_memory, self._weight = in_memory, weight
         self._encode = msgspec.msgpack.Encoder().encode
         self._decode = msgspec.msgpack.Decoder(list[kind]).decode  # type: ignore[valid-type]
         self._latest: list[T] = []
         self._latest_weight = 0
-        self._frames: list[tuple[int, int]] = []  # where each begins in the file, and its size
         self._firsts: list[int] = []  # which record each begins with, counted from 0
         self._held: tuple[int, list[T]] | None = None  # the frame that a part was taken from last
-        self._file: int | None = None
+        self._file = _File(folder)
         self._count = 0
 
     def append(self, item: T) -> None:
         self._latest.append(item)
         self._count += 1
         self._latest_weight += 1 if self._weight is None else self._weight(item)
-        if self._latest_weight >= (self._in_memory if self._file is None else FRAME):
+        if self._latest_weight >= (FRAME if len(self._file) else self._in_memory):
             self._write()
 
     def extend(self, items: Iterable[T]) -> None:
@@ -64,8 +64,8 @@ class Spool(Collection[T], Generic[T]):
     def __iter__(self) -> Iterator[T]:
         """What was appended until the iteration came to its end."""
         at = 0
-        while at < len(self._frames):
-            yield from self._read(*self._frames[at])
+        while at < len(self._file):
+            yield from self._read(at)
             at += 1
         yield from self._latest
 
@@ -83,42 +83,113 @@ class Spool(Collection[T], Generic[T]):
 
     def _frame(self, at: int) -> list[T]:
         if self._held is None or self._held[0] != at:
-            self._held = at, self._read(*self._frames[at])
+            self._held = at, self._read(at)
         return self._held[1]
+
+    def _read(self, frame: int) -> list[T]:
+        return self._decode(self._file.read(frame))
 
     def _write(self) -> None:
         size = max(1, len(self._latest) * FRAME // self._latest_weight)  # records in a frame, where all weigh the same
         known = self._count - len(self._latest)
-        with _translated(self._folder):
-            if self._file is None:
-                self._file = self._opened()
-            for first in range(0, len(self._latest), size):
-                frame = self._encode(self._latest[first : first + size])
-                begins = self._frames[-1][0] + self._frames[-1][1] if self._frames else 0
-                _write_all(self._file, frame)
-                self._frames.append((begins, len(frame)))
-                self._firsts.append(known + first)
+        for first in range(0, len(self._latest), size):
+            self._file.append(self._encode(self._latest[first : first + size]))
+            self._firsts.append(known + first)
         self._latest, self._latest_weight = [], 0
 
+
+class ColumnSpool(Collection[T], Generic[T]):
+    """The same of records that come in columns, and are handed out in columns, too."""
+
+    def __init__(self, kind: type[T], folder: Path | None = None, *, in_memory: int = IN_MEMORY) -> None:
+        self._code, self._file, self._in_memory = Code(kind), _File(folder), in_memory
+        self._latest: list[T] = []
+        self._held: list[Columns[T]] = []
+        self._count = 0
+
+    def append(self, record: T) -> None:
+        self._latest.append(record)
+        self._count += 1
+        if len(self._latest) >= TOGETHER:
+            self._close_latest()
+
+    def add(self, records: Columns[T]) -> None:
+        self._close_latest()
+        self._count += len(records)
+        self._hold(records)
+
+    def _close_latest(self) -> None:
+        if self._latest:
+            latest, self._latest = self._latest, []
+            self._hold(Columns.of(latest))
+
+    def _hold(self, records: Columns[T]) -> None:
+        self._held.append(records)
+        if self._count >= self._in_memory:
+            held, self._held = self._held, []
+            for each in held:
+                self._file.append(self._code.encode(each))
+
+    def columns(self) -> Iterator[Columns[T]]:
+        """What came until the iteration came to its end."""
+        at = 0
+        while at < len(self._file):
+            yield self._code.decode(self._file.read(at))
+            at += 1
+        yield from self._held
+        if self._latest:
+            yield Columns.of(self._latest)
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __iter__(self) -> Iterator[T]:
+        for records in self.columns():
+            yield from records
+
+    def __contains__(self, item: object) -> bool:
+        return any(each == item for each in self)
+
+
+def few_as_list(spool: Collection[T]) -> Collection[T]:
+    """What never left memory as the list that it is: lists can be compared."""
+    return spool if len(spool) >= IN_MEMORY else list(spool)
+
+
+class _File:
+    """A temporary file without a name; `frames` are written behind one another, and read by their number."""
+
+    def __init__(self, folder: Path | None) -> None:
+        self._folder = folder
+        self._handle: int | None = None
+        self._frames: list[tuple[int, int]] = []  # where each begins, and its size
+
+    def __len__(self) -> int:
+        return len(self._frames)
+
+    def append(self, frame: bytes) -> None:
+        with _translated(self._folder):
+            if self._handle is None:
+                self._handle = self._opened()
+            begins = sum(self._frames[-1]) if self._frames else 0
+            _write_all(self._handle, frame)
+        self._frames.append((begins, len(frame)))
+
+    def read(self, number: int) -> bytes:
+        assert self._handle is not None
+        begins, size = self._frames[number]
+        with _translated(self._folder):
+            frame = os.pread(self._handle, size, begins)
+        if len(frame) != size:
+            raise StoreError("A temporary file is shorter than what was written to it.")
+        return frame
+
     def _opened(self) -> int:
-        """A file that is gone when this is."""
+        """Gone when this is."""
         with tempfile.TemporaryFile(dir=self._folder) as file:
             handle = os.dup(file.fileno())
         weakref.finalize(self, os.close, handle)
         return handle
-
-    def _read(self, begins: int, size: int) -> list[T]:
-        assert self._file is not None
-        with _translated(self._folder):
-            frame = os.pread(self._file, size, begins)
-        if len(frame) != size:
-            raise StoreError("A temporary file is shorter than what was written to it.")
-        return self._decode(frame)
-
-
-def few_as_list(spool: Spool[T]) -> Collection[T]:
-    """What never left memory as the list that it is: lists can be compared."""
-    return spool if len(spool) >= IN_MEMORY else list(spool)
 
 
 def _write_all(file: int, content: bytes) -> None:

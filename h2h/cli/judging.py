@@ -115,7 +115,9 @@ def _judgement(file: Path, reader: ConfinedReader, terms: Terms) -> Judgement:
     from h2h.outbound.judge import judge
 
     with _opened(file) as source:
-        items = reader.read(source, strict=True, expected=terms.messages, supplementary=terms.supplementary_data)
+        items = reader.read_in_columns(
+            source, strict=True, expected=terms.messages, supplementary=terms.supplementary_data
+        )
         judgement = judge(items, terms)
     return _upgraded(file, reader, judgement, terms) if terms.upgrade else judgement
 

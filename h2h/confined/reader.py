@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any, BinaryIO
 
+from h2h.columns import Columns, one_by_one
 from h2h.confined.deaths import Death, Untouched, cause_of, finding_of
 from h2h.confined.limits import Limits
 from h2h.confined.pool import Pool
@@ -55,6 +56,18 @@ class ConfinedReader:
         A file whose reading does not come to its end has an ERROR at the end that says so. Raises ReaderError where
         no process can be started, and what the source raises.
         """
+        said = self.read_in_columns(source, strict=strict, expected=expected, supplementary=supplementary)
+        return one_by_one(said)
+
+    def read_in_columns(
+        self,
+        source: BinaryIO,
+        *,
+        strict: bool,
+        expected: Sequence[str] | None = None,
+        supplementary: Sequence[str] = (),
+    ) -> Iterator[Record | Columns[Any] | Finding]:
+        """The same; records that stand one behind the other may come together."""
         wanted = tuple(expected) if expected is not None else None
         return bounded(self._whole(source, strict, wanted, tuple(supplementary)))
 
@@ -79,7 +92,7 @@ class ConfinedReader:
 
     def _whole(
         self, source: BinaryIO, strict: bool, expected: tuple[str, ...] | None, supplementary: tuple[str, ...]
-    ) -> Iterator[Record | Finding]:
+    ) -> Iterator[Record | Columns[Any] | Finding]:
         start = source.tell()
         size = source.seek(0, io.SEEK_END) - start
         source.seek(start)

@@ -9,15 +9,17 @@ from __future__ import annotations
 
 import socket
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cache
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
 import msgspec
 from msgspec import Struct, structs
 
+from h2h.columns import Code, Columns
 from h2h.confined.limits import Limits
 from h2h.messages.catalog import MessageType
 from h2h.messages.orders import Selection, Upgrade
@@ -69,7 +71,7 @@ class Job:
     @property
     def answers(self) -> tuple[type, ...]:
         """What may be said about it."""
-        return (Finding, bytes) if self.selection or self.upgrade else (Finding, Refusal, *get_args(Record))
+        return (Finding, bytes) if self.selection or self.upgrade else (Finding, Refusal, Columns, *get_args(Record))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,11 +98,17 @@ class Done:
 TYPES: tuple[type, ...] = (Setup, Ready, Job, Want, bytes, Refusal, Done, Finding, *get_args(Record))
 
 
+IN_COLUMNS = 0x80  # beside the number of a type
+
+
 class Batch:
-    """Records of one type on their way into a frame, each encoded as it is added: a large one is noticed at once."""
+    """Records of one type on their way into a frame, each encoded as it is added: a large one is noticed at once.
+
+    What comes in columns is one item.
+    """
 
     def __init__(self) -> None:
-        self.kind: type | None = None
+        self.kind: int | None = None  # the number of the type
         self.count = 0
         self.body = bytearray()
 
@@ -109,12 +117,12 @@ class Batch:
         return len(self.body)
 
     def fits(self, item: object) -> bool:
-        return self.kind is None or (self.kind is type(item) and self.size < USUAL_FRAME)
+        return self.kind is None or (self.kind == _number(item) and self.size < USUAL_FRAME)
 
     def add(self, item: object) -> None:
-        self.kind = type(item)
+        self.kind = _number(item)
         self.count += 1
-        _ENCODER.encode_into(_sayable(item), self.body, -1)
+        _ENCODER.encode_into(item.values if isinstance(item, Columns) else _sayable(item), self.body, -1)
 
 
 class Wire:
@@ -131,16 +139,16 @@ class Wire:
 
     def send_batch(self, batch: Batch) -> None:
         assert batch.kind is not None
-        head = _HEADER.pack(TYPES.index(batch.kind), _COUNT.size + batch.size) + _COUNT.pack(_ARRAY, batch.count)
+        head = _HEADER.pack(batch.kind, _COUNT.size + batch.size) + _COUNT.pack(_ARRAY, batch.count)
         self._line.sendall(head + batch.body)
 
     def receive(self) -> list[Any]:
         """One frame."""
         number, length = _HEADER.unpack(self._exactly(_HEADER.size))
-        if length > MAX_FRAME or number >= len(TYPES):
+        if length > MAX_FRAME or number & ~IN_COLUMNS >= len(TYPES):
             raise Garbled
         try:
-            items: list[Any] = _DECODERS[number].decode(self._exactly(length))
+            items: list[Any] = _decoded(number, self._exactly(length))
         except (msgspec.MsgspecError, ValueError, ArithmeticError, RecursionError) as error:
             raise Garbled from error
         if not items or not all(map(_sound, items)):
@@ -165,6 +173,27 @@ class Wire:
 
     def close(self) -> None:
         self._line.close()
+
+
+def _number(item: object) -> int:
+    return TYPES.index(item.kind) | IN_COLUMNS if isinstance(item, Columns) else TYPES.index(type(item))
+
+
+def _decoded(number: int, content: bytearray) -> list[Any]:
+    if not number & IN_COLUMNS:
+        items: list[Any] = _DECODERS[number].decode(content)
+        return items
+    code, decode = _code(TYPES[number & ~IN_COLUMNS])
+    return [code.taken(each) for each in decode(content)]
+
+
+@cache
+def _code(kind: type) -> tuple[Code[Any], Callable[[bytearray], list[Any]]]:
+    """Of a record; ValueError for what is none, or is never said in columns."""
+    if kind not in get_args(Record):
+        raise ValueError(kind)
+    code: Code[Any] = Code(kind)
+    return code, msgspec.msgpack.Decoder(list.__class_getitem__(code.form)).decode
 
 
 def _path(kind: type, value: object) -> Any:
@@ -226,6 +255,8 @@ def _encoded(value: Any) -> Any:
 
 def _sound(item: Any) -> bool:
     """Whether every amount can be reckoned with and shown: as text, Decimal takes NaN and 1E+999999, too."""
+    if isinstance(item, Columns):
+        return all(all(map(_reckonable, item.column(name))) for name in _FORMS[item.kind].amounts)
     form = _FORMS.get(type(item))
     return form is None or all(_reckonable(getattr(item, name)) for name in form.amounts)
 

@@ -5,6 +5,7 @@ It loads the schemas, confines itself, and then reads one file after the other u
 
 from __future__ import annotations
 
+import gc
 import gzip
 import io
 import mmap
@@ -30,7 +31,7 @@ from h2h.messages.refusal import Refusal
 from h2h.messages.rewriting import rewritten
 from h2h.messages.selection import Selecting
 from h2h.messages.upgrading import Upgrading
-from h2h.model import Finding, Record
+from h2h.messages.walk import Said
 
 MAX_FAULT = 4_000  # characters
 RESERVE = 8 << 20  # bytes to say in that there is no memory left
@@ -45,6 +46,7 @@ def main() -> None:
         except UsageError as error:
             wire.send(Done(fault=type(error).__name__, why=str(error)))
             return
+        gc.freeze()  # what is loaded stays: nobody has to look through it for garbage
         confine(setup.limits)
         wire.send(Ready())
         while _served(wire, catalog, setup.limits):
@@ -121,7 +123,7 @@ def _served(wire: Wire, catalog: Catalog, limits: Limits) -> bool:
 
 def _items(
     job: Job, source: BinaryIO, catalog: Catalog, unpack: Callable[[int], None]
-) -> Iterable[Record | Finding | Refusal | bytes]:
+) -> Iterable[Said | Refusal | bytes]:
     if job.selection is not None:
         return bounded(rewritten(source, Selecting(job.selection)))
     if job.upgrade is not None:

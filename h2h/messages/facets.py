@@ -15,8 +15,15 @@ from lxml import etree
 
 XS = "{http://www.w3.org/2001/XMLSchema}"
 MAX_LENGTH = 10_000  # of a text to which the schema sets no end
-# Any character of XML but those with a meaning in it, and those that are changed when they are read.
-TEXT = r"[^<>&\x00-\x1f\ufffe\uffff]"
+# Any character of XML but those with a meaning in it, and those that are changed when they are read. Of those that are
+# not ASCII, each byte is one character here: the expressions are asked of UTF-8 taken for Latin-1.
+ASCII = r"[^<>&\x00-\x1f\x80-\xff]"
+_MORE = r"[\x80-\xbf]"
+FURTHER = (
+    rf"[\xc2-\xdf]{_MORE}|\xe0[\xa0-\xbf]{_MORE}|[\xe1-\xec\xee]{_MORE}{{2}}|\xed[\x80-\x9f]{_MORE}"
+    rf"|\xef(?:[\x80-\xbe]{_MORE}|\xbf[\x80-\xbd])"
+    rf"|\xf0[\x90-\xbf]{_MORE}{{2}}|[\xf1-\xf3]{_MORE}{{3}}|\xf4[\x80-\x8f]{_MORE}{{2}}"
+)
 REFERENCE = "&(?:amp|lt|gt|quot|apos);"
 _DAY = r"(?:19|20)[0-9]{2}-(?:(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])|(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)"
 DATE = _DAY + r"|02-(?:0[1-9]|1[0-9]|2[0-8]))"
@@ -35,10 +42,18 @@ class Holds(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Value:
-    """`pattern` takes, ahead of a <, a part of what the type takes, always without blanks around it, nothing else."""
+    """`pattern` takes, ahead of a <, a part of what the type takes, always without blanks around it, nothing else.
+
+    It is asked of UTF-8 that was taken for Latin-1 (`as_bytes`).
+    """
 
     pattern: str
     holds: Holds = Holds.TEXT
+
+
+def as_bytes(text: str) -> str:
+    """The text, with a character for each byte of it in UTF-8."""
+    return text.encode().decode("latin-1")
 
 
 class Types:
@@ -147,7 +162,10 @@ def _text(facets: list[tuple[str, str]]) -> Value | None:
     if most < max(least, 1):
         return None
     times = f"{{{max(least, 1)},{most}}}+"
-    return Value(pattern=rf"(?! )(?:{TEXT}{times}(?=<)|(?:{TEXT}|{REFERENCE}){times})(?<! )")
+    ways = [rf"{ASCII}{times}(?=<)", rf"(?:{ASCII}|{REFERENCE}|{FURTHER}){times}"]
+    if least <= 1:  # no more bytes than there may be characters, which is quickly seen
+        ways.insert(1, rf"(?=[^<>&]{times}<)(?:{ASCII}++|{FURTHER})++(?=<)")
+    return Value(pattern=rf"(?! )(?:{'|'.join(ways)})(?<! )")
 
 
 def _number(facets: list[tuple[str, str]]) -> Value | None:

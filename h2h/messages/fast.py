@@ -1,44 +1,76 @@
-"""The fast road: records whose skeleton is known are read by one match of a regular expression, without libxml2.
+"""The fast road: records whose skeleton is known are read by a regular expression, many at a time, without libxml2.
 
 `FastRoad` stands between a file and the parser. What it hands on is the file without the records that it read itself:
 everything around them, the first record of every block and after everything else, and each that it does not know. So
 the sure road sees all that a schema looks at, stays the authority on what is between and in records, and finds what
 there is to find in those that are no match; and from each that it takes without a word a skeleton is learned. Lines
-stay what they are. Whatever is out of the ordinary (comments, CDATA, another encoding, a prefix) makes the rest of the
-file take the sure road.
+stay what they are. Bytes are taken for Latin-1, which costs next to nothing: what is handed on becomes the same bytes
+again, and values are read as the UTF-8 that they are. Whatever is out of the ordinary (comments, CDATA, another
+encoding, a prefix) makes the rest of the file take the sure road.
 """
 
 from __future__ import annotations
 
-import codecs
 import re
+import sys
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import count
+from itertools import accumulate, chain, compress, count
+from operator import add, itemgetter
+from typing import Any, NamedTuple
 
 from lxml import etree
 
-from h2h.messages.elements import Shape
+from h2h.columns import Columns
+from h2h.messages.elements import Place, Shape
 from h2h.messages.facets import Types
-from h2h.messages.skeleton import Maker, Skeleton, Unknown, learn
+from h2h.messages.skeleton import Maker, Places, Skeleton, Unknown, Values, learn
 from h2h.messages.xml import BLANKS, GivenUp, Source
-from h2h.model import Finding, Severity
+from h2h.model import Finding, Record, Severity
 
-FIRST_BLOCK, LARGEST_BLOCK = 1 << 14, 1 << 18
+FIRST_BLOCK, LARGEST_BLOCK = 1 << 14, 1 << 17
 MAX_WAITING = 4 << 20  # characters without the end of a record
 MAX_LINES = 50_000  # that are left out in one go
+MAX_BESIDE = 1 << 20  # characters, and
+MAX_LINES_BESIDE = 25_000  # lines that are left out until a record is handed on, which tells of those beside it
 MAX_SKELETONS = 64
 MAX_TRIES = 1_000  # to learn from records
 MAX_EXPRESSION = 1 << 20  # characters
-ODD = ("<!", "<?", "SplmtryData")  # what no block may have in which records are left out
+ODD = ("<!", "<?", "SplmtryData")  # after which nothing is left out any more
 REFERENCES = (("&lt;", "<"), ("&gt;", ">"), ("&quot;", '"'), ("&apos;", "'"), ("&amp;", "&"))  # this one last
 _COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
-_DECLARATION = re.compile(r"\ufeff?<\?xml[^?]*\?>")
+_DECLARATION = re.compile(r"(?:\xef\xbb\xbf)?<\?xml[^?]*\?>")
 
 
-# A record that was read: what makes it of the values in it, its line, and these values.
-Ready = tuple[Maker, int, Sequence[str]]
+class Stretch:
+    """Records that stand one behind the other: by skeleton, which of them they are, and their values."""
+
+    def __init__(self, parts: Sequence[tuple[Maker, Sequence[int], Values]], lines: Sequence[int]) -> None:
+        self._parts, self._lines = parts, lines
+
+    def __len__(self) -> int:
+        return len(self._lines)
+
+    def records(self, before: Place, group: Record | None) -> Columns[Any]:
+        """In their order. `before`: where the last record before them stands."""
+        number, *first = before
+        in_group, in_file = ([*range(at + 1, at + 1 + len(self))] for at in first)
+        made = []
+        for maker, which, values in self._parts:
+            of_group, of_file, lines = (_chosen(numbers, which) for numbers in (in_group, in_file, self._lines))
+            made.append(maker.made(values, lines, Places(number, of_group, of_file), group))
+        return made[0] if len(made) == 1 else self._in_order(made)
+
+    def _in_order(self, made: Sequence[Columns[Any]]) -> Columns[Any]:
+        found = [*chain.from_iterable(which for _, which, _ in self._parts)]
+        order = itemgetter(*sorted(range(len(found)), key=found.__getitem__))
+        columns = zip(*(part.values for part in made), strict=True)
+        return Columns(made[0].kind, [order([*chain.from_iterable(column)]) for column in columns])
+
+
+def _chosen(numbers: Sequence[int], which: Sequence[int]) -> Sequence[int]:
+    return numbers if len(which) == len(numbers) else [*map(numbers.__getitem__, which)]
 
 
 class FastRoad:
@@ -48,36 +80,39 @@ class FastRoad:
         self._source, self._shape, self._types, self._kind = source, shape, types, kind
         self._open, self._close = f"<{shape.item}>", f"</{shape.item}>"
         begins = "|".join(("Document", *shape.names, shape.item))
-        self._begins = re.compile(rf"<(?:[^<>\s]*:)?(?:{begins})[\s/>]")
-        self._decoder = codecs.getincrementaldecoder("utf-8")("strict")
+        self._begins = re.compile(rf"<(?:[^<>\s]*:)?(?:{begins})[\s/>]", re.ASCII)
         self._patterns = _Patterns()
-        self._records: deque[str | Ready] = deque()  # in their order; the text of those that were handed on
+        self._records: deque[str | Stretch] = deque()  # in their order; the text of those that were handed on
         self._out = b""
         self._waiting = ""
         self._line = 1
         self._block = FIRST_BLOCK
         self._tries = 0
-        self._begun = self._headed = self._given_up = self._ended = False
+        self._beside = self._lines_beside = 0  # what was left out since a record was handed on
+        self._begun = self._given_up = self._ended = self._misplaced = False
         self.valid: Callable[[], bool] = lambda: False
 
-    def after(self, *, clean: bool) -> Iterator[Ready]:
-        """The records that stand behind the one that was just read on the sure road; `clean`: without a finding."""
-        if not self._records:
-            return
-        text = self._records.popleft()
-        assert isinstance(text, str)
-        if clean:
-            self._learn(text)
-        records = self._records
-        while records and not isinstance(records[0], str):
-            yield records.popleft()  # type: ignore[misc]  # no text
+    def after(self, *, clean: bool) -> None:
+        """One that was handed on has been read; `clean`: without a finding."""
+        if self._records:
+            text = self._records.popleft()
+            assert isinstance(text, str)
+            self._misplaced = False
+            if clean:
+                self._learn(text)
 
     def skip(self) -> None:
         """One that was handed on stands where there is no place for it; so do those right behind it."""
         if self._records:
             self._records.popleft()
-        while self._records and not isinstance(self._records[0], str):
-            self._records.popleft()
+            self._misplaced = True
+
+    def beside(self) -> Iterator[Stretch]:
+        """The records right behind the one that was read last, until now. To be asked at whatever the parser tells."""
+        while self._records and isinstance(self._records[0], Stretch):
+            stretch = self._records.popleft()
+            if not self._misplaced:
+                yield stretch  # type: ignore[misc]  # no text
 
     def finish(self) -> None:
         """At the end of a file that can be read, nothing may be left: it is lost, or not what it looks like."""
@@ -86,14 +121,14 @@ class FastRoad:
             raise GivenUp(Finding(code="MSG_ORDER", severity=Severity.ERROR, text=text))
 
     def _learn(self, text: str) -> None:
-        if self._tries >= MAX_TRIES or self._patterns.full:
+        if self._tries >= MAX_TRIES or self._patterns.full or self._patterns.knows(text):
             return
         self._tries = self._tries + 1 if self.valid() else MAX_TRIES
         if self._tries == MAX_TRIES:
             return
         try:
-            skeleton = learn(text, self._types, self._kind)
-        except Unknown:
+            skeleton = learn(text.encode("latin-1").decode(), self._types, self._kind)
+        except (Unknown, UnicodeDecodeError):
             return
         if self._patterns.add(skeleton, Maker(skeleton, self._shape.read_item)):
             self._tries = 0
@@ -111,110 +146,109 @@ class FastRoad:
         if not block or self._given_up:
             self._ended = not block
             return self._take_waiting() + block
-        try:
-            text = self._waiting + self._decoder.decode(block)
-        except UnicodeDecodeError:
-            self._given_up = True
-            return self._take_waiting() + block
+        text = self._waiting + block.decode("latin-1")
         self._block = min(2 * self._block, LARGEST_BLOCK)
         end = text.rfind(self._close) + len(self._close)
-        self._given_up = len(text) > MAX_WAITING or (end >= len(self._close) and self._is_odd(text[:end]))
+        self._given_up = len(text) > MAX_WAITING
         if self._given_up or end < len(self._close):
             self._waiting = text
             return b""
         self._waiting = text[end:]
         self._patterns.compile()
-        return "".join(self._without_read(text[:end])).encode()
+        return "".join(self._without_read(text[:end])).encode("latin-1")
 
     def _take_waiting(self) -> bytes:
         waiting, self._waiting = self._waiting, ""
-        undecoded = self._decoder.getstate()[0]
-        self._decoder.reset()
-        return waiting.encode() + undecoded
-
-    def _is_odd(self, text: str) -> bool:
-        """Whether what looks like a record may be none, or mean something else. Ahead of the first, more is usual."""
-        if not self._begun:
-            self._begun = True
-            first = text.find(self._open)
-            head = _COMMENT.sub("", _DECLARATION.sub("", text[:first], count=1))
-            odd = (
-                first < 0 or any(sign in head for sign in ODD) or len(self._begins.findall(head)) != 2
-            )  # Document, message
-            return odd or self._is_odd(text[first:])
-        return any(sign in text for sign in ("xmlns", *ODD) if sign[-1] in text)
+        return waiting.encode("latin-1")
 
     def _without_read(self, text: str) -> Iterator[str]:
-        at, sure, head = 0, True, not self._headed
+        at, sure = 0, not self._begun or self._beside > MAX_BESIDE or self._lines_beside > MAX_LINES_BESIDE
         while (start := text.find(self._open, at)) >= 0:
             between = text[at:start]
             if between.strip(BLANKS):
                 sure = True
-                if not head and self._begins.search(between):
+                if self._is_odd(between):
                     break
-                head, self._headed = False, True
             yield between
             self._line += between.count("\n")
-            at = start if sure else self._run(text, start)  # as far as it can read
+            at, lines = (start, 0) if sure else self._run(text, start)  # as far as it can read
             if at > start:
-                yield "\n" * text.count("\n", start, at)
+                yield "\n" * lines
+                self._line += lines
+                self._beside += at - start
+                self._lines_beside += lines
                 continue
             at = text.index(self._close, start) + len(self._close)
-            if self._begins.search(text, start + 1, at):
+            if self._is_odd(text[start + 1 : at]):
                 at = start
                 break
             self._records.append(text[start:at])
             self._line += text.count("\n", start, at)
             yield text[start:at]
-            sure = False
-        self._given_up |= start >= 0
+            sure, self._beside, self._lines_beside = False, 0, 0
+        self._given_up = start >= 0 or self._is_odd(text[at:])
         yield text[at:]
 
-    def _run(self, text: str, start: int) -> int:
-        """Reads what it can, one behind the other. The end of that."""
+    def _is_odd(self, text: str) -> bool:
+        """Whether what follows this may look like a record and be none, or mean something else.
+
+        Ahead of the first record, more is usual. What was read by an expression has nothing odd in it.
+        """
+        if self._begun:
+            return any(sign in text for sign in ("xmlns", *ODD)) or self._begins.search(text) is not None
+        self._begun = True
+        head = _COMMENT.sub("", _DECLARATION.sub("", text, count=1))
+        return any(sign in head for sign in ODD) or len(self._begins.findall(head)) != 2  # Document, message
+
+    def _run(self, text: str, start: int) -> tuple[int, int]:
+        """Reads what it can, one behind the other. Where that ends, and how many lines were in it."""
         if self._patterns.expression is None:
-            return start
-        match = self._patterns.expression.scanner(text, start).match  # type: ignore[attr-defined]  # the stubs lack it
-        known = self._patterns.known
-        append = self._records.append
-        line, last, at, references = self._line, self._line + MAX_LINES, start, "&" in text
-        while line < last and (found := match()):
-            begin, at = found.span()
-            maker, groups, lines = known[found.lastindex or 0]
-            values = found.group(*groups)
-            if references and text.find("&", begin, at) >= 0:
-                values = tuple(map(_plain, values))
-            line += values[0].count("\n")  # the white space before it
-            append((maker, line, values))
-            line += lines
-        self._line = line
-        return at
-
-
-def _plain(value: str) -> str:
-    for reference, meant in REFERENCES:
-        value = value.replace(reference, meant)
-    return value
+            return start, 0
+        found = self._patterns.found(text, start)
+        if found.lines > MAX_LINES:
+            found = self._patterns.found(text, start, start + MAX_LINES)
+        if found.lines_before:
+            starts = [*accumulate(found.lines_before, initial=self._line)]
+            self._records.append(Stretch(found.parts, starts[1:]))
+        return start + found.length, found.lines
 
 
 @dataclass(slots=True)
 class _Branch:
-    """What may follow, by token; and what the records that end here are made by, and how many lines they have."""
+    """What may follow, by token; and what the records that end here are made by."""
 
     below: dict[str, _Branch] = field(default_factory=dict)
-    end: tuple[Maker, int] | None = None
+    end: tuple[Maker, Skeleton] | None = None
+
+
+class _Known(NamedTuple):
+    """Of a skeleton: who makes its records, which groups of a match are their values, and how many lines end in it."""
+
+    maker: Maker
+    groups: Sequence[int]
+    lines: int
+
+
+class _Found(NamedTuple):
+    """Records that stand one behind the other. `lines_before`: how many lines end between the beginning of each and
+    that of the one before it; and of all together: their length, and how many lines end in them and before them."""
+
+    parts: Sequence[tuple[Maker, Sequence[int], Values]] = ()
+    lines_before: Sequence[int] = ()
+    length: int = 0
+    lines: int = 0
 
 
 class _Patterns:
     """One expression for all skeletons that are known: what they begin with in common is looked at once.
 
-    `known`: by the last group of a match, who makes the record, of which groups, and how many lines it has. The first
-    value is always the white space before it.
+    Its first group is the white space before a record. `known`: by the group that matches only at the end of such a
+    record. From what is no record that is known, all to the end is taken by the last group.
     """
 
     def __init__(self) -> None:
         self.expression: re.Pattern[str] | None = None
-        self.known: dict[int, tuple[Maker, tuple[int, ...], int]] = {}
+        self.known: dict[int, _Known] = {}
         self._root = _Branch()
         self._count = self._length = 0
         self._changed = False
@@ -222,6 +256,10 @@ class _Patterns:
     @property
     def full(self) -> bool:
         return self._count >= MAX_SKELETONS or self._length > MAX_EXPRESSION
+
+    def knows(self, text: str) -> bool:
+        """Whether it is a record that needs no learning."""
+        return self.expression is not None and not self.expression.findall(text)[-1][-1]
 
     def add(self, skeleton: Skeleton, maker: Maker) -> bool:
         """Whether it is a new one."""
@@ -233,7 +271,7 @@ class _Patterns:
             branch = branch.below[token]
         if branch.end is not None:
             return False
-        branch.end = maker, skeleton.lines
+        branch.end = maker, skeleton
         self._count += 1
         self._changed = True
         return True
@@ -241,11 +279,10 @@ class _Patterns:
     def compile(self) -> None:
         if self._changed:
             self.known = {}
-            self.expression = re.compile(r"([ \t\r\n]*+)" + self._written(self._root, (1,), count(2)))
+            self.expression = re.compile(rf"([ \t\r\n]*+){self._written(self._root, (), count(1))}|([\s\S]++)")
             self._changed = False
 
     def _written(self, branch: _Branch, groups: tuple[int, ...], numbers: Iterator[int]) -> str:
-        """A record that ends is told by an empty group, the last one that matches."""
         straight = ""
         while branch.end is None and len(branch.below) == 1:
             [(token, branch)] = branch.below.items()
@@ -253,11 +290,49 @@ class _Patterns:
             groups = (*groups, next(numbers)) if token.startswith("(") else groups
         ways = []
         if branch.end is not None:
-            end = next(numbers)
-            maker, lines = branch.end
-            self.known[end] = maker, (*groups, end), lines
-            ways.append("()")
+            maker, skeleton = branch.end
+            self.known[next(numbers)] = _Known(maker, groups, skeleton.lines)
+            ways.append("(?<=(>))")
         for token, below in branch.below.items():
             own = (*groups, next(numbers)) if token.startswith("(") else groups
             ways.append(token + self._written(below, own, numbers))
         return straight + (ways[0] if len(ways) == 1 else f"(?:{'|'.join(ways)})")
+
+    def found(self, text: str, start: int, end: int = sys.maxsize) -> _Found:
+        assert self.expression is not None
+        rows = self.expression.findall(text, start, end)
+        rest = rows[-1][-1] if rows else ""
+        if rest:
+            rows.pop()
+        if not rows:
+            return _Found()
+        groups, every = [*zip(*rows, strict=True)], range(len(rows))
+        parts: list[tuple[Maker, Sequence[int], Values]] = []
+        length, own_lines = min(len(text), end) - len(rest) - start, [0] * len(rows)
+        for at, known in self.known.items():
+            which = [*compress(every, groups[at])]
+            if which:
+                alone = len(which) == len(rows)
+                values = [groups[each] if alone else [*compress(groups[each], groups[at])] for each in known.groups]
+                parts.append((known.maker, every if alone else which, values))
+                own_lines = [known.lines] * len(rows) if alone else own_lines
+                for each in which if not alone else ():
+                    own_lines[each] = known.lines
+        in_blanks = {blanks: blanks.count("\n") for blanks in set(groups[0])}
+        blanks = [*map(in_blanks.__getitem__, groups[0])]
+        lines_before = [*map(add, blanks, [0, *own_lines])]
+        if not text.isascii() or "&" in text[start : start + length]:
+            parts = [(maker, which, [_meant(column) for column in values]) for maker, which, values in parts]
+        return _Found(parts, lines_before, length, sum(blanks) + sum(own_lines))
+
+
+def _meant(values: Sequence[str]) -> Sequence[str]:
+    """Of bytes the text, and of references the characters. No value has a line's end in it."""
+    together = "\n".join(values)
+    if not together.isascii():
+        together = together.encode("latin-1").decode()
+    elif "&" not in together:
+        return values
+    for reference, meant in REFERENCES:
+        together = together.replace(reference, meant)
+    return together.split("\n")

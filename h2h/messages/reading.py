@@ -19,6 +19,7 @@ from typing import BinaryIO, TypeVar
 
 from lxml import etree
 
+from h2h.columns import one_by_one
 from h2h.messages.bounds import bounded, clipped
 from h2h.messages.catalog import Catalog, MessageType
 from h2h.messages.fast import FastRoad
@@ -26,7 +27,7 @@ from h2h.messages.identify import Identity, Manner, envelope_finding, every_shap
 from h2h.messages.opening import Opening, open_checked
 from h2h.messages.packing import Member, Part, unpacked, within
 from h2h.messages.refusal import Refusal, severity_of
-from h2h.messages.walk import Counts, Kind, Walk
+from h2h.messages.walk import Counts, Kind, Said, Walk
 from h2h.messages.xml import Bounded, GivenUp, check_well_formed, local, mind_memory, stream
 from h2h.model import FileMember, Finding, Record, Severity
 
@@ -41,16 +42,31 @@ def read(
     expected: Sequence[str] | None = None,
     supplementary: Sequence[str] = (),
 ) -> Iterator[Record | Finding]:
-    """Records and findings of the file in `source`, which must be seekable and stands where the file begins.
+    """Records and findings of the file in `source`, in their order, one by one.
+
+    It must be seekable and stands where the file begins.
 
     `expected`: the names of the messages that may stand here, as in pain.001.001.09; None for any. `supplementary`:
     the namespaces of supplementary data that what we send may hold.
     """
     manner = Manner(catalog=catalog, strict=strict, expected=expected, supplementary=supplementary)
+    return one_by_one(bounded(_whole(source, manner)))
+
+
+def read_in_columns(
+    source: BinaryIO,
+    catalog: Catalog,
+    *,
+    strict: bool,
+    expected: Sequence[str] | None = None,
+    supplementary: Sequence[str] = (),
+) -> Iterator[Said]:
+    """As `read`; records that stand one behind the other may come together."""
+    manner = Manner(catalog=catalog, strict=strict, expected=expected, supplementary=supplementary)
     return bounded(_whole(source, manner))
 
 
-def _whole(source: BinaryIO, manner: Manner) -> Iterator[Record | Finding]:
+def _whole(source: BinaryIO, manner: Manner) -> Iterator[Said]:
     start = source.tell()
     refusals: list[Refusal] = []
     for item in unexplained(source, manner):
@@ -92,8 +108,8 @@ class Case:
 
 def unexplained(
     source: BinaryIO, manner: Manner, unpacked_bytes: Callable[[int], None] = lambda _: None
-) -> Iterator[Record | Finding | Refusal]:
-    """As `read`, but for what the schema has against the file: that it has something is told last, as a Refusal.
+) -> Iterator[Said | Refusal]:
+    """As `read_in_columns`, but for what the schema has against the file: that it has something is told as a Refusal.
 
     What banks pack is unpacked, and every part read as a file of its own; `unpacked_bytes` is told how much that is.
     """
@@ -102,9 +118,7 @@ def unexplained(
     return _within_limits(_parts(source, manner, unpacked_bytes))
 
 
-def _parts(
-    source: BinaryIO, manner: Manner, unpacked_bytes: Callable[[int], None]
-) -> Iterator[Record | Finding | Refusal]:
+def _parts(source: BinaryIO, manner: Manner, unpacked_bytes: Callable[[int], None]) -> Iterator[Said | Refusal]:
     counts, members, parts, name = Counts(), 0, 0, ""
     for item in unpacked(source, unpacked_bytes):
         if isinstance(item, Member):
@@ -118,13 +132,13 @@ def _parts(
                 yield _of_part(said, parts, name)
 
 
-def _of_part(item: Record | Finding | Refusal, number: int, name: str) -> Record | Finding | Refusal:
+def _of_part(item: Said | Refusal, number: int, name: str) -> Said | Refusal:
     if isinstance(item, Finding):
         return within(item, name)
     return replace(item, part=number, name=name) if isinstance(item, Refusal) else item
 
 
-def _read(source: BinaryIO, manner: Manner, counts: Counts) -> Iterator[Record | Finding | Refusal]:
+def _read(source: BinaryIO, manner: Manner, counts: Counts) -> Iterator[Said | Refusal]:
     opening = open_checked(source, strict=manner.strict)
     if isinstance(opening, Finding):
         yield opening
@@ -218,7 +232,7 @@ def _case(opening: Opening, row: MessageType, catalog: Catalog, strict: bool) ->
 
 def _content(
     source: BinaryIO, kept: Bounded, case: Case, walk: Walk, fast: FastRoad | None, *, validated: bool, strict: bool
-) -> Iterator[Record | Finding | Refusal]:
+) -> Iterator[Said | Refusal]:
     start = source.tell()
     schema = case.schema() if validated else None
     if validated and schema is None:
@@ -235,8 +249,10 @@ def _content(
     try:
         for event, element in events:
             yield from walk.start(element) if event == "start" else walk.end(element)
+        yield from walk.beside()
     except etree.LxmlError as error:  # not well-formed or not valid: with a schema, lxml mixes the two up
         mind_memory(error)
+        yield from walk.beside()
         refused = error
         source.seek(start)
         if broken := check_well_formed(source, case.opening.encoding, case.repeated):

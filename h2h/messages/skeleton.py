@@ -13,13 +13,14 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from itertools import count
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NamedTuple, NoReturn, TypeVar
 
 from lxml import etree
 from msgspec import Struct, structs
 
+from h2h.columns import Columns
 from h2h.messages.elements import Faults, ItemReader, Place
-from h2h.messages.facets import Holds, Types, Value
+from h2h.messages.facets import Holds, Types, Value, as_bytes
 from h2h.messages.xml import BLANKS, Node, node_of
 from h2h.model import Record
 
@@ -38,9 +39,9 @@ MAY_BE_ASKED = frozenset(
     }
 )  # fmt: skip
 
-Make = Callable[[Sequence[str], int, Place, Record | None], Record]
 T = TypeVar("T")
 
+_OF_EACH = re.compile(r"\b_(?:v[0-9]+|line|in_group|in_file)\b")  # what may differ from record to record
 _MARKED = re.compile(f"({MARK}[^{MARK}]*{MARK})")
 _PIECE = re.compile(
     r"<(?P<open>[A-Za-z][A-Za-z0-9]*)(?P<attributes>(?: [A-Za-z]+=\"[^\"<>&\n\t]*\")*)>"
@@ -53,6 +54,7 @@ _PIECE = re.compile(
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Skeleton:
     """`tokens`: one regular expression after the other, those of `values` in a group each. `lines` end in it.
+    The expressions are asked of UTF-8 taken for Latin-1.
 
     What a value was matched by is never tried another way: of many values that would take for ever.
     """
@@ -81,7 +83,9 @@ def learn(text: str, types: Types, kind: etree._Element) -> Skeleton:
     if len(values) > MAX_VALUES:
         raise Unknown
     return Skeleton(
-        tokens=tuple(f"((?>{token.pattern}))" if isinstance(token, Value) else re.escape(token) for token in tokens),
+        tokens=tuple(
+            f"((?>{token.pattern}))" if isinstance(token, Value) else re.escape(as_bytes(token)) for token in tokens
+        ),
         values=values,
         sample=_shifted(node_of(etree.fromstring(text, _parser()), []), -1),
         lines=text.count("\n"),
@@ -124,26 +128,40 @@ def _shifted(node: Node, by: int) -> Node:
     return node._replace(children=children, line=(node.line or 0) + by)
 
 
+class Places(NamedTuple):
+    """Where each of some records of one group stands: as Place has it of one."""
+
+    group: int
+    in_group: Sequence[int]
+    in_file: Sequence[int]
+
+
+Values = Sequence[Sequence[str]]  # of each value, what it is in all records
+Make = Callable[[int, Values, Sequence[int], Places, Record | None], Columns[Any]]
+
+
 class Maker:
-    """Makes records of the values of one skeleton, as the reader would. The first of them is no value of the record."""
+    """Makes records of the values of one skeleton, as the reader would."""
 
     def __init__(self, skeleton: Skeleton, read: ItemReader) -> None:
         self._skeleton, self._read = skeleton, read
         self._learned: dict[object, Make] = {}
-        self._group: Record | None = None  # for which it was asked last
-        self._make: Make | None = None
 
-    def of_group(self, group: Record | None) -> Make:
-        """For the records of a group that has a value where this one has."""
-        if group is not self._group or self._make is None:
-            key = (type(group), *(_said(group) if group is not None else ()))
-            if key not in self._learned:
-                self._learned[key] = self._template(group) or self._by_reader
-            self._group, self._make = group, self._learned[key]
-        return self._make
+    def made(self, values: Values, lines: Sequence[int], places: Places, group: Record | None) -> Columns[Any]:
+        """`lines`: on which each of them begins. At least one."""
+        key = (type(group), *(_said(group) if group is not None else ()))
+        if key not in self._learned:
+            self._learned[key] = self._template(group) or self._by_reader
+        return self._learned[key](len(lines), values, lines, places, group)
 
-    def _by_reader(self, values: Sequence[str], line: int, place: Place, group: Record | None) -> Record:
-        return self._read(self._filled(values[1:], line), place=place, group=group, faults=[])
+    def _by_reader(
+        self, _: int, values: Values, lines: Sequence[int], places: Places, group: Record | None
+    ) -> Columns[Any]:
+        found = []
+        for line, at, in_file, *said in zip(lines, places.in_group, places.in_file, *values, strict=True):
+            place = Place(places.group, at, in_file)
+            found.append(self._read(self._filled(said, line), place=place, group=group, faults=[]))
+        return Columns.of(found)
 
     def _filled(self, values: Sequence[str], line: int) -> Node:
         return self._with(self._skeleton.sample, iter(values), count(), line)
@@ -166,8 +184,9 @@ class Maker:
             return None
         if short.source != long.source or short.constants != long.constants:
             return None
-        make, place, own = short.compiled(), Place(1, 2, 3), ["", *self._own()]
-        return make if make(own, 4, place, group) == self._by_reader(own, 4, place, group) else None
+        own = 1, [[value] for value in self._own()], [4], Places(1, [2], [3]), group
+        make = short.compiled()
+        return make if [*make(*own)] == [*self._by_reader(*own)] else None
 
     def _marked(self, group: Record | None, padding: str) -> _Template:
         """What is made of marks that are as long as this."""
@@ -181,7 +200,7 @@ class Maker:
         )
         if faults:
             raise Unknown
-        known = {str(mark): f"v[{number}]" for number, mark in enumerate(marks, start=1)}
+        known = {str(mark): f"_v{number}" for number, mark in enumerate(marks)}
         return _Template(known | {str(mark): f"g.{name}" for name, mark in said.items()}, here, below)
 
     def _own(self) -> Iterator[str]:
@@ -198,18 +217,32 @@ def _captured(node: Node, numbers: Iterator[int], captured: Collection[int]) -> 
 
 
 class _Template:
-    """An expression that makes a record like one that was made of marks. In it stand names of fields and numbers only;
-    whatever came out of a file is a constant beside it."""
+    """Expressions that make columns of records like one that was made of marks. In them stand names of fields and
+    numbers only; whatever came out of a file is a constant beside them."""
 
-    def __init__(self, known: dict[str, str], here: Record, below: Record) -> None:
+    def __init__(self, known: dict[str, str], here: Any, below: Any) -> None:
         """`below` is the same record as `here`, made of what stands LINES further below. Raises Unknown."""
-        self._known = known
+        self._known, self._kind = known, type(here)
         self.constants: dict[str, Any] = {"D": Decimal}
-        self.source = self._expression(here, below)
+        columns = (self._column(getattr(here, name), getattr(below, name)) for name in here.__struct_fields__)
+        self.source = "[" + ", ".join(columns) + "]"
 
     def compiled(self) -> Make:
-        make: Make = eval(f"lambda v, line, place, g: {self.source}", dict(self.constants))  # noqa: S307
-        return make
+        columns = eval(f"lambda n, v, lines, at, g: {self.source}", dict(self.constants))  # noqa: S307
+        return lambda *of: Columns(self._kind, columns(*of))
+
+    def _column(self, here: Any, below: Any) -> str:
+        """Of one field: what is the same in every record is said once."""
+        expression = self._expression(here, below)
+        used = sorted(set(_OF_EACH.findall(expression)))
+        columns = [f"v[{name[2:]}]" if name.startswith("_v") else _COLUMNS[name] for name in used]
+        if not used:
+            return f"[{expression}] * n"
+        if [expression] == used:
+            return columns[0]
+        if len(used) == 1:
+            return f"[{expression} for {used[0]} in {columns[0]}]"
+        return f"[{expression} for {', '.join(used)} in zip({', '.join(columns)})]"
 
     def _expression(self, here: Any, below: Any) -> str:
         if isinstance(here, str) and (MARK in str(here) or str(here) in self._known):
@@ -244,10 +277,10 @@ class _Template:
 
     def _number(self, here: int, below: int) -> str:
         if below - here == LINES:
-            return f"line + {here}"
+            return f"_line + {here}" if here else "_line"
         if here != below:
             raise Unknown
-        return f"place[{here - COUNTED - 1}]" if here > COUNTED else self._constant(here)
+        return _PLACE[here - COUNTED - 1] if here > COUNTED else self._constant(here)
 
     def _constant(self, value: Any) -> str:
         if value is None or value is True or value is False:
@@ -255,6 +288,10 @@ class _Template:
         name = f"c{len(self.constants)}"
         self.constants[name] = value
         return name
+
+
+_COLUMNS = {"_line": "lines", "_in_group": "at.in_group", "_in_file": "at.in_file"}
+_PLACE = ("at.group", "_in_group", "_in_file")  # as in Place
 
 
 def _looked_at(*_: object) -> NoReturn:

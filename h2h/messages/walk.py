@@ -12,16 +12,19 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import takewhile
-from typing import Protocol
+from typing import Any, Protocol
 
 from lxml import etree
 
+from h2h.columns import Columns
 from h2h.messages.elements import Fault, Faults, Place, Shape
-from h2h.messages.fast import FastRoad, Ready
+from h2h.messages.fast import FastRoad, Stretch
 from h2h.messages.opening import named_in
 from h2h.messages.xml import Node, forget, line_of, local, namespace_of, node_of, path_of, path_within
 from h2h.model import Finding, Record, Severity
 from h2h.text import shown
+
+Said = Record | Columns[Any] | Finding
 
 MAX_PATHS = 1_000
 MAX_KEPT_BACK = 100_000
@@ -121,7 +124,8 @@ class Walk:
     def _shape(self) -> Shape:
         return self._kind.shape
 
-    def start(self, element: etree._Element) -> Iterator[Record | Finding]:
+    def start(self, element: etree._Element) -> Iterator[Said]:
+        yield from self.beside()
         name = local(element.tag)
         if self._group and element.getparent() is self._group.element:
             if name == self._shape.item:
@@ -133,7 +137,8 @@ class Walk:
         elif name in self._roots and self._document:
             yield from self._begin_message(self._document, element, name)
 
-    def end(self, element: etree._Element) -> Iterator[Record | Finding]:
+    def end(self, element: etree._Element) -> Iterator[Said]:
+        yield from self.beside()
         name = local(element.tag)
         if name == "SplmtryData":
             yield from self._supplementary_data(element)
@@ -245,7 +250,7 @@ class Walk:
         level.record, level.seen = record, len(children)
         yield from (*findings, record)
 
-    def _item(self, level: _Level, element: etree._Element) -> Iterator[Record | Finding]:
+    def _item(self, level: _Level, element: etree._Element) -> Iterator[Said]:
         place, group = self._place(level)
         read = partial(self._shape.read_item, place=place, group=group)
         record, findings = self._record(element, f"{level.path}/{self._shape.item}[{level.items}]", read)
@@ -253,19 +258,25 @@ class Walk:
         self._settle()
         yield from self._told(level, (*findings, record))
         if self._fast:
-            yield from self._read_beside(self._fast.after(clean=not findings), level)
+            self._fast.after(clean=not findings)
 
-    def _read_beside(self, records: Iterable[Ready], level: _Level) -> Iterator[Record | Finding]:
+    def beside(self) -> Iterator[Said]:
+        """What stands behind the last item, and was read without the parser: before anything else is done."""
+        level = self._group or self._message
+        for stretch in self._fast.beside() if self._fast else ():
+            assert level is not None
+            yield from self._read_beside(stretch, level)
+
+    def _read_beside(self, stretch: Stretch, level: _Level) -> Iterator[Said]:
         counts, group = self._counts, level.record if level is self._group else None
         number = counts.groups if level is self._group else 0
-        for maker, line, values in records:
-            counts.items += 1
-            level.items += 1
-            record = maker.of_group(group)(values, line, Place(number, level.items, counts.items), group)
-            if level.kept_back is None:
-                yield record
-            else:
-                yield from self._told(level, [record])
+        records = stretch.records(Place(number, level.items, counts.items), group)
+        counts.items += len(records)
+        level.items += len(records)
+        if level.kept_back is None:
+            yield records
+        else:
+            yield from self._told(level, [*records])
 
     def _place(self, level: _Level) -> tuple[Place, Record | None]:
         """Of the next item, and the record of its group."""

@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Generic
 
+from h2h.columns import Columns
 from h2h.direct_debits import DirectDebitRules
 from h2h.model import (
     Batch,
@@ -25,7 +26,7 @@ from h2h.model import (
 )
 from h2h.one_pass import G, H, OnePass, T, Told
 from h2h.rules import PaymentRules, Terms
-from h2h.spool import Spool, few_as_list
+from h2h.spool import ColumnSpool, few_as_list
 
 UNFINISHED = frozenset(
     {
@@ -36,21 +37,25 @@ UNFINISHED = frozenset(
 ANY = Terms()
 
 
-def judge(items: Iterable[Record | Finding], terms: Terms = ANY, scratch: Path | None = None) -> Judgement:
+def judge(
+    items: Iterable[Record | Columns[Any] | Finding], terms: Terms = ANY, scratch: Path | None = None
+) -> Judgement:
     """What a strict reader made of the file comes first; then the business rules on what could be read.
 
     `scratch`: a folder for the payments, where they are too many for memory.
     """
-    sent = _Orders(PaymentRules(terms), Spool(Payment, scratch))
-    collected = _Orders(DirectDebitRules(terms), Spool(DirectDebit, scratch))
+    sent = _Orders(PaymentRules(terms), ColumnSpool(Payment, scratch))
+    collected = _Orders(DirectDebitRules(terms), ColumnSpool(DirectDebit, scratch))
     findings: list[Finding] = []
     take: dict[type, Callable[[Any], None]] = {
         Finding: findings.append,
         PaymentFile: sent.head, Batch: sent.group, Payment: sent.order,
         DirectDebitFile: collected.head, DirectDebitBatch: collected.group, DirectDebit: collected.order,
     }  # fmt: skip
+    in_columns: dict[type, Callable[[Any], None]] = {Payment: sent.orders, DirectDebit: collected.orders}
     for item in items:
-        if taken := take.get(type(item)):
+        taken = in_columns.get(item.kind) if isinstance(item, Columns) else take.get(type(item))
+        if taken:
             taken(item)
     if not any(_cut_short(f) for f in findings):
         valid = all(f.severity is not Severity.ERROR for f in findings)
@@ -69,7 +74,7 @@ def judge(items: Iterable[Record | Finding], terms: Terms = ANY, scratch: Path |
 class _Orders(Generic[H, G, T]):
     """The records of one kind of message, on their way through its rules."""
 
-    def __init__(self, rules: OnePass[H, G, T], orders: Spool[T]) -> None:
+    def __init__(self, rules: OnePass[H, G, T], orders: ColumnSpool[T]) -> None:
         self._rules, self._orders = rules, orders
         self.header: H | None = None
         self.groups: list[G] = []
@@ -84,6 +89,10 @@ class _Orders(Generic[H, G, T]):
     def order(self, record: T) -> None:
         self._orders.append(record)
         self._rules.order(record)
+
+    def orders(self, records: Columns[T]) -> None:
+        self._orders.add(records)
+        self._rules.orders(records)
 
     def findings(self, *, valid: bool) -> Iterator[Finding]:
         return self._rules.findings(self.header, self._orders, valid=valid) if self.header else iter(())

@@ -39,7 +39,7 @@ class FileJudge:
         try:
             with self._archive.open(file.sha256, "judging") as source:
                 taken = terms.supplementary_data
-                items = self._reader.read(source, strict=True, expected=terms.messages, supplementary=taken)
+                items = self._reader.read_in_columns(source, strict=True, expected=terms.messages, supplementary=taken)
                 judgement = judge(items, terms, self._archive.scratch)
             if upgrade.applies(judgement, terms):
                 return self._upgraded(file, judgement, terms)

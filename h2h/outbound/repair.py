@@ -160,7 +160,7 @@ class Repair:
     def _judgement(self, plan: Plan, file: BinaryIO, terms: Terms) -> Judgement:
         """What the strict judge says of the new file; and that a person has to let it go."""
         file.seek(0)
-        found = judge(self._reader(plan).read(file, strict=True, expected=terms.messages,
+        found = judge(self._reader(plan).read_in_columns(file, strict=True, expected=terms.messages,
                                         supplementary=terms.supplementary_data), terms, self._spool)  # fmt: skip
         if wrong := next((f for f in found.findings if f.severity is Severity.ERROR), None):
             raise _refused(plan, wrong)

@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from h2h import one_pass
+from h2h.columns import Columns
 from h2h.direct_debits import DirectDebitRules
 from h2h.model import Address, DirectDebit, DirectDebitBatch, DirectDebitFile, Finding, Payment
 from h2h.one_pass import Bunch, OnePass, Rule
@@ -91,7 +92,7 @@ BATCH = Batch(position=1, payment_information_id="B")
 @pytest.fixture(autouse=True, scope="module")
 def _small_bunches() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(one_pass, "BUNCH", 3)
+        patch.setattr(one_pass, "TOGETHER", 3)
         yield
 
 
@@ -123,7 +124,7 @@ def test_findings_on_direct_debits_are_those_of_asking_every_rule(orders: list[P
 @given(payments(bad=False))
 def test_what_is_good_is_let_pass_at_a_glance(orders: list[Payment]) -> None:
     for rule in PaymentRules(Terms()).rules():
-        assert rule.clears(Bunch(orders))
+        assert rule.clears(Bunch(Columns.of(orders)))
 
 
 @pytest.mark.parametrize(("kind", "field"), [

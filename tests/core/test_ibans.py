@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from h2h.checks import bic_fault, iban_fault
-from h2h.ibans import STRUCTURES, is_sound
+from h2h.ibans import STRUCTURES, all_sound, is_sound
 
 schwifty = pytest.importorskip("schwifty")
 COUNTRIES = [structure[:2] for structure in STRUCTURES.split()]
@@ -103,3 +103,21 @@ def test_a_bic_is_what_the_library_takes_and_kosovo_has_some(bic: str) -> None:
         except schwifty.exceptions.SchwiftyException:
             good = False
         assert (bic_fault(each) is None) is good
+
+
+@MANY
+@given(st.lists(ibans(), max_size=5), st.data())
+def test_many_are_sound_where_each_is(some: list[str], data: st.DataObject) -> None:
+    assert all_sound(some)
+    if some:
+        old = data.draw(st.sampled_from(some))
+        at = data.draw(st.integers(0, len(old)))
+        put = data.draw(st.sampled_from(["", "0", "7", "Z", "\n", "a", " ", "\u0663"]))
+        changed = [*some, old[:at] + put + old[at + 1 :]]
+        assert all_sound(changed) is all(map(is_sound, changed))
+
+
+def test_two_in_one_are_none() -> None:
+    assert not all_sound(["DE02120300000000202051\nNL91ABNA0417164300"])
+    assert not all_sound(["ZZ02120300000000202051"])
+    assert not all_sound([""])

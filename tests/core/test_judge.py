@@ -17,7 +17,7 @@ from h2h.model import Batch, Finding, Judgement, Payment, PaymentFile, Record, S
 from h2h.one_pass import MAX_RULE_FINDINGS, Told
 from h2h.outbound.judge import judge
 from h2h.rules import Terms
-from h2h.spool import IN_MEMORY, Spool
+from h2h.spool import IN_MEMORY, ColumnSpool
 from tests.changing import replace
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -183,7 +183,7 @@ def test_payments_beyond_what_memory_holds_are_put_aside_in_the_folder_that_is_g
     count = IN_MEMORY + 2_000
     judgement = judge(as_records(count, 2), Terms(), tmp_path)
     assert judgement.findings == []
-    assert isinstance(judgement.payments, Spool)
+    assert isinstance(judgement.payments, ColumnSpool)
     assert (
         [payment.position for payment in judgement.payments]
         == [*range(1, count + 1)]

@@ -87,7 +87,7 @@ def test_few_large_records_leave_memory_as_soon_as_many_small_ones(tmp_path: Pat
     assert len(spool._latest) == 0
     spool.extend(map(payment, range(3, 63)))
     assert [each.position for each in spool] == [*range(1, 63)]
-    assert max(len(spool._read(*frame)) for frame in spool._frames) == FRAME // 50
+    assert max(len(spool._read(frame)) for frame in range(len(spool._file))) == FRAME // 50
 
 
 def test_memory_does_not_grow_with_it(tmp_path: Path) -> None:

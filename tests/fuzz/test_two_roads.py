@@ -16,7 +16,7 @@ from random import Random
 import pytest
 
 from h2h.messages import Catalog, MessageType, fast, read, reading
-from h2h.messages.fast import FastRoad, Ready
+from h2h.messages.fast import FastRoad, Stretch
 from h2h.messages.identify import shape_of
 from h2h.model import Entry, Finding, Payment, Record
 from tests.core.chance import FULL, Chance
@@ -52,14 +52,14 @@ class Seen:
 
 @pytest.fixture
 def seen(monkeypatch: pytest.MonkeyPatch) -> Seen:
-    counter, after = Seen(), FastRoad.after
+    counter, beside = Seen(), FastRoad.beside
 
-    def counted(self: FastRoad, *, clean: bool) -> Iterator[Ready]:
-        for ready in after(self, clean=clean):
-            counter.count += 1
-            yield ready
+    def counted(self: FastRoad) -> Iterator[Stretch]:
+        for stretch in beside(self):
+            counter.count += len(stretch)
+            yield stretch
 
-    monkeypatch.setattr(FastRoad, "after", counted)
+    monkeypatch.setattr(FastRoad, "beside", counted)
     return counter
 
 

@@ -1,0 +1,87 @@
+"""Records in columns: the same records, one by one, through bytes, and through a spool."""
+
+from __future__ import annotations
+
+import os
+from decimal import Decimal
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from h2h.columns import Code, Columns, in_columns, one_by_one
+from h2h.model import Address, Batch, Entry, EntryDetail, Finding, Payment, Severity
+from h2h.spool import ColumnSpool
+
+
+def payment(position: int) -> Payment:
+    return Payment(
+        position=position,
+        batch=1,
+        payment_information_id=None,
+        instruction_id=f"I{position}",
+        end_to_end_id="Ü" if position % 2 else None,
+        uetr=None,
+        amount=Decimal(position) / 100 if position % 3 else None,
+        currency="EUR",
+        addresses=(Address(place="Cdtr/PstlAdr", name=None, lines=("a", "b")),) if position % 5 else (),
+        line=7 * position,
+    )
+
+
+PAYMENTS = [payment(n) for n in range(1, 30)]
+
+
+def test_records_are_what_they_were() -> None:
+    columns = Columns.of(PAYMENTS)
+    assert len(columns) == 29
+    assert repr([*columns]) == repr(PAYMENTS)
+    assert [*columns.column("line")] == [each.line for each in PAYMENTS]
+    assert PAYMENTS[3] in columns
+    assert payment(40) not in columns
+
+
+def test_they_come_out_of_bytes_as_they_went_in() -> None:
+    details = (EntryDetail(position=1, amount=Decimal("5.00")),)
+    entry = Entry(position=1, statement=1, amount=Decimal("5.00"), currency="EUR", direction="DBIT", details=details)
+    for kind, records in ((Payment, PAYMENTS), (Entry, [entry])):
+        code = Code(kind)
+        assert repr([*code.decode(code.encode(Columns.of(records)))]) == repr(records)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        [[1], [1, 2], *[[None]] * 16],
+        [[], *[[]] * 17],
+        [["x"], [1], *[[None]] * 16],
+        [[1], [1], *[[None]] * 15],
+        [[1], [1], *[[None]] * 16, [None]][:10],
+    ],
+)
+def test_bytes_that_are_no_columns_of_this_kind_are_refused(values: list[list[object]]) -> None:
+    with pytest.raises((msgspec.MsgspecError, ValueError)):
+        Code(Payment).decode(msgspec.msgpack.encode(values))
+
+
+def test_others_may_stand_between_them() -> None:
+    finding = Finding(code="X", severity=Severity.INFO, text="x")
+    batch = Batch(position=1, payment_information_id="B")
+    items = [batch, Columns.of(PAYMENTS[:3]), finding, PAYMENTS[3]]
+    assert [*one_by_one(items)] == [batch, *PAYMENTS[:3], finding, PAYMENTS[3]]
+    assert [[*each] for each in in_columns(PAYMENTS)] == [PAYMENTS]
+
+
+@pytest.mark.parametrize("in_memory", [1, 7, 29, 1_000])
+def test_a_spool_of_columns_keeps_the_order_of_what_comes_in_either_way(tmp_path: Path, in_memory: int) -> None:
+    spool = ColumnSpool(Payment, tmp_path, in_memory=in_memory)
+    spool.append(PAYMENTS[0])
+    spool.add(Columns.of(PAYMENTS[1:9]))
+    for each in PAYMENTS[9:20]:
+        spool.append(each)
+    spool.add(Columns.of(PAYMENTS[20:29]))
+    assert len(spool) == 29
+    assert [*spool] == [*spool] == PAYMENTS
+    assert [position for part in spool.columns() for position in part.column("position")] == [*range(1, 30)]
+    assert PAYMENTS[5] in spool
+    assert os.listdir(tmp_path) == []
