@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from functools import cache
-from itertools import islice
 from typing import Any, Generic, TypeVar, cast, get_type_hints
 
 import msgspec
@@ -47,13 +46,6 @@ class Columns(Collection[T], Generic[T]):
 
     def __contains__(self, item: object) -> bool:
         return any(each == item for each in self)
-
-
-def in_columns(records: Iterable[T]) -> Iterator[Columns[T]]:
-    """As they come, where they come in columns already."""
-    rest = iter(records)
-    while some := list(islice(rest, TOGETHER)):
-        yield Columns.of(some)
 
 
 def one_by_one(items: Iterable[Any]) -> Iterator[Any]:

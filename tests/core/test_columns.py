@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from h2h.columns import Code, Columns, in_columns, one_by_one
+from h2h.columns import Code, Columns, one_by_one
 from h2h.model import Address, Batch, Entry, EntryDetail, Finding, Payment, Severity
 from h2h.spool import ColumnSpool
 
@@ -69,7 +69,6 @@ def test_others_may_stand_between_them() -> None:
     batch = Batch(position=1, payment_information_id="B")
     items = [batch, Columns.of(PAYMENTS[:3]), finding, PAYMENTS[3]]
     assert [*one_by_one(items)] == [batch, *PAYMENTS[:3], finding, PAYMENTS[3]]
-    assert [[*each] for each in in_columns(PAYMENTS)] == [PAYMENTS]
 
 
 @pytest.mark.parametrize("in_memory", [1, 7, 29, 1_000])
