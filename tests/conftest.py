@@ -1,16 +1,13 @@
 """For all tests: what a gateway does once in its life of months, a test process does once, too, not for each test.
 
-SQL is compiled once, the migrations of a new SQLite ledger run once and are copied as statements, and the gateways of
-a test process share the processes that read files. A test that is about those processes asks for `own_readers`.
-Assertions of the shared modules tell what they saw.
+SQL is compiled once, and the gateways of a test process share the processes that read files. A test that is about
+those processes asks for `own_readers`. Assertions of the shared modules tell what they saw.
 """
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, suppress
-from functools import cache
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -39,39 +36,6 @@ def one_cache_of_statements() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(database, "_engine", engine)
-        yield
-
-
-@pytest.fixture(scope="session", autouse=True)
-def migrations_of_a_new_ledger_run_once(
-    one_cache_of_statements: None, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[None]:
-    from h2h.ledger.database import Database
-
-    upgrade = Database._upgrade
-
-    @cache
-    def statements() -> tuple[str, ...]:
-        """Those that make what the migrations make of nothing."""
-        folder = tmp_path_factory.mktemp("migrated")
-        patch.undo()
-        Database("sqlite:///h2h.db", folder).close()
-        patch.setattr(Database, "_upgrade", upgraded)
-        with closing(sqlite3.connect(folder / "h2h.db")) as made:
-            return tuple(made.iterdump())[1:-1]  # without BEGIN and COMMIT
-
-    def upgraded(database: Database) -> None:
-        if database.engine.dialect.name != "sqlite" or database._revision() is not None:
-            upgrade(database)
-            return
-        new = statements()
-        with database.transaction() as connection:
-            if not database.engine.dialect.has_table(connection, "alembic_version"):
-                for statement in new:
-                    connection.exec_driver_sql(statement)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Database, "_upgrade", upgraded)
         yield
 
 

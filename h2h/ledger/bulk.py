@@ -19,7 +19,7 @@ from sqlalchemy.types import TypeEngine
 
 from h2h.ledger.columns import Exact, Instant, Json
 
-CHUNK = 2_000  # rows that are handed to the driver at a time
+CHUNK = 1_000  # rows that are handed to the driver at a time
 STATEMENTS = 64  # whose text is kept
 
 Bind = Callable[[Any], Any]

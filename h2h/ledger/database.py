@@ -10,10 +10,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy import Connection, Engine, create_engine, event, make_url, select, text
 from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 
 from h2h.errors import AlreadyRunning, Stale, StoreError
+from h2h.ledger.making import VERSION, done, make
 from h2h.witness import Head, Witness
 
 log = logging.getLogger(__name__)
@@ -22,7 +23,7 @@ HEAD = "0015"  # the newest migration
 NEW_HEAD = "h2h_head"  # the head of the journal as the transaction under way will leave it; none if it left it so far
 BUSY_SECONDS = 30
 CONNECTIONS = 20  # kept open; more are opened when needed
-ROOM, MUCH_ROOM = 2_048, 24_576  # KiB of pages that SQLite may hold for one connection; while many rows come
+ROOM, MUCH_ROOM = 2_048, 6_144  # KiB of pages that SQLite may hold for one connection; while many rows come
 MANY_ROWS = 50_000
 ROOMY = "h2h_roomy"  # the connection was given much room
 WRITER = 0x683268  # the advisory lock that makes writers on PostgreSQL take turns, as SQLite has it by itself
@@ -106,8 +107,19 @@ class Database:
         self.engine.dispose()
 
     def _upgrade(self) -> None:
-        if self._revision() == HEAD:
-            return
+        """A new database gets its tables at once; only an older one needs what runs migrations, which is large."""
+        with self._translated(), self.engine.connect() as connection:
+            known = self._revision(connection)
+        if known is None:
+            with self.transaction() as connection:
+                known = self._revision(connection)  # somebody else may have been quicker
+                if known is None:
+                    make(connection, HEAD)
+                    known = HEAD
+        if known != HEAD:
+            self._migrate()
+
+    def _migrate(self) -> None:
         from alembic import command
         from alembic.config import Config
 
@@ -117,11 +129,10 @@ class Database:
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
 
-    def _revision(self) -> str | None:
-        with self._translated(), self.engine.connect() as connection:
-            if not self.engine.dialect.has_table(connection, "alembic_version"):
-                return None
-            return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+    def _revision(self, connection: Connection) -> str | None:
+        if not self.engine.dialect.has_table(connection, VERSION):
+            return None
+        return connection.execute(select(done.c.version_num)).scalar()
 
     @contextmanager
     def _translated(self) -> Iterator[None]:

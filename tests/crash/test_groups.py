@@ -136,9 +136,7 @@ def test_wherever_the_plug_is_pulled_in_a_group_each_file_comes_to_its_own_end(g
     within = [
         p
         for p in points
-        if any(
-            verb in p for verb in ("claim", "place", "secure", "received", "judged", "file_away", "let_go")
-        )
+        if any(verb in p for verb in ("claim", "place", "secure", "received", "judged", "file_away", "let_go"))
     ]
     assert {f"in Transfers.{verb} 1, event 3" for verb in ("received", "judged")} <= set(within)
     assert "after WatchedFolder.claim 4" in within

@@ -11,12 +11,13 @@ from typing import Any
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import Connection, NullPool, create_engine, text
+from sqlalchemy import Connection, MetaData, NullPool, create_engine, inspect, text
 from sqlalchemy.exc import DBAPIError
 
 from h2h.errors import NotAllowed, Stale, StoreError, UsageError
 from h2h.ledger import Ledger, moves, transfers
 from h2h.ledger.attempts import Attempt
+from h2h.ledger.database import Database
 from h2h.ledger.rows import Received, Transfer
 from h2h.ledger.tables import metadata
 from h2h.lifecycle import Actor, State, Trigger
@@ -759,11 +760,68 @@ def test_a_bank_that_fails_is_left_alone_until_it_answers(book: Book) -> None:
 # The database itself.
 
 
-def test_the_migrations_make_the_tables_that_the_code_has(url: str) -> None:
+def test_a_new_ledger_is_what_the_migrations_make(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tables, columns, keys, indexes and guards; all that the code has, and nothing else."""
+
+    def found() -> dict[str, Any]:
+        engine = create_engine(url, poolclass=NullPool)
+        with engine.connect() as connection:
+            assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+            return schema(connection)
+
     Ledger(url, Path("/nowhere")).close()
+    at_once = found()
+    emptied(url)
+    assert found_tables(url) == []
+    monkeypatch.setattr(Database, "_revision", lambda *_: "0000")
+    Ledger(url, Path("/nowhere")).close()
+    migrated = found()
+    assert migrated == at_once
+    assert len(at_once) > 20
+
+
+def schema(connection: Connection) -> dict[str, Any]:
+    """Each table as the database tells of it, in no order; but for defaults, which migrations needed for old rows."""
+    seen = inspect(connection)
+
+    def told(many: Any) -> list[str]:
+        return sorted(repr(sorted((key, repr(value)) for key, value in one.items())) for one in many)
+
+    tables = {
+        name: (
+            told({**each, "type": str(each["type"]), "default": None} for each in seen.get_columns(name)),
+            told([seen.get_pk_constraint(name)]),
+            told(seen.get_foreign_keys(name)),
+            told(seen.get_unique_constraints(name)),
+            told(seen.get_check_constraints(name)),
+            told(
+                {**index, "dialect_options": {k: str(v) for k, v in index.get("dialect_options", {}).items()}}
+                for index in seen.get_indexes(name)
+            ),
+        )
+        for name in seen.get_table_names()
+    }
+    if connection.dialect.name == "sqlite":
+        query = "SELECT name, sql FROM sqlite_master WHERE type = 'trigger' ORDER BY name"
+    else:
+        query = "SELECT tgname, pg_get_triggerdef(oid) FROM pg_trigger WHERE NOT tgisinternal ORDER BY tgname"
+    guards = [tuple(row) for row in connection.exec_driver_sql(query)]
+    assert guards
+    return {**tables, "guards": guards, "version": connection.exec_driver_sql("SELECT * FROM alembic_version").scalar()}
+
+
+def found_tables(url: str) -> list[str]:
+    return inspect(create_engine(url, poolclass=NullPool)).get_table_names()
+
+
+def emptied(url: str) -> None:
     engine = create_engine(url, poolclass=NullPool)
-    with engine.connect() as connection:
-        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+    with engine.begin() as connection:
+        everything = MetaData()
+        everything.reflect(connection)
+        everything.drop_all(connection)
+        if engine.dialect.name == "postgresql":
+            connection.exec_driver_sql("DROP FUNCTION event_is_final CASCADE")
 
 
 def test_a_second_start_finds_everything_as_it_was(book: Book, url: str) -> None:
