@@ -117,13 +117,18 @@ TAIL = "    </Stmt>\n  </BkToCstmrStmt>\n</Document>\n"
 
 def write(path: Path, entries: int, *, seed: int = 1) -> None:
     """Opening plus entries makes closing; the same seed writes the same bytes."""
-    cents = [Random(f"{seed} {number}").randrange(-1_000_000, 1_000_001) or 1 for number in range(entries)]
+    cents = amounts(entries, seed)
     with path.open("w", encoding="utf-8") as file:
         file.write(HEAD)
         file.write(BALANCE.format(code="OPBD", amount=_amount(OPENING), day=DAY))
         file.write(BALANCE.format(code="CLBD", amount=_amount(OPENING + sum(cents)), day=DAY))
         file.writelines(_entries(cents, seed))
         file.write(TAIL)
+
+
+def amounts(entries: int, seed: int = 1) -> list[int]:
+    """In cents, debits negative."""
+    return [Random(f"{seed} {number}").randrange(-1_000_000, 1_000_001) or 1 for number in range(entries)]
 
 
 def _entries(cents: list[int], seed: int) -> Iterator[str]:

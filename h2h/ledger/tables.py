@@ -88,6 +88,8 @@ transfer = Table(
     Column("original_sha256", String(64)),  # what was dropped, where it is sent in another version of the message
     Column("original_message", Text),
     Index("ix_transfer_due", "bank", "state", "due_at"),
+    Index("ix_transfer_sent_at", "bank", "state", "sent_at"),
+    Index("ix_transfer_verdict", "bank", "state", "verdict"),
     Index("ix_transfer_sha256", "sha256"),
     Index("ix_transfer_original_sha256", "original_sha256"),
     Index("ix_transfer_received_at", "received_at"),

@@ -12,7 +12,7 @@ from datetime import datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, func, or_, select
+from sqlalchemy import Connection, Row, Select, String, func, or_, select, type_coerce
 
 from h2h.cash import Kind
 from h2h.errors import UsageError
@@ -264,8 +264,9 @@ class Views:
         """`today` begins at midnight on this machine."""
         today = datetime.combine(now.astimezone().date(), time()).astimezone()
         with self._database.reading() as connection:
-            files = [_transfer_row(row) for row in connection.execute(_troubled_transfers(now))]
-            files += [_message_row(row) for row in connection.execute(_troubled_messages(now))]
+            found = {row.id: row for query in _troubled_transfers(now) for row in connection.execute(query)}
+            newest = sorted(map(_transfer_row, found.values()), key=lambda file: file.at, reverse=True)[:LIMIT]
+            files = [*newest, *(_message_row(row) for row in connection.execute(_troubled_messages(now)))]
             attention = sorted(files, key=lambda file: file.at, reverse=True)
             troubles = troubles_now(connection, banks, now)
             rows = [_bank_row(connection, bank, today) for bank in banks]
@@ -288,13 +289,17 @@ def _named(connection: Connection, table: Any, name: str) -> Sequence[Row[Any]]:
     return connection.execute(query).all()
 
 
-def _troubled_transfers(now: datetime) -> Select[Any]:
-    """What waits for somebody, what does not get on, and what was refused lately, by us or by the bank."""
+def _troubled_transfers(now: datetime) -> list[Select[Any]]:
+    """What waits for somebody, what does not get on, and what was refused lately, by us or by the bank.
+
+    Each is a query of its own, so that each has its index; the sums of text keep SQLite from all that ever was.
+    """
     c = t.transfer.c
+    newest = (type_coerce(c.received_at, String) + "").desc()
     stuck = c.state.in_([State.READY, State.PUBLISHING]) & (c.attempts > 0) & c.reason.is_not(None)
-    refused = (c.state == State.INVALID) | (c.verdict.in_([Verdict.REJECTED, Verdict.PARTIAL]))
-    troubled = or_(c.state.in_(WAITING_FOR_SOMEBODY), stuck, refused & (c.received_at > now - NEWS))
-    return select(t.transfer).where(troubled).order_by(c.received_at.desc()).limit(LIMIT)
+    refused = ((c.state + "") == State.INVALID) | (c.verdict.in_([Verdict.REJECTED, Verdict.PARTIAL]))
+    ways = (c.state.in_(WAITING_FOR_SOMEBODY), stuck, refused & (c.received_at > now - NEWS))
+    return [select(t.transfer).where(way).order_by(newest).limit(LIMIT) for way in ways]
 
 
 def _troubled_messages(now: datetime) -> Select[Any]:
@@ -303,8 +308,8 @@ def _troubled_messages(now: datetime) -> Select[Any]:
     gaps = select(t.gap.c.id).where(t.gap.c.shown_by == c.id)
     healed = gaps.exists() & ~gaps.where(t.gap.c.healed_at.is_(None)).exists()
     gap = or_(*(c.reason.startswith(f"{code}:") for code in OF_GAPS))
-    remarkable = (c.state == MessageState.APPLIED) & c.reason.is_not(None) & ~(gap & healed)
-    troubled = (c.state == MessageState.UNREADABLE) | remarkable
+    remarkable = ((c.state + "") == MessageState.APPLIED) & c.reason.is_not(None) & ~(gap & healed)
+    troubled = ((c.state + "") == MessageState.UNREADABLE) | remarkable
     return select(t.message).where(troubled, c.fetched_at > now - NEWS).order_by(c.fetched_at.desc()).limit(LIMIT)
 
 

@@ -114,6 +114,23 @@ def test_what_an_entry_is_about_is_found_by_what_it_names(kept: Book) -> None:
     assert [said for said, step in joined.items() if any(way in step for way in history)] == []
 
 
+def test_the_board_goes_through_nothing_that_is_done_with(kept: Book) -> None:
+    """Neither in the order of an index, nor by a state that most files come to."""
+    engine = kept.ledger._database.engine
+    if engine.dialect.name != "sqlite":
+        pytest.skip("the plans are read as SQLite writes them")
+    with noted(engine) as asked:
+        kept.ledger.views.board(["acme"], LATER)
+    steps = {said: step for said, step in ways_in(engine, asked).items() if "FROM gap" not in said}
+    assert len(steps) >= 9
+    assert [step for step in steps.values() if step.startswith("SCAN") or "MULTI-INDEX" in step] == []
+    answers = [step for said, step in steps.items() if "GROUP BY transfer.verdict" in said or "verdict = ?" in said]
+    assert len(answers) == 2
+    assert all("sent_at>?" in step or "verdict=?" in step for step in answers)
+    messages = [step for said, step in steps.items() if "FROM message" in said and "fetched_at" in said]
+    assert all("fetched_at>?" in step for step in messages)
+
+
 def test_a_table_that_is_read_as_a_whole_is_seen(kept: Book) -> None:
     engine = kept.ledger._database.engine
     with noted(engine) as asked, engine.connect() as connection:

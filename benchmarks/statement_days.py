@@ -1,0 +1,145 @@
+"""A bank's statement from its bytes to rows that are committed, against pyiso20022, which only reads.
+
+    python -m benchmarks.statement_days [--entries N] [--peer-entries N] [--rounds N] [--peer PYTHON]
+
+"h2h" is what the gateway does: a reader process validates and reads, records are put aside, and the ledger applies them
+in one transaction, SQLite at full durability. No entry is a payment of ours; in "h2h, our payments" each debit is one.
+Speeds are in MB of the file. `--peer`: a Python that has pyiso20022 and xsdata[lxml]; where that has none, it is left
+out. Since it holds 10 KB for each entry, it is given a smaller file of the same sort.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import subprocess
+import sys
+import tempfile
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from benchmarks import statements
+from benchmarks.rounds import interleaved, measured, table, target
+from h2h.arrivals import reading_of
+from h2h.confined import ConfinedReader
+from h2h.ledger import Ledger
+from h2h.ledger.messages import MessageState
+from h2h.ledger.rows import Received
+from h2h.messages import Catalog
+from h2h.model import Batch, InboundId, Judgement, Payment, PaymentFile, RemoteFile, TransferId
+from h2h.resources import root
+
+NOW = datetime(2026, 11, 20, 21, 0, tzinfo=UTC)
+ACCOUNT = "DE89370400440532013000"
+PEER, OURS, MATCHED = "pyiso20022, reading alone", "h2h", "h2h, our payments"
+LEAST = 15.0
+READING = """
+import sys
+from pyiso20022.camt.camt_053_001_08 import Document
+from xsdata.formats.dataclass.parsers import XmlParser
+found = XmlParser().parse(sys.argv[1], Document)
+assert len(found.bk_to_cstmr_stmt.stmt[0].ntry) == int(sys.argv[2])
+"""
+
+
+class Stage:
+    """A ledger of its own for each turn of a way."""
+
+    def __init__(self, folder: Path, file: Path, entries: int) -> None:
+        self._folder, self._file, self._entries = folder, file, entries
+        self._reader = ConfinedReader(Catalog.load(root("schemas")))
+        self._ledger: Ledger | None = None
+
+    def before(self, way: str) -> None:
+        self.close()
+        place = Path(tempfile.mkdtemp(dir=self._folder))
+        self._ledger = Ledger("sqlite:///h2h.db", place)
+        self._scratch = place
+        file = RemoteFile(folder="/out", name="day.xml", size=self._file.stat().st_size, modified=1)
+        self._ledger.messages.kept(InboundId("M"), "acme", file, hashlib.sha256(b"").hexdigest(), NOW)
+        if way == MATCHED:
+            self._pay()
+
+    def _pay(self) -> None:
+        """The debits of the statement, sent before."""
+        assert self._ledger is not None
+        new = Received(id=TransferId("T"), bank="acme", watch="/in", name="run.xml", sha256="0" * 64, size=1)
+        self._ledger.transfers.received(new, NOW)
+        cents = statements.amounts(self._entries)
+        payments = [
+            Payment(
+                position=at, batch=1, payment_information_id="P", instruction_id=None, uetr=None, currency="EUR",
+                end_to_end_id=f"E2E-{number:012d}", amount=Decimal(-each) / 100,
+            )
+            for at, (number, each) in enumerate(((n, c) for n, c in enumerate(cents, start=1) if c < 0), start=1)
+        ]  # fmt: skip
+        header = PaymentFile(message="pain.001.001.09", message_id="RUN")
+        batch = Batch(position=1, payment_information_id="P", debtor_iban=ACCOUNT)
+        judgement = Judgement(header=header, batches=[batch], payments=payments, findings=[])
+        self._ledger.transfers.judged(new.id, judgement, NOW, NOW)
+        with self._ledger._database.transaction() as connection:
+            connection.exec_driver_sql("UPDATE transfer SET state = 'SENT'")
+
+    def apply(self) -> None:
+        assert self._ledger is not None
+        with self._file.open("rb") as source:
+            reading = reading_of(self._reader.read(source, strict=False), scratch=self._scratch)
+        message = self._ledger.messages.applied(InboundId("M"), reading, NOW)
+        assert message.state is MessageState.APPLIED, message.reason
+
+    def close(self) -> None:
+        if self._ledger is not None:
+            self._ledger.close()
+        self._ledger = None
+
+    def end(self) -> None:
+        self.close()
+        self._reader.close()
+
+
+def has_peer(python: str) -> bool:
+    found = subprocess.run([python, "-c", "import pyiso20022, xsdata, lxml"], capture_output=True, check=False)
+    return found.returncode == 0
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--entries", type=int, default=100_000)
+    parser.add_argument("--peer-entries", type=int, default=10_000)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--peer", default=sys.executable)
+    said = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="h2h-days-") as folder:
+        file, small = Path(folder) / "day.xml", Path(folder) / "small.xml"
+        statements.write(file, said.entries)
+        statements.write(small, said.peer_entries)
+        stage = Stage(Path(folder), file, said.entries)
+        compare(stage, file, small, said)
+        stage.end()
+
+
+def compare(stage: Stage, file: Path, small: Path, said: Any) -> None:
+    size = file.stat().st_size / 1e6
+    ways: dict[str, Any] = {OURS: stage.apply, MATCHED: stage.apply}
+    notes = {}
+    if has_peer(said.peer):
+        command = [said.peer, "-c", READING, str(small), str(said.peer_entries)]
+        share = small.stat().st_size / file.stat().st_size
+        ways = {PEER: lambda: notes.update({PEER: f"peak {measured(command).peak_mb:.0f} MB"}), **ways}
+    else:
+        print("pyiso20022 is not installed here (--peer names a Python that has it): h2h alone.\n")
+    times = interleaved(ways, rounds=said.rounds, before=stage.before)
+    title = f"camt.053.001.08, {said.entries:,} entries, {size:.0f} MB: validated, read, stored in SQLite, committed"
+    if PEER not in ways:
+        print(table(title, times, peer=OURS, amount=size, unit="MB"))
+        return
+    times = times.scaled(PEER, 1 / share)
+    print(table(title, times, peer=PEER, amount=size, unit="MB", notes=notes))
+    for way in (OURS, MATCHED):
+        print(target(way, times.ratio(way, PEER), LEAST))
+
+
+if __name__ == "__main__":
+    main()
