@@ -264,6 +264,18 @@ def written(record: Payment | Batch | PaymentFile) -> str:
     return json.dumps(said, ensure_ascii=False, separators=(",", ":")) + "\n"
 
 
+@pytest.mark.parametrize(
+    "word", ["a  b", " a", "a ", "a\tb", "a\u00a0b", "e\u0301", 'a" b', "a\\ b", "", "a b", "\u212b"]
+)
+def test_one_word_alone_is_hashed_in_its_plain_form(word: str) -> None:
+    """Each where nothing else asks for a closer look."""
+    payment = Payment(
+        position=1, batch=1, payment_information_id="P", instruction_id=None, end_to_end_id="E", uetr=None,
+        amount=Decimal("1.50"), currency="EUR", remittance=word,
+    )  # fmt: skip
+    assert content_of([payment]).decode() == written(payment)
+
+
 @given(st.lists(st.tuples(WORDS, WORDS, AMOUNTS, st.booleans()), max_size=5))
 @settings(max_examples=300)
 def test_what_is_hashed_is_every_value_in_its_plain_form(said: list[tuple[Any, ...]]) -> None:

@@ -634,6 +634,23 @@ def test_a_statement_that_does_not_add_up_is_a_finding(book: Book) -> None:
     assert book.ledger.views.statements()[0].reconciles is False
 
 
+@pytest.mark.parametrize(
+    "entries",
+    [
+        (debit("10.00", "A"), debit("20.00", "X")),
+        (debit("10.00", "A"), debit("20.00", "B", booking_date="2026-11-19")),
+        (debit("20.00", "A"), debit("10.00", "B")),
+        (debit("10.00", "A", None), debit("20.00", "B")),
+    ],
+)
+def test_as_many_entries_of_the_same_sum_are_not_the_same_entries(book: Book, entries: tuple[Any, ...]) -> None:
+    first = (debit("10.00", "A"), debit("20.00", "B"))
+    book.report(statement("S1", *first))
+    assert book.codes(statement("S1", *entries)) == ["STATEMENT_CONFLICT"]
+    again = [replace(entry, amount=entry.amount * Decimal("1.0")) for entry in reversed(first)]
+    assert book.codes(statement("S1", *again)) == ["STATEMENT_REPEATED"]
+
+
 # Kept, applied, discarded, handed over.
 
 
