@@ -215,6 +215,14 @@ class WatchedFolder:
 
     # Claim.
 
+    def prepare(self, ids: Sequence[TransferId]) -> None:
+        """Places for several claims, durable by one sync. `claims` removes those that are not used in the end."""
+        with (
+            translated(self.path), self._opened() as folder,
+            folder.made(OURS, 0o700) as ours, ours.made(CLAIMS, 0o700) as claims,
+        ):  # fmt: skip
+            claims.make(*ids, mode=0o700)
+
     def claim(self, name: str, transfer_id: TransferId) -> Claimed | None:
         """Take a file that a scan found complete; None where it is gone, or is not that file any more.
 
@@ -224,12 +232,13 @@ class WatchedFolder:
         with translated(self.path), self._opened() as folder:
             if seen is None or not stands(folder, name, seen):
                 return None
-            with folder.made(OURS, 0o700) as ours, ours.made(CLAIMS, 0o700) as claims:
-                claims.make(transfer_id, 0o700)
-                with claims.inside(transfer_id) as place:
-                    if not taken(folder, name, place, seen.identity, local_name(transfer_id, name)):
-                        claims.remove_folder(transfer_id)
-                        return None
+            with (
+                folder.made(OURS, 0o700) as ours, ours.made(CLAIMS, 0o700) as claims,
+                claims.made(transfer_id, 0o700) as place,
+            ):  # fmt: skip
+                if not taken(folder, name, place, seen.identity, local_name(transfer_id, name)):
+                    claims.remove_folder(transfer_id)
+                    return None
         return Claimed(id=transfer_id, path=place.path / name)
 
     def secured(self, claims: Sequence[Claimed]) -> list[Claimed]:

@@ -35,8 +35,9 @@ class OpenFolder:
     def __exit__(self, *_: object) -> None:
         os.close(self.handle)
 
-    def make(self, name: str, mode: int = 0o777) -> None:
-        os.mkdir(name, mode, dir_fd=self.handle)
+    def make(self, *names: str, mode: int = 0o777) -> None:
+        for name in names:
+            os.mkdir(name, mode, dir_fd=self.handle)
         self.sync()
 
     def inside(self, name: str) -> OpenFolder:
@@ -53,7 +54,7 @@ class OpenFolder:
     def made(self, name: str, mode: int = 0o777) -> OpenFolder:
         """A folder in this one, made where it is missing."""
         with suppress(FileExistsError):
-            self.make(name, mode)
+            self.make(name, mode=mode)
         return self.inside(name)
 
     def names(self) -> list[str]:

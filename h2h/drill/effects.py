@@ -33,7 +33,7 @@ CHANNELS: tuple[tuple[type, tuple[str, ...]], ...] = (
     (FolderChannel, ("stage_many", "publish", "place", "look", "discard", "move", "list", "fetch")),
 )
 DOORS: tuple[tuple[type, tuple[str, ...]], ...] = (
-    (WatchedFolder, ("claim", "secured", "file_away", "let_go")),
+    (WatchedFolder, ("prepare", "claim", "secured", "file_away", "let_go")),
     (Incoming, ("place", "keep")),
     (Archive, ("secure",)),
     (

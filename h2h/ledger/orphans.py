@@ -5,26 +5,26 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, Row, bindparam, select
 
 from h2h.ledger import tables as t
 from h2h.model import Finding, Severity
 
 MOST = 10_000  # statuses of reports on one message id
 SHOWN = 3  # files named in a finding
+_R, _M = t.report.c, t.message.c
+_ORPHANS = (
+    select(t.report, _M.message_id.label("file_message_id"))
+    .join(t.message, _M.id == _R.message_id)
+    .where(_R.original_message_id == bindparam("asked"), _R.transfer_id.is_(None), _M.bank == bindparam("of_bank"))
+    .order_by(_M.fetched_at, _R.id)
+    .limit(MOST)
+)
 
 
 def orphans(connection: Connection, bank: str, message_id: str) -> Sequence[Row[Any]]:
     """All that was said on this message id and is of no transfer, in the order in which it came."""
-    r, m = t.report.c, t.message.c
-    query = (
-        select(t.report, m.message_id.label("file_message_id"))
-        .join(t.message, m.id == r.message_id)
-        .where(r.original_message_id == message_id, r.transfer_id.is_(None), m.bank == bank)
-        .order_by(m.fetched_at, r.id)
-        .limit(MOST)
-    )
-    return connection.execute(query).all()
+    return connection.execute(_ORPHANS, {"asked": message_id, "of_bank": bank}).all()
 
 
 def answered_before(connection: Connection, bank: str, message_id: str) -> Finding | None:

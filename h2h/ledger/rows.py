@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 from sqlalchemy import Row
 
 from h2h.lifecycle import State
-from h2h.model import AsSent, Judgement, TransferId
+from h2h.model import AsSent, Finding, Judgement, TransferId
 from h2h.verdicts import Verdict
 
 
@@ -75,6 +76,10 @@ class Judged:
     id: TransferId
     judgement: Judgement
     as_sent: AsSent | None = None
+
+    def after(self, doubts: Sequence[Finding]) -> Judged:
+        """With what speaks against the file's origin before all else."""
+        return replace(self, judgement=replace(self.judgement, findings=[*doubts, *self.judgement.findings]))
 
 
 def received_of(transfer: Transfer) -> Received:

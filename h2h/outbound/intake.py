@@ -16,6 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import partial
 from typing import BinaryIO
 
 from h2h.archive import Archive
@@ -49,6 +50,11 @@ class _Kept:
     claimed: Claimed
     transfer: Transfer
     doubts: Sequence[Finding]
+    judge: Callable[[], Judged]
+
+
+Begin = Callable[[Received], Callable[[], Judged]]
+"""Begins to judge a file; what it returns waits for the end."""
 
 
 @contextmanager
@@ -61,6 +67,13 @@ def _alone() -> Iterator[None]:
         pass
     except (FolderError, Damaged, Stale) as error:  # Stale: written on, so not what was judged
         log.error("claimed file cannot be used", extra={"event": "claim_failed", "text": str(error)})
+
+
+def _judged(one: _Kept) -> list[Judged]:
+    found: list[Judged] = []
+    with _alone():
+        found.append(one.judge().after(one.doubts))
+    return found
 
 
 class Intake:
@@ -163,17 +176,17 @@ class Intake:
 
     def _claimed(self, names: Sequence[str], short: list[str]) -> list[Claimed]:
         """Those that could be claimed; one for which there is no room stays where it is, and `short` says why."""
-        found = []
-        for name in names:
-            if why := self._archive.shortage(self._foothold.size(name)):
-                short.append(why)
-            elif claimed := self._claim(name):
-                found.append(claimed)
+        lacking = {name: why for name in names if (why := self._archive.shortage(self._foothold.size(name)))}
+        short += lacking.values()
+        ids = {name: self._new_id() for name in names if name not in lacking}
+        if ids:
+            self._watched.prepare(list(ids.values()))
+        found = [claimed for name, new_id in ids.items() if (claimed := self._claim(name, new_id))]
         return self._watched.secured(found) if found else []
 
-    def _claim(self, name: str) -> Claimed | None:
+    def _claim(self, name: str, new_id: TransferId) -> Claimed | None:
         try:
-            return self._watched.claim(name, self._new_id())
+            return self._watched.claim(name, new_id)
         except FolderError as error:
             told = {"event": "claim_failed", "file": printable(name), "text": str(error)}
             log.error("file cannot be claimed", extra=told)
@@ -192,21 +205,23 @@ class Intake:
     def _judge_kept(self, transfer: Transfer, doubts: Sequence[Finding], progress: Callable[[Transfer], None]) -> None:
         """One whose bytes were damaged here stays as it is, told at each round; the others go on."""
         try:
-            judged = self._judge.judged(transfer, self._terms(), doubts)
+            judged = self._judge.judged(transfer, self._terms())
         except Damaged as error:
             told = {"event": "file_damaged", "transfer": transfer.id, "text": str(error)}
             log.error("file damaged", extra=told)
         else:
-            progress(self._stored([judged])[transfer.id])
+            progress(self._stored([judged.after(doubts)])[transfer.id])
 
     def _take(self, claims: Sequence[Claimed], origin: Origin, progress: Callable[[Transfer], None]) -> None:
-        kept = self._kept(claims, origin)
-        judged: dict[TransferId, Transfer] = {}
+        with self._judging(len(claims)) as begin:
+            kept = self._kept(claims, origin, begin)
+            judged = [found for one in kept if one.transfer.state is State.RECEIVED for found in _judged(one)]
+        rows: dict[TransferId, Transfer] = {}
         with _alone():
-            judged = self._stored(self._judgements([one for one in kept if one.transfer.state is State.RECEIVED]))
+            rows = self._stored(judged)
         filed: list[tuple[Claimed, Transfer]] = []
         for one in kept:
-            transfer = judged.get(one.transfer.id, one.transfer)
+            transfer = rows.get(one.transfer.id, one.transfer)
             if transfer.state is not State.RECEIVED:
                 with _alone():
                     self._file_away(one.claimed, transfer)
@@ -216,24 +231,35 @@ class Intake:
         for _, transfer in filed:
             progress(transfer)
 
-    def _kept(self, claims: Sequence[Claimed], origin: Origin) -> list[_Kept]:
+    @contextmanager
+    def _judging(self, files: int) -> Iterator[Begin]:
+        """Several files are judged while the others are kept, and while the rows are written that name them."""
+        terms = self._terms()
+        if files < 2:
+            yield lambda file: partial(self._judge.judged, file, terms)
+            return
+        with ThreadPoolExecutor(JUDGES, "judge") as threads:
+            yield lambda file: threads.submit(self._judge.judged, file, terms).result
+
+    def _kept(self, claims: Sequence[Claimed], origin: Origin, begin: Begin) -> list[_Kept]:
         """Bytes into the archive first, then the rows that name them; and what speaks against each file's origin."""
-        found: list[tuple[Claimed, Received, int]] = []
+        found: list[tuple[Claimed, Received, int, Callable[[], Judged]]] = []
         for claimed in claims:
             with _alone():
-                found.append((claimed, *self._placed(claimed, self._watched.open(claimed))))
+                received, owner = self._placed(claimed, self._watched.open(claimed))
+                found.append((claimed, received, owner, begin(received)))
         if not found:
             return []
-        self._archive.secure([received.sha256 for _, received, _ in found])
-        rows = self._ledger.transfers.received_many([received for _, received, _ in found], self._clock.now())
+        self._archive.secure([received.sha256 for _, received, *_ in found])
+        rows = self._ledger.transfers.received_many([received for _, received, *_ in found], self._clock.now())
         kept: list[_Kept] = []
-        for (claimed, received, owner), row in zip(found, rows, strict=True):
+        for (claimed, received, owner, judge), row in zip(found, rows, strict=True):
             with _alone():
                 if isinstance(row, Stale):
                     raise row
                 manifest = self._watched.manifest(claimed) if origin.asked else None
                 doubts = [*origin.findings(owner, manifest, received.sha256)]
-                kept.append(_Kept(claimed=claimed, transfer=row, doubts=doubts))
+                kept.append(_Kept(claimed=claimed, transfer=row, doubts=doubts, judge=judge))
         return kept
 
     def _placed(self, file: Claimed | Filed, opened: AbstractContextManager[BinaryIO]) -> tuple[Received, int]:
@@ -256,21 +282,6 @@ class Intake:
 
     def _terms(self) -> Terms:
         return self.bank.terms(self.folder, self._clock.now())
-
-    def _judgements(self, kept: Sequence[_Kept]) -> list[Judged]:
-        """What judge says of each; several at a time, since another process reads the next one meanwhile."""
-        terms = self._terms()
-
-        def of(one: _Kept) -> list[Judged]:
-            found: list[Judged] = []
-            with _alone():
-                found.append(self._judge.judged(one.transfer, terms, one.doubts))
-            return found
-
-        if len(kept) < 2:
-            return [judged for one in kept for judged in of(one)]
-        with ThreadPoolExecutor(JUDGES, "judge") as judges:
-            return [judged for found in judges.map(of, kept) for judged in found]
 
     def _stored(self, judged: Sequence[Judged]) -> dict[TransferId, Transfer]:
         """The rows as they stand then, by id. Where several cannot be stored together, each is by itself."""

@@ -6,8 +6,6 @@ Where the folder brings files to a newer version of their message, the new bytes
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
-from dataclasses import replace
 
 from h2h.archive import Archive
 from h2h.confined import ConfinedReader
@@ -28,10 +26,9 @@ class FileJudge:
         self._archive = archive
         self._reader = reader
 
-    def judged(self, file: Received | Transfer, terms: Terms, doubts: Sequence[Finding] = ()) -> Judged:
-        """What is wrong with it, after what speaks against its origin. Raises Damaged where its bytes changed."""
+    def judged(self, file: Received | Transfer, terms: Terms) -> Judged:
+        """All that is wrong with it. Raises Damaged where its bytes changed."""
         judgement, sent = self._judged(file, terms)
-        judgement = replace(judgement, findings=[*doubts, *judgement.findings])
         return Judged(id=file.id, judgement=judgement, as_sent=sent)
 
     def _judged(self, file: Received | Transfer, terms: Terms) -> tuple[Judgement, AsSent | None]:

@@ -108,3 +108,21 @@ def test_a_folder_that_cannot_be_used_is_a_store_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(StoreError, match="cannot be written"):
         Archive(tmp_path / "file").prepare()
+
+
+def test_files_that_are_placed_together_share_the_syncs_of_their_folders(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[Path] = []
+    kept: list[str] = []
+    monkeypatch.setattr("h2h.archive.sync_folder", synced.append)
+    folder = Archive(tmp_path / "archive")
+    for content in (b"one", b"two", b"one"):
+        with folder.incoming() as incoming:
+            incoming.write(content)
+            kept.append(incoming.place())
+    assert synced == []
+    folder.secure(kept)
+    places = {tmp_path / "archive" / sha256[:2] / sha256[2:4] for sha256 in kept}
+    assert len(synced) == 5
+    assert set(synced) == {tmp_path / "archive", *places, *(place.parent for place in places)}

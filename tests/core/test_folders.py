@@ -12,6 +12,7 @@ import pytest
 from h2h import folders
 from h2h.errors import FolderError, StillChanging
 from h2h.folders import SETTLING, atomic_writer, local_name
+from h2h.model import TransferId
 from tests.drops import ID, file_away, take, watch, write
 
 # When is a file complete?
@@ -211,6 +212,18 @@ def test_a_claimed_file_has_left_the_folder_and_is_found_again_after_a_restart(d
         assert file.read() == b"payments"
 
 
+def test_places_that_were_prepared_are_used_and_those_that_were_not_are_removed(drop: Path) -> None:
+    folder = watch(drop, settle=0)
+    write(drop)
+    folder.scan(0.0)
+    folder.prepare([ID, TransferId("T2")])
+    claimed = folder.claim("run.xml", ID)
+    assert claimed
+    assert folder.claim("gone.xml", TransferId("T2")) is None
+    assert folder.claims() == [claimed]
+    assert [p.name for p in (drop / ".h2h" / "claims").iterdir()] == [ID]
+
+
 def test_a_file_that_is_gone_is_not_claimed(drop: Path) -> None:
     folder = watch(drop)
     assert folder.claim("run.xml", ID) is None
@@ -296,6 +309,34 @@ def test_reports_lie_beside_a_refused_file_before_it_does(drop: Path, monkeypatc
 
 def _crash(*_: object, **__: object) -> None:
     raise OSError(28, "No space left on device")
+
+
+def test_a_claim_that_cannot_end_keeps_no_other_from_its_end(drop: Path) -> None:
+    folder = watch(drop, settle=0)
+    claims = [take(folder, write(drop, f"{n}.xml").name, f"T{n}") for n in range(3)]
+    taken = [claimed for claimed in claims if claimed]
+    for claimed in taken:
+        folder.file_away(claimed, rejected=False, reports={})
+    write(drop / ".h2h" / "claims" / "T1", "stray", b"somebody's")
+    with pytest.raises(FolderError, match="not empty"):
+        folder.let_go(taken)
+    assert [p.name for p in (drop / ".h2h" / "claims").iterdir()] == ["T1"]
+
+
+def test_several_claims_are_made_durable_before_what_belongs_to_them_is_taken(
+    drop: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[str] = []
+    folder = watch(drop, marker=".done")
+    for name in ("a.xml", "b.xml"):
+        write(drop, name)
+        write(drop, f"{name}.done", b"")
+    folder.scan(0.0)
+    claims = [folder.claim(f"{name}.xml", TransferId(f"T-{name.upper()}")) for name in "ab"]
+    monkeypatch.setattr(folders.OpenFolder, "sync", lambda self: done.append(self.path.name))
+    monkeypatch.setattr(folders.OpenFolder, "remove", lambda _, name: done.append(name))
+    assert folder.secured([claimed for claimed in claims if claimed]) == claims
+    assert done == ["T-A", "T-B", "claims", drop.name, "a.xml.done", "b.xml.done"]
 
 
 def test_a_filed_file_is_not_taken_again(drop: Path) -> None:

@@ -244,7 +244,7 @@ def left_unjudged(erp: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[World
 
     erp.drop_file(FILE)
     with monkeypatch.context() as patch:
-        patch.setattr(Intake, "_judgements", cut)
+        patch.setattr(Intake, "_stored", cut)
         with pytest.raises(PowerCut), opened(erp) as gateway:
             gateway.desks["box"].take_in()
     return erp
