@@ -7,13 +7,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, Protocol
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, Update, and_, bindparam, insert, select, update
 
 from h2h.ledger import tables as t
 from h2h.lifecycle import Route
 from h2h.model import TransferId, Way
+
+_THIS = and_(t.attempt.c.transfer_id == bindparam("of_transfer"), t.attempt.c.number == bindparam("of_number"))
+_LAST = select(*(t.attempt.c[name] for name in ("way", "server", "host_keys", "made", "exclusive"))).where(_THIS)
+_NAMED = and_(t.remote_name.c.bank == bindparam("of_bank"), t.remote_name.c.path == bindparam("at_path"))
+_NAME, _ANNOUNCE = select(t.remote_name).where(_NAMED), update(t.remote_name).where(_NAMED).values(published=True)
+_USE_NAME, _BEGIN = insert(t.remote_name), insert(t.attempt)
 
 
 class Tried(Protocol):
@@ -44,22 +51,17 @@ class Attempt:
 def begin(
     connection: Connection, row: Tried, number: int, temporary: str, remote: str, route: Route, now: datetime
 ) -> None:
-    c = t.remote_name.c
-    if connection.execute(select(c.path).where(c.bank == row.bank, c.path == remote)).first() is None:
+    if connection.execute(_NAME, {"of_bank": row.bank, "at_path": remote}).first() is None:
         names = {"bank": row.bank, "path": remote, "transfer_id": row.id, "published": False}
-        connection.execute(insert(t.remote_name).values(**names))
-    names = {"temporary": temporary, "remote": remote}
+        connection.execute(_USE_NAME, names)
+    begun = {"transfer_id": row.id, "number": number, "started_at": now, "step": "stage"}
     where = {"way": route.way, "server": route.server, "host_keys": list(route.host_keys)}
-    connection.execute(
-        insert(t.attempt).values(transfer_id=row.id, number=number, started_at=now, step="stage", **names, **where)
-    )
+    connection.execute(_BEGIN, begun | where | {"temporary": temporary, "remote": remote})
 
 
 def last(connection: Connection, row: Tried) -> Attempt:
     """What is known of the last one."""
-    c = t.attempt.c
-    columns = (c.way, c.server, c.host_keys, c.made, c.exclusive)
-    found = connection.execute(select(*columns).where(c.transfer_id == row.id, c.number == row.attempts)).first()
+    found = connection.execute(_LAST, {"of_transfer": row.id, "of_number": row.attempts}).first()
     if found is None or found.way is None:
         return Attempt(route=None, made=False, exclusive=False)
     route = Route(way=Way(found.way), server=found.server, host_keys=tuple(found.host_keys))
@@ -68,21 +70,21 @@ def last(connection: Connection, row: Tried) -> Attempt:
 
 def complete(connection: Connection, row: Tried, **columns: Any) -> None:
     """Fill in the attempt in flight."""
-    c = t.attempt.c
-    connection.execute(
-        update(t.attempt)
-        .where(c.transfer_id == row.id, c.number == row.attempts, c.ended_at.is_(None))
-        .values(**columns)
-    )
+    values = {f"new_{name}": value for name, value in columns.items()}
+    connection.execute(_complete(frozenset(columns)), {"of_transfer": row.id, "of_number": row.attempts, **values})
+
+
+@lru_cache(maxsize=100)
+def _complete(names: frozenset[str]) -> Update:
+    values: dict[str, Any] = {name: bindparam(f"new_{name}") for name in names}
+    return update(t.attempt).where(_THIS, t.attempt.c.ended_at.is_(None)).values(values)
 
 
 def announce(connection: Connection, row: Tried) -> None:
     """The final name is used up from here on."""
-    c = t.remote_name.c
-    connection.execute(update(t.remote_name).where(c.bank == row.bank, c.path == row.remote).values(published=True))
+    connection.execute(_ANNOUNCE, {"of_bank": row.bank, "at_path": row.remote})
 
 
 def taken(connection: Connection, row: Tried, path: str) -> bool:
-    c = t.remote_name.c
-    found = connection.execute(select(t.remote_name).where(c.bank == row.bank, c.path == path)).first()
+    found = connection.execute(_NAME, {"of_bank": row.bank, "at_path": path}).first()
     return found is not None and (found.transfer_id != row.id or found.published)
