@@ -5,13 +5,14 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import bindparam, delete, insert, select, update
 
 from h2h.ledger import tables as t
 from h2h.ledger.database import Database
 from h2h.ledger.journal import record
 
 SLOTS_KEPT = timedelta(days=8)
+_SUSPENDED = select(t.contact.c.suspended_until).where(t.contact.c.bank == bindparam("of_bank"))
 
 
 class Contacts:
@@ -20,7 +21,7 @@ class Contacts:
 
     def suspended_until(self, bank: str) -> datetime | None:
         with self._database.reading() as connection:
-            return connection.execute(select(t.contact.c.suspended_until).where(t.contact.c.bank == bank)).scalar()
+            return connection.execute(_SUSPENDED, {"of_bank": bank}).scalar()
 
     def failures(self, bank: str) -> int:
         with self._database.reading() as connection:

@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, and_, case, false, func, or_, select, update
+from sqlalchemy import Connection, and_, bindparam, func, or_, select, update
 
 from h2h.errors import Stale
 from h2h.ledger import tables as t
@@ -19,13 +19,16 @@ from h2h.ledger.database import Database, changed_one
 from h2h.ledger.leases import Lease, Names, take_lease
 from h2h.ledger.moves import GATEWAY, NO_LEASE, change_row, enter, enter_judgement, get_row, move_row
 from h2h.ledger.rows import Judged, Received, Transfer, transfer_of
-from h2h.ledger.safety import in_safe_mode
+from h2h.ledger.wakes import due, next_due
 from h2h.lifecycle import Actor, Route, State, Trigger
 from h2h.model import AsSent, Judgement, TransferId, Way
 
 DUE_LIMIT = 100
 AT_WORK = (State.STAGING, State.PUBLISHING)
 UNDER_WAY = (State.RECEIVED, State.READY, *AT_WORK)
+
+
+_IN_STATE = select(t.transfer).where(t.transfer.c.state == bindparam("wanted")).order_by(t.transfer.c.received_at)
 
 
 class Transfers:
@@ -40,8 +43,7 @@ class Transfers:
 
     def in_state(self, state: State) -> list[Transfer]:
         with self._database.reading() as connection:
-            query = select(t.transfer).where(t.transfer.c.state == state).order_by(t.transfer.c.received_at)
-            return [transfer_of(row) for row in connection.execute(query)]
+            return [transfer_of(row) for row in connection.execute(_IN_STATE, {"wanted": state})]
 
     def due(self, bank: str, now: datetime) -> list[Transfer]:
         """What wants to be looked at now: READY at its time, and before it STAGING or PUBLISHING that nobody owns.
@@ -49,25 +51,13 @@ class Transfers:
         However many are READY, what is under way is among them. In safe mode nothing that is READY. The oldest first;
         those that were taken at one moment in the order of their names, as they were taken.
         """
-        c = t.transfer.c
         with self._database.reading() as connection:
-            new = false() if in_safe_mode(connection) else c.state == State.READY
-            query = (
-                select(t.transfer)
-                .where(c.bank == bank, c.due_at <= now)
-                .where(or_(new, and_(c.state.in_(AT_WORK), _unowned(now))))
-                .order_by(case((c.state == State.READY, 1), else_=0), c.due_at, c.received_at, c.name, c.id)
-                .limit(DUE_LIMIT)
-            )
-            return [transfer_of(row) for row in connection.execute(query)]
+            return [*due(connection, bank, now, DUE_LIMIT)]
 
     def next_due(self, bank: str) -> datetime | None:
         """When the next transfer of the bank wants to be looked at."""
-        c = t.transfer.c
         with self._database.reading() as connection:
-            waiting = c.state.in_([State.PUBLISHING] if in_safe_mode(connection) else [State.READY, State.PUBLISHING])
-            query = select(c.due_at).where(c.bank == bank, waiting, c.due_at.is_not(None)).order_by(c.due_at).limit(1)
-            return connection.execute(query).scalar()
+            return next_due(connection, bank)
 
     def hurry(self, now: datetime) -> None:
         """Let what waits after a failure be looked at now; windows are asked again when it is."""
@@ -325,10 +315,6 @@ class Transfers:
             row = _unchanged(connection, transfer)
             data = {"reason": reason, "next": due_at}
             return change_row(connection, row, now, "postponed", GATEWAY, data, due_at=due_at, reason=reason)
-
-
-def _unowned(now: datetime) -> Any:
-    return or_(t.transfer.c.owner.is_(None), t.transfer.c.lease_until < now)
 
 
 def _entered(connection: Connection, new: Received, now: datetime) -> Transfer | Stale:
