@@ -89,7 +89,7 @@ class FastRoad:
         self._block = FIRST_BLOCK
         self._tries = 0
         self._beside = self._lines_beside = 0  # what was left out since a record was handed on
-        self._begun = self._given_up = self._ended = self._misplaced = False
+        self._begun = self._given_up = self._last = self._ended = self._misplaced = False
         self.valid: Callable[[], bool] = lambda: False
 
     def after(self, *, clean: bool) -> None:
@@ -121,8 +121,8 @@ class FastRoad:
             raise GivenUp(Finding(code="MSG_ORDER", severity=Severity.ERROR, text=text))
 
     def _learn(self, text: str) -> None:
-        if self._tries >= MAX_TRIES or self._patterns.full or self._patterns.knows(text):
-            return
+        if self._last or self._tries >= MAX_TRIES or self._patterns.full or self._patterns.knows(text):
+            return  # to learn takes longer than to read: not for what never comes
         self._tries = self._tries + 1 if self.valid() else MAX_TRIES
         if self._tries == MAX_TRIES:
             return
@@ -143,6 +143,9 @@ class FastRoad:
 
     def _next(self) -> bytes:
         block = self._source.read(self._block)
+        if 0 < len(block) < self._block:
+            block += (more := self._source.read(self._block))
+            self._last = not more
         if not block or self._given_up:
             self._ended = not block
             return self._take_waiting() + block
