@@ -6,8 +6,10 @@ handed on as columns, and only who needs a record has it made.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from functools import cache
+from itertools import islice
 from typing import Any, Generic, TypeVar, cast, get_type_hints
 
 import msgspec
@@ -46,6 +48,30 @@ class Columns(Collection[T], Generic[T]):
 
     def __contains__(self, item: object) -> bool:
         return any(each == item for each in self)
+
+
+class InColumns(Collection[T], ABC, Generic[T]):
+    """Records that are kept in columns."""
+
+    @abstractmethod
+    def columns(self) -> Iterator[Columns[T]]: ...
+
+    def __iter__(self) -> Iterator[T]:
+        for records in self.columns():
+            yield from records
+
+    def __contains__(self, item: object) -> bool:
+        return any(each == item for each in self)
+
+
+def in_columns(records: Iterable[T]) -> Iterator[Columns[T]]:
+    """Records of one kind, however they are kept."""
+    if isinstance(records, InColumns):
+        yield from records.columns()
+        return
+    rest = iter(records)
+    while some := list(islice(rest, TOGETHER)):
+        yield Columns.of(some)
 
 
 def one_by_one(items: Iterable[Any]) -> Iterator[Any]:

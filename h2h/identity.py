@@ -13,19 +13,18 @@ import hashlib
 import re
 import unicodedata
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from itertools import chain, islice
-from operator import attrgetter
+from itertools import chain
 from typing import Any, NamedTuple
 
 import msgspec
 from msgspec import Struct, defstruct
 
+from h2h.columns import Columns, in_columns
 from h2h.model import Batch, Judgement, Payment, PaymentFile
 
-TOGETHER = 500  # payments that are written at a time
 MAX_ID = 35  # characters of an identification, as in MsgId
 _DERIVED = re.compile(r"-R[0-9]{1,3}$")
 
@@ -41,7 +40,7 @@ NOT_CONTENT: dict[type[Struct], frozenset[str]] = {
 }
 
 
-def content_hash(judgement: Judgement, payments: Iterable[Payment] | None = None) -> str:
+def content_hash(judgement: Judgement, payments: Iterable[Columns[Payment]] | None = None) -> str:
     """SHA-256 over every value that was read, in document order; blanks, prefixes, encoding and the like are no value.
 
     The message id is one of the values: the same payments under a new one are for the radar, which forgets. What is
@@ -51,29 +50,31 @@ def content_hash(judgement: Judgement, payments: Iterable[Payment] | None = None
     digest = hashlib.sha256()
     for record in chain((judgement.header,), judgement.batches):
         if record is not None:
-            digest.update(content_of([record]))
-    rest = iter(judgement.payments if payments is None else payments)
-    while some := list(islice(rest, TOGETHER)):
+            digest.update(content_of(Columns.of([record])))
+    for some in in_columns(judgement.payments) if payments is None else payments:
         digest.update(content_of(some))
     return digest.hexdigest()
 
 
-def content_of(records: Sequence[PaymentFile | Batch | Payment]) -> bytes:
-    """What is hashed of records of one kind: a line of JSON for each."""
-    kind, values = _CONTENT[type(records[0])]
-    lines = _LINES([kind(*map(_written, values(record))) for record in records])
+def content_of(records: Columns[Any]) -> bytes:
+    """What is hashed of them: a line of JSON for each."""
+    kind = _CONTENT[records.kind]
+    values = [records.column(name) for name in CONTENT[records.kind]]
+    lines = _LINES([*map(kind, *map(_written, values))])
     if _is_plain(lines):
         return lines
-    return _LINES([kind(*map(_plain, values(record))) for record in records])
+    return _LINES([*map(kind, *([_plain(value) for value in _written(column)] for column in values))])
 
 
-def _written(value: Any) -> Any:
-    return amount_key(value) if type(value) is Decimal else value
+def _written(values: Sequence[Any]) -> Sequence[Any]:
+    if Decimal not in set(map(type, values)):
+        return values
+    return [amount_key(value) if type(value) is Decimal else value for value in values]
 
 
 def _plain(value: Any) -> Any:
     """Blanks and the forms of letters are no value."""
-    return " ".join(unicodedata.normalize("NFC", value).split()) if type(value) is str else _written(value)
+    return " ".join(unicodedata.normalize("NFC", value).split()) if type(value) is str else value
 
 
 def _is_plain(lines: bytes) -> bool:
@@ -83,11 +84,10 @@ def _is_plain(lines: bytes) -> bool:
     return lines.isascii() and not any(each in lines for each in unclear)
 
 
-def _content_type(kind: type) -> tuple[Callable[..., Any], Callable[[Any], tuple[Any, ...]]]:
-    """A record of what counts, in the order of names, and how its values are taken."""
+def _content_type(kind: type) -> Callable[..., Any]:
+    """A record of what counts, in the order of names."""
     names = CONTENT[kind]
-    made = defstruct(f"{kind.__name__}Content", [(name, Any, None) for name in names], omit_defaults=True)
-    return made, attrgetter(*names)
+    return defstruct(f"{kind.__name__}Content", [(name, Any, None) for name in names], omit_defaults=True)
 
 
 _LINES = msgspec.json.Encoder().encode_lines
@@ -178,17 +178,21 @@ def traits(
     return Traits(account_key(debtor_account), creditor, amount_key(amount), currency)
 
 
-def fingerprints(batches: Sequence[Batch], payments: Iterable[Payment]) -> Iterator[tuple[Payment, int | None]]:
-    """Each payment with its fingerprint, in their order."""
-    said = ((b.position, b.debtor_iban or b.debtor_account) for b in batches)
-    debtors = {position: account_key(account) for position, account in said if account}
-    for p in payments:
-        account, debtor = p.creditor_iban or p.creditor_account, debtors.get(p.batch)
-        creditor = f"account {account_key(account)}" if account else _name_key(p.creditor_name)
-        if debtor is not None and creditor and p.amount is not None and p.currency:
-            yield p, Traits(debtor, creditor, amount_key(p.amount), p.currency).fingerprint()
+def fingerprints(debtors: Mapping[int, str], payments: Columns[Payment]) -> Iterator[int | None]:
+    """Of each. `debtors`: the account that is debited, by the position of the batch."""
+    names = ("batch", "creditor_iban", "creditor_account", "creditor_name", "amount", "currency")
+    for batch, iban, other, name, amount, currency in zip(*map(payments.column, names), strict=True):
+        account, debtor = iban or other, debtors.get(batch)
+        creditor = f"account {account_key(account)}" if account else _name_key(name)
+        if debtor is not None and creditor and amount is not None and currency:
+            yield Traits(debtor, creditor, amount_key(amount), currency).fingerprint()
         else:
-            yield p, None
+            yield None
+
+
+def debtors_of(batches: Sequence[Batch]) -> dict[int, str]:
+    said = ((b.position, b.debtor_iban or b.debtor_account) for b in batches)
+    return {position: account_key(account) for position, account in said if account}
 
 
 def _name_key(name: str | None) -> str | None:

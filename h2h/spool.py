@@ -17,7 +17,7 @@ from typing import Generic, TypeVar
 
 import msgspec
 
-from h2h.columns import TOGETHER, Code, Columns
+from h2h.columns import TOGETHER, Code, Columns, InColumns
 from h2h.errors import StoreError
 
 T = TypeVar("T")
@@ -98,7 +98,7 @@ class Spool(Collection[T], Generic[T]):
         self._latest, self._latest_weight = [], 0
 
 
-class ColumnSpool(Collection[T], Generic[T]):
+class ColumnSpool(InColumns[T], Generic[T]):
     """The same of records that come in columns, and are handed out in columns, too."""
 
     def __init__(self, kind: type[T], folder: Path | None = None, *, in_memory: int = IN_MEMORY) -> None:
@@ -142,13 +142,6 @@ class ColumnSpool(Collection[T], Generic[T]):
 
     def __len__(self) -> int:
         return self._count
-
-    def __iter__(self) -> Iterator[T]:
-        for records in self.columns():
-            yield from records
-
-    def __contains__(self, item: object) -> bool:
-        return any(each == item for each in self)
 
 
 def few_as_list(spool: Collection[T]) -> Collection[T]:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
+from itertools import chain, compress, repeat
 from typing import Any
 
 from sqlalchemy import Connection, select, update
 
+from h2h.columns import Columns, in_columns
 from h2h.errors import NotAllowed
-from h2h.identity import debtor_keys, fingerprints
+from h2h.identity import debtor_keys, debtors_of, fingerprints
 from h2h.ledger import tables as t
 from h2h.ledger.bulk import store
 from h2h.ledger.database import give_room
@@ -110,16 +112,15 @@ class Tally:
         self.batches: defaultdict[int, _Count] = defaultdict(_Count)
         self.currencies: set[str] = set()
 
-    def passing(self, payments: Iterable[Payment]) -> Iterator[Payment]:
-        batches, currencies, add = self.batches, self.currencies, EXACT.add
-        for payment in payments:
-            count = batches[payment.batch]
-            count.payments += 1
-            if payment.amount is not None:
-                count.amount = add(count.amount, payment.amount)
-            if payment.currency:
-                currencies.add(payment.currency)
-            yield payment
+    def passing(self, payments: Iterable[Payment]) -> Iterator[Columns[Payment]]:
+        for some in in_columns(payments):
+            within, amounts = some.column("batch"), some.column("amount")
+            for batch in set(within):
+                count, inside = self.batches[batch], [each == batch for each in within]
+                count.payments += sum(inside)
+                count.amount = EXACT.add(count.amount, total(compress(amounts, inside)))
+            self.currencies.update(filter(None, some.column("currency")))
+            yield some
 
 
 def tallied(judgement: Judgement) -> Tally:
@@ -147,8 +148,9 @@ def store_payments(connection: Connection, transfer_id: TransferId, judgement: J
     give_room(connection, len(judgement.payments))
     batches = (_batch_row(transfer_id, batch, tally.batches[batch.position]) for batch in judgement.batches)
     store(connection, t.batch, BATCH, batches)
-    payments = fingerprints(judgement.batches, judgement.payments)
-    store(connection, t.payment, PAYMENT, (_payment_row(transfer_id, p, mark) for p, mark in payments))
+    debtors = debtors_of(judgement.batches)
+    payments = (_payment_rows(transfer_id, some, debtors) for some in in_columns(judgement.payments))
+    store(connection, t.payment, PAYMENT, chain.from_iterable(payments))
 
 
 BATCH = (
@@ -171,12 +173,17 @@ PAYMENT = (
 )  # fmt: skip
 
 
-def _payment_row(transfer_id: TransferId, payment: Payment, fingerprint: int | None) -> tuple[Any, ...]:
-    return (
-        transfer_id, payment.position, payment.batch, payment.instruction_id, payment.end_to_end_id, payment.uetr,
-        payment.amount, payment.currency, payment.creditor_name, payment.creditor_iban or payment.creditor_account,
-        payment.creditor_agent, payment.execution_date, payment.remittance, fingerprint,
-    )  # fmt: skip
+def _payment_rows(
+    transfer_id: TransferId, payments: Columns[Payment], debtors: Mapping[int, str]
+) -> Iterator[tuple[Any, ...]]:
+    ibans, others = payments.column("creditor_iban"), payments.column("creditor_account")
+    ours = {
+        "transfer_id": repeat(transfer_id),
+        "creditor_account": [iban or other for iban, other in zip(ibans, others, strict=True)],
+        "fingerprint": fingerprints(debtors, payments),
+    }
+    columns = (ours[name] if name in ours else payments.column(name) for name in PAYMENT)
+    return zip(*columns, strict=False)  # the id has no end
 
 
 def forget_refusal(connection: Connection, transfer_id: str, verdict: Verdict) -> None:

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from lxml import etree
 
+from h2h.columns import Columns
 from h2h.identity import (
     CONTENT,
     NOT_CONTENT,
@@ -273,7 +274,7 @@ def test_one_word_alone_is_hashed_in_its_plain_form(word: str) -> None:
         position=1, batch=1, payment_information_id="P", instruction_id=None, end_to_end_id="E", uetr=None,
         amount=Decimal("1.50"), currency="EUR", remittance=word,
     )  # fmt: skip
-    assert content_of([payment]).decode() == written(payment)
+    assert content_of(Columns.of([payment])).decode() == written(payment)
 
 
 @given(st.lists(st.tuples(WORDS, WORDS, AMOUNTS, st.booleans()), max_size=5))
@@ -289,4 +290,4 @@ def test_what_is_hashed_is_every_value_in_its_plain_form(said: list[tuple[Any, .
     batch = Batch(position=1, payment_information_id=" P  1", batch_booking=False, control_sum=Decimal("1.0"))
     for records in (payments, [batch], [PaymentFile(message="pain.001.001.09", message_id="M\u00a0")]):
         if records:
-            assert content_of(records).decode() == "".join(map(written, records))
+            assert content_of(Columns.of(records)).decode() == "".join(map(written, records))
