@@ -92,6 +92,17 @@ def _maker(kind: type[T]) -> Callable[..., T]:
     return make
 
 
+def code_of(kind: type[T]) -> Code[T]:
+    """Made once of each kind: to make one takes longer than to judge a small file."""
+    code: Code[T] = _code(cast(Any, kind))
+    return code
+
+
+@cache
+def _code(kind: Any) -> Code[Any]:
+    return Code(kind)
+
+
 class Code(Generic[T]):
     """Columns of one kind as bytes, and back. Raises msgspec's errors, ValueError and ArithmeticError for others."""
 

@@ -17,7 +17,7 @@ from typing import Generic, TypeVar
 
 import msgspec
 
-from h2h.columns import TOGETHER, Code, Columns, InColumns
+from h2h.columns import TOGETHER, Columns, InColumns, code_of
 from h2h.errors import StoreError
 
 T = TypeVar("T")
@@ -102,7 +102,7 @@ class ColumnSpool(InColumns[T], Generic[T]):
     """The same of records that come in columns, and are handed out in columns, too."""
 
     def __init__(self, kind: type[T], folder: Path | None = None, *, in_memory: int = IN_MEMORY) -> None:
-        self._code, self._file, self._in_memory = Code(kind), _File(folder), in_memory
+        self._code, self._file, self._in_memory = code_of(kind), _File(folder), in_memory
         self._latest: list[T] = []
         self._held: list[Columns[T]] = []
         self._count = 0
