@@ -26,12 +26,15 @@ BEGIN = f"""
 import sys
 sys.path.insert(0, {str(PROJECT)!r})
 from pathlib import Path
-from h2h.messages import Catalog, read, reading
+from h2h.messages import Catalog, reading
 catalog = Catalog.load(Path({str(PROJECT / "schemas")!r}))
 source = open(sys.argv[1], "rb")
 """
-READ = BEGIN + "assert sum(1 for _ in read(source, catalog, strict=STRICT))"
-JUDGE = BEGIN + "from h2h.outbound.judge import judge\nassert len(judge(read(source, catalog, strict=True)).payments)"
+READ = BEGIN + "assert sum(1 for _ in reading.read(source, catalog, strict=STRICT))"
+JUDGE = (
+    BEGIN
+    + "from h2h.outbound.judge import judge\nassert len(judge(reading.read_in_columns(source, catalog, strict=True)).payments)"
+)
 SURE = "\nreading.fast_road = lambda *_: None\n"
 CONFINED = (
     BEGIN
@@ -56,7 +59,7 @@ for _, record in etree.iterparse(sys.argv[1], tag=f"{{{space}}}{item}", schema=s
 def judged(file: Path) -> Mapping[str, list[str]]:
     schema = str(PROJECT / "schemas" / "pain.001.001.09.xsd")
     confined = CONFINED + (
-        "from h2h.outbound.judge import judge\nassert len(judge(reader.read(source, strict=True)).payments)"
+        "from h2h.outbound.judge import judge\nassert len(judge(reader.read_in_columns(source, strict=True)).payments)"
     )
     return {
         XMLLINT: ["xmllint", "--stream", "--noout", "--schema", schema, str(file)],

@@ -20,7 +20,7 @@ RENAME = {"publish": '"rename"', "atomic_rename": "true", "staging_is_ours": "tr
 MARKER = {"publish": '"marker"', "takes_file_before_marker": "true", "staging_is_ours": "true"}
 DIRECT = {"publish": '"direct"'}
 
-PUBLISH, PLACE, STAGE = FolderChannel.publish, FolderChannel.place, FolderChannel.stage
+PUBLISH, PLACE, STAGE = FolderChannel.publish, FolderChannel.place, FolderChannel.stage_many
 
 
 def behind_a_folder(folder: Path, facts: dict[str, str]) -> World:
@@ -44,6 +44,13 @@ def breaking(original: Callable[..., Any], error: type[Exception], *, done: bool
         raise error("the line broke")
 
     return broken
+
+
+def staged_in_vain(channel: FolderChannel, *arguments: Any) -> list[Exception]:
+    """The line breaks when the files are there."""
+    outcomes = STAGE(channel, *arguments)
+    channel.__exit__()
+    return [NotDelivered("the line broke") for _ in outcomes]
 
 
 def interrupted(erp: World, patch: pytest.MonkeyPatch, *, done: bool) -> None:
@@ -157,7 +164,7 @@ def test_the_file_of_a_broken_upload_is_cleared_away_where_it_was_made_and_nowhe
 ) -> None:
     erp = behind_a_folder(tmp_path, MARKER)
     with monkeypatch.context() as broken, opened(erp) as gateway:
-        broken.setattr(FolderChannel, "stage", breaking(STAGE, NotDelivered, done=True))
+        broken.setattr(FolderChannel, "stage_many", staged_in_vain)
         assert only(send(gateway)).temporary == "/in/MSG-1.xml"
     theirs = tmp_path / "bank2" / "in" / "MSG-1.xml"
     theirs.write_bytes(b"another company's")

@@ -312,13 +312,13 @@ def test_the_witness_is_synced_before_the_bank_is_asked_to_rename(
     erp, _ = there
     erp.drop_file(FILE)
     steps: list[str] = []
-    note, publish = Witness.note, SftpChannel.publish
+    note, publish = Witness.note, SftpChannel.publish_many
     monkeypatch.setattr(
         Witness,
         "note",
         lambda self, head, **how: (steps.append(f"{self.path.name} {how.get('durably')}"), note(self, head, **how))[1],
     )
-    monkeypatch.setattr(SftpChannel, "publish", lambda *a, **b: (steps.append("publish"), publish(*a, **b))[1])
+    monkeypatch.setattr(SftpChannel, "publish_many", lambda *a, **b: (steps.append("publish"), publish(*a, **b))[1])
     with opened(erp) as gateway:
         send(gateway)
     at = steps.index("publish")
