@@ -31,9 +31,10 @@ catalog = Catalog.load(Path({str(PROJECT / "schemas")!r}))
 source = open(sys.argv[1], "rb")
 """
 READ = BEGIN + "assert sum(1 for _ in reading.read(source, catalog, strict=STRICT))"
-JUDGE = (
-    BEGIN
-    + "from h2h.outbound.judge import judge\nassert len(judge(reading.read_in_columns(source, catalog, strict=True)).payments)"
+JUDGE = BEGIN + (
+    "from h2h.outbound.judge import judge\n"
+    "items = reading.read_in_columns(source, catalog, strict=True)\n"
+    "assert len(judge(items).payments)"
 )
 SURE = "\nreading.fast_road = lambda *_: None\n"
 CONFINED = (
