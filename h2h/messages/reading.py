@@ -250,6 +250,9 @@ def _content(
         for event, element in events:
             yield from walk.start(element) if event == "start" else walk.end(element)
         yield from walk.beside()
+    except GivenUp:
+        yield from walk.beside()
+        raise
     except etree.LxmlError as error:  # not well-formed or not valid: with a schema, lxml mixes the two up
         mind_memory(error)
         yield from walk.beside()

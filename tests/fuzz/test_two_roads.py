@@ -194,3 +194,18 @@ def test_what_depends_on_a_value_is_left_to_the_reader(first: str, seen: Seen, m
     amounts = [str(item.details[0].amount) for item in items if isinstance(item, Entry)]
     assert amounts.count("None") == 100 + 100 * (first == "5")
     assert seen.count > 300
+
+
+@pytest.mark.parametrize("strict", [True, False])
+def test_what_stands_before_a_limit_is_told(strict: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = (PROJECT / "samples" / "good" / "pain.001.001.09.xml").read_text(encoding="utf-8")
+    record = re.search(r"<CdtTrfTxInf>.*?</CdtTrfTxInf>\s*", text, re.DOTALL)
+    assert record
+    for count in (1, 30, 90, 300):
+        comment = record[0].replace("<RmtInf>", f"<!--{200_000 * '-x'}--><RmtInf>")
+        for long in (comment, 200_000 * " " + record[0]):
+            content = text.replace(record[0], count * record[0] + long, 1).encode()
+            *told, last = read(io.BytesIO(content), CATALOG, strict=strict)
+            assert sum(isinstance(each, Payment) for each in told) >= count
+            assert isinstance(last, Finding)
+            assert last.code == "XML_LIMIT"
