@@ -19,6 +19,7 @@ from h2h.ledger.messages import MessageState
 from h2h.lifecycle import State
 from h2h.messages import Catalog, read
 from h2h.model import Finding, Severity
+from h2h.outbound import intake
 from h2h.outbound.judge import judge
 from h2h.resources import root
 
@@ -61,7 +62,10 @@ def findings(gateway: Gateway, file_id: str) -> list[str]:
     return [finding.code for finding in gateway.ledger.views.history(file_id).findings]
 
 
-def test_a_file_that_kills_its_reader_is_invalid_and_the_next_is_sent(tmp_path: Path) -> None:
+def test_a_file_that_kills_its_reader_is_invalid_and_the_next_is_sent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(intake, "JUDGES", 1)  # all readers are killed: no other file may be in one
     bad = payments("MSG-BAD", 2)
     with world(tmp_path) as (erp, bank), opened(erp) as gateway:
         deadly(gateway, bad)
