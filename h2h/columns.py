@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from functools import cache
 from itertools import islice
-from typing import Any, Generic, TypeVar, cast, get_type_hints
+from typing import Any, Generic, TypeVar, get_type_hints
 
 import msgspec
 
@@ -29,7 +29,8 @@ class Columns(Collection[T], Generic[T]):
     __slots__ = ("kind", "values")
 
     def __init__(self, kind: type[T], values: Sequence[Sequence[Any]]) -> None:
-        self.kind, self.values = kind, values
+        self.kind: Any = kind
+        self.values = values
 
     @classmethod
     def of(cls, records: Sequence[T]) -> Columns[T]:
@@ -44,7 +45,7 @@ class Columns(Collection[T], Generic[T]):
         return len(self.values[0])
 
     def __iter__(self) -> Iterator[T]:
-        return map(_maker(cast(Any, self.kind)), *self.values)
+        return map(_maker(self.kind), *self.values)
 
     def __contains__(self, item: object) -> bool:
         return any(each == item for each in self)
@@ -84,22 +85,17 @@ def one_by_one(items: Iterable[Any]) -> Iterator[Any]:
 
 
 @cache
-def _maker(kind: type[T]) -> Callable[..., T]:
+def _maker(kind: Any) -> Callable[..., Any]:
     """Makes a record of its values by position."""
     names = names_of(kind)
     made = ", ".join(f"{name}={name}" for name in names)
-    make: Callable[..., T] = eval(f"lambda {', '.join(names)}: kind({made})", {"kind": kind})  # noqa: S307
+    make: Callable[..., Any] = eval(f"lambda {', '.join(names)}: kind({made})", {"kind": kind})  # noqa: S307
     return make
 
 
-def code_of(kind: type[T]) -> Code[T]:
-    """Made once of each kind: to make one takes longer than to judge a small file."""
-    code: Code[T] = _code(cast(Any, kind))
-    return code
-
-
 @cache
-def _code(kind: Any) -> Code[Any]:
+def code_of(kind: Any) -> Code[Any]:
+    """Made once of each kind: to make one takes longer than to judge a small file."""
     return Code(kind)
 
 
@@ -110,18 +106,22 @@ class Code(Generic[T]):
         self._kind = kind
         hints = get_type_hints(kind)
         columns = [(f"c{at}", list.__class_getitem__(hints[name])) for at, name in enumerate(names_of(kind))]
-        self.form = msgspec.defstruct(f"{kind.__name__}Columns", columns, array_like=True, frozen=True)
-        self._decode = msgspec.msgpack.Decoder(self.form).decode
+        form = msgspec.defstruct(f"{kind.__name__}Columns", columns, array_like=True, frozen=True)
+        self._decode = msgspec.msgpack.Decoder(form).decode
+        self._decode_many = msgspec.msgpack.Decoder(list.__class_getitem__(form)).decode
         self._encode = msgspec.msgpack.Encoder().encode
 
     def encode(self, columns: Columns[T]) -> bytes:
         return self._encode(columns.values)
 
     def decode(self, content: bytes | bytearray) -> Columns[T]:
-        return self.taken(self._decode(content))
+        return self._taken(self._decode(content))
 
-    def taken(self, found: Any) -> Columns[T]:
-        """Of what was decoded into `form`."""
+    def decode_many(self, content: bytes | bytearray) -> list[Columns[T]]:
+        """Of a list of such columns."""
+        return [self._taken(each) for each in self._decode_many(content)]
+
+    def _taken(self, found: Any) -> Columns[T]:
         values = [getattr(found, name) for name in found.__struct_fields__]
         if not values[0] or len({*map(len, values)}) != 1:
             raise ValueError("columns of different lengths")

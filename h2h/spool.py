@@ -13,7 +13,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 import msgspec
 
@@ -102,7 +102,7 @@ class ColumnSpool(InColumns[T], Generic[T]):
     """The same of records that come in columns, and are handed out in columns, too."""
 
     def __init__(self, kind: type[T], folder: Path | None = None, *, in_memory: int = IN_MEMORY) -> None:
-        self._code, self._file, self._in_memory = code_of(kind), _File(folder), in_memory
+        self._code, self._file, self._in_memory = code_of(cast(Any, kind)), _File(folder), in_memory
         self._latest: list[T] = []
         self._held: list[Columns[T]] = []
         self._count = 0

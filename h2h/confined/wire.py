@@ -9,17 +9,16 @@ from __future__ import annotations
 
 import socket
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
-from functools import cache
 from pathlib import Path
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import Any, get_args, get_type_hints
 
 import msgspec
-from msgspec import Struct, structs
+from msgspec import Struct
 
-from h2h.columns import Code, Columns
+from h2h.columns import Columns, code_of
 from h2h.confined.limits import Limits
 from h2h.messages.catalog import MessageType
 from h2h.messages.orders import Selection, Upgrade
@@ -31,7 +30,6 @@ MAX_FRAME = 32 << 20
 MAX_BLOCK = 1 << 18
 ATTENTION = 4_096  # bytes; what a word costs, however short
 MAX_EXPONENT = 64
-MANY = 100  # records in one
 _HEADER = struct.Struct("!BI")
 _COUNT = struct.Struct("!BI")
 _ARRAY = 0xDD  # MessagePack: an array whose length follows in 32 bits
@@ -96,8 +94,6 @@ class Done:
 
 
 TYPES: tuple[type, ...] = (Setup, Ready, Job, Want, bytes, Refusal, Done, Finding, *get_args(Record))
-
-
 IN_COLUMNS = 0x80  # beside the number of a type
 
 
@@ -122,7 +118,7 @@ class Batch:
     def add(self, item: object) -> None:
         self.kind = _number(item)
         self.count += 1
-        _ENCODER.encode_into(item.values if isinstance(item, Columns) else _sayable(item), self.body, -1)
+        _ENCODER.encode_into(item.values if isinstance(item, Columns) else item, self.body, -1)
 
 
 class Wire:
@@ -183,17 +179,10 @@ def _decoded(number: int, content: bytearray) -> list[Any]:
     if not number & IN_COLUMNS:
         items: list[Any] = _DECODERS[number].decode(content)
         return items
-    code, decode = _code(TYPES[number & ~IN_COLUMNS])
-    return [code.taken(each) for each in decode(content)]
-
-
-@cache
-def _code(kind: type) -> tuple[Code[Any], Callable[[bytearray], list[Any]]]:
-    """Of a record; ValueError for what is none, or is never said in columns."""
+    kind = TYPES[number & ~IN_COLUMNS]
     if kind not in get_args(Record):
-        raise ValueError(kind)
-    code: Code[Any] = Code(kind)
-    return code, msgspec.msgpack.Decoder(list.__class_getitem__(code.form)).decode
+        raise Garbled
+    return code_of(kind).decode_many(content)
 
 
 def _path(kind: type, value: object) -> Any:
@@ -202,15 +191,10 @@ def _path(kind: type, value: object) -> Any:
     raise NotImplementedError
 
 
-class _Form:
-    """What the records of one type are made of: which fields hold records, and which hold amounts, however deep."""
-
-    def __init__(self, kind: type) -> None:
-        hints = get_type_hints(kind)
-        self.defaults = {field.name: field.default for field in structs.fields(kind)}
-        self.nested = tuple(name for name in hints if any(map(_is_record, _within(hints[name]))))
-        self.lists = tuple(name for name in self.nested if get_origin(hints[name]) is tuple)
-        self.amounts = tuple(name for name in hints if Decimal in _deep(hints[name]))
+def _amounts(kind: type) -> tuple[str, ...]:
+    """The fields that hold amounts, however deep."""
+    hints = get_type_hints(kind)
+    return tuple(name for name in hints if Decimal in _deep(hints[name]))
 
 
 def _is_record(kind: Any) -> bool:
@@ -232,33 +216,11 @@ def _deep(hint: Any) -> set[Any]:
     return found
 
 
-def _sayable(item: Any) -> Any:
-    """The record itself, or, where many are in it, only what is said: less to hand over, and more work to read."""
-    form = _FORMS.get(type(item))
-    if form is None or all(len(getattr(item, name)) <= MANY for name in form.lists):
-        return item
-    return _lean(item, form)
-
-
-def _lean(item: Any, form: _Form) -> dict[str, Any]:
-    values = ((name, getattr(item, name), default) for name, default in form.defaults.items())
-    said = {name: value for name, value, default in values if value is not default}
-    return {name: _encoded(value) if name in form.nested else value for name, value in said.items()}
-
-
-def _encoded(value: Any) -> Any:
-    """Nested records, each encoded at once: 100,000 of them would take much memory as something else."""
-    if isinstance(value, tuple):
-        return [_encoded(each) for each in value]
-    return msgspec.Raw(_ENCODER.encode(_lean(value, _FORMS[type(value)])))
-
-
 def _sound(item: Any) -> bool:
     """Whether every amount can be reckoned with and shown: as text, Decimal takes NaN and 1E+999999, too."""
     if isinstance(item, Columns):
-        return all(all(map(_reckonable, item.column(name))) for name in _FORMS[item.kind].amounts)
-    form = _FORMS.get(type(item))
-    return form is None or all(_reckonable(getattr(item, name)) for name in form.amounts)
+        return all(all(map(_reckonable, item.column(name))) for name in _AMOUNTS[item.kind])
+    return all(_reckonable(getattr(item, name)) for name in _AMOUNTS.get(type(item), ()))
 
 
 def _reckonable(value: Any) -> bool:
@@ -272,4 +234,4 @@ def _reckonable(value: Any) -> bool:
 _ENCODER = msgspec.msgpack.Encoder(enc_hook=str)
 _DECODERS = [msgspec.msgpack.Decoder(list[kind], dec_hook=_path) for kind in TYPES]  # type: ignore[valid-type]
 _RECORDS = {kind for record in get_args(Record) for kind in _deep(record) if isinstance(kind, type)}
-_FORMS = {kind: _Form(kind) for kind in _RECORDS if _is_record(kind)}
+_AMOUNTS = {kind: _amounts(kind) for kind in _RECORDS if _is_record(kind)}
