@@ -1,7 +1,7 @@
 """The fast road: records whose skeleton is known are read by a regular expression, many at a time, without libxml2.
 
 `FastRoad` stands between a file and the parser. What it hands on is the file without the records that it read itself:
-everything around them, the first record of every block and after everything else, and each that it does not know. So
+everything around them, the first record after anything else, one every megabyte, and each that it does not know. So
 the sure road sees all that a schema looks at, stays the authority on what is between and in records, and finds what
 there is to find in those that are no match; and from each that it takes without a word a skeleton is learned. Lines
 stay what they are. Bytes are taken for Latin-1, which costs next to nothing: what is handed on becomes the same bytes
@@ -31,9 +31,10 @@ from h2h.model import Finding, Record, Severity
 
 FIRST_BLOCK, LARGEST_BLOCK = 1 << 14, 1 << 17
 MAX_WAITING = 4 << 20  # characters without the end of a record
+MAX_BESIDE = 1 << 20  # characters that are left out until a record is handed on, which tells of those beside it
 MAX_LINES = 50_000  # that are left out in one go
-MAX_BESIDE = 1 << 20  # characters, and
-MAX_LINES_BESIDE = 25_000  # lines that are left out until a record is handed on, which tells of those beside it
+MARK = "<!---->"  # around the ends of lines left out: with blanks of the file, they are no text that passes a limit
+NEWLINE = "\n"
 MAX_SKELETONS = 64
 MAX_TRIES = 1_000  # to learn from records
 MAX_EXPRESSION = 1 << 20  # characters
@@ -88,7 +89,7 @@ class FastRoad:
         self._line = 1
         self._block = FIRST_BLOCK
         self._tries = 0
-        self._beside = self._lines_beside = 0  # what was left out since a record was handed on
+        self._beside = 0  # characters that were left out since a record was handed on
         self._begun = self._given_up = self._last = self._ended = self._misplaced = False
         self.valid: Callable[[], bool] = lambda: False
 
@@ -109,10 +110,10 @@ class FastRoad:
 
     def beside(self) -> Iterator[Stretch]:
         """The records right behind the one that was read last, until now. To be asked at whatever the parser tells."""
-        while self._records and isinstance(self._records[0], Stretch):
-            stretch = self._records.popleft()
+        while self._records and isinstance(stretch := self._records[0], Stretch):
+            self._records.popleft()
             if not self._misplaced:
-                yield stretch  # type: ignore[misc]  # no text
+                yield stretch
 
     def finish(self) -> None:
         """At the end of a file that can be read, nothing may be left: it is lost, or not what it looks like."""
@@ -165,7 +166,7 @@ class FastRoad:
         return waiting.encode("latin-1")
 
     def _without_read(self, text: str) -> Iterator[str]:
-        at, sure = 0, not self._begun or self._beside > MAX_BESIDE or self._lines_beside > MAX_LINES_BESIDE
+        at, sure = 0, not self._begun or self._beside > MAX_BESIDE
         while (start := text.find(self._open, at)) >= 0:
             between = text[at:start]
             if between.strip(BLANKS):
@@ -176,10 +177,9 @@ class FastRoad:
             self._line += between.count("\n")
             at, lines = (start, 0) if sure else self._run(text, start)  # as far as it can read
             if at > start:
-                yield "\n" * lines
+                yield f"{MARK}{lines * NEWLINE}{MARK}"
                 self._line += lines
                 self._beside += at - start
-                self._lines_beside += lines
                 continue
             at = text.index(self._close, start) + len(self._close)
             if self._is_odd(text[start + 1 : at]):
@@ -188,7 +188,7 @@ class FastRoad:
             self._records.append(text[start:at])
             self._line += text.count("\n", start, at)
             yield text[start:at]
-            sure, self._beside, self._lines_beside = False, 0, 0
+            sure, self._beside = False, 0
         self._given_up = start >= 0 or self._is_odd(text[at:])
         yield text[at:]
 
@@ -218,10 +218,10 @@ class FastRoad:
 
 @dataclass(slots=True)
 class _Branch:
-    """What may follow, by token; and what the records that end here are made by."""
+    """What may follow, by token; and what the records that end here are made by, and how many lines end in them."""
 
     below: dict[str, _Branch] = field(default_factory=dict)
-    end: tuple[Maker, Skeleton] | None = None
+    end: tuple[Maker, int] | None = None
 
 
 class _Known(NamedTuple):
@@ -274,7 +274,7 @@ class _Patterns:
             branch = branch.below[token]
         if branch.end is not None:
             return False
-        branch.end = maker, skeleton
+        branch.end = maker, skeleton.lines
         self._count += 1
         self._changed = True
         return True
@@ -293,8 +293,8 @@ class _Patterns:
             groups = (*groups, next(numbers)) if token.startswith("(") else groups
         ways = []
         if branch.end is not None:
-            maker, skeleton = branch.end
-            self.known[next(numbers)] = _Known(maker, groups, skeleton.lines)
+            maker, lines = branch.end
+            self.known[next(numbers)] = _Known(maker, groups, lines)
             ways.append("(?<=(>))")
         for token, below in branch.below.items():
             own = (*groups, next(numbers)) if token.startswith("(") else groups

@@ -249,14 +249,14 @@ def _content(
     try:
         for event, element in events:
             yield from walk.start(element) if event == "start" else walk.end(element)
-        yield from walk.beside()
     except GivenUp:
         yield from walk.beside()
         raise
     except etree.LxmlError as error:  # not well-formed or not valid: with a schema, lxml mixes the two up
         mind_memory(error)
-        yield from walk.beside()
         refused = error
+    yield from walk.beside()
+    if refused:
         source.seek(start)
         if broken := check_well_formed(source, case.opening.encoding, case.repeated):
             yield broken

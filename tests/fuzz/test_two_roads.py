@@ -209,3 +209,18 @@ def test_what_stands_before_a_limit_is_told(strict: bool, monkeypatch: pytest.Mo
             assert sum(isinstance(each, Payment) for each in told) >= count
             assert isinstance(last, Finding)
             assert last.code == "XML_LIMIT"
+
+
+@pytest.mark.parametrize("blank", [100, 9_000, 15_000, 19_000, 30_000, 60_000])
+def test_blank_lines_between_records_are_no_reason_to_refuse_a_file(
+    blank: int, seen: Seen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those of all records that are left out in one go would be one text too long for the parser."""
+    monkeypatch.setattr(fast, "LARGEST_BLOCK", 1 << 17)
+    text = (PROJECT / "samples" / "good" / "pain.001.001.09.xml").read_text(encoding="utf-8")
+    record = re.search(r"<CdtTrfTxInf>.*?</CdtTrfTxInf>\s*", text, re.DOTALL)
+    assert record
+    several = 25 * (record[0] + blank * NEWLINE)
+    items = both(text.replace(record[0], several, 1).encode(), strict=False, monkeypatch=monkeypatch)
+    assert "XML_LIMIT" not in {item.code for item in items if isinstance(item, Finding)}
+    assert seen.count > 5
