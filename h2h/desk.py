@@ -12,7 +12,6 @@ from h2h.config import Bank, Inbound
 from h2h.confined import ConfinedReader
 from h2h.errors import H2hError
 from h2h.feedback import Feedback
-from h2h.folders import Scan
 from h2h.foothold import Foothold
 from h2h.inbound import Collector
 from h2h.ledger import Ledger
@@ -22,6 +21,7 @@ from h2h.line import Line
 from h2h.model import InboundId, TransferId
 from h2h.outbound.handover import Handover
 from h2h.outbound.intake import Intake
+from h2h.sightings import Scan
 
 Told = Callable[[Transfer | Message], None]
 

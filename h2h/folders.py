@@ -1,8 +1,8 @@
-"""Watched folders: which file is complete, taking it, filing it away; and writing files for others atomically.
+"""Watched folders: taking the files that are complete, filing them away; and writing files for others atomically.
 
 A complete file is claimed by renaming it into a hidden folder on the same file system, under the id that it will
-have: the rename is atomic, and a restart finds what was under way. Names are data; links, devices, folders, hidden,
-temporary and foreign names are left alone and told. The watched folder itself is never made.
+have: the rename is atomic, and a restart finds what was under way. Names are data. The watched folder itself is never
+made.
 
     WATCH/invoice.xml                        dropped by the ERP
     WATCH/.h2h/claims/T261121-…/invoice.xml  claimed, with its manifest if it has one
@@ -14,12 +14,10 @@ from __future__ import annotations
 
 import os
 import re
-import stat
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import BinaryIO
 
@@ -27,23 +25,16 @@ from h2h import manifest
 from h2h.config import Outbound
 from h2h.errors import FolderError, StillChanging
 from h2h.model import TransferId
-from h2h.open_folder import OpenFolder
-from h2h.sightings import Identity, Sighting, same, stands, taken
+from h2h.open_folder import OpenFolder, words
+from h2h.sightings import Lookout, Scan, Told, manifest_of, same, stands, taken
 from h2h.text import harmless, printable
-from h2h.whole import document_ends
 
-TEMPORARY = (".tmp", ".temp", ".part", ".partial", ".filepart", ".crdownload", ".swp", "~")
-LISTED = 10_000  # names of a kind told of in one scan; the rest waits for the next
 NAME_BYTES = 150  # of an original name kept in a local one
 OURS = ".h2h"
 CLAIMS = "claims"
-SETTLING = "it may still be changing"
 STUCK_AFTER = timedelta(minutes=1)
 
 _ID = re.compile(r"T[0-9A-Z-]{1,31}")
-
-Told = tuple[str, str]
-"""A name, safe to show, and what is to be said of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,31 +50,13 @@ class Claimed:
         return printable(self.path.name)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Scan:
-    """What stands in a folder: complete files, files that wait for something, what is left alone; and why.
-
-    `error`: why nothing could be taken from the folder at all.
-    """
-
-    ready: tuple[str, ...] = ()
-    waiting: tuple[Told, ...] = ()
-    ignored: tuple[Told, ...] = ()
-    error: str | None = None
-
-    @property
-    def settling(self) -> bool:
-        """Whether a little time alone may complete a file."""
-        return any(why == SETTLING for _, why in self.waiting)
-
-
 class WatchedFolder:
     def __init__(self, settings: Outbound, used_before: Callable[[], bool] = lambda: False) -> None:
         """`used_before`: whether files were taken from this path by an earlier run; then our own folder is in it."""
         self.path = settings.watch
         self._settings = settings
         self._used_before = used_before
-        self._sightings: dict[str, Sighting] = {}
+        self._lookout = Lookout(settings, apart=(settings.processed, settings.rejected, OURS))
 
     @contextmanager
     def _opened(self) -> Iterator[OpenFolder]:
@@ -110,108 +83,14 @@ class WatchedFolder:
     # Which files are complete?
 
     def scan(self, monotonic: float, now: datetime | None = None) -> Scan:
-        """Look at every name once.
-
-        A file is complete when it stood unchanged for `settle` and its document ends, or when its marker is there;
-        and when its manifest is there, if it needs one. What lacks its end or its manifest for longer than
-        `patience` is ready, too: judge says what is wrong. Without `now`, patience has no end.
-        """
-        ready: list[str] = []
-        waiting: dict[str, str] = {}
-        ignored: dict[str, str] = {}
-        with translated(self.path), self._opened() as folder, os.scandir(folder.handle) as found:
-            for entry in found:
-                if entry.name in (self._settings.processed, self._settings.rejected, OURS):
-                    continue
-                try:
-                    status = entry.stat(follow_symlinks=False)
-                    if why := self._left_alone(folder, entry.name, status):
-                        _note(ignored, entry.name, why)
-                    elif why := self._lacks(folder, entry.name, status, monotonic, now):
-                        _note(waiting, entry.name, why)
-                    else:
-                        ready.append(entry.name)
-                except FileNotFoundError:
-                    continue  # gone since it was listed
-                except OSError as error:
-                    _note(ignored, entry.name, _words(error))
-                if len(ready) == LISTED:
-                    break
-        self._sightings = {name: seen for name, seen in self._sightings.items() if name in waiting} | {
-            name: self._sightings[name] for name in ready
-        }
-        return Scan(ready=tuple(sorted(ready)), waiting=_told(waiting), ignored=_told(ignored))
+        """Look at every name once; without `now`, patience has no end."""
+        with translated(self.path), self._opened() as folder:
+            return self._lookout.scan(folder, monotonic, now)
 
     def glance(self, now: datetime) -> Scan:
         """For people: what a scan would tell of files that stood long enough to settle."""
         self.scan(0.0)
         return self.scan(float("inf"), now)
-
-    def _left_alone(self, folder: OpenFolder, name: str, status: os.stat_result) -> str | None:
-        if why := self._name_left_alone(name):
-            return why
-        if stat.S_ISLNK(status.st_mode):
-            return "a link"
-        if not stat.S_ISREG(status.st_mode):
-            return "not a regular file"
-        if status.st_nlink > 1:
-            return "it has a second name (a hard link), under which it may be changed"
-        if status.st_size == 0:
-            return "empty"
-        if status.st_size > self._settings.max_size:
-            return f"larger than {self._settings.max_size} bytes"
-        if not os.access(name, os.R_OK, dir_fd=folder.handle):
-            return "not readable for the gateway"
-        return None if _movable(folder, status) else "the gateway may not move it: the folder is sticky"
-
-    def _name_left_alone(self, name: str) -> str | None:
-        if name.startswith("."):
-            return "hidden name"
-        if name.lower().endswith(TEMPORARY):
-            return "temporary name"
-        if self._settings.marker and name.endswith(self._settings.marker):
-            return "marker"
-        if self._settings.manifest_key and name.endswith(manifest.SUFFIX):
-            return "manifest"
-        return None if fnmatchcase(name, self._settings.match) else f"foreign name: not {self._settings.match}"
-
-    def _lacks(
-        self, folder: OpenFolder, name: str, status: os.stat_result, monotonic: float, now: datetime | None
-    ) -> str | None:
-        """What a file waits for."""
-        seen = self._sighting(name, status, monotonic)
-        lacks = None
-        if self._settings.marker:
-            if not any(_is_file(folder, marker) for marker in self._markers(name)):
-                return "its marker is not there"
-        elif monotonic - seen.since < self._settings.settle.total_seconds():
-            return SETTLING
-        elif not self._whole(folder, name, seen):
-            lacks = "its document does not end: half a file"
-        if lacks is None and self._settings.manifest_key and not _has_manifest(folder, name):
-            lacks = f"{printable(name)}{manifest.SUFFIX} is not there, or does not end"
-        age = now.timestamp() - status.st_ctime if now else 0.0
-        if lacks is None or (now and age >= self._settings.patience.total_seconds()):
-            return None
-        return f"{lacks}; refused if that stays so for {self._settings.patience.total_seconds():g} s"
-
-    def _sighting(self, name: str, status: os.stat_result, monotonic: float) -> Sighting:
-        known = self._sightings.get(name)
-        if known is None or not known.shows(status):
-            known = Sighting(Identity.of(status), status.st_ctime_ns, monotonic)
-            self._sightings[name] = known
-        return known
-
-    def _whole(self, folder: OpenFolder, name: str, seen: Sighting) -> bool:
-        if seen.whole is None:
-            with folder.open(name) as file:
-                seen = replace(seen, whole=document_ends(file))
-            self._sightings[name] = seen
-        return bool(seen.whole)
-
-    def _markers(self, name: str) -> set[str]:
-        marker = self._settings.marker
-        return {name + marker, os.path.splitext(name)[0] + marker} if marker else set()
 
     # Claim.
 
@@ -228,7 +107,7 @@ class WatchedFolder:
 
         It is ours for certain once it is `secured`.
         """
-        seen = self._sightings.pop(name, None)
+        seen = self._lookout.forget(name)
         with translated(self.path), self._opened() as folder:
             if seen is None or not stands(folder, name, seen):
                 return None
@@ -256,7 +135,7 @@ class WatchedFolder:
             with claims.inside(claimed.id) as place:
                 self._take_companions(folder, claimed.path.name, place)
         except OSError as error:
-            return replace(claimed, fault=f"What belongs to it cannot be taken: {_words(error)}.")
+            return replace(claimed, fault=f"What belongs to it cannot be taken: {words(error)}.")
         return claimed
 
     def _take_companions(self, folder: OpenFolder, name: str, place: OpenFolder) -> None:
@@ -266,10 +145,10 @@ class WatchedFolder:
         claim was made when its folder changed last; both times are the file system's.
         """
         claimed_at = os.fstat(place.handle).st_mtime_ns
-        for marker in self._markers(name):
-            if _is_file(folder, marker, not_after=claimed_at):
+        for marker in self._lookout.markers(name):
+            if folder.has_file(marker, not_after=claimed_at):
                 folder.remove(marker)
-        if self._settings.manifest_key and _is_file(folder, name + manifest.SUFFIX, not_after=claimed_at):
+        if self._settings.manifest_key and folder.has_file(name + manifest.SUFFIX, not_after=claimed_at):
             folder.move(name + manifest.SUFFIX, place, name + manifest.SUFFIX)
 
     def claims(self) -> list[Claimed]:
@@ -298,7 +177,7 @@ class WatchedFolder:
             if not inside and mend:
                 claims.remove_folder(name)  # a crash came between making the folder and the rename
         except OSError as error:
-            return Claimed(id=transfer_id, path=claims.path / name, fault=f"It cannot be looked into: {_words(error)}.")
+            return Claimed(id=transfer_id, path=claims.path / name, fault=f"It cannot be looked into: {words(error)}.")
         return Claimed(id=transfer_id, path=claims.path / name / inside[0]) if inside else None
 
     def stuck(self, now: datetime) -> tuple[Told, ...]:
@@ -337,8 +216,7 @@ class WatchedFolder:
     def manifest(self, claimed: Claimed) -> bytes | None:
         """What stands in the claimed file's manifest, up to a byte more than may; None where it has none."""
         with translated(claimed.path), self._place(claimed) as place:
-            there = _is_file(place, claimed.path.name + manifest.SUFFIX)
-            return _manifest(place, claimed.path.name) if there else None
+            return manifest_of(place, claimed.path.name)
 
     def file_away(self, claimed: Claimed, *, rejected: bool, reports: Mapping[str, bytes]) -> Path:
         """Move a claimed file to `processed` or `rejected`; reports (by suffix) are written beside it first.
@@ -354,7 +232,7 @@ class WatchedFolder:
             for suffix, content in reports.items():
                 with filed.create(target + suffix) as file:
                     file.write(content)
-            if _is_file(place, name + manifest.SUFFIX):
+            if place.has_file(name + manifest.SUFFIX):
                 place.move(name + manifest.SUFFIX, filed, target + manifest.SUFFIX)
             place.move(name, filed, target)
         return filed.path / target
@@ -395,45 +273,9 @@ def local_name(file_id: str, name: str) -> str:
     return f"{file_id}-{harmless(printable(name))[-NAME_BYTES:]}"
 
 
-def _note(told: dict[str, str], name: str, why: str) -> None:
-    if len(told) < LISTED:
-        told[name] = why
-
-
-def _told(told: Mapping[str, str]) -> tuple[Told, ...]:
-    return tuple(sorted((printable(name), why) for name, why in told.items()))
-
-
-def _movable(folder: OpenFolder, status: os.stat_result) -> bool:
-    """In a sticky folder, only the owner of the file or of the folder may rename it."""
-    about = os.fstat(folder.handle)
-    return not about.st_mode & stat.S_ISVTX or os.geteuid() in (0, status.st_uid, about.st_uid)
-
-
-def _is_file(folder: OpenFolder, name: str, *, not_after: int | None = None) -> bool:
-    try:
-        found = folder.look(name)
-    except OSError:  # it is gone, or no name may be as long
-        return False
-    return stat.S_ISREG(found.st_mode) and (not_after is None or found.st_ctime_ns <= not_after)
-
-
-def _has_manifest(folder: OpenFolder, name: str) -> bool:
-    return _is_file(folder, name + manifest.SUFFIX) and manifest.ends(_manifest(folder, name))
-
-
-def _manifest(folder: OpenFolder, name: str) -> bytes:
-    with folder.open(name + manifest.SUFFIX) as file:
-        return file.read(manifest.MAX_BYTES + 1)
-
-
-def _words(error: OSError) -> str:
-    return (error.strerror or str(error)).rstrip(".")
-
-
 @contextmanager
 def translated(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise FolderError(f"{printable(str(path))} cannot be used: {_words(error)}.") from error
+        raise FolderError(f"{printable(str(path))} cannot be used: {words(error)}.") from error

@@ -16,9 +16,9 @@ from h2h.channels.names import bytes_of, is_name, joined
 from h2h.clock import Clock
 from h2h.config import Inbound
 from h2h.errors import ChannelError
-from h2h.folders import TEMPORARY
 from h2h.ledger.troubles import Kind, Trouble
 from h2h.model import Presence, RemoteFile
+from h2h.sightings import TEMPORARY
 from h2h.text import printable
 
 LOOKS = 3  # at a folder in which files go on changing

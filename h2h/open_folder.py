@@ -69,6 +69,14 @@ class OpenFolder:
             return True
         return False
 
+    def has_file(self, name: str, *, not_after: int | None = None) -> bool:
+        """Whether a regular file has this name; `not_after`: and did not change after this time, in nanoseconds."""
+        try:
+            found = self.look(name)
+        except OSError:  # it is gone, or no name may be as long
+            return False
+        return stat.S_ISREG(found.st_mode) and (not_after is None or found.st_ctime_ns <= not_after)
+
     @contextmanager
     def open(self, name: str) -> Iterator[BinaryIO]:
         """A regular file to read; opening never waits, whatever stands there."""
@@ -111,6 +119,11 @@ class OpenFolder:
     def sync(self) -> None:
         """Make the names in here durable."""
         os.fsync(self.handle)
+
+
+def words(error: OSError) -> str:
+    """What is wrong, without a name, and to be put into a sentence."""
+    return (error.strerror or str(error)).rstrip(".")
 
 
 def _regular(handle: int) -> int:

@@ -117,8 +117,9 @@ def _board(gateway: Gateway, found: Sequence[Alarm], *, as_json: bool) -> None:
 def _folders(gateway: Gateway, bank: Bank, now: datetime) -> list[Folder]:
     """What lies in the watched folders, and when each of them closes."""
     from h2h.errors import FolderError
-    from h2h.folders import Scan, WatchedFolder
+    from h2h.folders import WatchedFolder
     from h2h.schedule import closing, next_opening
+    from h2h.sightings import Scan
 
     found = []
     for folder in bank.outbound:

@@ -24,7 +24,7 @@ from h2h.clock import Clock
 from h2h.config import Bank, Outbound
 from h2h.confined import ConfinedReader
 from h2h.errors import AlreadyRunning, Damaged, FolderError, Stale, StillChanging, StoreError
-from h2h.folders import Claimed, Scan, WatchedFolder, owner_of
+from h2h.folders import Claimed, WatchedFolder, owner_of
 from h2h.foothold import Filed, Foothold
 from h2h.ledger import Ledger
 from h2h.ledger.rows import Judged, Received, Transfer, received_of
@@ -34,6 +34,7 @@ from h2h.outbound.judging import FileJudge
 from h2h.outbound.origin import Origin
 from h2h.outbound.report import json_report, report, text_report
 from h2h.rules import Terms
+from h2h.sightings import Scan
 from h2h.text import printable
 
 log = logging.getLogger(__name__)

@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
-from h2h import folders
+from h2h import folders, sightings
 from h2h.errors import FolderError, StillChanging
-from h2h.folders import SETTLING, atomic_writer, local_name
+from h2h.folders import atomic_writer, local_name
 from h2h.model import TransferId
+from h2h.sightings import SETTLING
 from tests.drops import ID, file_away, take, watch, write
 
 # When is a file complete?
@@ -163,12 +164,12 @@ def test_a_listing_is_bounded_and_in_order(drop: Path, monkeypatch: pytest.Monke
         write(drop, f"{n}.xml")
     folder = watch(drop, settle=0)
     assert folder.scan(0.0).ready == ("1.xml", "2.xml", "3.xml")
-    monkeypatch.setattr(folders, "LISTED", 2)
+    monkeypatch.setattr(sightings, "LISTED", 2)
     assert len(folder.scan(0.0).ready) == 2
 
 
 def test_names_that_are_left_alone_do_not_hide_the_others(drop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(folders, "LISTED", 20)
+    monkeypatch.setattr(sightings, "LISTED", 20)
     for n in range(40):
         write(drop, f"{n}.tmp")
     write(drop)
