@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
@@ -62,13 +62,19 @@ def _entry(chance: Random, one: Any, amount: Any) -> Entry:
             return debit(amount(), one(), **said)
 
 
-def told(book: Book, seed: int) -> list[list[tuple[Any, ...]]]:
-    files, messages = story(seed)
+def told(book: Book, seed: int) -> list[list[Any]]:
+    return left_by(book, *story(seed), KEPT)
+
+
+def left_by(
+    book: Book, files: Sequence[Sequence[Pay]], messages: Sequence[Sequence[Record]], queries: Sequence[str]
+) -> list[list[Any]]:
+    """What the queries find once these files were sent and these messages came."""
     for number, pays in enumerate(files):
         book.sent(f"T{number}", f"MSG-{number}", *pays)
     for message in messages:
         book.report(message)
-    return [[tuple(row) for row in sql(book_url(book), query)] for query in KEPT]
+    return [sql(book_url(book), query) for query in queries]
 
 
 @contextmanager

@@ -12,8 +12,7 @@ from h2h.ledger import report_matching, report_rows, reports
 from h2h.model import Record
 from h2h.spool import Spool
 from tests.suites.books import Book, Pay, batch, debit, loose, pay, says, statement, tx
-from tests.suites.test_ledger import book_url, sql
-from tests.suites.test_ledger_windows import fresh
+from tests.suites.test_ledger_windows import fresh, left_by
 
 KEPT = (
     "SELECT transfer_id, position, status, reasons, status_at FROM payment ORDER BY 1, 2",
@@ -68,13 +67,8 @@ def story(seed: int) -> tuple[list[list[Pay]], list[list[Record]]]:
     return files, told
 
 
-def told(book: Book, seed: int) -> list[list[tuple[Any, ...]]]:
-    files, messages = story(seed)
-    for number, pays in enumerate(files):
-        book.sent(f"T{number}", f"MSG-{number}", *pays)
-    for message in messages:
-        book.report(message)
-    return [[tuple(row) for row in sql(book_url(book), query)] for query in KEPT]
+def told(book: Book, seed: int) -> list[list[Any]]:
+    return left_by(book, *story(seed), KEPT)
 
 
 @pytest.mark.parametrize("seed", range(5))
