@@ -13,7 +13,6 @@ Folders are on a disk (--folder), since what the gateway waits for is syncing.
 
 from __future__ import annotations
 
-import argparse
 import os
 import statistics
 import subprocess
@@ -30,7 +29,7 @@ from typing import Protocol
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from rounds import Way, interleaved, peak_mb, table, target, versions
+from rounds import Way, interleaved, parser_of, peak_mb, table, target, versions
 
 from benchmarks.payments import parts
 from tests.flows.process import Daemon, daemon
@@ -247,13 +246,11 @@ def _latencies(title: str, waits: Mapping[str, list[float]]) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="few files, one round: a look, no figures to quote")
+    parser = parser_of(__doc__, quick="few files, one round")
     parser.add_argument("--files", type=int, help="dropped at once")
     parser.add_argument("--rate", type=float, default=10.0, help="files a second of the steady load")
     parser.add_argument("--seconds", type=float, help="how long the steady load lasts")
     parser.add_argument("--settle", type=float, default=1.0, help="how long files stand before they are taken")
-    parser.add_argument("--rounds", type=int)
     parser.add_argument("--folder", type=Path, help="on the disk to be measured")
     parser.add_argument("--only", choices=("throughput", "latency"))
     parser.add_argument("--alone", action="store_true", help="leave out the script that goes file by file")

@@ -9,7 +9,6 @@ pulled every ten minutes. Processor time is that of the daemon and of all that i
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
 import tempfile
@@ -22,11 +21,11 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from rounds import interleaved, measured, table
+from rounds import interleaved, measured, parser_of, table
 
 from benchmarks import payments
 from tests.flows.process import Daemon, command, daemon, environment
-from tests.flows.world import World, until
+from tests.flows.world import OneOfMany, World, until
 from tests.suites.servers import OpenSshServer
 
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -71,16 +70,6 @@ def worlds(folder: Path, server: OpenSshServer, banks: int) -> World:
     return first
 
 
-class _Bank(World):
-    @property
-    def drop(self) -> Path:
-        return self.folder / self.name / "out"
-
-    @property
-    def deliver(self) -> Path:
-        return self.folder / self.name / "in"
-
-
 def _bank(folder: Path, name: str, server: OpenSshServer | None) -> World:
     usual: dict[str, Any] = {"outbound": {"settle": '"5s"'}, "inbound": {"every": '"10m"', "settle": '"5s"'}}
     place = (server.root if server else folder.parent) / name
@@ -88,9 +77,9 @@ def _bank(folder: Path, name: str, server: OpenSshServer | None) -> World:
         (place / part).mkdir(parents=True)
     if server is None:
         channel = {"kind": '"folder"', "path": f'"{place}"'}
-        return _Bank(folder=folder, name=name, port=0, fingerprint="", channel=channel, **usual)
+        return OneOfMany(folder=folder, name=name, port=0, fingerprint="", channel=channel, **usual)
     there: dict[str, Any] = {"port": server.port, "fingerprint": server.fingerprint, "user": server.user}
-    return _Bank(folder=folder, name=name, remote=str(place), **there, **usual)
+    return OneOfMany(folder=folder, name=name, remote=str(place), **there, **usual)
 
 
 def idle(world: World, banks: int, seconds: float, calm: float) -> list[str]:
@@ -161,11 +150,9 @@ def _sizes(world: World) -> tuple[int, int]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="few banks and seconds: a look, no figures to quote")
+    parser = parser_of(__doc__, quick="few banks and seconds")
     parser.add_argument("--banks", type=int)
     parser.add_argument("--seconds", type=float)
-    parser.add_argument("--rounds", type=int)
     parser.add_argument("--only", choices=("idle", "start", "growth"))
     asked = parser.parse_args()
     banks, seconds = asked.banks or (10 if asked.quick else 50), asked.seconds or (10 if asked.quick else 60)

@@ -9,7 +9,6 @@ validates. Each way is a process of its own, its start included.
 
 from __future__ import annotations
 
-import argparse
 import sys
 import tempfile
 from collections.abc import Mapping
@@ -19,7 +18,7 @@ PROJECT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(PROJECT))
 
 from benchmarks import payments, statements
-from benchmarks.rounds import interleaved, measured, table, versions
+from benchmarks.rounds import interleaved, measured, parser_of, table, versions
 
 XMLLINT = "xmllint --stream"
 BEGIN = f"""
@@ -113,11 +112,9 @@ def compare(title: str, file: Path, commands: Mapping[str, list[str]], rounds: i
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="small files, few rounds: a look, no figures to quote")
+    parser = parser_of(__doc__, quick="small files, few rounds")
     parser.add_argument("--payments", type=int)
     parser.add_argument("--entries", type=int)
-    parser.add_argument("--rounds", type=int)
     asked = parser.parse_args()
     rounds = asked.rounds or (1 if asked.quick else 5)
     with tempfile.TemporaryDirectory() as folder:

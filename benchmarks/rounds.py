@@ -6,6 +6,7 @@ turns, and a ratio is the median of the rounds' ratios.
 
 from __future__ import annotations
 
+import argparse
 import importlib.metadata
 import os
 import re
@@ -50,6 +51,14 @@ class Run:
     seconds: float
     peak_mb: float
     output: str
+
+
+def parser_of(about: str | None, *, quick: str) -> argparse.ArgumentParser:
+    """Knows `--rounds` and `--quick`, which means `quick`; `about` is the module's docstring."""
+    parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help=f"{quick}: a look, no figures to quote")
+    parser.add_argument("--rounds", type=int)
+    return parser
 
 
 def interleaved(ways: Mapping[str, Way], *, rounds: int, before: Callable[[str], object] = str) -> Times:

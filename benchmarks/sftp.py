@@ -8,7 +8,6 @@ so that no disk is measured: h2h asks the server to sync each file, the others d
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import os
 import shutil
@@ -26,7 +25,7 @@ sys.path.insert(0, str(ROOT))
 
 import asyncssh
 import paramiko
-from rounds import Way, interleaved, measured, table, target, versions
+from rounds import Way, interleaved, measured, parser_of, table, target, versions
 
 from h2h.channels import Renaming, Upload, packets
 from h2h.channels.sftp import SftpChannel, open_sftp
@@ -324,11 +323,9 @@ async def line(port: int) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="small sizes, few rounds: a look, no figures to quote")
+    parser = parser_of(__doc__, quick="small sizes, few rounds")
     parser.add_argument("--size", type=int, help="MiB of the large file")
     parser.add_argument("--files", type=int, help="how many small files")
-    parser.add_argument("--rounds", type=int)
     parser.add_argument("--folder", type=Path, default=Path("/dev/shm") if Path("/dev/shm").is_dir() else None)
     parser.add_argument("--only", choices=("large", "small", "far", "memory"))
     asked = parser.parse_args()

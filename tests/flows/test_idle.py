@@ -14,7 +14,7 @@ from h2h.gateway import Gateway
 from h2h.ledger.wakes import Wakes
 from h2h.lifecycle import State
 
-from .world import World, only, payments, send, transfers
+from .world import OneOfMany, World, only, payments, send, transfers
 
 
 @pytest.fixture
@@ -31,17 +31,7 @@ def _bank(folder: Path, name: str) -> World:
     for part in ("in", "out"):
         (folder / "banks-side" / name / part).mkdir(parents=True)
     channel = {"kind": '"folder"', "path": f'"{folder}/banks-side/{name}"'}
-    return Bank(folder=folder, name=name, port=0, fingerprint="", channel=channel, inbound={"every": '"10m"'})
-
-
-class Bank(World):
-    @property
-    def drop(self) -> Path:
-        return self.folder / self.name / "out"
-
-    @property
-    def deliver(self) -> Path:
-        return self.folder / self.name / "in"
+    return OneOfMany(folder=folder, name=name, port=0, fingerprint="", channel=channel, inbound={"every": '"10m"'})
 
 
 @pytest.fixture

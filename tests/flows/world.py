@@ -137,6 +137,18 @@ class World:
         return target
 
 
+class OneOfMany(World):
+    """A bank whose folders at the ERP go by its name."""
+
+    @property
+    def drop(self) -> Path:
+        return self.folder / self.name / "out"
+
+    @property
+    def deliver(self) -> Path:
+        return self.folder / self.name / "in"
+
+
 def _table(header: str, values: dict[str, str]) -> str:
     return "\n".join([header, *(f"{key} = {value}" for key, value in values.items()), ""])
 
