@@ -10,17 +10,25 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any, Protocol
 
-from sqlalchemy import Connection, Update, and_, bindparam, insert, select, update
+from sqlalchemy import Connection, and_, bindparam, insert, select, update
 
 from h2h.ledger import tables as t
+from h2h.ledger.prepared import Prepared
 from h2h.lifecycle import Route
 from h2h.model import TransferId, Way
 
 _THIS = and_(t.attempt.c.transfer_id == bindparam("of_transfer"), t.attempt.c.number == bindparam("of_number"))
-_LAST = select(*(t.attempt.c[name] for name in ("way", "server", "host_keys", "made", "exclusive"))).where(_THIS)
+_LAST = Prepared(
+    select(*(t.attempt.c[name] for name in ("way", "server", "host_keys", "made", "exclusive"))).where(_THIS)
+)
 _NAMED = and_(t.remote_name.c.bank == bindparam("of_bank"), t.remote_name.c.path == bindparam("at_path"))
-_NAME, _ANNOUNCE = select(t.remote_name).where(_NAMED), update(t.remote_name).where(_NAMED).values(published=True)
-_USE_NAME, _BEGIN = insert(t.remote_name), insert(t.attempt)
+_NAME = Prepared(select(t.remote_name).where(_NAMED))
+_ANNOUNCE = Prepared(update(t.remote_name).where(_NAMED).values(published=True))
+_USE_NAME = Prepared(insert(t.remote_name), "bank", "path", "transfer_id", "published")
+_BEGIN = Prepared(
+    insert(t.attempt),
+    "transfer_id", "number", "started_at", "step", "way", "server", "host_keys", "temporary", "remote",
+)  # fmt: skip
 
 
 class Tried(Protocol):
@@ -51,17 +59,16 @@ class Attempt:
 def begin(
     connection: Connection, row: Tried, number: int, temporary: str, remote: str, route: Route, now: datetime
 ) -> None:
-    if connection.execute(_NAME, {"of_bank": row.bank, "at_path": remote}).first() is None:
-        names = {"bank": row.bank, "path": remote, "transfer_id": row.id, "published": False}
-        connection.execute(_USE_NAME, names)
+    if _NAME.first(connection, of_bank=row.bank, at_path=remote) is None:
+        _USE_NAME.run(connection, bank=row.bank, path=remote, transfer_id=row.id, published=False)
     begun = {"transfer_id": row.id, "number": number, "started_at": now, "step": "stage"}
     where = {"way": route.way, "server": route.server, "host_keys": list(route.host_keys)}
-    connection.execute(_BEGIN, begun | where | {"temporary": temporary, "remote": remote})
+    _BEGIN.run(connection, **begun, **where, temporary=temporary, remote=remote)
 
 
 def last(connection: Connection, row: Tried) -> Attempt:
     """What is known of the last one."""
-    found = connection.execute(_LAST, {"of_transfer": row.id, "of_number": row.attempts}).first()
+    found = _LAST.first(connection, of_transfer=row.id, of_number=row.attempts)
     if found is None or found.way is None:
         return Attempt(route=None, made=False, exclusive=False)
     route = Route(way=Way(found.way), server=found.server, host_keys=tuple(found.host_keys))
@@ -71,20 +78,20 @@ def last(connection: Connection, row: Tried) -> Attempt:
 def complete(connection: Connection, row: Tried, **columns: Any) -> None:
     """Fill in the attempt in flight."""
     values = {f"new_{name}": value for name, value in columns.items()}
-    connection.execute(_complete(frozenset(columns)), {"of_transfer": row.id, "of_number": row.attempts, **values})
+    _complete(frozenset(columns)).run(connection, of_transfer=row.id, of_number=row.attempts, **values)
 
 
 @lru_cache(maxsize=100)
-def _complete(names: frozenset[str]) -> Update:
+def _complete(names: frozenset[str]) -> Prepared:
     values: dict[str, Any] = {name: bindparam(f"new_{name}") for name in names}
-    return update(t.attempt).where(_THIS, t.attempt.c.ended_at.is_(None)).values(values)
+    return Prepared(update(t.attempt).where(_THIS, t.attempt.c.ended_at.is_(None)).values(values))
 
 
 def announce(connection: Connection, row: Tried) -> None:
     """The final name is used up from here on."""
-    connection.execute(_ANNOUNCE, {"of_bank": row.bank, "at_path": row.remote})
+    _ANNOUNCE.run(connection, of_bank=row.bank, at_path=row.remote)
 
 
 def taken(connection: Connection, row: Tried, path: str) -> bool:
-    found = connection.execute(_NAME, {"of_bank": row.bank, "at_path": path}).first()
+    found = _NAME.first(connection, of_bank=row.bank, at_path=path)
     return found is not None and (found.transfer_id != row.id or found.published)

@@ -88,11 +88,12 @@ def allot(connection: Connection, table: Table, count: int) -> int:
 
 def _binds(connection: Connection, table: Table, names: Sequence[str]) -> list[tuple[int, Bind]]:
     """What SQLAlchemy makes of values that are there, before it hands them on, by the place of the column."""
-    found = ((at, _bind(connection.dialect, table.c[name].type)) for at, name in enumerate(names))
+    found = ((at, bind_of(connection.dialect, table.c[name].type)) for at, name in enumerate(names))
     return [(at, bind) for at, bind in found if bind is not None]
 
 
-def _bind(dialect: Dialect, kind: TypeEngine[Any]) -> Bind | None:
+def bind_of(dialect: Dialect, kind: TypeEngine[Any]) -> Bind | None:
+    """What SQLAlchemy makes of a value of this type; None where that is the value itself."""
     if isinstance(kind, Exact | Instant | Json):
         return kind.written
     return kind.dialect_impl(dialect).bind_processor(dialect)

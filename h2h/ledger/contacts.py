@@ -10,9 +10,10 @@ from sqlalchemy import bindparam, delete, insert, select, update
 from h2h.ledger import tables as t
 from h2h.ledger.database import Database
 from h2h.ledger.journal import record
+from h2h.ledger.prepared import Prepared
 
 SLOTS_KEPT = timedelta(days=8)
-_SUSPENDED = select(t.contact.c.suspended_until).where(t.contact.c.bank == bindparam("of_bank"))
+_SUSPENDED = Prepared(select(t.contact.c.suspended_until).where(t.contact.c.bank == bindparam("of_bank")))
 
 
 class Contacts:
@@ -21,7 +22,8 @@ class Contacts:
 
     def suspended_until(self, bank: str) -> datetime | None:
         with self._database.reading() as connection:
-            return connection.execute(_SUSPENDED, {"of_bank": bank}).scalar()
+            until: datetime | None = _SUSPENDED.scalar(connection, of_bank=bank)
+            return until
 
     def failures(self, bank: str) -> int:
         with self._database.reading() as connection:

@@ -226,7 +226,7 @@ def _usual_room(connection: Connection) -> Iterator[None]:
             raw.execute("PRAGMA shrink_memory")
 
 
-def changed_one(result: Any, what: str) -> None:
+def changed_one(changed: int, what: str) -> None:
     """Assert that exactly one row was changed; Stale where somebody else was quicker."""
-    if result.rowcount != 1:
+    if changed != 1:
         raise Stale(f"{what} was changed by somebody else in the meantime; look again.")

@@ -16,7 +16,6 @@ from sqlalchemy import (
     BindParameter,
     ColumnElement,
     Connection,
-    Insert,
     Row,
     Select,
     and_,
@@ -30,15 +29,17 @@ from sqlalchemy.dialects import postgresql, sqlite
 from h2h.identity import Trace, account_key, trace
 from h2h.ledger import tables as t
 from h2h.ledger.bulk import in_chunks
+from h2h.ledger.prepared import Prepared
 from h2h.ledger.rows import Transfer
 from h2h.lifecycle import FREES_MESSAGE_ID, State
 from h2h.model import Finding, Judgement, Severity, TransferId
 from h2h.repeats import Earlier, EarlierFile, Group, Repeats, find_repeats, same_pairs
 from h2h.verdicts import DOUBTFUL, DUPLICATE_CODES, REFUSALS
 
-_TAKE: dict[str, Insert] = {
-    "sqlite": sqlite.insert(t.used_message_id).on_conflict_do_nothing(),
-    "postgresql": postgresql.insert(t.used_message_id).on_conflict_do_nothing(),
+_USE = ("bank", "debtor", "message_id", "transfer_id")
+_TAKE = {
+    "sqlite": Prepared(sqlite.insert(t.used_message_id).on_conflict_do_nothing(), *_USE),
+    "postgresql": Prepared(postgresql.insert(t.used_message_id).on_conflict_do_nothing(), *_USE),
 }
 GROUP = "/Document/CstmrCdtTrfInitn/GrpHdr"
 CHUNK = 500  # fingerprints, or files, asked for in one query
@@ -70,17 +71,17 @@ def live() -> ColumnElement[bool]:
 
 def same_file(connection: Connection, row: Kept, content: str) -> Repeats | None:
     """The same bytes, or the same content written down in another way, at any bank."""
-    if found := connection.execute(_SAME_BYTES, {"key": row.id, "same": row.sha256}).first():
+    if found := _SAME_BYTES.first(connection, key=row.id, same=row.sha256):
         return _duplicate(found, "The same bytes were", code="DUPLICATE_BYTES")
-    if found := connection.execute(_SAME_CONTENT, {"key": row.id, "same": content}).first():
+    if found := _SAME_CONTENT.first(connection, key=row.id, same=content):
         what = "The same content, only written down in another way, was"
         return _duplicate(found, what, code="DUPLICATE_CONTENT")
     return None
 
 
-def _first_other(same: ColumnElement[bool]) -> Select[Any]:
+def _first_other(same: ColumnElement[bool]) -> Prepared:
     c = t.transfer.c
-    return select(t.transfer).where(same, c.id != bindparam("key"), live()).order_by(c.received_at).limit(1)
+    return Prepared(select(t.transfer).where(same, c.id != bindparam("key"), live()).order_by(c.received_at).limit(1))
 
 
 _SAME: BindParameter[str] = bindparam("same")
@@ -88,7 +89,7 @@ _SAME_BYTES = _first_other(or_(t.transfer.c.sha256 == _SAME, t.transfer.c.origin
 _SAME_CONTENT = _first_other(t.transfer.c.content_sha256 == _SAME)
 
 
-def _duplicate(earlier: Row[Any], what: str, *, code: str) -> Repeats:
+def _duplicate(earlier: Any, what: str, *, code: str) -> Repeats:
     text = (
         f"{what} taken before: {earlier.name} on {earlier.received_at:%Y-%m-%d %H:%M} UTC as {earlier.id} for "
         f"{earlier.bank}, now {earlier.state}. Nothing is sent. If these are new payments, give the file a new "
@@ -105,7 +106,7 @@ def use_message_id(connection: Connection, row: Kept, message_id: str, debtors: 
     """Take the message id for every debtor of the file, or for none: then another transfer has it for one of them."""
     c = t.used_message_id.c
     _take(connection, row, message_id, debtors)
-    ours = connection.execute(_OURS, {"key": row.id}).scalars()
+    ours = [used.debtor for used in _OURS.all(connection, key=row.id)]
     if not (others := sorted(set(debtors).difference(ours))):
         return None
     give_up_message_id(connection, row)
@@ -115,7 +116,7 @@ def use_message_id(connection: Connection, row: Kept, message_id: str, debtors: 
     return _duplicate(connection.execute(query).one(), what, code="DUPLICATE_MESSAGE_ID")
 
 
-_OURS = select(t.used_message_id.c.debtor).where(t.used_message_id.c.transfer_id == bindparam("key"))
+_OURS = Prepared(select(t.used_message_id.c.debtor).where(t.used_message_id.c.transfer_id == bindparam("key")))
 
 
 def give_up_message_id(connection: Connection, row: Kept) -> None:
@@ -148,7 +149,7 @@ def _take(connection: Connection, row: Kept, message_id: str, debtors: Collectio
         for debtor in sorted(debtors)
     ]
     if rows:
-        connection.execute(_TAKE[connection.dialect.name], rows)
+        _TAKE[connection.dialect.name].run_many(connection, rows)
 
 
 def _debtors(connection: Connection, transfer_id: str) -> set[str]:
@@ -195,7 +196,7 @@ def _others() -> Select[Any]:
     return select(p.transfer_id).where(p.fingerprint.in_(ours), *foreign).distinct()
 
 
-_OTHERS = _others()
+_OTHERS = Prepared(_others())
 
 
 def _looked_at(row: Kept, since: datetime) -> ColumnElement[bool]:
@@ -208,7 +209,9 @@ def _looked_at(row: Kept, since: datetime) -> ColumnElement[bool]:
 def _files(connection: Connection, row: Kept, since: datetime) -> dict[str, tuple[EarlierFile, bool]]:
     """Those of them that hold a payment like one of ours, by id; with each, whether the bank's reports on it
     contradict each other."""
-    others = connection.execute(_OTHERS, {"key": row.id, "repaired": row.repair_of or row.id}).scalars().all()
+    others = [one.transfer_id for one in _OTHERS.all(connection, key=row.id, repaired=row.repair_of or row.id)]
+    if not others:
+        return {}
     c, r = t.transfer.c, t.report.c
     contradicted = select(r.id).where(r.transfer_id == c.id, r.effect.in_(DOUBTFUL)).exists()
     query = select(c.id, c.bank, c.name, c.state, c.received_at, c.payments, contradicted.label("contradicted"))

@@ -17,14 +17,16 @@ from typing import Any
 from sqlalchemy import Connection, Row, String, desc, insert, select, type_coerce
 
 from h2h.ledger.database import NEW_HEAD, Database
+from h2h.ledger.prepared import Prepared
 from h2h.ledger.safety import LEDGER, Safety
-from h2h.ledger.tables import INSTANT_FORMAT, canonical, event
+from h2h.ledger.tables import INSTANT_FORMAT, Instant, canonical, event
 from h2h.witness import Head
 
 GENESIS = "0" * 64
 PAGE = 5000
 # An edited time may be no time any more: the chain is verified over the text that stands there.
-_LAST, _APPEND = select(event.c.seq, event.c.hash).order_by(desc(event.c.seq)).limit(1), insert(event)
+_LAST = Prepared(select(event.c.seq, event.c.hash).order_by(desc(event.c.seq)).limit(1))
+_APPEND = Prepared(insert(event), *(column.name for column in event.c))
 _AS_STORED = [type_coerce(column, String).label("at") if column is event.c.at else column for column in event.c]
 
 
@@ -73,19 +75,16 @@ def record(
     last: Head = connection.info.get(NEW_HEAD) or _head(connection)
     seq, previous = last.seq + 1, last.hash
     body = canonical(data)
-    digest = _hash(seq, at.astimezone(UTC).strftime(INSTANT_FORMAT), subject, kind, actor, body, previous)
-    connection.execute(
-        _APPEND,
-        {
-            "seq": seq, "at": at, "subject": subject, "kind": kind, "actor": actor, "data": body,
-            "previous": previous, "hash": digest,
-        },
+    digest = _hash(seq, Instant.written(at), subject, kind, actor, body, previous)
+    _APPEND.run(
+        connection,
+        seq=seq, at=at, subject=subject, kind=kind, actor=actor, data=body, previous=previous, hash=digest,
     )  # fmt: skip
     connection.info[NEW_HEAD] = Head(seq=seq, hash=digest)
 
 
 def _head(connection: Connection) -> Head:
-    row = connection.execute(_LAST).first()
+    row = _LAST.first(connection)
     return Head(seq=row.seq, hash=row.hash) if row else Head(seq=0, hash=GENESIS)
 
 

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, Update, bindparam, func, insert, select, update
+from sqlalchemy import Connection, bindparam, func, insert, select, update
 
 from h2h.errors import Stale, UsageError
 from h2h.identity import content_hash
@@ -17,6 +17,7 @@ from h2h.ledger.database import changed_one
 from h2h.ledger.findings import store_findings
 from h2h.ledger.journal import record
 from h2h.ledger.judged import Tally, held_if_answered, outcome, store_payments, summarise, tallied
+from h2h.ledger.prepared import Prepared
 from h2h.ledger.rows import Received, Transfer, transfer_of
 from h2h.lifecycle import Actor, State, Trigger, move
 from h2h.model import AsSent, Judgement, TransferId
@@ -26,12 +27,19 @@ GATEWAY = "gateway"
 BANK = "bank"  # in proposed_by: the bank answered what had not been sent
 NO_LEASE = {"owner": None, "lease_until": None}
 _KEY = t.transfer.c.id == bindparam("key")
-_ROW, _ENTER = select(t.transfer).where(_KEY), insert(t.transfer)
-_DROPPED = select(func.coalesce(t.transfer.c.original_sha256, t.transfer.c.sha256)).where(_KEY)
+_ROW = Prepared(select(t.transfer).where(_KEY))
+_DROPPED = Prepared(
+    select(func.coalesce(t.transfer.c.original_sha256, t.transfer.c.sha256).label("sha256")).where(_KEY)
+)
+_ENTER = Prepared(
+    insert(t.transfer),
+    "id", "bank", "watch", "name", "sha256", "size", "repair_of", "state", "verdict", "received_at",
+    "attempts", "failures", "fence", "version",
+)  # fmt: skip
 
 
 def enter(connection: Connection, new: Received, now: datetime) -> bool:
-    known = connection.execute(_DROPPED, {"key": new.id}).scalar()
+    known = _DROPPED.scalar(connection, key=new.id)
     if known is not None:
         if known != new.sha256:
             raise Stale(f"{new.id} was taken with other content before.")
@@ -40,7 +48,7 @@ def enter(connection: Connection, new: Received, now: datetime) -> bool:
     values |= {"repair_of": new.repair_of} if new.repair_of else {}
     fresh: dict[str, Any] = {"state": State.RECEIVED, "verdict": Verdict.NONE, "received_at": now}
     zeros: dict[str, Any] = {"attempts": 0, "failures": 0, "fence": 0, "version": 1}
-    connection.execute(_ENTER, {**values, **fresh, **zeros})
+    _ENTER.run(connection, **{"repair_of": None, **values}, **fresh, **zeros)
     record(connection, at=now, subject=new.id, kind=State.RECEIVED, actor=GATEWAY, data=values)
     return True
 
@@ -146,18 +154,17 @@ def change_row(
     """The one place where a transfer's row changes: guarded by its version, together with its event."""
     columns["version"] = row.version + 1
     values = {_new(name): value for name, value in columns.items()}
-    done = connection.execute(_change(frozenset(columns)), {"key": row.id, "known": row.version, **values})
+    done = _change(frozenset(columns)).run(connection, key=row.id, known=row.version, **values)
     changed_one(done, row.id)
     record(connection, at=now, subject=row.id, kind=str(kind), actor=who, data=data)
     return get_row(connection, row.id)
 
 
 @lru_cache(maxsize=100)
-def _change(names: frozenset[str]) -> Update:
-    """To build a statement takes several times as long as to run it."""
+def _change(names: frozenset[str]) -> Prepared:
     c = t.transfer.c
     values: dict[str, Any] = {name: bindparam(_new(name)) for name in names}
-    return update(t.transfer).where(c.id == bindparam("key"), c.version == bindparam("known")).values(values)
+    return Prepared(update(t.transfer).where(c.id == bindparam("key"), c.version == bindparam("known")).values(values))
 
 
 def _new(name: str) -> str:
@@ -165,7 +172,7 @@ def _new(name: str) -> str:
 
 
 def get_row(connection: Connection, transfer_id: str) -> Transfer:
-    row = connection.execute(_ROW, {"key": transfer_id}).first()
+    row = _ROW.first(connection, key=transfer_id)
     if row is None:
         raise UsageError(f"There is no transfer {transfer_id}; `h2h files` lists them.")
     return transfer_of(row)

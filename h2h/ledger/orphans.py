@@ -8,12 +8,13 @@ from typing import Any
 from sqlalchemy import Connection, Row, bindparam, select
 
 from h2h.ledger import tables as t
+from h2h.ledger.prepared import Prepared
 from h2h.model import Finding, Severity
 
 MOST = 10_000  # statuses of reports on one message id
 SHOWN = 3  # files named in a finding
 _R, _M = t.report.c, t.message.c
-_ORPHANS = (
+_ORPHANS = Prepared(
     select(t.report, _M.message_id.label("file_message_id"))
     .join(t.message, _M.id == _R.message_id)
     .where(_R.original_message_id == bindparam("asked"), _R.transfer_id.is_(None), _M.bank == bindparam("of_bank"))
@@ -24,7 +25,7 @@ _ORPHANS = (
 
 def orphans(connection: Connection, bank: str, message_id: str) -> Sequence[Row[Any]]:
     """All that was said on this message id and is of no transfer, in the order in which it came."""
-    return connection.execute(_ORPHANS, {"asked": message_id, "of_bank": bank}).all()
+    return _ORPHANS.all(connection, asked=message_id, of_bank=bank)
 
 
 def answered_before(connection: Connection, bank: str, message_id: str) -> Finding | None:

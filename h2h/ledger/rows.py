@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
-
-from sqlalchemy import Row
 
 from h2h.lifecycle import State
 from h2h.model import AsSent, Finding, Judgement, TransferId
@@ -94,7 +92,11 @@ def received_of(transfer: Transfer) -> Received:
     )
 
 
-def transfer_of(row: Row[Any]) -> Transfer:
-    values = dict(row._mapping)
-    values["state"], values["verdict"] = State(row.state), Verdict(row.verdict)
+_NAMES = tuple(field.name for field in fields(Transfer))
+
+
+def transfer_of(row: Sequence[Any]) -> Transfer:
+    """A row of the whole table, whose columns stand in the order of the fields above."""
+    values = dict(zip(_NAMES, row, strict=True))
+    values["state"], values["verdict"] = State(values["state"]), Verdict(values["verdict"])
     return Transfer(**values)

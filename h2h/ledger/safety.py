@@ -13,6 +13,7 @@ from enum import StrEnum
 
 from sqlalchemy import Connection, desc, select
 
+from h2h.ledger.prepared import Prepared
 from h2h.ledger.tables import event
 
 LEDGER = "ledger"  # the subject of these events
@@ -33,8 +34,8 @@ class SafeMode:
     stock_taken: bool
 
 
-_LAST = select(event.c.kind).where(event.c.subject == LEDGER).order_by(desc(event.c.seq)).limit(1)
+_LAST = Prepared(select(event.c.kind).where(event.c.subject == LEDGER).order_by(desc(event.c.seq)).limit(1))
 
 
 def in_safe_mode(connection: Connection) -> bool:
-    return connection.execute(_LAST).scalar() in (Safety.BEGAN, Safety.STOCK_TAKEN)
+    return _LAST.scalar(connection) in (Safety.BEGAN, Safety.STOCK_TAKEN)

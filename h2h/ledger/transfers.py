@@ -18,6 +18,7 @@ from h2h.ledger.attempts import Attempt, announce, complete, last
 from h2h.ledger.database import Database, changed_one
 from h2h.ledger.leases import Lease, Names, take_lease
 from h2h.ledger.moves import GATEWAY, NO_LEASE, change_row, enter, enter_judgement, get_row, move_row
+from h2h.ledger.prepared import Prepared
 from h2h.ledger.rows import Judged, Received, Transfer, transfer_of
 from h2h.ledger.wakes import due, next_due
 from h2h.lifecycle import Actor, Route, State, Trigger
@@ -28,7 +29,9 @@ AT_WORK = (State.STAGING, State.PUBLISHING)
 UNDER_WAY = (State.RECEIVED, State.READY, *AT_WORK)
 
 
-_IN_STATE = select(t.transfer).where(t.transfer.c.state == bindparam("wanted")).order_by(t.transfer.c.received_at)
+_IN_STATE = Prepared(
+    select(t.transfer).where(t.transfer.c.state == bindparam("wanted")).order_by(t.transfer.c.received_at)
+)
 
 
 class Transfers:
@@ -43,7 +46,7 @@ class Transfers:
 
     def in_state(self, state: State) -> list[Transfer]:
         with self._database.reading() as connection:
-            return [transfer_of(row) for row in connection.execute(_IN_STATE, {"wanted": state})]
+            return [transfer_of(row) for row in _IN_STATE.all(connection, wanted=state)]
 
     def due(self, bank: str, now: datetime) -> list[Transfer]:
         """What wants to be looked at now: READY at its time, and before it STAGING or PUBLISHING that nobody owns.
@@ -195,7 +198,7 @@ class Transfers:
                 .where(c.id == transfer.id, c.fence == transfer.fence, c.owner == transfer.owner)
                 .values(lease_until=now + lease_time)
             )
-            changed_one(done, transfer.id)
+            changed_one(done.rowcount, transfer.id)
 
     def made(self, transfers: Sequence[Transfer]) -> list[Transfer]:
         """What stands under their temporary names is ours, and may be removed: nothing did when we opened it.

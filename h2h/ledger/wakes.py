@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Integer, and_, bindparam, case, false, or_, s
 from h2h.ledger import tables as t
 from h2h.ledger.columns import Instant
 from h2h.ledger.database import Database
+from h2h.ledger.prepared import Prepared
 from h2h.ledger.rows import Transfer, transfer_of
 from h2h.ledger.safety import in_safe_mode
 from h2h.lifecycle import State
@@ -21,15 +22,16 @@ _READY, _PUBLISHING, _OF_BANK = _C.state == State.READY, _C.state == State.PUBLI
 _LEFT = and_(or_(_C.state == State.STAGING, _PUBLISHING), or_(_C.owner.is_(None), _C.lease_until < _NOW))
 _LEFT_ALONE = select(t.contact.c.bank).where(t.contact.c.bank == _C.bank, t.contact.c.suspended_until > _NOW).exists()
 _UNDER_WAY, _ALL = (
-    select(_C.bank).where(_C.due_at <= _NOW, or_(new, _LEFT), ~_LEFT_ALONE).distinct() for new in (false(), _READY)
+    Prepared(select(_C.bank).where(_C.due_at <= _NOW, or_(new, _LEFT), ~_LEFT_ALONE).distinct())
+    for new in (false(), _READY)
 )
 _FIRST = case((_READY, 1), else_=0), _C.due_at, _C.received_at, _C.name, _C.id
 _DUE_UNDER_WAY, _DUE = (
-    select(t.transfer).where(_OF_BANK, _C.due_at <= _NOW, or_(new, _LEFT)).order_by(*_FIRST).limit(_MOST)
+    Prepared(select(t.transfer).where(_OF_BANK, _C.due_at <= _NOW, or_(new, _LEFT)).order_by(*_FIRST).limit(_MOST))
     for new in (false(), _READY)
 )
 _NEXT_UNDER_WAY, _NEXT = (
-    select(_C.due_at).where(_OF_BANK, waiting, _C.due_at.is_not(None)).order_by(_C.due_at).limit(1)
+    Prepared(select(_C.due_at).where(_OF_BANK, waiting, _C.due_at.is_not(None)).order_by(_C.due_at).limit(1))
     for waiting in (_PUBLISHING, or_(_READY, _PUBLISHING))
 )
 
@@ -37,12 +39,13 @@ _NEXT_UNDER_WAY, _NEXT = (
 def due(connection: Connection, bank: str, now: datetime, most: int) -> Iterator[Transfer]:
     """READY at its time, and before it STAGING or PUBLISHING that nobody owns. In safe mode nothing that is READY."""
     query = _DUE_UNDER_WAY if in_safe_mode(connection) else _DUE
-    return map(transfer_of, connection.execute(query, {"of_bank": bank, "now": now, "most": most}))
+    return map(transfer_of, query.all(connection, of_bank=bank, now=now, most=most))
 
 
 def next_due(connection: Connection, bank: str) -> datetime | None:
     query = _NEXT_UNDER_WAY if in_safe_mode(connection) else _NEXT
-    return connection.execute(query, {"of_bank": bank}).scalar()
+    at: datetime | None = query.scalar(connection, of_bank=bank)
+    return at
 
 
 class Wakes:
@@ -53,4 +56,4 @@ class Wakes:
         """Those with a transfer that `Transfers.due` would give; not those that are left alone for a while."""
         with self._database.reading() as connection:
             query = _UNDER_WAY if in_safe_mode(connection) else _ALL
-            return set(connection.execute(query, {"now": now}).scalars())
+            return {row.bank for row in query.all(connection, now=now)}
