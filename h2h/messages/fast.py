@@ -24,8 +24,8 @@ from lxml import etree
 
 from h2h.columns import Columns
 from h2h.messages.elements import Place, Shape
-from h2h.messages.facets import Types
-from h2h.messages.skeleton import Maker, Places, Skeleton, Unknown, Values, learn
+from h2h.messages.facets import Types, unreferenced
+from h2h.messages.skeleton import Maker, Places, Skeleton, Token, Unknown, Values, learn
 from h2h.messages.xml import BLANKS, GivenUp, Source
 from h2h.model import Finding, Record, Severity
 
@@ -39,7 +39,6 @@ MAX_SKELETONS = 64
 MAX_TRIES = 1_000  # to learn from records
 MAX_EXPRESSION = 1 << 20  # characters
 ODD = ("<!", "<?", "SplmtryData")  # after which nothing is left out any more
-REFERENCES = (("&lt;", "<"), ("&gt;", ">"), ("&quot;", '"'), ("&apos;", "'"), ("&amp;", "&"))  # this one last
 _COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
 _DECLARATION = re.compile(r"(?:\xef\xbb\xbf)?<\?xml[^?]*\?>")
 
@@ -220,7 +219,7 @@ class FastRoad:
 class _Branch:
     """What may follow, by token; and what the records that end here are made by, and how many lines end in them."""
 
-    below: dict[str, _Branch] = field(default_factory=dict)
+    below: dict[Token, _Branch] = field(default_factory=dict)
     end: tuple[Maker, int] | None = None
 
 
@@ -246,11 +245,13 @@ class _Patterns:
     """One expression for all skeletons that are known: what they begin with in common is looked at once.
 
     Its first group is the white space before a record. `known`: by the group that matches only at the end of such a
-    record. From what is no record that is known, all to the end is taken by the last group.
+    record. From what is no record that is known, all to the end is taken by the last group. There is another one that
+    takes any values: those of many records are looked at together, which is done in half the time.
     """
 
     def __init__(self) -> None:
         self.expression: re.Pattern[str] | None = None
+        self._quick: re.Pattern[str] | None = None
         self.known: dict[int, _Known] = {}
         self._root = _Branch()
         self._count = self._length = 0
@@ -269,7 +270,7 @@ class _Patterns:
         branch = self._root
         for token in skeleton.tokens:
             if token not in branch.below:
-                self._length += len(token)
+                self._length += len(token.sure)
                 branch.below[token] = _Branch()
             branch = branch.below[token]
         if branch.end is not None:
@@ -282,28 +283,45 @@ class _Patterns:
     def compile(self) -> None:
         if self._changed:
             self.known = {}
-            self.expression = re.compile(rf"([ \t\r\n]*+){self._written(self._root, (), count(1))}|([\s\S]++)")
+            tokens = [*self._tokens(self._root, (), count(1))]
+            self.expression, self._quick = (
+                re.compile(rf"([ \t\r\n]*+){''.join(each)}|([\s\S]++)") for each in zip(*tokens, strict=True)
+            )
             self._changed = False
 
-    def _written(self, branch: _Branch, groups: tuple[int, ...], numbers: Iterator[int]) -> str:
-        straight = ""
+    def _tokens(self, branch: _Branch, groups: tuple[int, ...], numbers: Iterator[int]) -> Iterator[tuple[str, str]]:
+        """What both expressions are made of."""
         while branch.end is None and len(branch.below) == 1:
             [(token, branch)] = branch.below.items()
-            straight += token
-            groups = (*groups, next(numbers)) if token.startswith("(") else groups
-        ways = []
+            groups = (*groups, next(numbers)) if token.is_value else groups
+            yield token.sure, token.quick
+        between = "(?:"
         if branch.end is not None:
             maker, lines = branch.end
             self.known[next(numbers)] = _Known(maker, groups, lines)
-            ways.append("(?<=(>))")
+            yield (f"{between}(?<=(>))",) * 2
+            between = "|"
         for token, below in branch.below.items():
-            own = (*groups, next(numbers)) if token.startswith("(") else groups
-            ways.append(token + self._written(below, own, numbers))
-        return straight + (ways[0] if len(ways) == 1 else f"(?:{'|'.join(ways)})")
+            own = (*groups, next(numbers)) if token.is_value else groups
+            yield between + token.sure, between + token.quick
+            yield from self._tokens(below, own, numbers)
+            between = "|"
+        yield (")",) * 2
 
     def found(self, text: str, start: int, end: int = sys.maxsize) -> _Found:
         assert self.expression is not None
-        rows = self.expression.findall(text, start, end)
+        assert self._quick is not None
+        found = self._found(self._quick, text, start, end)
+        meant = [maker.meant(texts) for maker, _, texts in found.parts]
+        if not meant or None in meant:
+            found = self._found(self.expression, text, start, end)
+            meant = [[_meant(column) for column in texts] for _, _, texts in found.parts]
+        parts = zip(found.parts, meant, strict=True)
+        return found._replace(parts=[(maker, which, values or ()) for (maker, which, _), values in parts])
+
+    def _found(self, expression: re.Pattern[str], text: str, start: int, end: int) -> _Found:
+        """Values are as they stand in the text."""
+        rows = expression.findall(text, start, end)
         rest = rows[-1][-1] if rows else ""
         if rest:
             rows.pop()
@@ -311,7 +329,7 @@ class _Patterns:
             return _Found()
         groups, every = [*zip(*rows, strict=True)], range(len(rows))
         parts: list[tuple[Maker, Sequence[int], Values]] = []
-        length, own_lines = min(len(text), end) - len(rest) - start, [0] * len(rows)
+        own_lines = [0] * len(rows)
         for at, known in self.known.items():
             which = [*compress(every, groups[at])]
             if which:
@@ -324,18 +342,10 @@ class _Patterns:
         in_blanks = {blanks: blanks.count("\n") for blanks in set(groups[0])}
         blanks = [*map(in_blanks.__getitem__, groups[0])]
         lines_before = [*map(add, blanks, [0, *own_lines])]
-        if not text.isascii() or "&" in text[start : start + length]:
-            parts = [(maker, which, [_meant(column) for column in values]) for maker, which, values in parts]
+        length = min(len(text), end) - len(rest) - start
         return _Found(parts, lines_before, length, sum(blanks) + sum(own_lines))
 
 
-def _meant(values: Sequence[str]) -> Sequence[str]:
-    """Of bytes the text, and of references the characters. No value has a line's end in it."""
-    together = "\n".join(values)
-    if not together.isascii():
-        together = together.encode("latin-1").decode()
-    elif "&" not in together:
-        return values
-    for reference, meant in REFERENCES:
-        together = together.replace(reference, meant)
-    return together.split("\n")
+def _meant(texts: Sequence[str]) -> Sequence[str]:
+    """Of bytes the text, and of references the characters."""
+    return [unreferenced(text.encode("latin-1").decode()) for text in texts]

@@ -20,7 +20,7 @@ from msgspec import Struct, structs
 
 from h2h.columns import Columns
 from h2h.messages.elements import Faults, ItemReader, Place
-from h2h.messages.facets import Holds, Types, Value, as_bytes
+from h2h.messages.facets import Holds, Types, Value, as_bytes, plain
 from h2h.messages.xml import BLANKS, Node, node_of
 from h2h.model import Record
 
@@ -51,15 +51,30 @@ _PIECE = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Skeleton:
-    """`tokens`: one regular expression after the other, those of `values` in a group each. `lines` end in it.
-    The expressions are asked of UTF-8 taken for Latin-1.
+class Token(NamedTuple):
+    """A regular expression for what stands next, asked of UTF-8 taken for Latin-1; of a value, in a group, and `quick`
+    as in Value.
 
     What a value was matched by is never tried another way: of many values that would take for ever.
     """
 
-    tokens: tuple[str, ...]
+    sure: str
+    quick: str
+    is_value: bool
+
+    @classmethod
+    def of(cls, said: str | Value) -> Token:
+        if isinstance(said, Value):
+            sure = f"((?>{said.pattern}))"
+            return cls(sure, f"({said.quick})" if said.quick else sure, True)
+        return cls(text := re.escape(as_bytes(said)), text, False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Skeleton:
+    """`lines` end in it."""
+
+    tokens: tuple[Token, ...]
     values: tuple[Value, ...]
     sample: Node  # with the values as they were; lines count from 0
     lines: int
@@ -83,9 +98,7 @@ def learn(text: str, types: Types, kind: etree._Element) -> Skeleton:
     if len(values) > MAX_VALUES:
         raise Unknown
     return Skeleton(
-        tokens=tuple(
-            f"((?>{token.pattern}))" if isinstance(token, Value) else re.escape(as_bytes(token)) for token in tokens
-        ),
+        tokens=tuple(map(Token.of, tokens)),
         values=values,
         sample=_shifted(node_of(etree.fromstring(text, _parser()), []), -1),
         lines=text.count("\n"),
@@ -153,6 +166,16 @@ class Maker:
         if key not in self._learned:
             self._learned[key] = self._template(group) or self._by_reader
         return self._learned[key](len(lines), values, lines, places, group)
+
+    def meant(self, texts: Values) -> Values | None:
+        """Of what was taken by quick expressions the values; None where they are not certain."""
+        quick = [text for text, value in zip(texts, self._skeleton.values, strict=True) if value.quick]
+        if not quick:
+            return texts
+        if (found := plain(quick)) is None:
+            return None
+        meant = iter(found)
+        return [next(meant) if value.quick else text for text, value in zip(texts, self._skeleton.values, strict=True)]
 
     def _by_reader(
         self, _: int, values: Values, lines: Sequence[int], places: Places, group: Record | None

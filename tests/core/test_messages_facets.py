@@ -10,7 +10,7 @@ import pytest
 from lxml import etree
 
 from h2h.messages import Catalog, MessageType
-from h2h.messages.facets import XS, Types, Value, as_bytes
+from h2h.messages.facets import XS, Types, Value, as_bytes, plain
 from h2h.messages.xml import BLANKS
 from tests.fuzz.mutations import DATES, NUMBERS, TEXTS
 
@@ -62,11 +62,35 @@ def test_no_expression_takes_what_the_schema_does_not_take(row: MessageType) -> 
         said = "" if currency is None else ' Ccy="EUR"'
         wrong = [each for each in taken if not validator.validate(element(row, name, each, attributes=said))]
         assert wrong == [], name
+        if value.quick:
+            quickly = {each: meant for each in [*values(), *taken] if (meant := taken_quickly(value, each))}
+            assert {"EUR", "a b"} <= quickly.keys(), name
+            wrong = [each for each in quickly if not validator.validate(element(row, name, each, attributes=said))]
+            assert wrong == [], name
+            others = [each for each in quickly if element(row, name, each, attributes="").text != quickly[each]]
+            assert others == [], name
+
+
+def test_of_texts_that_are_looked_at_together_none_passes_for_another() -> None:
+    good = ["Muster AG", "M\u00fcller", "A &amp;lt; B", "7"]
+    meant = ["Muster AG", "M\u00fcller", "A &lt; B", "7"]
+    assert plain([[*map(as_bytes, good)], ["a", "b"], ["\xc3\xa4"]]) == [meant, ["a", "b"], ["\u00e4"]]
+    for at in range(5):
+        for wrong in ("a ", "a\tb", "a>b", "&x;", "&#65;", "& ", "\xff", "\xed\xa0\x80", "\xef\xbf\xbe", "\x00"):
+            texts = [*map(as_bytes, good[:at]), wrong, *map(as_bytes, good[at:])]
+            assert plain([["x"], texts, ["y"]]) is None, wrong
+            assert plain([texts]) is None, wrong
 
 
 def takes(value: Value, text: str) -> bool:
     """As the fast road asks: ahead of the end tag, of bytes taken for Latin-1."""
     return re.match(f"(?>{value.pattern})</", as_bytes(f"{text}</")) is not None
+
+
+def taken_quickly(value: Value, text: str) -> str | None:
+    found = re.match(f"({value.quick})</", as_bytes(f"{text}</"))
+    meant = plain([[found[1]]]) if found else None
+    return meant[0][0] if meant else None
 
 
 def with_elements(schema: bytes, names: dict[str, Value]) -> bytes:
