@@ -283,7 +283,8 @@ class FolderChannel:
         with self._doing("open the folder", folder):
             opened = _walk(self._root, [bytes_of(step) for step in folder.split("/") if step not in ("", ".")])
         try:
-            self._recognise(opened, folder)
+            with self._doing("look into", folder or "/"):
+                self._recognise(opened, folder)
             yield opened
         finally:
             os.close(opened)
@@ -301,8 +302,8 @@ class FolderChannel:
 
     def _mark(self, folder: int, path: str) -> None:
         """Leave in a folder by what it is recognised."""
-        if _lstat(PROOF, folder) is None:
-            with self._doing("make .h2h beside", path), suppress(FileExistsError):
+        with self._doing("make .h2h beside", path), suppress(FileExistsError):
+            if _lstat(PROOF, folder) is None:
                 os.mkdir(PROOF, PROOF_MODE, dir_fd=folder)
                 os.fsync(folder)
         self._known[path.rpartition("/")[0]] = True

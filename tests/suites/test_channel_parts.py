@@ -27,7 +27,8 @@ from h2h.channels.sftp_talks import AT_ONCE, together
 from h2h.channels.sftp_wire import BLOCK, LARGE_BLOCK, Answered, Garbled, Kind, Lost, TimedOut, Wire, string, u32, u64
 from h2h.channels.ssh import Line
 from h2h.config import FolderSettings
-from h2h.errors import NotDelivered, Refused
+from h2h.errors import NotDelivered, Refused, Unknown
+from h2h.model import RemoteFile, Staged
 from tests.suites.servers import OpenSshServer
 
 VERSION = bytes([Kind.VERSION]) + u32(3)
@@ -380,6 +381,35 @@ def test_no_link_is_followed(folder: tuple[Path, FolderChannel]) -> None:
         channel.stage("/in/f", io.BytesIO(b"pay"))
     assert channel.list("/in") == []
     assert (root.parent / "outside" / "f").read_bytes() == b"ours"
+
+
+def test_a_folder_that_may_be_listed_and_not_entered_is_refused_by_its_name(
+    folder: tuple[Path, FolderChannel],
+) -> None:
+    root, channel = folder
+    file, staged = RemoteFile(folder="/in", name="f", size=3, modified=0), Staged(path="/in/.t", size=3)
+    (root / "in" / "f").write_bytes(b"pay")
+    acts = (
+        lambda: channel.look("/in/f"),
+        lambda: channel.list("/in"),
+        lambda: channel.stage("/in/.t", io.BytesIO(b"pay")),
+        lambda: channel.fetch(file, io.BytesIO()),
+        lambda: channel.publish(staged, "/in/g"),
+        lambda: channel.place("/in/g", io.BytesIO(b"pay")),
+    )
+    for path, mode in ((root, 0o755), (root / "in", 0o444)):
+        path.chmod(mode)
+    before = os.geteuid()
+    os.seteuid(65534 if before == 0 else before)
+    try:
+        for act in acts:
+            with pytest.raises((Refused, Unknown), match=r"/in below .* Give the user that runs h2h the rights"):
+                act()
+        [told] = channel.look_many(["/in/f"])
+        assert isinstance(told, Refused)
+    finally:
+        os.seteuid(before)
+        (root / "in").chmod(0o755)
 
 
 def test_a_folder_of_the_settings_that_is_missing_is_refused(tmp_path: Path) -> None:
