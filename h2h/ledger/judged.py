@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
-from itertools import chain, compress, repeat
+from itertools import chain, groupby, islice, repeat
 from typing import Any
 
 from sqlalchemy import Connection, select, update
@@ -114,11 +114,11 @@ class Tally:
 
     def passing(self, payments: Iterable[Payment]) -> Iterator[Columns[Payment]]:
         for some in in_columns(payments):
-            within, amounts = some.column("batch"), some.column("amount")
-            for batch in set(within):
-                count, inside = self.batches[batch], [each == batch for each in within]
-                count.payments += sum(inside)
-                count.amount = EXACT.add(count.amount, total(compress(amounts, inside)))
+            amounts = iter(some.column("amount"))
+            for batch, run in groupby(some.column("batch")):
+                count, together = self.batches[batch], len([*run])
+                count.payments += together
+                count.amount = EXACT.add(count.amount, total(islice(amounts, together)))
             self.currencies.update(filter(None, some.column("currency")))
             yield some
 

@@ -17,6 +17,7 @@ from h2h.errors import StoreError
 from h2h.ledger import bulk, earlier
 from h2h.ledger import tables as t
 from h2h.ledger.database import MANY_ROWS, MUCH_ROOM, ROOM, give_room
+from h2h.ledger.judged import Tally
 from h2h.lifecycle import State
 from h2h.model import Balance, Entry, EntryDetail, Judgement, Payment, Statement, TransferId
 from h2h.records import plain
@@ -180,6 +181,31 @@ def take(book: Book, transfer_id: str, count: int) -> State:
     book.received(transfer_id)
     said = streamed(f"MSG-{transfer_id}", count)
     return book.transfers.judged(TransferId(transfer_id), said, NOW, NOW, same_payments_within=RADAR).state
+
+
+class Number(int):
+    """Of a batch; tells how often it is compared."""
+
+    compared = 0
+
+    def __eq__(self, other: object) -> bool:
+        Number.compared += 1
+        return int(self) == other
+
+    __hash__ = int.__hash__
+
+
+def test_batches_are_counted_in_one_pass_however_many_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Number, "compared", 0)
+    [one] = judgement("M", pay("E", "0.10")).payments
+    numbers = [*range(1, 701), 1, 1, 7]  # and some that are taken up again
+    tally = Tally()
+    for _ in tally.passing([replace(one, batch=Number(number)) for number in numbers]):
+        pass
+    assert Number.compared < 10 * len(numbers)  # each with its neighbours
+    found = {number: (count.payments, count.amount) for number, count in tally.batches.items()}
+    assert (found[1], found[7], found[700]) == ((3, Decimal("0.30")), (2, Decimal("0.20")), (1, Decimal("0.10")))
+    assert sum(payments for payments, _ in found.values()) == len(numbers)
 
 
 def test_payments_are_stored_with_what_they_come_to(book: Book) -> None:
