@@ -108,7 +108,7 @@ class Database:
 
     def _upgrade(self) -> None:
         """A new database gets its tables at once; only an older one needs what runs migrations, which is large."""
-        with self._translated(), self.engine.connect() as connection:
+        with self.reading() as connection:
             known = self._revision(connection)
         if known is None:
             with self.transaction() as connection:

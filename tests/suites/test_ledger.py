@@ -15,7 +15,7 @@ from sqlalchemy import Connection, MetaData, NullPool, create_engine, inspect, t
 from sqlalchemy.exc import DBAPIError
 
 from h2h.errors import NotAllowed, Stale, StoreError, UsageError
-from h2h.ledger import Ledger, moves, transfers
+from h2h.ledger import Ledger, database, moves, transfers
 from h2h.ledger.attempts import Attempt
 from h2h.ledger.database import Database
 from h2h.ledger.rows import Received, Transfer
@@ -842,6 +842,17 @@ def test_sqlite_is_used_at_full_durability(sqlite_template: Path, tmp_path: Path
 def test_a_database_that_cannot_be_reached_is_a_store_error(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="The ledger cannot do its work"):
         Ledger("sqlite:////nowhere/at/all/h2h.db", tmp_path)
+
+
+def test_whoever_only_reads_waits_for_no_writer_not_even_to_open_the_ledger(
+    book: Book, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    book.ready("T1", "MSG-1")
+    monkeypatch.setattr(database, "BUSY_SECONDS", 0)
+    with book.ledger._database.transaction():
+        reader = Ledger(url, Path("/nowhere"))
+        assert reader.transfers.get("T1").state is State.READY
+        reader.close()
 
 
 def test_a_verb_that_fails_leaves_no_trace(book: Book) -> None:
