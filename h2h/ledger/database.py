@@ -70,20 +70,11 @@ class Database:
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """A view of one moment, whatever is committed meanwhile; it takes no writer's lock."""
+        """A view of one moment, however long it takes, whatever is committed meanwhile; no writer's lock."""
         with self._translated(), self.engine.connect() as connection:
             if connection.dialect.name == "postgresql":  # which else would look anew for each statement
                 connection.execution_options(isolation_level="REPEATABLE READ")
             connection.execution_options(h2h_reading=True)
-            yield connection
-
-    @contextmanager
-    def moment(self) -> Iterator[Connection]:
-        """As `reading`, and all that is read is of one moment, however long it takes."""
-        options: dict[str, Any] = {"h2h_reading": True}
-        if self.engine.dialect.name == "postgresql":
-            options["isolation_level"] = "REPEATABLE READ"
-        with self._translated(), self.engine.connect().execution_options(**options) as connection:
             yield connection
 
     @contextmanager

@@ -48,7 +48,7 @@ class Standings:
 
     @contextmanager
     def of(self, transfer_id: str) -> Iterator[Standing]:
-        with self._database.moment() as connection:
+        with self._database.reading() as connection:
             yield Standing(connection, transfer_id)
 
 
