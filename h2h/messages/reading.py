@@ -243,12 +243,12 @@ def _content(
         yield Finding(code="MSG_ENVELOPE", severity=Severity.ERROR, text=text, path=case.opening.path)
         return
     refused: etree.LxmlError | None = None
-    events = stream(kept, case.opening.encoding, tags=walk.tags, schema=schema)
+    events = stream(kept, case.opening.encoding, tags=walk.tags, schema=schema, comments=fast is not None)
     if fast:
         fast.valid = lambda: not events.error_log
     try:
         for event, element in events:
-            yield from walk.start(element) if event == "start" else walk.end(element)
+            yield from walk.follow(event, element)
     except GivenUp:
         yield from walk.beside()
         raise

@@ -124,8 +124,15 @@ class Walk:
     def _shape(self) -> Shape:
         return self._kind.shape
 
-    def start(self, element: etree._Element) -> Iterator[Said]:
+    def follow(self, event: str, element: etree._Element) -> Iterator[Said]:
+        """What the parser tells next; a comment may tell of records beside the last one only."""
         yield from self.beside()
+        if event == "start":
+            yield from self._start(element)
+        elif event == "end":
+            yield from self._end(element)
+
+    def _start(self, element: etree._Element) -> Iterator[Said]:
         name = local(element.tag)
         if self._group and element.getparent() is self._group.element:
             if name == self._shape.item:
@@ -137,8 +144,7 @@ class Walk:
         elif name in self._roots and self._document:
             yield from self._begin_message(self._document, element, name)
 
-    def end(self, element: etree._Element) -> Iterator[Said]:
-        yield from self.beside()
+    def _end(self, element: etree._Element) -> Iterator[Said]:
         name = local(element.tag)
         if name == "SplmtryData":
             yield from self._supplementary_data(element)

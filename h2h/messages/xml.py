@@ -156,16 +156,22 @@ def namespace_of(tag: str) -> str:
 
 
 def stream(
-    source: Bounded, encoding: str, *, tags: Sequence[str] = (), schema: etree.XMLSchema | None = None
+    source: Bounded,
+    encoding: str,
+    *,
+    tags: Sequence[str] = (),
+    schema: etree.XMLSchema | None = None,
+    comments: bool = False,
 ) -> etree.iterparse[Event]:
-    """Start and end events of the elements with these local names (all, if none), validating on the way.
+    """Start and end events of the elements with these local names (all, if none), validating on the way; and where
+    they are asked for, those of comments.
 
     After a breach of the schema the events go on; XMLSyntaxError comes at the end, and the breaches stand in
     `error_log`. At an event, more of the tree may be there already than has been told of.
     """
     return etree.iterparse(
         source,
-        events=("start", "end"),
+        events=("start", "end", "comment") if comments else ("start", "end"),
         tag=[f"{{*}}{tag}" for tag in tags] or None,
         schema=schema,
         encoding=encoding,

@@ -224,3 +224,18 @@ def test_blank_lines_between_records_are_no_reason_to_refuse_a_file(
     items = both(text.replace(record[0], several, 1).encode(), strict=False, monkeypatch=monkeypatch)
     assert "XML_LIMIT" not in {item.code for item in items if isinstance(item, Finding)}
     assert seen.count > 5
+
+
+def test_records_are_told_as_they_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever judges them can begin, while the rest is still to be read."""
+    text = (PROJECT / "samples" / "good" / "pain.001.001.09.xml").read_text(encoding="utf-8")
+    record = re.search(r"<CdtTrfTxInf>.*?</CdtTrfTxInf>\s*", text, re.DOTALL)
+    assert record
+    source, count = io.BytesIO(text.replace(record[0], 2_000 * record[0], 1).encode()), 0
+    behind = []
+    for item in read(source, CATALOG, strict=False):
+        if isinstance(item, Payment):
+            count += 1
+            behind.append(source.tell() - count * len(record[0]))
+    assert count > 2_000
+    assert max(behind) < 5 * fast.LARGEST_BLOCK < source.tell() / 4
