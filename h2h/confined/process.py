@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -17,7 +16,7 @@ from typing import Any, BinaryIO
 
 from h2h.confined.deaths import Death, Untouched
 from h2h.confined.limits import address_space
-from h2h.confined.wire import ATTENTION, MAX_BLOCK, Done, Garbled, Job, Ready, Setup, Want, Wire
+from h2h.confined.wire import ATTENTION, BLOCK, Done, Garbled, Job, Ready, Setup, Want, Wire, a_line
 from h2h.errors import ReaderError
 from h2h.messages.bounds import MAX_RATIO, MAX_UNPACKED, PACKED
 
@@ -29,7 +28,7 @@ class ReaderProcess:
 
     def __init__(self, setup: Setup) -> None:
         """Starts it. It lives no longer than the thread that calls this."""
-        ours, its = socket.socketpair()
+        ours, its = a_line()
         with its:
             self._process = subprocess.Popen(  # noqa: S603  # the interpreter, with arguments of our own
                 [sys.executable, *self.program],
@@ -111,7 +110,7 @@ class ReaderProcess:
         raise Death(f"failed by {word.fault}", limit=word.limit or "", place=word.place)
 
     def _block(self, want: Want, source: BinaryIO, start: int) -> bytes:
-        if not (0 <= want.offset <= 1 << 62 and 0 < want.size <= MAX_BLOCK):
+        if not (0 <= want.offset <= 1 << 62 and 0 < want.size <= BLOCK):
             raise self._killed("asked for what no file has")
         if source.tell() != start + want.offset:
             source.seek(start + want.offset)

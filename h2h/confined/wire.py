@@ -25,9 +25,10 @@ from h2h.messages.orders import Selection, Upgrade
 from h2h.messages.refusal import Refusal
 from h2h.model import Finding, Record
 
-USUAL_FRAME = 1 << 17
+USUAL_FRAME = 1 << 15
 MAX_FRAME = 32 << 20
-MAX_BLOCK = 1 << 18
+BLOCK = 1 << 17  # of a file
+ROOM = 2 * BLOCK  # bytes that may be on their way
 ATTENTION = 4_096  # bytes; what a word costs, however short
 MAX_EXPONENT = 64
 _HEADER = struct.Struct("!BI")
@@ -121,6 +122,14 @@ class Batch:
         _ENCODER.encode_into(item.values if isinstance(item, Columns) else item, self.body, -1)
 
 
+def a_line() -> tuple[socket.socket, socket.socket]:
+    """Both ends. What is sent waits in a room that is the same in both."""
+    ends = socket.socketpair()
+    for end in ends:
+        end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, ROOM)
+    return ends
+
+
 class Wire:
     """One end of the line. Raises EOFError where the other end is gone, OSError, TimeoutError and Garbled."""
 
@@ -166,6 +175,10 @@ class Wire:
         """Take what comes until the other end is gone: it may be in the middle of a word, and must be heard out."""
         while self._line.recv(ATTENTION):
             pass
+
+    def holds(self, size: int) -> bool:
+        """Whether so much can be sent while the other end takes nothing: who waits to send hears nothing meanwhile."""
+        return 2 * size <= self._line.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF)
 
     def close(self) -> None:
         self._line.close()

@@ -19,7 +19,7 @@ from importlib import import_module
 from typing import BinaryIO, cast
 
 from h2h.confined.limits import Limits, allow_cpu, confine, used_cpu
-from h2h.confined.wire import MAX_BLOCK, Batch, Done, Job, Ready, Setup, Want, Wire
+from h2h.confined.wire import BLOCK, Batch, Done, Job, Ready, Setup, Want, Wire
 from h2h.errors import UsageError
 from h2h.messages.bounds import bounded
 from h2h.messages.catalog import Catalog
@@ -104,10 +104,11 @@ def _served(wire: Wire, catalog: Catalog, limits: Limits) -> bool:
     done = Done()
     reserve = mmap.mmap(-1, RESERVE)
     try:
-        source = cast(BinaryIO, io.BufferedReader(handed, MAX_BLOCK))
+        source = cast(BinaryIO, io.BufferedReader(handed, BLOCK))
         for item in _items(job, source, catalog, handed.unpack):
             said.add(item)
         said.flush()
+        handed.settle()
     except MemoryError:
         reserve.close()
         done = Done(limit="memory")
@@ -142,22 +143,57 @@ def _fault(error: Exception) -> Done:
 
 
 class _Handed(RawSource):
-    """The file, block by block from the gateway; each block, and what is unpacked, is good for more processor time."""
+    """The file, block by block from the gateway; each block, and what is unpacked, is good for more processor time.
+
+    Whoever reads on and on has the next block asked for before this one is looked at: reading does not wait then until
+    the gateway is done with what was said. A file of several blocks is asked for no more than half as often again.
+    """
 
     def __init__(self, wire: Wire, size: int, limits: Limits) -> None:
         super().__init__(size)
         self._wire, self._limits = wire, limits
         self._since = used_cpu()
+        self._block = memoryview(b"")  # what is left of it
+        self._place = 0  # of that in the file
+        self._asked: int | None = None  # from where on
         self.bytes = 0  # handed, or unpacked
         self._renew()
 
     def readinto(self, buffer: bytearray) -> int:  # type: ignore[override]  # the stubs want any buffer
-        self._wire.send(Want(offset=self.at, size=min(len(buffer), MAX_BLOCK)))
-        [block] = self._wire.receive()
-        buffer[: len(block)] = block
-        self.at += len(block)
+        if not self._block or self._place != self.at:
+            self._fetch()
+        piece = self._block[: len(buffer)]
+        buffer[: len(piece)] = piece
+        self._block = self._block[len(piece) :]
+        self.at += len(piece)
+        self._place = self.at
+        return len(piece)
+
+    def _fetch(self) -> None:
+        goes_on = self.at == self._place > 0
+        if self._asked != self.at:
+            self.settle()
+            self._ask(self.at)
+        block = self._taken()
         self.unpack(len(block))
-        return len(block)
+        self._block, self._place = memoryview(block), self.at
+        if goes_on and self._wire.holds(BLOCK) and 0 < len(block) < self.size - self.at:
+            self._ask(self.at + len(block))
+
+    def _ask(self, offset: int) -> None:
+        self._wire.send(Want(offset=offset, size=BLOCK))
+        self._asked = offset
+
+    def _taken(self) -> bytes:
+        [block] = self._wire.receive()
+        self._asked = None
+        assert isinstance(block, bytes)
+        return block
+
+    def settle(self) -> None:
+        """Take what was asked for and is not wanted any more: nothing may be on its way when all is said."""
+        if self._asked is not None:
+            self._taken()
 
     def unpack(self, size: int) -> None:
         self.bytes += size
