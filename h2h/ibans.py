@@ -8,7 +8,8 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Sequence
-from operator import itemgetter
+from itertools import compress, repeat
+from operator import add, itemgetter, mod, not_
 
 # What follows the check digits: so many digits (n), capitals (a), or either (c).
 STRUCTURES = """
@@ -34,16 +35,17 @@ def is_sound(iban: str) -> bool:
 
 def all_sound(ibans: Sequence[str]) -> bool:
     """Whether that is certain of each: their structure, by country, is looked at together."""
-    heads = [*map(_HEAD, ibans)]  # as in DE89
-    countries = frozenset(map(_COUNTRY, set(heads)))
+    countries = frozenset(map(_COUNTRY, ibans))
     if not countries <= _BY_COUNTRY.keys():
         return False
-    text = "".join(map("{}\n".format, ibans))
+    text = "\n".join((*ibans, ""))
     if _forms(countries).fullmatch(text) is None or text.count("\n") != len(ibans):
         return False
-    rests = [rest if rest.isdigit() else _digits(rest) for rest in map(_REST, ibans)]
-    remainders = {(_SHIFT * int(rest) + _remainder(head)) % 97 for head, rest in zip(heads, rests, strict=True)}
-    return remainders <= {1}
+    rests = [*map(_REST, ibans)]
+    for at in compress(range(len(rests)), map(not_, map(str.isdigit, rests))):
+        rests[at] = _digits(rests[at])
+    moved = map(_MOVED.__getitem__, map(_HEAD, ibans))
+    return {*map(mod, map(int, map(add, rests, moved)), repeat(97))} <= {1}
 
 
 @functools.lru_cache(maxsize=100)
@@ -68,13 +70,15 @@ def _of_bank(letters: str) -> str:
     return letters.translate(_VALUES)
 
 
-@functools.lru_cache(maxsize=10_000)
-def _remainder(head: str) -> int:
-    """Of what is moved to the end: country and check digits."""
-    return int(head.translate(_VALUES)) % 97
+class _Moved(dict[str, str]):
+    """By head the digits that it becomes at the end; of heads that can be, which are a few thousand."""
+
+    def __missing__(self, head: str) -> str:
+        self[head] = head.translate(_VALUES)
+        return self[head]
 
 
-_HEAD, _COUNTRY, _REST = (itemgetter(slice(*bounds)) for bounds in ((4,), (2,), (4, None)))
-_SHIFT = 10**6 % 97  # to the left of six digits
+_HEAD, _COUNTRY, _REST = (itemgetter(slice(*bounds)) for bounds in ((4,), (2,), (4, None)))  # DE89, DE, the rest
+_MOVED = _Moved()
 _VALUES = {ord("A") + letter: str(10 + letter) for letter in range(26)}
 _BY_COUNTRY = {structure[:2]: structure[2:] for structure in STRUCTURES.split()}
