@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import socket
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -232,8 +232,17 @@ def _deep(hint: Any) -> set[Any]:
 def _sound(item: Any) -> bool:
     """Whether every amount can be reckoned with and shown: as text, Decimal takes NaN and 1E+999999, too."""
     if isinstance(item, Columns):
-        return all(all(map(_reckonable, item.column(name))) for name in _AMOUNTS[item.kind])
+        return all(_all_reckonable(item.column(name)) for name in _AMOUNTS[item.kind])
     return all(_reckonable(getattr(item, name)) for name in _AMOUNTS.get(type(item), ()))
+
+
+def _all_reckonable(values: Sequence[Any]) -> bool:
+    """As of each: amounts together."""
+    said = [value for value in values if value is not None and value != ()]
+    if {*map(type, said)} != {Decimal}:
+        return all(map(_reckonable, said))
+    sizes = {*map(Decimal.adjusted, said)}
+    return all(map(Decimal.is_finite, said)) and min(sizes) >= -MAX_EXPONENT and max(sizes) <= MAX_EXPONENT
 
 
 def _reckonable(value: Any) -> bool:

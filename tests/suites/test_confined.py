@@ -433,6 +433,7 @@ SCRIPT = """
 import os, socket, sys
 sys.path[:0] = os.environ["PYTHONPATH"].split(":")
 from decimal import Decimal
+from h2h.columns import Columns
 from h2h.confined.limits import Limits
 from h2h.confined.wire import *
 from h2h.confined.wire import _HEADER
@@ -444,6 +445,7 @@ wire.send(Want(offset=0, size=1000)); wire.receive()
 payment = dict(position=1, batch=1, payment_information_id=None, instruction_id=None, end_to_end_id=None, uetr=None,
                currency="EUR")
 def done(): wire.send(Done()); wire.drain()
+def amounts(*said): wire.send(Columns.of([Payment(amount=Decimal(each), **payment) for each in said]))
 def frame(kind, body): line.sendall(_HEADER.pack(kind, len(body)) + body)
 PAYMENT = TYPES.index(Payment)
 """
@@ -455,6 +457,8 @@ WORDS = {  # where they were taken as they are, Done would end the file well
     "half a frame": "line.sendall(_HEADER.pack(PAYMENT, 1000) + b'x')",
     "no records": "frame(PAYMENT, b'\\x90'); done()",
     "an amount that is no number": "wire.send(Payment(amount=Decimal('NaN'), **payment)); done()",
+    "a column of amounts with one that is none": "amounts('1', 'NaN', '2'); done()",
+    "a column of amounts with one that fills the memory": "amounts('1', '1E-99999999'); done()",
     "an amount that fills the memory": "wire.send(Payment(amount=Decimal('1E+99999999'), **payment)); done()",
     "an amount like it, further in": "wire.send(Entry(position=1, statement=1, amount=None, currency=None, "
     "direction=None, details=(EntryDetail(position=1, amount=Decimal('1E+99999999')),))); done()",
