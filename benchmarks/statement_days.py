@@ -85,7 +85,7 @@ class Stage:
     def apply(self) -> None:
         assert self._ledger is not None
         with self._file.open("rb") as source:
-            reading = reading_of(self._reader.read(source, strict=False), scratch=self._scratch)
+            reading = reading_of(self._reader.read_in_columns(source, strict=False), scratch=self._scratch)
         message = self._ledger.messages.applied(InboundId("M"), reading, NOW)
         assert message.state is MessageState.APPLIED, message.reason
 

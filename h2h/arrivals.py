@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+from h2h.columns import Columns
 from h2h.gathered import Gathered
 from h2h.ledger.messages import Reading
 from h2h.model import (
@@ -35,7 +37,9 @@ STOPPED = frozenset({"FINDINGS_CUT", "READER_LIMIT", "READER_DIED", "TOO_MANY_RE
 MOST_RECORDS = 10_000_000  # of one file, each detail of an entry counted: they are applied in one transaction
 
 
-def reading_of(items: Iterable[Record | Finding], most: int = MOST_RECORDS, *, scratch: Path | None = None) -> Reading:
+def reading_of(
+    items: Iterable[Record | Columns[Any] | Finding], most: int = MOST_RECORDS, *, scratch: Path | None = None
+) -> Reading:
     """Records and findings of one file, and which message it is: the first, where it holds several.
 
     Nothing of a payment message that comes in is applied, and nothing of a file that ends in the middle: half a
@@ -62,9 +66,14 @@ class _Taking:
     cut: bool = False  # it ends in the middle
     told: bool = False  # it says something that may be applied
 
-    def take(self, item: Record | Finding) -> None:
+    def take(self, item: Record | Columns[Any] | Finding) -> None:
         if isinstance(item, Finding):
             self._find(item)
+            return
+        if isinstance(item, Columns):
+            if item.kind not in ORDERS:
+                self.told = True
+                self.records.add(item)
             return
         if isinstance(item, FileMember):
             self._end_member()
@@ -104,10 +113,10 @@ class _Taking:
         )
 
 
-def _bounded(items: Iterable[Record | Finding], most: int) -> Iterator[Record | Finding]:
+def _bounded(items: Iterable[Record | Columns[Any] | Finding], most: int) -> Iterator[Record | Columns[Any] | Finding]:
     count = 0
     for item in items:
-        count += 1 + len(item.details) if isinstance(item, Entry) else 1
+        count += _records_in(item)
         if count > most:
             text = (
                 f"The file holds more than {most:,} entries, details and statuses; it is kept, and nothing of it is "
@@ -116,3 +125,9 @@ def _bounded(items: Iterable[Record | Finding], most: int) -> Iterator[Record | 
             yield Finding(code="TOO_MANY_RECORDS", severity=Severity.ERROR, text=text)
             return
         yield item
+
+
+def _records_in(item: Record | Columns[Any] | Finding) -> int:
+    if isinstance(item, Columns):
+        return len(item) + (sum(map(len, item.column("details"))) if item.kind is Entry else 0)
+    return 1 + len(item.details) if isinstance(item, Entry) else 1

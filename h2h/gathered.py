@@ -1,29 +1,31 @@
 """The records of one file in its order, however many they are: each kind in a spool of its own.
 
 What a file says stands in runs of records of one kind, as in a statement and then its entries. Which run comes after
-which is noted in a few bytes each; the records themselves may be on disk.
+which is noted in a few bytes each; the records themselves may be on disk. Entries stay in columns.
 """
 
 from __future__ import annotations
 
 from array import array
+from bisect import bisect_right
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Generic, TypeVar, get_args
 
+from h2h.columns import Columns, InColumns, code_of, in_columns, names_of
 from h2h.model import Entry, Record
-from h2h.spool import Spool
+from h2h.spool import FRAME, IN_MEMORY, Spool
 
 T = TypeVar("T")
 KINDS: tuple[type, ...] = get_args(Record)
 
 
-class Run(Collection[Any]):
+class Run(InColumns[Any]):
     """Records of one kind that stand together; gone through as often as wanted."""
 
     __slots__ = ("_end", "_first", "_spool", "kind")
 
-    def __init__(self, kind: type, spool: Spool[Any], first: int, end: int) -> None:
+    def __init__(self, kind: type, spool: Spool[Any] | Entries, first: int, end: int) -> None:
         self.kind, self._spool, self._first, self._end = kind, spool, first, end
 
     def __len__(self) -> int:
@@ -32,11 +34,13 @@ class Run(Collection[Any]):
     def __iter__(self) -> Iterator[Any]:
         return self._spool.part(self._first, self._end)
 
-    def __contains__(self, item: object) -> bool:
-        return any(each == item for each in self)
+    def columns(self) -> Iterator[Columns[Any]]:
+        if isinstance(self._spool, Entries):
+            return self._spool.columns(self._first, self._end)
+        return in_columns(iter(self))
 
 
-class Joined(Collection[T], Generic[T]):
+class Joined(InColumns[T], Generic[T]):
     """Runs of one kind, one after the other."""
 
     def __init__(self) -> None:
@@ -52,8 +56,87 @@ class Joined(Collection[T], Generic[T]):
         for run in self._runs:
             yield from run
 
-    def __contains__(self, item: object) -> bool:
-        return any(each == item for each in self)
+    def columns(self) -> Iterator[Columns[T]]:
+        for run in self._runs:
+            yield from run.columns()
+
+
+class Entries:
+    """A spool of entries in columns, some hundred together, each detail counted; of which parts are asked for."""
+
+    def __init__(self, folder: Path | None) -> None:
+        self._frames: Spool[bytes] = Spool(bytes, folder, weight=lambda _: FRAME)  # each goes to the file at once
+        self._held: list[Columns[Entry]] = []  # as long as they are few
+        self._firsts: list[int] = []  # which entry each begins with, counted from 0
+        self._latest: list[Entry] = []
+        self._columns: list[list[Any]] = []
+        self._count = self._weight = self._latest_weight = 0
+        self._decoded: tuple[int, Columns[Entry]] | None = None  # the frame that was taken last
+
+    def append(self, entry: Entry) -> None:
+        self._latest.append(entry)
+        self._weigh(1, len(entry.details))
+
+    def add(self, entries: Columns[Entry]) -> None:
+        self._to_columns()
+        self._join(entries)
+        self._weigh(len(entries), sum(map(len, entries.column("details"))))
+
+    def __len__(self) -> int:
+        return self._count
+
+    def part(self, first: int, end: int) -> Iterator[Entry]:
+        for some in self.columns(first, end):
+            yield from some
+
+    def columns(self, first: int, end: int) -> Iterator[Columns[Entry]]:
+        """Those from the one at `first` to before `end`, counted from 0. One frame stays in memory, so that many small
+        parts, one after the other, are read once."""
+        self._close()
+        for at in range(bisect_right(self._firsts, first) - 1, bisect_right(self._firsts, end - 1)):
+            begins, some = self._firsts[at], self._frame(at)
+            if first <= begins and begins + len(some) <= end:
+                yield some
+            else:
+                yield Columns(Entry, [values[max(0, first - begins) : end - begins] for values in some.values])
+
+    def _frame(self, at: int) -> Columns[Entry]:
+        if self._held:
+            return self._held[at]
+        if self._decoded is None or self._decoded[0] != at:
+            [frame] = self._frames.part(at, at + 1)
+            self._decoded = at, code_of(Entry).decode(frame)
+        return self._decoded[1]
+
+    def _weigh(self, entries: int, details: int) -> None:
+        self._count += entries
+        self._latest_weight += entries + details
+        if self._latest_weight >= FRAME:
+            self._close()
+
+    def _to_columns(self) -> None:
+        if self._latest:
+            latest, self._latest = self._latest, []
+            self._join(Columns.of(latest))
+
+    def _join(self, more: Columns[Entry]) -> None:
+        if not self._columns:
+            self._columns = [[] for _ in names_of(Entry)]
+        for column, values in zip(self._columns, more.values, strict=True):
+            column.extend(values)
+
+    def _close(self) -> None:
+        """Make a frame of the latest."""
+        self._to_columns()
+        if not self._columns:
+            return
+        frame, self._columns = Columns(Entry, self._columns), []
+        self._firsts.append(self._count - len(frame))
+        self._weight, self._latest_weight = self._weight + self._latest_weight, 0
+        self._held.append(frame)
+        if len(self._frames) or self._weight >= IN_MEMORY:
+            held, self._held = self._held, []
+            self._frames.extend(map(code_of(Entry).encode, held))
 
 
 class Gathered(Collection[Record]):
@@ -61,21 +144,33 @@ class Gathered(Collection[Record]):
 
     def __init__(self, records: Iterable[Record] = (), folder: Path | None = None) -> None:
         self._folder = folder
-        self._spools: dict[type, Spool[Any]] = {}
+        self._spools: dict[type, Any] = {}
         self._kinds, self._firsts, self._ends = array("B"), array("Q"), array("Q")  # of each run
         self._under_way: type | None = None
         for record in records:
             self.append(record)
 
     def append(self, record: Record) -> None:
-        kind = type(record)
+        self._spool_of(type(record)).append(record)
+        self._ends[-1] += 1
+
+    def add(self, records: Columns[Any]) -> None:
+        spool = self._spool_of(records.kind)
+        if isinstance(spool, Entries):
+            spool.add(records)
+        else:
+            spool.extend(records)
+        self._ends[-1] += len(records)
+
+    def _spool_of(self, kind: type) -> Any:
+        """Where the next record goes, with the run that it stands in."""
         spool = self._spools.get(kind)
         if spool is None:
-            spool = self._spools[kind] = Spool(kind, self._folder, weight=_weight if kind is Entry else None)
+            spool = Entries(self._folder) if kind is Entry else Spool(kind, self._folder)
+            self._spools[kind] = spool
         if self._under_way is not kind:
             self._begin(kind, len(spool))
-        spool.append(record)
-        self._ends[-1] += 1
+        return spool
 
     def _begin(self, kind: type, first: int) -> None:
         self._kinds.append(KINDS.index(kind))
@@ -110,7 +205,3 @@ class Gathered(Collection[Record]):
 
     def __contains__(self, item: object) -> bool:
         return any(each == item for each in self)
-
-
-def _weight(entry: Entry) -> int:
-    return 1 + len(entry.details)

@@ -234,7 +234,7 @@ class Collector:
         """Everything the readers make of the file; a fault of our own is a finding, and the next file goes on."""
         try:
             with self._archive.open(message.sha256) as source:
-                items = self._reader.read(source, strict=False, expected=expected)
+                items = self._reader.read_in_columns(source, strict=False, expected=expected)
                 return reading_of(items, scratch=self._archive.scratch)
         except H2hError:
             raise

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from h2h.columns import Columns
 from h2h.gathered import Gathered, Joined
 from h2h.model import Entry, EntryDetail, FileMember, Record, Statement, StatementFile
 
@@ -77,4 +78,36 @@ def test_a_run_that_goes_on_after_a_mark_is_cut_there(tmp_path: Path) -> None:
 def test_an_entry_of_many_details_counts_as_many(tmp_path: Path) -> None:
     gathered = Gathered(file_of(6, details=900), tmp_path)
     assert len(gathered._spools[Entry]._latest) < 3
+    assert len(gathered._spools[Entry]._frames) == 3
     assert [*gathered] == file_of(6, details=900)
+
+
+@pytest.mark.parametrize("together", [1, 7, 400, 3_000])
+def test_entries_that_come_in_columns_stand_among_those_that_come_alone(tmp_path: Path, together: int) -> None:
+    entries = [entry(1, position, position % 3) for position in range(1, 3_001)]
+    gathered = Gathered(file_of(0, 0), tmp_path)
+    for first in range(0, 3_000, 2 * together):
+        gathered.add(Columns.of(entries[first : first + together]))
+        for each in entries[first + together : first + 2 * together]:
+            gathered.append(each)
+    *_, run = gathered.runs()
+    assert (len(run), [*run], [*run]) == (3_000, entries, entries)
+    assert [each for some in run.columns() for each in some] == entries
+
+
+@pytest.mark.parametrize("sizes", [(3,), (700, 2, 1_500, 1), (1,) * 1_200])
+def test_each_run_has_its_own_entries_in_columns(tmp_path: Path, sizes: tuple[int, ...]) -> None:
+    runs = [run for run in Gathered(file_of(*sizes), tmp_path).runs() if run.kind is Entry]
+    for number, (run, size) in enumerate(zip(runs, sizes, strict=True), start=1):
+        found = [*run.columns()]
+        assert [p for some in found for p in some.column("position")] == [*range(1, size + 1)]
+        assert {s for some in found for s in some.column("statement")} == {number}
+
+
+def test_records_of_other_kinds_come_in_columns_as_well(tmp_path: Path) -> None:
+    notes = [Statement(position=1, statement_id=f"S{n}") for n in range(3)]
+    gathered = Gathered((), tmp_path)
+    gathered.add(Columns.of(notes))
+    assert [*gathered] == notes
+    [run] = gathered.runs()
+    assert [each for some in run.columns() for each in some] == notes
