@@ -71,10 +71,14 @@ def role(entry: Entry) -> Role | None:
 
 def gives_back(entry: Entry, detail: EntryDetail | None = None) -> bool:
     """Whether the bank says that a credit is a return or a reversal, by whatever it has for saying so."""
-    codes = {entry.transaction_code, detail.transaction_code if detail else None}
-    families = {part for code in codes if code for part in code.split("/")[1:]}
     told = detail is not None and (detail.return_reason is not None or detail.returned_transaction_code is not None)
-    return bool(entry.reversal) or told or not families.isdisjoint(GIVEN_BACK)
+    coded = is_return(entry.transaction_code) or (detail is not None and is_return(detail.transaction_code))
+    return bool(entry.reversal) or told or coded
+
+
+def is_return(transaction_code: str | None) -> bool:
+    """Whether a code, as in PMNT/ICDT/RRTN, stands for a transaction that reverses a payment."""
+    return transaction_code is not None and not GIVEN_BACK.isdisjoint(transaction_code.split("/")[1:])
 
 
 def by_the_bank(transaction_code: str | None, proprietary_code: str | None) -> str | None:

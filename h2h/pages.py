@@ -14,6 +14,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 from itertools import groupby
 
+from h2h.columns import Columns, in_columns
 from h2h.identity import account_key
 from h2h.model import EXACT, Balance, Entry, Statement, total
 
@@ -117,7 +118,7 @@ def _date(said: str | None) -> date | None:
 
 
 class Booked:
-    """What the booked entries of a statement come to, told one after the other. None where one cannot be counted:
+    """What the booked entries of a statement come to, told some after the others. None where one cannot be counted:
     `total` for want of amount or direction, `own` also because it is in another currency."""
 
     def __init__(self, statement: Statement) -> None:
@@ -125,21 +126,29 @@ class Booked:
         self.total: Decimal | None = Decimal()
         self.own: Decimal | None = Decimal()
 
-    def passing(self, entries: Iterable[Entry]) -> Iterator[Entry]:
-        """The same entries, each counted as it passes."""
-        for entry in entries:
-            if entry.status in (None, "BOOK"):
-                signed = entry.signed
-                self.total = _plus(self.total, signed)
-                self.own = _plus(self.own, signed if entry.currency in (None, self._currency) else None)
-            yield entry
+    def add(self, entries: Columns[Entry]) -> None:
+        names = ("status", "amount", "direction", "currency")
+        said = zip(*map(entries.column, names), strict=True)
+        booked = [each for status, *each in said if status in (None, "BOOK")]
+        more = _sum([(amount, direction) for amount, direction, _ in booked])
+        own = {currency for _, _, currency in booked} <= {None, self._currency}
+        self.total = _plus(self.total, more)
+        self.own = _plus(self.own, more if own else None)
 
 
 def booked_of(statement: Statement, entries: Iterable[Entry]) -> Booked:
     booked = Booked(statement)
-    for _ in booked.passing(entries):
-        pass
+    for some in in_columns(entries):
+        booked.add(some)
     return booked
+
+
+def _sum(said: Sequence[tuple[Decimal | None, str | None]]) -> Decimal | None:
+    """Of amounts with their directions; None where one of either is missing."""
+    if not {direction for _, direction in said} <= {"CRDT", "DBIT"} or any(amount is None for amount, _ in said):
+        return None
+    came, went = (total(amount for amount, way in said if way == direction) for direction in ("CRDT", "DBIT"))
+    return EXACT.subtract(came, went)
 
 
 def _plus(known: Decimal | None, more: Decimal | None) -> Decimal | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, is_dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -13,9 +13,10 @@ from operator import attrgetter
 from typing import Any
 
 import msgspec
-from msgspec import Struct, structs
+from msgspec import NODEFAULT, Struct, defstruct, structs
 
-from h2h.model import Entry, EntryDetail, Record
+from h2h.columns import Columns, names_of
+from h2h.model import EntryDetail, Record
 
 
 def json_value(value: Any) -> Any:
@@ -52,13 +53,31 @@ def as_text(record: Struct) -> str:
     return _TEXT.encode(_plain(record)).decode() if ":null" in text or _EXPONENT.search(text) else text
 
 
-def without_details(entry: Entry) -> Entry:
-    """They are rows of their own."""
-    return structs.replace(entry, details=()) if entry.details else entry
+def as_texts(records: Sequence[Struct]) -> list[str]:
+    """The same of many at once."""
+    lines = _TEXT.encode_lines(records).decode()
+    if ":null" in lines or _EXPONENT.search(lines):
+        return [*map(as_text, records)]
+    return lines.split("\n")[:-1]
+
+
+def columns_as_texts(records: Columns[Any], without: str) -> list[str]:
+    """Of records that stand in columns, but for one field."""
+    names = tuple(name for name in names_of(records.kind) if name != without)
+    make = _text_kind(records.kind, names)
+    return as_texts([*map(make, *(records.column(name) for name in names))])
+
+
+@cache
+def _text_kind(kind: Any, names: tuple[str, ...]) -> Callable[..., Struct]:
+    """Records that are made by position, and have no field that must be there."""
+    usual = dict(zip(reversed(kind.__struct_fields__), reversed(kind.__struct_defaults__), strict=False))
+    fields = [(name, Any, None if usual.get(name) is NODEFAULT else usual.get(name)) for name in names]
+    return defstruct(f"{kind.__name__}Text", fields, omit_defaults=True)
 
 
 _TEXT = msgspec.json.Encoder(order="sorted")
-_EXPONENT = re.compile(r'"-?[0-9.]+E[-+]?[0-9]')  # an amount that is not written out
+_EXPONENT = re.compile(r':"-?[0-9.]+E[-+]?[0-9]')  # an amount that is not written out: amounts stand in fields alone
 
 
 def _plain(record: Any) -> dict[str, Any]:

@@ -6,33 +6,33 @@ a known one makes none at all (statements.py). What an entry does is decided in 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
-from operator import attrgetter
 from typing import Any
 
+from msgspec import Struct
 from sqlalchemy import Connection, Row, insert, update
 
 from h2h.cash import Kind, kind_of
 from h2h.gathered import Gathered, Joined
 from h2h.ledger import tables as t
-from h2h.ledger.bulk import allot, store
+from h2h.ledger.bulk import allot
 from h2h.ledger.candidates import Place, told_in
 from h2h.ledger.cash_findings import cash_findings
+from h2h.ledger.entries import Some, day_among, store_details, store_entries
 from h2h.ledger.findings import Found
 from h2h.ledger.gaps import look, placed
 from h2h.ledger.matching import Link, Matching
 from h2h.ledger.statements import Standing, standing
+from h2h.ledger.strangers import known
 from h2h.ledger.window import SIZE
 from h2h.model import Entry, Finding, InboundId, Severity, Statement, StatementFile
 from h2h.pages import CLOSING, OPENING, Booked, account_of, balance
-from h2h.records import without_details
 from h2h.rules import balances_add_up
+from h2h.spool import Spool
 
 CREDIT = "CRDT"
-DAY = re.compile(r"\d{4}-\d\d-\d\d")
 
 
 def apply_statements(
@@ -40,14 +40,14 @@ def apply_statements(
 ) -> Found:
     found = Found()
     for head, statement, entries in _statements(records):
-        known = standing(connection, bank, statement, entries)
-        if known.row is None:
+        stands = standing(connection, bank, statement, entries)
+        if stands.row is None:
             arrival = Arrival(message_id=message_id, bank=bank, head=head, now=now)
             found.extend(_apply(connection, arrival, statement, entries))
-        elif known.standing is Standing.CONFLICT:
-            found.add(_conflict(statement, known.row))
+        elif stands.standing is Standing.CONFLICT:
+            found.add(_conflict(statement, stands.row))
         else:
-            found.add(_repeated(statement, known.row))
+            found.add(_repeated(statement, stands.row))
     found.extend(look(connection, message_id, bank, now))
     return found
 
@@ -101,9 +101,7 @@ def _conflict(statement: Statement, known: Row[Any]) -> Finding:
     )
 
 
-def _apply(
-    connection: Connection, arrival: Arrival, statement: Statement, entries: Collection[Entry]
-) -> Iterator[Finding]:
+def _apply(connection: Connection, arrival: Arrival, statement: Statement, entries: Joined[Entry]) -> Iterator[Finding]:
     kind, file_id = kind_of(statement.message), arrival.head.message_id if arrival.head else None
     row = _statement_row(arrival, statement, len(entries))
     number: int = connection.execute(insert(t.statement).values(**row).returning(t.statement.c.id)).scalar_one()
@@ -111,13 +109,13 @@ def _apply(
         bank=arrival.bank, account=row["account"], statement=number, kind=kind, message_id=file_id,
         told_here=_told_here(connection, file_id),
     )  # fmt: skip
-    day = _day(row["closing_date"], statement.period_to, statement.created_at) or f"{arrival.now:%Y-%m-%d}"
+    day = day_among(row["closing_date"], statement.period_to, statement.created_at) or f"{arrival.now:%Y-%m-%d}"
     booked = Booked(statement)
     matching = _apply_entries(connection, place, entries, booked, day)
     reconciles, finding = balances_add_up(statement, booked.total) if kind is Kind.STATEMENT else (None, None)
-    known = placed(statement, arrival.head, booked.own, arrival.now) if arrival.head else {}
-    known |= {"matched": matching.debited, "reconciles": reconciles}
-    connection.execute(update(t.statement).where(t.statement.c.id == number).values(**known))
+    values = placed(statement, arrival.head, booked.own, arrival.now) if arrival.head else {}
+    values |= {"matched": matching.debited, "reconciles": reconciles}
+    connection.execute(update(t.statement).where(t.statement.c.id == number).values(**values))
     if finding:
         yield finding
     yield from cash_findings(connection, place, matching, statement.line)
@@ -150,44 +148,68 @@ def _statement_row(arrival: Arrival, statement: Statement, entries: int) -> dict
     }
 
 
-def _apply_entries(
-    connection: Connection, place: Place, entries: Collection[Entry], booked: Booked, day: str
-) -> Matching:
+def _apply_entries(connection: Connection, place: Place, entries: Joined[Entry], booked: Booked, day: str) -> Matching:
     """Store the entries with their details, and do what they do: all debits first, since a return may stand above."""
     matching = Matching(connection, place)
     if not entries:
         return matching
-    first = allot(connection, t.entry, len(entries))
-    stored = _stored(connection, place.statement, enumerate(booked.passing(entries), start=first), day)
-    directions: set[str | None] = set()
-    _match(connection, matching, _debits(stored, directions))
-    if CREDIT in directions:
-        _match(connection, matching, (each for each in enumerate(entries, start=first) if each[1].direction == CREDIT))
+    storing = _Storing(connection=connection, place=place, matching=matching, booked=booked, day=day)
+    storing.match(storing.store(entries))
+    storing.match((each.number, each.entry) for each in storing.later)
     return matching
 
 
-def _debits(numbered: Iterable[tuple[int, Entry]], directions: set[str | None]) -> Iterator[tuple[int, Entry]]:
-    """All but credits; which directions there are is noted."""
-    for number, entry in numbered:
-        directions.add(entry.direction)
-        if entry.direction != CREDIT:
-            yield number, entry
+class Numbered(Struct, frozen=True, kw_only=True):
+    """An entry, and the number of its row."""
+
+    number: int
+    entry: Entry
 
 
-def _match(connection: Connection, matching: Matching, numbered: Iterable[tuple[int, Entry]]) -> None:
-    for window in _windows(numbered):
-        linked = list(matching.take(window))
-        store(connection, t.detail, DETAIL, _detail_rows(window, linked))
+def _weight(numbered: Numbered) -> int:
+    return 1 + len(numbered.entry.details)
 
 
-def _stored(
-    connection: Connection, statement: int, numbered: Iterable[tuple[int, Entry]], day: str
-) -> Iterator[tuple[int, Entry]]:
-    """Each entry when its row is there."""
-    for window in _windows(numbered):
-        rows = (_entry_row(number, statement, entry, day) for number, entry in window)
-        store(connection, t.entry, ENTRY, rows)
-        yield from window
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Storing:
+    """The entries of one statement on their way into the ledger. `later`: credits that may give something back."""
+
+    connection: Connection
+    place: Place
+    matching: Matching
+    booked: Booked
+    day: str
+    later: Spool[Numbered] = field(default_factory=lambda: Spool(Numbered, weight=_weight))
+
+    def store(self, entries: Joined[Entry]) -> Iterator[tuple[int, Entry]]:
+        """All of them, and the details of those that do nothing; others that are no credits are handed out."""
+        first = allot(self.connection, t.entry, len(entries))
+        for columns in entries.columns():
+            some = Some.of(columns, first)
+            first += len(columns)
+            self.booked.add(columns)
+            about = known(self.connection, self.place, some)
+            store_entries(self.connection, self.place.statement, some, self.day)
+            self._pass_over(some, about)
+            for number, entry in some.chosen(about):
+                if entry.direction == CREDIT:
+                    self.later.append(Numbered(number=number, entry=entry))
+                else:
+                    yield number, entry
+
+    def _pass_over(self, some: Some, about: Collection[int]) -> None:
+        quiet = some.without(about)
+        self.matching.pass_over(quiet.entries)
+        numbers = [*map(quiet.numbers.__getitem__, quiet.owners)]
+        store_details(self.connection, numbers, quiet.details, [NOTHING] * len(numbers))
+
+    def match(self, numbered: Iterable[tuple[int, Entry]]) -> None:
+        """What these do, and their details."""
+        for window in _windows(numbered):
+            linked = list(self.matching.take(window))
+            numbers = [number for number, entry in window for _ in entry.details]
+            details = [detail for _, entry in window for detail in entry.details]
+            store_details(self.connection, numbers, details, [*_payments(window, linked)])
 
 
 def _windows(numbered: Iterable[tuple[int, Entry]]) -> Iterator[list[tuple[int, Entry]]]:
@@ -205,34 +227,14 @@ def _windows(numbered: Iterable[tuple[int, Entry]]) -> Iterator[list[tuple[int, 
         yield window
 
 
-ENTRY = (
-    "id", "statement_id", "position", "amount", "currency", "direction", "reversal", "status", "booking_date",
-    "value_date", "reference", "account_servicer_reference", "batch_payment_information_id", "told_in", "day", "record",
-)  # fmt: skip
-SAID_OF_ENTRY = attrgetter(*ENTRY[2:-2])
-
-
-def _entry_row(number: int, statement: int, entry: Entry, day: str) -> tuple[Any, ...]:
-    booked = _day(entry.booking_date, entry.value_date) or day
-    return (number, statement, *SAID_OF_ENTRY(entry), booked, without_details(entry))
-
-
-def _day(*said: str | None) -> str | None:
-    """The first that is a day."""
-    return next((word[:10] for word in said if word and DAY.fullmatch(word[:10])), None)
-
-
-DETAIL = (
-    "entry_id", "position", "end_to_end_id", "instruction_id", "payment_information_id", "uetr", "amount", "currency",
-    "direction", "transaction_id", "account_servicer_reference", "transfer_id", "payment", "record",
-)  # fmt: skip
-SAID_OF_DETAIL = attrgetter(*DETAIL[1:-3])
 NOTHING = (None, None)
 
 
-def _detail_rows(window: Iterable[tuple[int, Entry]], linked: Iterable[Sequence[Link]]) -> Iterator[tuple[Any, ...]]:
-    for (number, entry), links in zip(window, linked, strict=True):
+def _payments(
+    window: Iterable[tuple[int, Entry]], linked: Iterable[Sequence[Link]]
+) -> Iterator[tuple[str | None, int | None]]:
+    """What each detail is about."""
+    for (_, entry), links in zip(window, linked, strict=True):
         about = {link.detail: (link.transfer_id, link.payment) for link in links}
         for detail in entry.details:
-            payment = about.get(detail.position, NOTHING)
-            yield (number, *SAID_OF_DETAIL(detail), *payment, detail)
+            yield about.get(detail.position, NOTHING)

@@ -8,7 +8,7 @@ database while they are made.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import chain, islice
 from typing import Any, TypeVar
@@ -17,12 +17,13 @@ from sqlalchemy import BindParameter, Connection, Dialect, Table, bindparam, fun
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.types import TypeEngine
 
-from h2h.ledger.columns import Exact, Instant, Json
+from h2h.ledger.columns import Exact, Instant, Json, RecordText
 
 CHUNK = 1_000  # rows that are handed to the driver at a time
 STATEMENTS = 64  # whose text is kept
 
 Bind = Callable[[Any], Any]
+ColumnBind = Callable[[Sequence[Any]], Sequence[Any]]  # of all values of a column
 T = TypeVar("T")
 
 
@@ -36,6 +37,16 @@ def store(connection: Connection, table: Table, names: Sequence[str], rows: Iter
     statement = _insert(connection.dialect, table, tuple(names))
     for chunk in chunks:
         connection.exec_driver_sql(statement, chunk)
+
+
+def store_columns(connection: Connection, table: Table, columns: Mapping[str, Sequence[Any]]) -> None:
+    """The same of rows whose values come column by column: as many as may be held at a time."""
+    names = tuple(columns)
+    rows = _in_rows([*columns.values()], _binds(connection, table, names))
+    if connection.dialect.name == "postgresql":
+        _copy(connection, table, names, iter([rows]))
+    elif rows:
+        connection.exec_driver_sql(_insert(connection.dialect, table, names), rows)
 
 
 def change(connection: Connection, table: Table, names: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
@@ -86,9 +97,9 @@ def allot(connection: Connection, table: Table, count: int) -> int:
     return known + 1
 
 
-def _binds(connection: Connection, table: Table, names: Sequence[str]) -> list[tuple[int, Bind]]:
+def _binds(connection: Connection, table: Table, names: Sequence[str]) -> list[tuple[int, ColumnBind]]:
     """What SQLAlchemy makes of values that are there, before it hands them on, by the place of the column."""
-    found = ((at, bind_of(connection.dialect, table.c[name].type)) for at, name in enumerate(names))
+    found = ((at, _column_bind(connection.dialect, table.c[name].type)) for at, name in enumerate(names))
     return [(at, bind) for at, bind in found if bind is not None]
 
 
@@ -99,11 +110,21 @@ def bind_of(dialect: Dialect, kind: TypeEngine[Any]) -> Bind | None:
     return kind.dialect_impl(dialect).bind_processor(dialect)
 
 
-def _bound(rows: Sequence[Sequence[Any]], binds: Sequence[tuple[int, Bind]]) -> list[tuple[Any, ...]]:
+def _column_bind(dialect: Dialect, kind: TypeEngine[Any]) -> ColumnBind | None:
+    if isinstance(kind, Exact | RecordText):
+        return kind.all_written
+    bind = bind_of(dialect, kind)
+    return None if bind is None else lambda values: [None if value is None else bind(value) for value in values]
+
+
+def _bound(rows: Sequence[Sequence[Any]], binds: Sequence[tuple[int, ColumnBind]]) -> list[tuple[Any, ...]]:
     """Column by column, which is quicker than row by row."""
-    columns: list[Iterable[Any]] = list(zip(*rows, strict=True))
+    return _in_rows(list(zip(*rows, strict=True)), binds)
+
+
+def _in_rows(columns: list[Sequence[Any]], binds: Sequence[tuple[int, ColumnBind]]) -> list[tuple[Any, ...]]:
     for at, bind in binds:
-        columns[at] = [None if value is None else bind(value) for value in columns[at]]
+        columns[at] = bind(columns[at])
     return list(zip(*columns, strict=True))
 
 

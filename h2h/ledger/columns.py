@@ -4,6 +4,7 @@ the names of keys and indexes are made."""
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 from msgspec import Struct
 from sqlalchemy import Dialect, Index, MetaData, String, Text, TypeDecorator, text
 
-from h2h.records import as_text
+from h2h.records import as_text, as_texts
 
 INSTANT_FORMAT = "%Y-%m-%dT%H:%M:%S.%fZ"
 
@@ -52,6 +53,14 @@ class Exact(TypeDecorator[Decimal]):
     def read(value: str) -> Decimal:
         return Decimal(value)
 
+    @classmethod
+    def all_written(cls, values: Sequence[Decimal | None]) -> list[str | None]:
+        """Plain text is made quicker than that without an exponent, which few need."""
+        texts = [None if value is None else str(value) for value in values]
+        if "E" not in "".join(filter(None, texts)):
+            return texts
+        return [None if value is None else cls.written(value) for value in values]
+
     def process_bind_param(self, value: Decimal | None, dialect: Dialect) -> str | None:
         return None if value is None else self.written(value)
 
@@ -88,6 +97,16 @@ class RecordText(Json):
     @staticmethod
     def written(value: Any) -> str:
         return as_text(value) if isinstance(value, Struct) else canonical(value)
+
+    @classmethod
+    def all_written(cls, values: Sequence[Any]) -> list[str | None]:
+        """Text that was made before stays."""
+        ways = set(map(type, values))
+        if ways == {str}:
+            return list(values)
+        if all(issubclass(way, Struct) for way in ways):
+            return [*as_texts(values)]
+        return [None if value is None else cls.written(value) for value in values]
 
 
 _CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str)

@@ -19,6 +19,7 @@ from msgspec import structs
 from sqlalchemy import Connection, Select, update
 
 from h2h.cash import Kind, Role, Weight, gives_back, reference, role, weight
+from h2h.columns import Columns
 from h2h.ledger import candidates
 from h2h.ledger import tables as t
 from h2h.ledger.bulk import change, in_chunks, store
@@ -70,6 +71,11 @@ class Matching:
         for number, entry in items:
             yield self._entry(number, entry)
         self._write()
+
+    def pass_over(self, entries: Columns[Entry]) -> None:
+        """Entries that nothing in the ledger can be about."""
+        if self._place.kind is Kind.STATEMENT:
+            self.unmatched.add_all(entries)
 
     def _force(self, entry: Entry) -> Weight:
         return weight(self._place.kind, entry.status)

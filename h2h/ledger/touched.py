@@ -3,10 +3,13 @@ are not ours."""
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 
-from h2h.cash import Role, by_the_bank
+from h2h.cash import BOOKED, Role, by_the_bank
+from h2h.columns import Columns
 from h2h.ledger.window import Candidate, Key
 from h2h.model import Entry, EntryDetail, total
 
@@ -48,10 +51,28 @@ class Unmatched:
         if detail is not None and by_the_bank(detail.transaction_code, detail.proprietary_code):
             return
         amount, currency = (detail.amount, detail.currency) if detail else (entry.amount, entry.currency)
+        self._count(1, entry.line, currency, [amount])
+
+    def add_all(self, entries: Columns[Entry]) -> None:
+        """The final debits among these entries."""
+        names = ("direction", "status", "amount", "transaction_code", "proprietary_code", "currency", "line")
+        said = zip(*map(entries.column, names), strict=True)
+        sums: defaultdict[str | None, list[Decimal]] = defaultdict(list)
+        lines: list[int | None] = []
+        for direction, status, amount, *codes, currency, line in said:
+            if direction != "DBIT" or status not in (None, BOOKED) or amount is None or by_the_bank(*codes):
+                continue
+            sums[currency].append(amount)
+            lines.append(line)
+        for currency, amounts in sums.items():
+            self._count(len(amounts), min(filter(None, lines), default=None), currency, amounts)
+
+    def _count(self, count: int, line: int | None, currency: str | None, amounts: Iterable[Decimal | None]) -> None:
+        """They may come in another order than in the file: told is the first line."""
         name = currency or "?"
-        self.line = entry.line if self.count == 0 else self.line
-        self.count += 1
-        self.sums[name] = total((self.sums.get(name), amount))
+        self.line = min((each for each in (self.line, line) if each), default=None)
+        self.count += count
+        self.sums[name] = total((self.sums.get(name), *amounts))
 
 
 def touched_by(entry: Entry, payment: Candidate, found: Role) -> Touched:

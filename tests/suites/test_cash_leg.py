@@ -129,7 +129,7 @@ def test_what_was_announced_is_not_sent_again(book: Book) -> None:
 
 
 @pytest.mark.parametrize("names", [{"account_servicer_reference": "REF-1"}, {"batch_payment_information_id": "MSG-1-1"},
-                                   {"told_in": "FILE-N1"}])  # fmt: skip
+                                   {"batch_payment_information_id": "THEIRS"}, {"told_in": "FILE-N1"}])  # fmt: skip
 @pytest.mark.parametrize("statement_first", [False, True])
 def test_the_details_of_a_notice_tell_which_payments_the_statement_books(
     book: Book, names: dict[str, str], statement_first: bool
@@ -147,6 +147,13 @@ def test_the_details_of_a_notice_tell_which_payments_the_statement_books(
     assert [book.stages(r) for r in "ABC"] == [["BOOKED"], ["BOOKED"], ["SUBMITTED"]]
     booked = {(one(book, r).booking or {})["statement_id"] for r in "AB"}
     assert (booked, [s.matched for s in book.ledger.views.statements()]) == ({"S1"}, [2, 2])
+
+
+def test_what_a_notice_tells_of_a_statement_is_booked_by_that(book: Book) -> None:
+    book.sent("T1", "MSG-1", pay("A"))
+    book.report(notice("N1", debit("10.00", "A", told_in="FILE-S1")))
+    book.report(statement("S1", debit("10.00")))
+    assert book.stages("A") == ["BOOKED"]
 
 
 @pytest.mark.parametrize("other", [{"amount": Decimal("31.00")}, {"account_servicer_reference": "REF-2"},

@@ -13,6 +13,7 @@ import pytest
 from sqlalchemy import BigInteger, Boolean, Column, Connection, Integer, MetaData, String, Table, Text, insert, select
 
 from h2h.booked import AmountDetail
+from h2h.columns import Columns
 from h2h.errors import StoreError
 from h2h.ledger import bulk, earlier
 from h2h.ledger import tables as t
@@ -20,8 +21,8 @@ from h2h.ledger.database import MANY_ROWS, MUCH_ROOM, ROOM, give_room
 from h2h.ledger.judged import Tally
 from h2h.lifecycle import State
 from h2h.model import Balance, Entry, EntryDetail, Judgement, Payment, Statement, TransferId
-from h2h.records import plain
-from h2h.reported import Party
+from h2h.records import as_texts, columns_as_texts, plain
+from h2h.reported import Charge, Party
 from tests.changing import replace
 from tests.suites.books import ACCOUNT, NOW, RADAR, Book, judgement, pay
 
@@ -59,10 +60,12 @@ def test_a_row_is_stored_as_sqlalchemy_stores_it(book: Book) -> None:
         names = [column.name for column in table.columns if column.name != "id"]
         connection.execute(insert(table), [dict(zip(names, row, strict=True)) for row in rows])
         bulk.store(connection, table, names, iter(rows))
+        bulk.store_columns(connection, table, dict(zip(names, zip(*rows, strict=True), strict=True)))
+        bulk.store_columns(connection, table, dict.fromkeys(names, ()))
         found = connection.exec_driver_sql("SELECT * FROM of_every_type ORDER BY id").all()
     plain = [tuple(row)[1:] for row in found]
-    assert plain[:longest] == plain[longest:]
-    assert len(plain) == 2 * longest
+    assert plain[:longest] == plain[longest : 2 * longest] == plain[2 * longest :]
+    assert len(plain) == 3 * longest
 
 
 def test_more_rows_than_go_to_the_driver_at_once_are_stored_in_their_order(book: Book) -> None:
@@ -97,30 +100,45 @@ def test_what_the_database_refuses_is_an_error_of_the_ledger(book: Book) -> None
         bulk.store(here, t.slot, ("schedule", "slot", "at"), twice)
 
 
-@pytest.mark.parametrize(
-    "record",
-    [
-        EntryDetail(
-            position=1, batch=2, end_to_end_id='é\n\x7f\u2028"\\/<>&', amount=Decimal("-0.10"), remittance=("a", "")
-        ),
-        EntryDetail(position=1, batch=1, amount=Decimal("1E+3"), parties=(Party(role="UltmtDbtr"),)),
-        EntryDetail(
-            position=1,
-            batch=1,
-            amount=Decimal("0.00000001"),
-            amounts=(AmountDetail(kind="TxAmt", amount=None, currency=None),),
-        ),
-        Entry(position=1, statement=1, amount=None, currency=None, direction="DBIT", reversal=False, line=7),
-        Statement(
-            position=1,
-            statement_id=None,
-            last_page=False,
-            balances=(Balance(type="OPBD", amount=Decimal(1), currency=None, direction=None),),
-        ),
-    ],
-)
+RECORDS = [
+    EntryDetail(
+        position=1, batch=2, end_to_end_id='é\n\x7f\u2028"\\/<>&', amount=Decimal("-0.10"), remittance=("a", "")
+    ),
+    EntryDetail(position=1, batch=1, amount=Decimal("1E+3"), parties=(Party(role="UltmtDbtr"),)),
+    EntryDetail(
+        position=1,
+        batch=1,
+        amount=Decimal("0.00000001"),
+        amounts=(AmountDetail(kind="TxAmt", amount=None, currency=None),),
+    ),
+    Entry(position=1, statement=1, amount=None, currency=None, direction="DBIT", reversal=False, line=7),
+    Statement(
+        position=1,
+        statement_id=None,
+        last_page=False,
+        balances=(Balance(type="OPBD", amount=Decimal(1), currency=None, direction=None),),
+    ),
+]
+
+
+@pytest.mark.parametrize("record", RECORDS)
 def test_a_record_is_kept_as_canonical_text_without_what_is_empty(record: Any) -> None:
     assert t.RecordText.written(record) == t.canonical(plain(record))
+
+
+def test_many_records_are_written_together_as_one_by_one() -> None:
+    usual = [EntryDetail(position=n, amount=Decimal(n), remittance=("1E+5 \n",)) for n in range(3)]
+    for some in (usual, [*usual, *RECORDS], [RECORDS[1]], [*RECORDS[3:4], *usual]):
+        assert as_texts(some) == t.RecordText.all_written(some) == [*map(t.RecordText.written, some)]
+
+
+def test_records_in_columns_are_written_without_the_field_that_is_left_out() -> None:
+    bare = Entry(position=2, statement=1, amount=None, currency=None, direction=None)
+    charged = replace(bare, amount=Decimal("1E+3"), charges=(Charge(amount=None, currency=None),), reversal=False)
+    for some in ([bare], [bare, charged], [charged, replace(bare, amount=Decimal("2.50"), line=7)]):
+        full = [replace(each, details=(EntryDetail(position=1),)) for each in some]
+        written = columns_as_texts(Columns.of(full), without="details")
+        assert written == [t.canonical(plain(each)) for each in some]
 
 
 def test_what_is_as_usual_is_left_out_of_a_record() -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from sqlalchemy import event
 
-from h2h.ledger import Ledger, bookings, candidates, matching, window
+from h2h.ledger import Ledger, bookings, candidates, matching, strangers, window
 from h2h.model import Entry, Record
 from tests.changing import replace
 from tests.suites.books import Book, Pay, credit, debit, pay, statement
@@ -29,23 +29,31 @@ KEPT = (
 )
 
 
-def story(seed: int) -> tuple[list[list[Pay]], list[list[Record]]]:
-    """Files over few references and amounts, and notices and statements of them: much of it is ambiguous."""
+def story(seed: int, strangers: int = 0) -> tuple[list[list[Pay]], list[list[Record]]]:
+    """Files over few references and amounts, and notices and statements of them: much of it is ambiguous.
+
+    `strangers`: for so many of twenty entries no reference of theirs is that of a payment.
+    """
     chance = Random(seed)
 
     def one() -> str:
-        return f"E{chance.randrange(8)}"
+        return f"{'X' if stranger else 'E'}{chance.randrange(8)}"
 
     def amount() -> str:
         return chance.choice(["10.00", "10", "20.00", "7.50"])
 
+    stranger = False
     files = [[pay(one(), amount(), batch=chance.randrange(1, 3)) for _ in range(12)] for _ in range(3)]
-    told = [[_entry(chance, one, amount) for _ in range(14)] for _ in range(4)]
+    told: list[list[Entry]] = [[], [], [], []]
+    for entries in told:
+        for _ in range(14):
+            stranger = strangers > 0 and chance.randrange(20) < strangers
+            entries.append(_entry(chance, one, amount, f"{'OTHER' if stranger else 'REF'}-{chance.randrange(12)}"))
     return files, [(notice if n % 2 == 0 else statement)(f"S{n}", *entries) for n, entries in enumerate(told)]
 
 
-def _entry(chance: Random, one: Any, amount: Any) -> Entry:
-    said: dict[str, Any] = {"account_servicer_reference": f"REF-{chance.randrange(12)}"}
+def _entry(chance: Random, one: Any, amount: Any, reference: str) -> Entry:
+    said: dict[str, Any] = {"account_servicer_reference": reference}
     match chance.randrange(6):
         case 0:
             return credit(amount(), one(), reason="AC04", **said)
@@ -62,8 +70,8 @@ def _entry(chance: Random, one: Any, amount: Any) -> Entry:
             return debit(amount(), one(), **said)
 
 
-def told(book: Book, seed: int) -> list[list[Any]]:
-    return left_by(book, *story(seed), KEPT)
+def told(book: Book, seed: int, strangers: int = 0) -> list[list[Any]]:
+    return left_by(book, *story(seed, strangers), KEPT)
 
 
 def left_by(
@@ -103,6 +111,29 @@ def test_how_many_entries_are_looked_at_together_changes_nothing(
     monkeypatch.setattr(window, "MOST_HELD", 0)
     with fresh(tmp_path, "alone") as book:
         assert told(book, seed) == expected
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_to_pass_over_what_the_ledger_knows_nothing_of_changes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
+    passed_over: list[int] = []
+
+    def noted(connection: Any, place: Any, some: Any) -> set[int]:
+        found = strangers.known(connection, place, some)
+        passed_over.append(len(some.numbers) - len(found))
+        return found
+
+    monkeypatch.setattr(bookings, "known", noted)
+    with fresh(tmp_path, "most") as book:
+        found = told(book, seed, strangers=15)
+    assert sum(passed_over) > 5
+    monkeypatch.setattr(strangers, "MOST", 1)
+    with fresh(tmp_path, "few details") as book:
+        assert told(book, seed, strangers=15) == found
+    monkeypatch.setattr(bookings, "known", lambda _, place, some: strangers._acting(place, some))
+    with fresh(tmp_path, "none") as book:
+        assert told(book, seed, strangers=15) == found
 
 
 def queries(book: Book, records: list[Record]) -> int:

@@ -1,0 +1,110 @@
+"""Entries and their details as rows, made column by column: to make each by itself takes longer than to store it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import accumulate, chain, compress, repeat
+from operator import attrgetter
+from typing import Any
+
+from sqlalchemy import Connection
+
+from h2h.columns import Columns
+from h2h.ledger import tables as t
+from h2h.ledger.bulk import store_columns
+from h2h.model import Entry, EntryDetail
+from h2h.records import columns_as_texts
+
+DAY = re.compile(r"\d{4}-\d\d-\d\d")
+ENTRY = (
+    "id", "statement_id", "position", "amount", "currency", "direction", "reversal", "status", "booking_date",
+    "value_date", "reference", "account_servicer_reference", "batch_payment_information_id", "told_in", "day", "record",
+)  # fmt: skip
+DETAIL = (
+    "entry_id", "position", "end_to_end_id", "instruction_id", "payment_information_id", "uetr", "amount", "currency",
+    "direction", "transaction_id", "account_servicer_reference", "transfer_id", "payment", "record",
+)  # fmt: skip
+SAID_OF_DETAIL = attrgetter(*DETAIL[1:-3])
+Payments = Sequence[tuple[str | None, int | None]]  # which transfer, and which payment of it, each detail is about
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Some:
+    """Entries that stand one behind the other, with the numbers of their rows; and all their details in one row, each
+    with the place of its entry among these."""
+
+    numbers: Sequence[int]
+    entries: Columns[Entry]
+    details: Sequence[EntryDetail]
+    owners: Sequence[int]
+
+    @classmethod
+    def of(cls, entries: Columns[Entry], first: int) -> Some:
+        inside = entries.column("details")
+        return cls(
+            numbers=range(first, first + len(entries)),
+            entries=entries,
+            details=[*chain.from_iterable(inside)],
+            owners=[*chain.from_iterable(map(repeat, range(len(entries)), map(len, inside)))],
+        )
+
+    def column(self, name: str) -> Sequence[Any]:
+        return self.entries.column(name)
+
+    def chosen(self, places: Collection[int]) -> Iterator[tuple[int, Entry]]:
+        """The entries at these places, in their order, as records."""
+        if places:
+            wanted = [at in places for at in range(len(self.numbers))]
+            yield from zip(compress(self.numbers, wanted), self._parted(wanted), strict=True)
+
+    def without(self, places: Collection[int]) -> Some:
+        """The others."""
+        if not places:
+            return self
+        wanted = [at not in places for at in range(len(self.numbers))]
+        inside = [wanted[at] for at in self.owners]
+        places_left = [*accumulate(wanted, initial=0)]
+        return Some(
+            numbers=[*compress(self.numbers, wanted)],
+            entries=self._parted(wanted),
+            details=[*compress(self.details, inside)],
+            owners=[places_left[at] for at in compress(self.owners, inside)],
+        )
+
+    def _parted(self, wanted: Sequence[bool]) -> Columns[Entry]:
+        return Columns(Entry, [[*compress(values, wanted)] for values in self.entries.values])
+
+
+def store_entries(connection: Connection, statement: int, some: Some, day: str) -> None:
+    """`day`: that of the statement, for entries that say none."""
+    ours = {
+        "id": some.numbers,
+        "statement_id": [statement] * len(some.numbers),
+        "day": _days(some.column("booking_date"), some.column("value_date"), day),
+        "record": columns_as_texts(some.entries, without="details"),
+    }
+    store_columns(connection, t.entry, {name: ours[name] if name in ours else some.column(name) for name in ENTRY})
+
+
+def store_details(
+    connection: Connection, numbers: Sequence[int], details: Sequence[EntryDetail], payments: Payments
+) -> None:
+    """`numbers`: of the entry of each."""
+    if not details:
+        return
+    said = zip(*map(SAID_OF_DETAIL, details), strict=True)
+    columns = (numbers, *said, *zip(*payments, strict=True), details)
+    store_columns(connection, t.detail, dict(zip(DETAIL, columns, strict=True)))
+
+
+def _days(booked: Sequence[str | None], valued: Sequence[str | None], day: str) -> list[str]:
+    pairs = [*zip(booked, valued, strict=True)]
+    found = {pair: day_among(*pair) or day for pair in set(pairs)}
+    return [*map(found.__getitem__, pairs)]
+
+
+def day_among(*said: str | None) -> str | None:
+    """The first that is a day."""
+    return next((word[:10] for word in said if word and DAY.fullmatch(word[:10])), None)
