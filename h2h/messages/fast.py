@@ -16,8 +16,9 @@ import sys
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import reduce
 from itertools import accumulate, chain, compress, count
-from operator import add, itemgetter
+from operator import add, iadd, itemgetter
 from typing import Any, NamedTuple
 
 from lxml import etree
@@ -66,7 +67,7 @@ class Stretch:
         found = [*chain.from_iterable(which for _, which, _ in self._parts)]
         order = itemgetter(*sorted(range(len(found)), key=found.__getitem__))
         columns = zip(*(part.values for part in made), strict=True)
-        return Columns(made[0].kind, [order([*chain.from_iterable(column)]) for column in columns])
+        return Columns(made[0].kind, [order(reduce(iadd, column, [])) for column in columns])
 
 
 def _chosen(numbers: Sequence[int], which: Sequence[int]) -> Sequence[int]:
@@ -204,7 +205,7 @@ class FastRoad:
 
     def _run(self, text: str, start: int) -> tuple[int, int]:
         """Reads what it can, one behind the other. Where that ends, and how many lines were in it."""
-        if self._patterns.expression is None:
+        if self._patterns.quick is None:
             return start, 0
         found = self._patterns.found(text, start)
         if found.lines > MAX_LINES:
@@ -245,13 +246,14 @@ class _Patterns:
     """One expression for all skeletons that are known: what they begin with in common is looked at once.
 
     Its first group is the white space before a record. `known`: by the group that matches only at the end of such a
-    record. From what is no record that is known, all to the end is taken by the last group. There is another one that
-    takes any values: those of many records are looked at together, which is done in half the time.
+    record. From what is no record that is known, all to the end is taken by the last group. `quick` takes texts of any
+    characters: those of many records are looked at together, which takes half the time. Where that leaves a doubt, the
+    sure expression is asked; it is made by need, as to make it takes as long as to read a hundred records.
     """
 
     def __init__(self) -> None:
-        self.expression: re.Pattern[str] | None = None
-        self._quick: re.Pattern[str] | None = None
+        self.quick: re.Pattern[str] | None = None
+        self._sure = ""
         self.known: dict[int, _Known] = {}
         self._root = _Branch()
         self._count = self._length = 0
@@ -263,7 +265,7 @@ class _Patterns:
 
     def knows(self, text: str) -> bool:
         """Whether it is a record that needs no learning."""
-        return self.expression is not None and not self.expression.findall(text)[-1][-1]
+        return self.quick is not None and not self.quick.findall(text)[-1][-1]
 
     def add(self, skeleton: Skeleton, maker: Maker) -> bool:
         """Whether it is a new one."""
@@ -284,9 +286,8 @@ class _Patterns:
         if self._changed:
             self.known = {}
             tokens = [*self._tokens(self._root, (), count(1))]
-            self.expression, self._quick = (
-                re.compile(rf"([ \t\r\n]*+){''.join(each)}|([\s\S]++)") for each in zip(*tokens, strict=True)
-            )
+            self._sure, quick = (rf"([ \t\r\n]*+){''.join(each)}|([\s\S]++)" for each in zip(*tokens, strict=True))
+            self.quick = re.compile(quick)
             self._changed = False
 
     def _tokens(self, branch: _Branch, groups: tuple[int, ...], numbers: Iterator[int]) -> Iterator[tuple[str, str]]:
@@ -309,12 +310,11 @@ class _Patterns:
         yield (")",) * 2
 
     def found(self, text: str, start: int, end: int = sys.maxsize) -> _Found:
-        assert self.expression is not None
-        assert self._quick is not None
-        found = self._found(self._quick, text, start, end)
+        assert self.quick is not None
+        found = self._found(self.quick, text, start, end)
         meant = [maker.meant(texts) for maker, _, texts in found.parts]
         if not meant or None in meant:
-            found = self._found(self.expression, text, start, end)
+            found = self._found(re.compile(self._sure), text, start, end)
             meant = [[_meant(column) for column in texts] for _, _, texts in found.parts]
         parts = zip(found.parts, meant, strict=True)
         return found._replace(parts=[(maker, which, values or ()) for (maker, which, _), values in parts])
@@ -327,20 +327,19 @@ class _Patterns:
             rows.pop()
         if not rows:
             return _Found()
-        groups, every = [*zip(*rows, strict=True)], range(len(rows))
         parts: list[tuple[Maker, Sequence[int], Values]] = []
         own_lines = [0] * len(rows)
         for at, known in self.known.items():
-            which = [*compress(every, groups[at])]
+            ends_here = [*map(itemgetter(at), rows)]
+            which = [*compress(range(len(rows)), ends_here)]
             if which:
-                alone = len(which) == len(rows)
-                values = [groups[each] if alone else [*compress(groups[each], groups[at])] for each in known.groups]
-                parts.append((known.maker, every if alone else which, values))
-                own_lines = [known.lines] * len(rows) if alone else own_lines
-                for each in which if not alone else ():
+                groups = [*zip(*compress(rows, ends_here), strict=True)]
+                parts.append((known.maker, which, [groups[each] for each in known.groups]))
+                for each in which if known.lines else ():
                     own_lines[each] = known.lines
-        in_blanks = {blanks: blanks.count("\n") for blanks in set(groups[0])}
-        blanks = [*map(in_blanks.__getitem__, groups[0])]
+        before = [*map(itemgetter(0), rows)]
+        in_blanks = {blanks: blanks.count("\n") for blanks in set(before)}
+        blanks = [*map(in_blanks.__getitem__, before)]
         lines_before = [*map(add, blanks, [0, *own_lines])]
         length = min(len(text), end) - len(rest) - start
         return _Found(parts, lines_before, length, sum(blanks) + sum(own_lines))
