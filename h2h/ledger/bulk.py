@@ -17,6 +17,7 @@ from sqlalchemy import BindParameter, Connection, Dialect, Table, bindparam, fun
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.types import TypeEngine
 
+from h2h.ledger import driver
 from h2h.ledger.columns import Exact, Instant, Json, RecordText
 
 CHUNK = 1_000  # rows that are handed to the driver at a time
@@ -29,37 +30,37 @@ T = TypeVar("T")
 
 def store(connection: Connection, table: Table, names: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     """Insert these rows, in their order; all is part of the transaction, and undone with it."""
-    binds = _binds(connection, table, names)
+    binds = _binds(connection.dialect, table, tuple(names))
     chunks = (_bound(chunk, binds) for chunk in in_chunks(rows, CHUNK))
     if connection.dialect.name == "postgresql":
         _copy(connection, table, names, chunks)
         return
     statement = _insert(connection.dialect, table, tuple(names))
     for chunk in chunks:
-        connection.exec_driver_sql(statement, chunk)
+        driver.change_many(connection, statement, chunk)
 
 
 def store_columns(connection: Connection, table: Table, columns: Mapping[str, Sequence[Any]]) -> None:
     """The same of rows whose values come column by column: as many as may be held at a time."""
     names = tuple(columns)
-    rows = _in_rows([*columns.values()], _binds(connection, table, names))
+    rows = _in_rows([*columns.values()], _binds(connection.dialect, table, names))
     if connection.dialect.name == "postgresql":
         _copy(connection, table, names, iter([rows]))
     elif rows:
-        connection.exec_driver_sql(_insert(connection.dialect, table, names), rows)
+        driver.change_many(connection, _insert(connection.dialect, table, names), rows)
 
 
 def change(connection: Connection, table: Table, names: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     """Set these columns of these rows, found by their primary keys: first come the new values, then the key."""
     keys = [column.name for column in table.primary_key]
     marks = [f"b_{name}" for name in (*names, *keys)]
-    binds = _binds(connection, table, (*names, *keys))
+    binds = _binds(connection.dialect, table, (*names, *keys))
     statement, positional = _update(connection.dialect, table, tuple(names))
     for chunk in in_chunks(rows, CHUNK):
         values: list[Any] = _bound(chunk, binds)
         if not positional:
             values = [dict(zip(marks, row, strict=True)) for row in values]
-        connection.exec_driver_sql(statement, values)
+        driver.change_many(connection, statement, values)
 
 
 @lru_cache(STATEMENTS)
@@ -97,9 +98,10 @@ def allot(connection: Connection, table: Table, count: int) -> int:
     return known + 1
 
 
-def _binds(connection: Connection, table: Table, names: Sequence[str]) -> list[tuple[int, ColumnBind]]:
+@lru_cache(STATEMENTS)
+def _binds(dialect: Dialect, table: Table, names: tuple[str, ...]) -> list[tuple[int, ColumnBind]]:
     """What SQLAlchemy makes of values that are there, before it hands them on, by the place of the column."""
-    found = ((at, _column_bind(connection.dialect, table.c[name].type)) for at, name in enumerate(names))
+    found = ((at, _column_bind(dialect, table.c[name].type)) for at, name in enumerate(names))
     return [(at, bind) for at, bind in found if bind is not None]
 
 
@@ -133,12 +135,12 @@ def _copy(connection: Connection, table: Table, names: Sequence[str], chunks: It
     columns = ", ".join(quote.format_column(table.c[name]) for name in names)
     statement = f"COPY {quote.format_table(table)} ({columns}) FROM STDIN"
     cursor: Any = connection.connection.cursor()
-    driver: Any = connection.dialect.loaded_dbapi
+    faults: Any = connection.dialect.loaded_dbapi
     try:
         with cursor.copy(statement) as copy:
             for row in chain.from_iterable(chunks):
                 copy.write_row(row)
-    except driver.Error as error:
-        raise DBAPIError.instance(statement, None, error, driver.Error) from error
+    except faults.Error as error:
+        raise DBAPIError.instance(statement, None, error, faults.Error) from error
     finally:
         cursor.close()

@@ -7,16 +7,15 @@ run one is then a call of the driver, within the transaction under way: a fifth 
 from __future__ import annotations
 
 from collections import namedtuple
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import Connection, Dialect, Insert, Select, Update
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.types import TypeEngine
 
+from h2h.ledger import driver
 from h2h.ledger.bulk import Bind, bind_of
 from h2h.ledger.columns import Exact, Instant, Json
 
@@ -36,10 +35,7 @@ class Prepared:
     def all(self, connection: Connection, **values: Any) -> list[Any]:
         """The rows, as named tuples."""
         text = _text(self, connection.dialect)
-        given = text.bound(values)
-        with _cursor(connection, text.said, given, many=False) as cursor:
-            cursor.execute(text.said, given)
-            return [text.read(row) for row in cursor.fetchall()]
+        return [text.read(row) for row in driver.rows(connection, text.said, text.bound(values))]
 
     def first(self, connection: Connection, **values: Any) -> Any:
         """The first row; None where there is none."""
@@ -52,21 +48,13 @@ class Prepared:
 
     def run(self, connection: Connection, **values: Any) -> int:
         """How many rows were changed."""
-        return self.run_many(connection, [values])
+        text = _text(self, connection.dialect)
+        return driver.change(connection, text.said, text.bound(values))
 
     def run_many(self, connection: Connection, rows: Sequence[Values]) -> int:
         """For each of these values; how many rows were changed in all."""
         text = _text(self, connection.dialect)
-        given = [text.bound(values) for values in rows]
-        changed: int
-        if len(given) == 1:
-            with _cursor(connection, text.said, given[0], many=False) as cursor:
-                changed = cursor.execute(text.said, given[0]).rowcount
-        else:
-            with _cursor(connection, text.said, given, many=True) as cursor:
-                cursor.executemany(text.said, given)
-                changed = cursor.rowcount
-        return changed
+        return driver.change_many(connection, text.said, [text.bound(values) for values in rows])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,21 +113,3 @@ def _read(dialect: Dialect, kind: TypeEngine[Any]) -> Bind | None:
     if isinstance(kind, Exact | Instant | Json):
         return kind.read
     return kind.dialect_impl(dialect).result_processor(dialect, None)
-
-
-@contextmanager
-def _cursor(connection: Connection, said: str, given: Any, *, many: bool) -> Iterator[Any]:
-    """A cursor of the driver, whose errors come as SQLAlchemy's. Who listens to statements hears of this one."""
-    if not connection.in_transaction():
-        connection.begin()  # ends with the connection, as the one that SQLAlchemy begins by itself
-    driver: Any = connection.dialect.loaded_dbapi
-    cursor: Any = connection.connection.cursor()
-    listening: Any = connection.engine.dispatch
-    for hear in listening.before_cursor_execute:
-        hear(connection, cursor, said, given, None, many)
-    try:
-        yield cursor
-    except driver.Error as error:
-        raise DBAPIError.instance(said, given, error, driver.Error, dialect=connection.dialect) from error
-    finally:
-        cursor.close()
