@@ -18,12 +18,23 @@ from watchdog.events import (
     FileSystemEvent,
     FileSystemEventHandler,
 )
-from watchdog.observers import Observer
-from watchdog.observers.api import ObservedWatch
+from watchdog.observers.api import BaseObserver, ObservedWatch
+from watchdog.observers.inotify import InotifyEmitter
+from watchdog.observers.inotify_c import InotifyConstants, Mask
 
 log = logging.getLogger(__name__)
 
 EVENTS: list[type[FileSystemEvent]] = [FileClosedEvent, FileCreatedEvent, FileMovedEvent]
+
+
+class _Arrivals(InotifyEmitter):
+    """Asks for what comes into a folder, never for what leaves it, as each file does that is claimed: the library holds
+    that back for half a second, and searches what it holds for each name that comes.
+    """
+
+    def get_event_mask_from_filter(self) -> Mask:
+        wanted = InotifyConstants.IN_CLOSE_WRITE | InotifyConstants.IN_MOVED_TO | InotifyConstants.IN_CREATE
+        return Mask(wanted | InotifyConstants.IN_DELETE_SELF)
 
 
 class _Wake(FileSystemEventHandler):
@@ -38,7 +49,7 @@ class Watcher:
     def __init__(self, wakes: Mapping[Path, Callable[[], None]]) -> None:
         """Call a folder's function whenever something happens in it."""
         self._wakes = wakes
-        self._observer = Observer()
+        self._observer = BaseObserver(_Arrivals)
         self._watches: dict[Path, tuple[ObservedWatch, tuple[int, int]]] = {}
 
     def start(self) -> None:

@@ -37,6 +37,20 @@ def test_a_file_wakes(drop: Path, woken: tuple[Watcher, threading.Event]) -> Non
     assert wakes(drop, woken[1])
 
 
+def test_a_file_renamed_in_wakes_and_one_that_leaves_does_not(drop: Path) -> None:
+    woken: list[None] = []
+    watcher = Watcher({drop: lambda: woken.append(None)})
+    (drop.parent / "new.xml").write_bytes(b"<x/>")
+    (drop / "old.xml").write_bytes(b"<x/>")
+    watcher.start()
+    woken.clear()
+    os.rename(drop / "old.xml", drop.parent / "old.xml")
+    os.rename(drop.parent / "new.xml", drop / "new.xml")
+    until(lambda: bool(woken), "the one that came in")
+    watcher.stop()
+    assert woken == [None]
+
+
 @pytest.mark.parametrize("way", ["moved away and back", "removed and made again", "another in its place"])
 def test_a_folder_that_went_and_came_back_wakes_again(
     drop: Path, woken: tuple[Watcher, threading.Event], way: str
