@@ -6,6 +6,7 @@ Rules are asked while the records come; payments are put aside as they come, so 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Generic
 
@@ -44,8 +45,8 @@ def judge(
 
     `scratch`: a folder for the payments, where they are too many for memory.
     """
-    sent = _Orders(PaymentRules(terms), ColumnSpool(Payment, scratch))
-    collected = _Orders(DirectDebitRules(terms), ColumnSpool(DirectDebit, scratch))
+    sent = _Orders(partial(PaymentRules, terms), ColumnSpool(Payment, scratch))
+    collected = _Orders(partial(DirectDebitRules, terms), ColumnSpool(DirectDebit, scratch))
     findings: list[Finding] = []
     take: dict[type, Callable[[Any], None]] = {
         Finding: findings.append,
@@ -72,12 +73,16 @@ def judge(
 
 
 class _Orders(Generic[H, G, T]):
-    """The records of one kind of message, on their way through its rules."""
+    """The records of one kind of message, on their way through its rules, which are made when the first one comes."""
 
-    def __init__(self, rules: OnePass[H, G, T], orders: ColumnSpool[T]) -> None:
-        self._rules, self._orders = rules, orders
+    def __init__(self, rules: Callable[[], OnePass[H, G, T]], orders: ColumnSpool[T]) -> None:
+        self._made, self._orders = rules, orders
         self.header: H | None = None
         self.groups: list[G] = []
+
+    @cached_property
+    def _rules(self) -> OnePass[H, G, T]:
+        return self._made()
 
     def head(self, record: H) -> None:
         self.header = self.header or record
