@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from h2h.errors import Damaged, FolderError, StoreError
+from h2h.syncs import sync_all, sync_folders
 
 BLOCK = 1 << 20
 Observe = Callable[[BinaryIO, int, str], AbstractContextManager[BinaryIO]]
@@ -62,17 +63,25 @@ class Archive:
     @contextmanager
     def incoming(self) -> Iterator[Incoming]:
         """A place to write bytes to; `keep` on it makes them part of the archive, leaving without drops them."""
+        part = f"{self._incoming}/{os.getpid()}-{os.urandom(8).hex()}"
         with _translated(self._folder):
-            self._incoming.mkdir(parents=True, exist_ok=True, mode=0o700)
-            part = self._incoming / f"{os.getpid()}-{os.urandom(8).hex()}"
-            file = os.fdopen(os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600), "wb")
+            file = os.fdopen(_made(part), "wb")
+        incoming = Incoming(file, part, self._folder)
         try:
-            yield Incoming(file, part, self._folder)
+            yield incoming
         finally:
             with suppress(OSError):  # what could not be written out is thrown away with the file
                 file.close()
-            with _translated(self._folder):
-                part.unlink(missing_ok=True)
+            if not incoming.placed:
+                with _translated(self._folder), suppress(FileNotFoundError):
+                    os.unlink(part)
+
+    def write_out(self, files: Sequence[Incoming]) -> None:
+        """Make the bytes of several durable, all of them together."""
+        with _translated(self._folder):
+            sync_all([file.flushed() for file in files])
+        for file in files:
+            file.synced = True
 
     def secure(self, kept: Sequence[str]) -> None:
         """Make the names of files durable that were placed, all of them together."""
@@ -86,7 +95,7 @@ class Archive:
         """
         path = _place(self._folder, sha256)
         try:
-            file = path.open("rb")
+            file = open(path, "rb")  # closed below  # noqa: SIM115
         except OSError as error:
             raise Damaged(f"The archive has lost {sha256} ({path}): {error.strerror}. Restore it.") from error
         with file:
@@ -140,16 +149,18 @@ class Checked(io.RawIOBase):
 class Incoming:
     """Bytes on their way into the archive, hashed as they are written."""
 
-    def __init__(self, file: BinaryIO, part: Path, folder: Path) -> None:
+    def __init__(self, file: BinaryIO, part: str, folder: Path) -> None:
         self._file = file
         self._part = part
         self._folder = folder
+        self.synced = self.placed = False
         self._hash = hashlib.sha256()
         self.size = 0
 
     def write(self, block: bytes) -> int:
         self._hash.update(block)
         self.size += len(block)
+        self.synced = False
         with _translated(self._folder):
             return self._file.write(block)
 
@@ -176,11 +187,16 @@ class Incoming:
         sha256 = self._hash.hexdigest()
         place = _place(self._folder, sha256)
         with _translated(self._folder):
-            self._file.flush()
-            os.fsync(self._file.fileno())
-            place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            os.replace(self._part, place)
+            if not self.synced:
+                os.fsync(self.flushed())
+            _move(self._part, place)
+        self.placed = True
         return sha256
+
+    def flushed(self) -> int:
+        """Its descriptor; all that was written is with the system."""
+        self._file.flush()
+        return self._file.fileno()
 
 
 def _read(source: BinaryIO) -> bytes:
@@ -191,25 +207,39 @@ def _read(source: BinaryIO) -> bytes:
         raise FolderError(f"{name} cannot be read: {error.strerror}.") from error
 
 
-def _place(folder: Path, sha256: str) -> Path:
-    return folder / sha256[:2] / sha256[2:4] / sha256
+def _place(folder: Path, sha256: str) -> str:
+    return f"{folder}/{sha256[:2]}/{sha256[2:4]}/{sha256}"
+
+
+def _made(part: str) -> int:
+    """A new file; its folder is made where it is missing."""
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+    try:
+        return os.open(part, flags, 0o600)
+    except FileNotFoundError:
+        _make_folder(os.path.dirname(part))
+        return os.open(part, flags, 0o600)
+
+
+def _move(part: str, place: str) -> None:
+    """Its folder is there already where the archive is large."""
+    try:
+        os.replace(part, place)
+    except FileNotFoundError:
+        _make_folder(os.path.dirname(place))
+        os.replace(part, place)
+
+
+def _make_folder(folder: str) -> None:
+    with suppress(FileExistsError):
+        os.makedirs(folder, mode=0o700)
 
 
 def _sync_names(folder: Path, kept: Sequence[str]) -> None:
-    """Each folder once, however many files are in it; what is deeper comes first."""
-    places = [_place(folder, sha256).parent for sha256 in kept]
+    """Each folder once, however many files are in it."""
+    places = [os.path.dirname(_place(folder, sha256)) for sha256 in kept]
     with _translated(folder):
-        for each in dict.fromkeys([*places, *(place.parent for place in places), folder]):
-            sync_folder(each)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make the names in a folder durable."""
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+        sync_folders(dict.fromkeys([*places, *map(os.path.dirname, places), str(folder)]))
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -27,6 +27,7 @@ from h2h.errors import FolderError, StillChanging
 from h2h.model import TransferId
 from h2h.open_folder import OpenFolder, words
 from h2h.sightings import Lookout, Scan, Told, manifest_of, same, stands, taken
+from h2h.syncs import sync_all
 from h2h.text import harmless, printable
 
 NAME_BYTES = 150  # of an original name kept in a local one
@@ -123,9 +124,8 @@ class WatchedFolder:
     def secured(self, claims: Sequence[Claimed]) -> list[Claimed]:
         """Make claims durable, several by the same syncs; only then take what belongs to each."""
         with translated(self.path), self._opened() as folder, self._claims(folder) as claimed_in:
-            for claimed in claims:
-                with claimed_in.inside(claimed.id) as place:
-                    place.sync()
+            with ExitStack() as opened:
+                sync_all([opened.enter_context(claimed_in.inside(claimed.id)).handle for claimed in claims])
             for each in (claimed_in, folder):
                 each.sync()
             return [self._with_companions(folder, claimed_in, claimed) for claimed in claims]

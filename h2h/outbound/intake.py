@@ -11,19 +11,19 @@ before a file is filed away.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
 from typing import BinaryIO
 
-from h2h.archive import Archive
+from h2h.archive import Archive, Incoming
 from h2h.clock import Clock
 from h2h.config import Bank, Outbound
 from h2h.confined import ConfinedReader
-from h2h.errors import AlreadyRunning, Damaged, FolderError, Stale, StillChanging, StoreError
+from h2h.errors import AlreadyRunning, Damaged, FolderError, H2hError, Stale, StillChanging, StoreError
 from h2h.folders import Claimed, WatchedFolder, owner_of
 from h2h.foothold import Filed, Foothold
 from h2h.ledger import Ledger
@@ -116,9 +116,7 @@ class Intake:
             log.error("watched folder cannot be used", extra={"event": "scan_failed", "text": str(error)})
             return Scan(error=str(error))
         short: list[str] = []
-        for names in self._together(scan.ready):
-            if claims := self._claimed(names, short):
-                self._take(claims, origin, progress)
+        self._take_all(self._together(scan.ready), origin, short, progress)
         if short:
             raise StoreError(short[0])
         return scan
@@ -153,7 +151,9 @@ class Intake:
         for file in found:
             opened = self._foothold.open(file) if isinstance(file, Filed) else self._watched.open(file)
             try:
-                received, _ = self._placed(file, opened)
+                with self._archive.incoming() as incoming:
+                    self._copied(file, opened, incoming)
+                    received = self._placed(file, incoming)
             except FolderError as error:
                 if isinstance(file, Claimed) or isinstance(error, StillChanging):
                     raise  # it would be judged later as if it were new: stock is taken again at the next start
@@ -174,6 +174,23 @@ class Intake:
         return self._ledger.restored.found(file, judged.judgement, self._clock.now(), within, judged.as_sent)
 
     # What a round does.
+
+    def _take_all(
+        self, groups: Iterable[Sequence[str]], origin: Origin, short: list[str], progress: Callable[[Transfer], None]
+    ) -> None:
+        """Each group is judged while the next one is claimed and kept, and while the rows of the one before it are
+        written."""
+        before: list[_Kept] = []
+        with ThreadPoolExecutor(JUDGES, "judge") as threads:
+            for names in groups:
+                try:
+                    kept = self._kept(self._claimed(names, short), origin, threads)
+                except H2hError:  # what is the matter with these is not the matter of the ones before
+                    self._settle(before, progress)
+                    raise
+                self._settle(before, progress)
+                before = kept
+            self._settle(before, progress)
 
     def _claimed(self, names: Sequence[str], short: list[str]) -> list[Claimed]:
         """Those that could be claimed; one for which there is no room stays where it is, and `short` says why."""
@@ -197,7 +214,7 @@ class Intake:
         """What a crash, or a file that was still changing, left over."""
         claims = self._watched.claims()
         for claimed in claims:
-            self._take([claimed], origin, progress)
+            self._settle(self._kept([claimed], origin), progress)
         standing = {claimed.id for claimed in claims}
         for transfer in self._ledger.transfers.in_state(State.RECEIVED):
             if transfer.watch == str(self.folder.watch) and not (origin.asked and transfer.id in standing):
@@ -213,10 +230,11 @@ class Intake:
         else:
             progress(self._stored([judged.after(doubts)])[transfer.id])
 
-    def _take(self, claims: Sequence[Claimed], origin: Origin, progress: Callable[[Transfer], None]) -> None:
-        with self._judging(len(claims)) as begin:
-            kept = self._kept(claims, origin, begin)
-            judged = [found for one in kept if one.transfer.state is State.RECEIVED for found in _judged(one)]
+    def _settle(self, kept: Sequence[_Kept], progress: Callable[[Transfer], None]) -> None:
+        """When they are judged: the rows that say so, then their places in the folder."""
+        if not kept:
+            return
+        judged = [found for one in kept if one.transfer.state is State.RECEIVED for found in _judged(one)]
         rows: dict[TransferId, Transfer] = {}
         with _alone():
             rows = self._stored(judged)
@@ -232,29 +250,24 @@ class Intake:
         for _, transfer in filed:
             progress(transfer)
 
-    @contextmanager
-    def _judging(self, files: int) -> Iterator[Begin]:
-        """Several files are judged while the others are kept, and while the rows are written that name them."""
+    def _begin(self, threads: Executor | None) -> Begin:
+        """Several files are judged by threads while more is done; one alone when it is asked for."""
         terms = self._terms()
-        if files < 2:
-            yield lambda file: partial(self._judge.judged, file, terms)
-            return
-        with ThreadPoolExecutor(JUDGES, "judge") as threads:
-            yield lambda file: threads.submit(self._judge.judged, file, terms).result
+        if threads is None:
+            return lambda file: partial(self._judge.judged, file, terms)
+        return lambda file: threads.submit(self._judge.judged, file, terms).result
 
-    def _kept(self, claims: Sequence[Claimed], origin: Origin, begin: Begin) -> list[_Kept]:
+    def _kept(self, claims: Sequence[Claimed], origin: Origin, threads: Executor | None = None) -> list[_Kept]:
         """Bytes into the archive first, then the rows that name them; and what speaks against each file's origin."""
-        found: list[tuple[Claimed, Received, int, Callable[[], Judged]]] = []
-        for claimed in claims:
-            with _alone():
-                received, owner = self._placed(claimed, self._watched.open(claimed))
-                found.append((claimed, received, owner, begin(received)))
-        if not found:
+        begin = self._begin(threads if len(claims) > 1 else None)
+        placed = self._placed_together(claims)
+        if not placed:
             return []
-        self._archive.secure([received.sha256 for _, received, *_ in found])
-        rows = self._ledger.transfers.received_many([received for _, received, *_ in found], self._clock.now())
+        judges = [begin(received) for _, received, _ in placed]
+        self._archive.secure([received.sha256 for _, received, _ in placed])
+        rows = self._ledger.transfers.received_many([received for _, received, _ in placed], self._clock.now())
         kept: list[_Kept] = []
-        for (claimed, received, owner, judge), row in zip(found, rows, strict=True):
+        for (claimed, received, owner), judge, row in zip(placed, judges, rows, strict=True):
             with _alone():
                 if isinstance(row, Stale):
                     raise row
@@ -263,23 +276,33 @@ class Intake:
                 kept.append(_Kept(claimed=claimed, transfer=row, doubts=doubts, judge=judge))
         return kept
 
-    def _placed(self, file: Claimed | Filed, opened: AbstractContextManager[BinaryIO]) -> tuple[Received, int]:
-        """The file's bytes in the archive, not secured yet; and who owns it."""
-        with self._archive.incoming() as incoming:
-            with opened as source:
-                owner = owner_of(source)
-                if not incoming.copy(source, self.folder.max_size):
-                    raise FolderError(f"{file.name} grew beyond {self.folder.max_size} bytes after it was claimed.")
-            sha256 = incoming.place()
-        received = Received(
+    def _placed_together(self, claims: Sequence[Claimed]) -> list[tuple[Claimed, Received, int]]:
+        """Those whose bytes are in the archive, not secured yet; and who owns each."""
+        copied: list[tuple[Claimed, Incoming, int]] = []
+        with ExitStack() as begun:
+            for claimed in claims:
+                with _alone():
+                    incoming = begun.enter_context(self._archive.incoming())
+                    copied.append((claimed, incoming, self._copied(claimed, self._watched.open(claimed), incoming)))
+            self._archive.write_out([incoming for _, incoming, _ in copied])
+            return [(claimed, self._placed(claimed, incoming), owner) for claimed, incoming, owner in copied]
+
+    def _copied(self, file: Claimed | Filed, opened: AbstractContextManager[BinaryIO], incoming: Incoming) -> int:
+        """Who owns the file."""
+        with opened as source:
+            if not incoming.copy(source, self.folder.max_size):
+                raise FolderError(f"{file.name} grew beyond {self.folder.max_size} bytes after it was claimed.")
+            return owner_of(source)
+
+    def _placed(self, file: Claimed | Filed, incoming: Incoming) -> Received:
+        return Received(
             id=file.id,
             bank=self.bank.name,
             watch=str(self.folder.watch),
             name=file.name,
-            sha256=sha256,
+            sha256=incoming.place(),
             size=incoming.size,
         )
-        return received, owner
 
     def _terms(self) -> Terms:
         return self.bank.terms(self.folder, self._clock.now())

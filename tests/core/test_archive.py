@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import io
+import os
 import stat
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -110,12 +113,58 @@ def test_a_folder_that_cannot_be_used_is_a_store_error(tmp_path: Path) -> None:
         Archive(tmp_path / "file").prepare()
 
 
+def test_files_that_are_written_out_together_are_durable_before_any_has_its_name(
+    archive: Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    contents = [b"%d" % number for number in range(20)]
+    synced: list[int] = []
+    monkeypatch.setattr(os, "fsync", lambda handle: synced.append(os.fstat(handle).st_size))
+    with ExitStack() as begun:
+        several = [begun.enter_context(archive.incoming()) for _ in contents]
+        for incoming, content in zip(several, contents, strict=True):
+            incoming.write(content)
+        archive.write_out(several)
+        assert sorted(synced) == sorted(map(len, contents))
+        assert {path.parent.name for path in files(tmp_path)} == {"incoming"}
+        shas = [incoming.place() for incoming in several]
+        assert len(synced) == len(contents)
+    assert sorted(path.name for path in files(tmp_path)) == sorted(shas)
+
+
+def test_what_is_written_after_that_is_synced_once_more(archive: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[int] = []
+    monkeypatch.setattr(os, "fsync", lambda handle: synced.append(os.fstat(handle).st_size))
+    with archive.incoming() as incoming:
+        incoming.write(b"one")
+        archive.write_out([incoming])
+        incoming.write(b"more")
+        incoming.place()
+    assert synced == [3, 7]
+
+
+def test_one_sync_that_fails_leaves_nothing_placed(
+    archive: Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails_for_seven(handle: int) -> None:
+        if os.fstat(handle).st_size == 7:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(os, "fsync", fails_for_seven)
+    with ExitStack() as begun:
+        several = [begun.enter_context(archive.incoming()) for _ in range(20)]
+        for size, incoming in enumerate(several):
+            incoming.write(b"x" * size)
+        with pytest.raises(StoreError, match="Input/output error"):
+            archive.write_out(several)
+    assert files(tmp_path) == []
+
+
 def test_files_that_are_placed_together_share_the_syncs_of_their_folders(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    synced: list[Path] = []
+    synced: list[str] = []
     kept: list[str] = []
-    monkeypatch.setattr("h2h.archive.sync_folder", synced.append)
+    monkeypatch.setattr("h2h.archive.sync_folders", synced.extend)
     folder = Archive(tmp_path / "archive")
     for content in (b"one", b"two", b"one"):
         with folder.incoming() as incoming:
@@ -125,4 +174,4 @@ def test_files_that_are_placed_together_share_the_syncs_of_their_folders(
     folder.secure(kept)
     places = {tmp_path / "archive" / sha256[:2] / sha256[2:4] for sha256 in kept}
     assert len(synced) == 5
-    assert set(synced) == {tmp_path / "archive", *places, *(place.parent for place in places)}
+    assert set(map(Path, synced)) == {tmp_path / "archive", *places, *(place.parent for place in places)}

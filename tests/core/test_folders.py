@@ -334,7 +334,7 @@ def test_several_claims_are_made_durable_before_what_belongs_to_them_is_taken(
         write(drop, f"{name}.done", b"")
     folder.scan(0.0)
     claims = [folder.claim(f"{name}.xml", TransferId(f"T-{name.upper()}")) for name in "ab"]
-    monkeypatch.setattr(folders.OpenFolder, "sync", lambda self: done.append(self.path.name))
+    monkeypatch.setattr(os, "fsync", lambda handle: done.append(os.readlink(f"/proc/self/fd/{handle}").split("/")[-1]))
     monkeypatch.setattr(folders.OpenFolder, "remove", lambda _, name: done.append(name))
     assert folder.secured([claimed for claimed in claims if claimed]) == claims
     assert done == ["T-A", "T-B", "claims", drop.name, "a.xml.done", "b.xml.done"]

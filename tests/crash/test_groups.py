@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from h2h.archive import Archive
 from h2h.clock import Clock
 from h2h.drill.effects import Effects
 from h2h.errors import StoreError
@@ -19,6 +20,7 @@ from h2h.folders import WatchedFolder
 from h2h.gateway import Gateway
 from h2h.ledger.transfers import Transfers
 from h2h.lifecycle import State
+from h2h.outbound import intake
 from tests.flows.world import World, payments, transfers, until
 
 LONG = bool(os.environ.get("H2H_LONG"))
@@ -143,6 +145,44 @@ def test_wherever_the_plug_is_pulled_in_a_group_each_file_comes_to_its_own_end(g
     kills = [(point,) for point in (points if LONG else within[::2])]
     again = [(first, second) for first in within for second in within] if LONG else []
     assert [kill for kill in [*kills, *again[:: 1 if LONG else 5]] if not right(group.play(*kill))] == []
+
+
+def test_wherever_the_plug_is_pulled_while_one_group_is_kept_and_the_one_before_it_stored(
+    group: Group, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two of the four go together: the second group is claimed and kept before the first one is stored."""
+    monkeypatch.setattr(intake, "TOGETHER", 2)
+    assert right(group.play())
+    points = list(dict.fromkeys(group.points))
+    assert points.index("after Transfers.received 2") < points.index("after Transfers.judged 1")
+    overlap = points[points.index("after Transfers.received 1") : points.index("after WatchedFolder.let_go 2")]
+    assert [point for point in (overlap if LONG else overlap[::3]) if not right(group.play(point))] == []
+
+
+def test_a_group_that_cannot_be_kept_does_not_keep_the_one_before_it_from_its_end(
+    group: Group, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(intake, "TOGETHER", 2)
+    stored: list[int] = []
+    original = Archive.secure, Transfers.judged_many
+
+    def failing(self: Archive, kept: Sequence[str]) -> None:
+        if len(kept) == 2 and len(secured) == 1:
+            secured.append("not")
+            raise StoreError("the disk is full")
+        secured.append("well")
+        original[0](self, kept)
+
+    def noted(self: Transfers, files: Any, *arguments: Any, **named: Any) -> Any:
+        stored.append(len(secured))
+        return original[1](self, files, *arguments, **named)
+
+    secured: list[str] = []
+    monkeypatch.setattr(Archive, "secure", failing)
+    monkeypatch.setattr(Transfers, "judged_many", noted)
+    with pytest.raises(StoreError, match="the disk is full"):
+        group.play()
+    assert (secured, stored) == (["well", "not"], [2])
 
 
 def test_files_that_cannot_be_stored_together_are_stored_one_by_one(
