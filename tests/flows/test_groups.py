@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ import asyncssh
 import pytest
 from asyncssh.sftp import SFTPAttrs
 
-from h2h.errors import Stale
+from h2h.errors import Stale, StoreError
 from h2h.gateway import Gateway
 from h2h.ledger.rows import Transfer
 from h2h.ledger.transfers import Transfers
@@ -21,9 +23,10 @@ from h2h.outbound import handover
 from h2h.outbound.handover import groups
 from h2h.sandbox.scenario import Take
 from h2h.sandbox.server import BankServer, BankSftp
+from h2h.witness import Witness
 
 from .test_bad_world import KEEPS, SILENT, at_the_bank, attempts, denied, failure
-from .world import INTO_THE_DARK, MovableClock, World, opened, payments, send, transfers, until, world
+from .world import INTO_THE_DARK, PATIENCE_SECONDS, MovableClock, World, opened, payments, send, transfers, until, world
 
 NUMBER = 5
 FILES = [payments(f"MSG-{number}") for number in range(1, NUMBER + 1)]
@@ -214,6 +217,51 @@ def test_a_cut_off_that_comes_while_a_group_is_uploaded_lets_none_of_it_go(tmp_p
         assert copies(bank) == sorted(FILES)
 
 
+class TwoFolders(World):
+    """With a second watched folder, whose window is always open."""
+
+    @property
+    def second(self) -> Path:
+        return self.folder / "erp" / "second"
+
+    def make_folders(self) -> None:
+        super().make_folders()
+        self.second.mkdir(exist_ok=True)
+
+    def profile(self) -> str:
+        lines = ("[[bank.outbound]]", f'watch = "{self.second}"', 'settle = "0s"', 'messages = ["pain.001.001.09"]')
+        return "\n".join([super().profile(), *lines, 'remote = "/in"', 'name = "{msg_id}.xml"', ""])
+
+    def drop_in_both(self) -> None:
+        """Two files of a group are in the first folder, and three in the second."""
+        for number, content in enumerate(FILES):
+            path = (self.drop if number < 2 else self.second) / f"{number}.xml"
+            path.write_bytes(content)
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_each_file_of_a_group_has_the_window_and_the_witness_of_its_own_folder(tmp_path: Path, late: bool) -> None:
+    clock = MovableClock("2026-11-20T15:29:00+01:00")
+
+    def passing(original: Callable[..., Any], self: BankSftp, *arguments: Any) -> Any:
+        clock.advance(minutes=2 if late else 0)
+        return original(self, *arguments)
+
+    window = {"outbound": {"cut_off": '"15:30"', "after_cut_off": '"next-window"'}}
+    with world(tmp_path, SILENT, server_class=nth("close", NUMBER, passing), **window) as (usual, bank):
+        erp = TwoFolders(**vars(usual))
+        erp.write_settings()
+        erp.drop_in_both()
+        with opened(erp, clock) as gateway:
+            found = send(gateway)
+            first = State.READY if late else State.SENT
+            assert [transfer.state for transfer in found] == [first, first, State.SENT, State.SENT, State.SENT]
+            asked = max(event.seq for t in found[2:] for event in gateway.ledger.journal.of(t.id)[:-1])
+        heads = [Witness(folder / ".h2h" / "head").read() for folder in (erp.drop, erp.second)]
+        assert [head.seq >= asked if head else None for head in heads] == [None if late else True, True]
+        assert copies(bank) == sorted(FILES[2:] if late else FILES)
+
+
 def test_a_stop_in_the_middle_of_a_group_lets_the_group_end_and_begins_no_other(tmp_path: Path) -> None:
     asked: list[bytes] = []
 
@@ -231,6 +279,67 @@ def test_a_stop_in_the_middle_of_a_group_lets_the_group_end_and_begins_no_other(
         assert [t.state for t in transfers(gateway)] == expected
         assert states(send(gateway)) == {State.SENT}
         assert copies(bank) == sorted(files)
+
+
+def test_the_lease_of_each_file_is_renewed_while_its_group_is_uploaded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    renewed: set[str] = set()
+    each_was = threading.Event()
+    original = Transfers.renew
+
+    def renew(self: Transfers, transfer: Transfer, now: datetime, lease: timedelta) -> None:
+        original(self, transfer, now, lease)
+        renewed.add(transfer.id)
+        if len(renewed) == NUMBER:
+            each_was.set()
+
+    def waiting(original: Callable[..., Any], self: BankSftp, *arguments: Any) -> Any:
+        if not each_was.wait(PATIENCE_SECONDS / 2):
+            raise failure()
+        return original(self, *arguments)
+
+    monkeypatch.setattr(Transfers, "renew", renew)
+    monkeypatch.setattr(handover, "LEASE", timedelta(milliseconds=30))
+    with started(tmp_path, SILENT, nth("write", 1, waiting)) as (_, _, gateway):
+        assert [(t.state, t.attempts) for t in send(gateway)] == [(State.SENT, 1)] * NUMBER
+
+
+def test_what_a_group_left_at_the_bank_is_removed_before_its_files_come_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise StoreError("the ledger's disk is full")
+
+    def parts() -> list[str]:
+        return [path.name for path in bank.folders.inbox.iterdir() if path.name.endswith(".part")]
+
+    with world(tmp_path, KEEPS) as (erp, bank):
+        drop(erp, FILES)
+        with opened(erp) as gateway, monkeypatch.context() as patch:
+            patch.setattr(Transfers, "publishing_many", full)
+            with pytest.raises(StoreError):
+                send(gateway)
+            assert gateway.desks["box"]._line._session is None  # nothing more is asked of the bank
+        assert len(parts()) == NUMBER
+        with opened(erp) as gateway:
+            assert [(t.state, t.attempts) for t in send(gateway)] == [(State.SENT, 2)] * NUMBER
+        assert (parts(), copies(bank)) == ([], sorted(FILES))
+
+
+def test_a_group_that_others_were_quicker_to_lease_is_asked_for_once_in_a_round(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+
+    def taken(_: Transfers, group: list[Transfer], *__: object) -> list[Transfer]:
+        asked.append(len(group))
+        return []
+
+    monkeypatch.setattr(Transfers, "lease_many", taken)
+    with started(tmp_path) as (_, bank, gateway):
+        assert states(send(gateway)) == {State.READY}
+        assert (asked, bank.taken) == ([NUMBER], [])
 
 
 # When a group is one.
