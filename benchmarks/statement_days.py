@@ -30,6 +30,7 @@ from h2h.ledger.rows import Received
 from h2h.messages import Catalog
 from h2h.model import Batch, InboundId, Judgement, Payment, PaymentFile, RemoteFile, TransferId
 from h2h.resources import root
+from tests import alone
 
 NOW = datetime(2026, 11, 20, 21, 0, tzinfo=UTC)
 ACCOUNT = "DE89370400440532013000"
@@ -66,7 +67,7 @@ class Stage:
         """The debits of the statement, sent before."""
         assert self._ledger is not None
         new = Received(id=TransferId("T"), bank="acme", watch="/in", name="run.xml", sha256="0" * 64, size=1)
-        self._ledger.transfers.received(new, NOW)
+        alone.received(self._ledger.transfers, new, NOW)
         cents = statements.amounts(self._entries)
         payments = [
             Payment(
@@ -78,7 +79,7 @@ class Stage:
         header = PaymentFile(message="pain.001.001.09", message_id="RUN")
         batch = Batch(position=1, payment_information_id="P", debtor_iban=ACCOUNT)
         judgement = Judgement(header=header, batches=[batch], payments=payments, findings=[])
-        self._ledger.transfers.judged(new.id, judgement, NOW, NOW)
+        alone.judged(self._ledger.transfers, new.id, judgement, NOW)
         with self._ledger._database.transaction() as connection:
             connection.exec_driver_sql("UPDATE transfer SET state = 'SENT'")
 

@@ -39,6 +39,7 @@ from h2h.model import (
     StatementFile,
     TransferId,
 )
+from tests import alone
 
 NOW = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
 ACCOUNT = "DE02120300000000202051"
@@ -109,8 +110,8 @@ class Stage:
     def store_payments(self) -> None:
         assert self.ledger is not None
         new = Received(id=TransferId("T"), bank="acme", watch="/out", name="run.xml", sha256="0" * 64, size=1)
-        self.ledger.transfers.received(new, NOW)
-        self.ledger.transfers.judged(new.id, self.payments, NOW, NOW, same_payments_within=timedelta(days=5))
+        alone.received(self.ledger.transfers, new, NOW)
+        alone.judged(self.ledger.transfers, new.id, self.payments, NOW, same_payments_within=timedelta(days=5))
         if self.ledger.transfers.get(new.id).state != "READY":
             raise RuntimeError("the payments were not taken")
 

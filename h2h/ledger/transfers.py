@@ -22,7 +22,7 @@ from h2h.ledger.prepared import Prepared
 from h2h.ledger.rows import Judged, Received, Transfer, transfer_of
 from h2h.ledger.wakes import due, next_due
 from h2h.lifecycle import Actor, Route, State, Trigger
-from h2h.model import AsSent, Judgement, TransferId, Way
+from h2h.model import TransferId, Way
 
 DUE_LIMIT = 100
 AT_WORK = (State.STAGING, State.PUBLISHING)
@@ -111,11 +111,6 @@ class Transfers:
 
     # Claim, keep, judge.
 
-    def received(self, new: Received, now: datetime) -> bool:
-        """RECEIVED, once for each id; False where it is known already."""
-        with self._database.transaction() as connection:
-            return enter(connection, new, now)
-
     def received_many(self, news: Sequence[Received], now: datetime) -> list[Transfer | Stale]:
         """Several in one transaction, each as it stands then; Stale for one whose id was taken with other content."""
         with self._database.transaction() as connection:
@@ -128,21 +123,6 @@ class Transfers:
             return [
                 enter_judgement(connection, f.id, f.judgement, good, now, now, within, as_sent=f.as_sent) for f in files
             ]
-
-    def judged(
-        self,
-        transfer_id: TransferId,
-        judgement: Judgement,
-        due_at: datetime,
-        now: datetime,
-        *,
-        same_payments_within: timedelta = timedelta(),
-        as_sent: AsSent | None = None,
-    ) -> Transfer:
-        """INVALID, DUPLICATE, HELD or READY, with payments and findings. What came before is looked for in here."""
-        good, within = Trigger.JUDGED_GOOD, same_payments_within
-        with self._database.transaction() as connection:
-            return enter_judgement(connection, transfer_id, judgement, good, due_at, now, within, as_sent=as_sent)
 
     # Lease, stage, publish, reconcile.
 
@@ -164,11 +144,6 @@ class Transfers:
                 raise Stale(f"{transfer.id} is being worked on again.")
             _take_back(connection, row, now)
             return get_row(connection, row.id)
-
-    def lease(
-        self, transfer: Transfer, owner: str, names: Names, route: Route, now: datetime, lease_time: timedelta
-    ) -> Transfer | None:
-        return next(iter(self.lease_many([transfer], owner, names, route, now, lease_time)), None)
 
     def lease_many(
         self,
@@ -210,9 +185,6 @@ class Transfers:
             for transfer in ours:
                 complete(connection, transfer, made=True)
             return ours
-
-    def publishing(self, transfer: Transfer, now: datetime, *, exclusive: bool = False) -> Transfer:
-        return _one(self.publishing_many([transfer], now, exclusive=[transfer.id] if exclusive else []))
 
     def publishing_many(
         self, transfers: Sequence[Transfer], now: datetime, *, exclusive: Collection[TransferId] = ()

@@ -46,7 +46,7 @@ from decimal import Decimal
 from pathlib import Path
 from h2h.arrivals import reading_of
 from h2h.ledger import Ledger
-from h2h.ledger.rows import Received
+from h2h.ledger.rows import Judged, Received
 from h2h.model import *
 from h2h.model import PaymentStatus, Reason, StatusReport
 
@@ -80,14 +80,15 @@ def strangers():
         yield PaymentStatus(position=n, batch=0, end_to_end_id=f"X{n}", status="RJCT")
 
 ledger = Ledger("sqlite:///h2h.db", folder)
-ledger.transfers.received(
-    Received(id=TransferId("T"), bank="acme", watch="/out", name="x", sha256="0" * 64, size=1), now)
+ledger.transfers.received_many(
+    [Received(id=TransferId("T"), bank="acme", watch="/out", name="x", sha256="0" * 64, size=1)], now)
 class Orders:
     __iter__ = lambda self: orders()
     __len__ = lambda self: count
 judgement = Judgement(header=PaymentFile(message="pain.001.001.09", message_id="M"), findings=(), payments=Orders(),
     batches=[Batch(position=1, payment_information_id="B", debtor_iban=account)])
-ledger.transfers.judged(TransferId("T"), judgement, now, now, same_payments_within=timedelta(days=5))
+file = Judged(id=TransferId("T"), judgement=judgement)
+ledger.transfers.judged_many([file], now, same_payments_within=timedelta(days=5))
 with ledger._database.transaction() as connection:
     connection.exec_driver_sql("UPDATE transfer SET state = 'SENT'")
 for number, kind in enumerate(ending.split()):

@@ -20,6 +20,7 @@ from h2h.messages import Catalog
 from h2h.resources import root
 from h2h.sandbox.scenario import Scenario
 from h2h.verdicts import Verdict
+from tests import alone
 from tests.crash import process
 from tests.shell.command import run as h2h
 
@@ -206,9 +207,9 @@ def stage(gateway: Gateway, transfer: Transfer) -> None:
 
     names = ("/in/.t.part", "/in/publishing.xml")
     route = gateway.settings.banks[0].channel.route
-    leased = verbs.lease(transfer, gateway.owner, lambda *_: names, route, now, timedelta(minutes=2))
+    leased = alone.lease(verbs, transfer, gateway.owner, lambda *_: names, route, now, timedelta(minutes=2))
     assert leased
-    verbs.publishing(leased, now)
+    alone.publishing(verbs, leased, now)
 
 
 @pytest.mark.usefixtures("quick")

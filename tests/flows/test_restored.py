@@ -22,6 +22,7 @@ from h2h.sandbox.scenario import Scenario
 from h2h.sandbox.server import BankServer
 from h2h.verdicts import Verdict
 from h2h.witness import Head, Witness
+from tests import alone
 
 from .world import World, answer, only, opened, payments, put, send, transfers, world
 
@@ -205,7 +206,9 @@ def leased(gateway: Gateway, transfer: Transfer) -> Transfer | None:
     names = ("/in/.t.part", "/in/f.xml")
     now = gateway.clock.now()
     route = gateway.settings.banks[0].channel.route
-    return gateway.ledger.transfers.lease(transfer, gateway.owner, lambda *_: names, route, now, timedelta(minutes=2))
+    return alone.lease(
+        gateway.ledger.transfers, transfer, gateway.owner, lambda *_: names, route, now, timedelta(minutes=2)
+    )
 
 
 def bring(gateway: Gateway, transfer_id: str, state: State) -> None:
@@ -222,7 +225,7 @@ def bring(gateway: Gateway, transfer_id: str, state: State) -> None:
     held = leased(gateway, verbs.get(transfer_id))
     assert held
     if state is State.PUBLISHING:
-        verbs.publishing(held, now)
+        alone.publishing(verbs, held, now)
     if state is State.FAILED:
         verbs.not_delivered(held, step="stage", outcome="REFUSED", text="x", failures=1, due_at=None, now=now)
 

@@ -49,6 +49,7 @@ from h2h.model import (
 )
 from h2h.outbound.judge import judge
 from h2h.rules import Terms
+from tests import alone
 from tests.ruled import payment_file_findings
 
 from .mutations import damaged, generated
@@ -159,11 +160,17 @@ class Book:
         for name in OUT:
             transfer = self.take(SAMPLES[name], judged(SAMPLES[name], Terms()))
             assert transfer.state is State.READY
-            leased = self.ledger.transfers.lease(
-                transfer, "n/1", lambda row, n, taken: (f"/in/{row.id}", f"/in/.{row.id}"), ROUTE, NOW, LEASE
+            leased = alone.lease(
+                self.ledger.transfers,
+                transfer,
+                "n/1",
+                lambda row, n, taken: (f"/in/{row.id}", f"/in/.{row.id}"),
+                ROUTE,
+                NOW,
+                LEASE,
             )
             assert leased
-            published = self.ledger.transfers.publishing(leased, NOW)
+            published = alone.publishing(self.ledger.transfers, leased, NOW)
             self.ledger.transfers.sent(published, {"answer": "OK"}, NOW)
 
     def take(self, content: bytes, judgement: Judgement) -> Transfer:
@@ -172,8 +179,8 @@ class Book:
             id=TransferId(f"T{self.number}"), bank="box", watch="/out", name="run.xml",
             sha256=hashlib.sha256(content).hexdigest(), size=len(content),
         )  # fmt: skip
-        assert self.ledger.transfers.received(new, NOW)
-        transfer = self.ledger.transfers.judged(new.id, judgement, NOW, NOW)
+        alone.received(self.ledger.transfers, new, NOW)
+        transfer = alone.judged(self.ledger.transfers, new.id, judgement, NOW)
         assert transfer.state in JUDGED
         assert judgement.good or transfer.state is State.INVALID
         return transfer

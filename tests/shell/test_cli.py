@@ -22,6 +22,7 @@ from h2h.gateway import Gateway
 from h2h.ledger.rows import Transfer
 from h2h.resources import root
 from h2h.sandbox.scenario import Scenario
+from tests import alone
 from tests.flows import process
 from tests.flows.process import environment
 from tests.flows.world import MovableClock, World, answer, opened, payments, put, sample, send, transfers, world
@@ -107,9 +108,9 @@ def doubt(gateway: Gateway, transfer: Transfer) -> None:
     """As after a rename whose answer was lost, at a bank of which too little is known."""
     verbs, now = gateway.ledger.transfers, gateway.clock.now()
     names, route = ("/in/.U.part", "/in/MSG-U.xml"), gateway.settings.banks[0].channel.route
-    leased = verbs.lease(transfer, gateway.owner, lambda *_: names, route, now, timedelta(minutes=2))
+    leased = alone.lease(verbs, transfer, gateway.owner, lambda *_: names, route, now, timedelta(minutes=2))
     assert leased
-    verbs.in_doubt(verbs.publishing(leased, now), "both names are gone", {"final": "gone"}, now)
+    verbs.in_doubt(alone.publishing(verbs, leased, now), "both names are gone", {"final": "gone"}, now)
 
 
 def damage(erp: World, transfer: Transfer) -> None:

@@ -42,6 +42,7 @@ from h2h.model import (
     Way,
 )
 from h2h.verdicts import NO_WORDS
+from tests import alone
 from tests.changing import replace
 
 NOW = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
@@ -203,21 +204,20 @@ class Book:
         new = Received(
             id=TransferId(transfer_id), bank=bank or self.bank, watch="/out", name="run.xml", sha256=sha256, size=100
         )
-        assert self.transfers.received(new, now)
-        return self.transfers.get(transfer_id)
+        return alone.received(self.transfers, new, now)
 
     def judged(
         self, transfer_id: str, message_id: str, *pays: Pay, wrong: str | None = None, now: datetime = NOW
     ) -> Transfer:
         said = judgement(message_id, *(pays or (pay("E2E"),)), wrong=wrong)
-        return self.transfers.judged(TransferId(transfer_id), said, now, now, same_payments_within=RADAR)
+        return alone.judged(self.transfers, TransferId(transfer_id), said, now, same_payments_within=RADAR)
 
     def ready(self, transfer_id: str, message_id: str, *pays: Pay, content: str | None = None) -> Transfer:
         self.received(transfer_id, content)
         return self.judged(transfer_id, message_id, *pays)
 
     def lease(self, transfer: Transfer, owner: str = "node/1", now: datetime = NOW) -> Transfer | None:
-        return self.transfers.lease(transfer, owner, plan, ROUTE, now, LEASE)
+        return alone.lease(self.transfers, transfer, owner, plan, ROUTE, now, LEASE)
 
     def staging(self, transfer_id: str, message_id: str, *pays: Pay, owner: str = "node/1") -> Transfer:
         leased = self.lease(self.ready(transfer_id, message_id, *pays), owner)
@@ -225,7 +225,7 @@ class Book:
         return leased
 
     def publishing(self, transfer_id: str, message_id: str, *pays: Pay) -> Transfer:
-        return self.transfers.publishing(self.staging(transfer_id, message_id, *pays), NOW)
+        return alone.publishing(self.transfers, self.staging(transfer_id, message_id, *pays), NOW)
 
     def sent(self, transfer_id: str, message_id: str, *pays: Pay) -> Transfer:
         return self.transfers.sent(self.publishing(transfer_id, message_id, *pays), {"answer": "OK"}, NOW)

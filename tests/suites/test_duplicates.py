@@ -19,6 +19,7 @@ from h2h.model import Finding, StatusReport, TransferId
 from h2h.outbound.advice import against
 from h2h.outbound.decisions import Decisions
 from h2h.repeats import SHOWN
+from tests import alone
 from tests.changing import replace
 from tests.suites.backwards import back_to
 from tests.suites.books import ACCOUNT, LATER, NOW, RADAR, Book, Pay, batch, debit, judgement, pay, says, statement, tx
@@ -204,8 +205,8 @@ def test_two_equal_payments_against_one_earlier_one_are_one_repeat(book: Book) -
 
 def test_two_equal_payments_against_two_earlier_ones_are_two(book: Book) -> None:
     book.ready("T1", "MSG-1", owes("A"), owes("X", "1.00"))
-    book.transfers.judged(
-        book.received("T2").id, judgement("MSG-2", owes("A"), owes("Y", "2.00")), NOW, NOW
+    alone.judged(
+        book.transfers, book.received("T2").id, judgement("MSG-2", owes("A"), owes("Y", "2.00")), NOW
     )  # the radar is off: it is there with one repeat
     assert taken(book, "T3", owes("A"), owes("A")).state is State.DUPLICATE
 
@@ -250,7 +251,7 @@ def test_what_was_taken_long_ago_and_sent_lately_is_seen(book: Book) -> None:
 def test_without_days_the_radar_is_off(book: Book) -> None:
     book.ready("T1", "MSG-1", owes("A"))
     book.received("T2")
-    assert book.transfers.judged(TransferId("T2"), judgement("MSG-2", owes("A")), NOW, NOW).state is State.READY
+    assert alone.judged(book.transfers, TransferId("T2"), judgement("MSG-2", owes("A")), NOW).state is State.READY
 
 
 def test_payments_of_files_that_never_went_are_no_repeats(book: Book) -> None:
@@ -329,7 +330,7 @@ def test_two_files_with_equal_payments_are_two_files_with_two_outcomes(book: Boo
     book.decide("T2", Trigger.RELEASE, who="bob")
     leased = book.lease(book.transfers.get("T2"))
     assert leased is not None
-    book.transfers.sent(book.transfers.publishing(leased, NOW), {}, NOW)
+    book.transfers.sent(alone.publishing(book.transfers, leased, NOW), {}, NOW)
     book.report(says("MSG-1", "ACSC"))
     book.report(says("MSG-T2", "RJCT", reason="AM05"))
     assert (second.remote, leased.remote) == (None, "/in/MSG-T2.xml")

@@ -23,6 +23,7 @@ from h2h.ledger.tables import metadata
 from h2h.lifecycle import Actor, State, Trigger
 from h2h.model import TransferId, Way
 from h2h.verdicts import Verdict
+from tests import alone
 from tests.changing import replace
 from tests.suites.books import LATER, LEASE, NOW, ROUTE, Book, judgement, pay, plan, says
 
@@ -36,7 +37,7 @@ EXPIRED = NOW + LEASE + timedelta(seconds=1)
 def test_a_file_is_received_once_for_each_id(book: Book) -> None:
     first = book.received("T1")
     again = Received(id=first.id, bank="acme", watch="/out", name="run.xml", sha256=first.sha256, size=100)
-    assert book.transfers.received(again, LATER) is False
+    assert alone.received(book.transfers, again, LATER) == first
     assert book.transfers.get("T1") == first
     assert book.kinds("T1") == ["RECEIVED"]
 
@@ -45,7 +46,7 @@ def test_an_id_that_comes_back_with_other_bytes_is_refused(book: Book) -> None:
     book.received("T1")
     other = Received(id=TransferId("T1"), bank="acme", watch="/out", name="run.xml", sha256="f" * 64, size=1)
     with pytest.raises(Stale, match="other content"):
-        book.transfers.received(other, NOW)
+        alone.received(book.transfers, other, NOW)
 
 
 def test_an_unknown_id_says_where_to_look(book: Book) -> None:
@@ -160,21 +161,21 @@ def test_a_worker_that_was_overtaken_cannot_publish(book: Book) -> None:
     assert new is not None
     assert new.fence > old.fence
     for late in (
-        lambda: book.transfers.publishing(old, NOW),
+        lambda: alone.publishing(book.transfers, old, NOW),
         lambda: book.transfers.renew(old, NOW, LEASE),
         lambda: failed(book, old, due_at=LATER),
         lambda: book.transfers.stop_staging(old, Trigger.CLASH, "taken", NOW),
     ):
         with pytest.raises(Stale):
             late()
-    assert book.transfers.publishing(new, EXPIRED).state is State.PUBLISHING
+    assert alone.publishing(book.transfers, new, EXPIRED).state is State.PUBLISHING
 
 
 def test_a_worker_whose_lease_was_taken_back_cannot_publish_before_anybody_leased_again(book: Book) -> None:
     old = book.staging("T1", "MSG-1", owner="node/1")
     book.transfers.release_leases("node", "node/2", NOW)
     with pytest.raises(Stale):
-        book.transfers.publishing(old, NOW)
+        alone.publishing(book.transfers, old, NOW)
 
 
 def test_a_publisher_that_was_overtaken_cannot_say_what_became_of_it(book: Book) -> None:
@@ -197,7 +198,7 @@ def test_a_lease_that_is_renewed_does_not_run_out(book: Book) -> None:
     assert book.transfers.due("acme", EXPIRED) == []
     with pytest.raises(Stale, match="worked on again"):
         book.transfers.take_back(book.transfers.get("T1"), EXPIRED)
-    assert book.transfers.publishing(held, EXPIRED).state is State.PUBLISHING
+    assert alone.publishing(book.transfers, held, EXPIRED).state is State.PUBLISHING
 
 
 def test_an_upload_whose_worker_vanished_is_due_again_when_its_lease_has_run_out(book: Book) -> None:
@@ -264,7 +265,7 @@ def test_each_attempt_has_a_temporary_name_of_its_own_and_keeps_an_unpublished_f
 
 def test_an_attempt_remembers_by_which_way_and_to_which_server_it_goes(book: Book) -> None:
     keys = replace(ROUTE, way=Way.MARKER, host_keys=("SHA256:A", "SHA256:B"))
-    leased = book.transfers.lease(book.ready("T1", "MSG-1"), "node/1", plan, keys, NOW, LEASE)
+    leased = alone.lease(book.transfers, book.ready("T1", "MSG-1"), "node/1", plan, keys, NOW, LEASE)
     assert leased
     assert book.transfers.last_attempt(leased).route == keys
     told = book.ledger.journal.of("T1")[-1].data
@@ -298,9 +299,9 @@ def test_a_file_that_went_straight_to_its_name_counts_when_it_was_delivered(book
         return "/in/f.xml", "/in/f.xml"
 
     direct = replace(ROUTE, way=Way.DIRECT)
-    leased = book.transfers.lease(book.ready("T1", "MSG-1"), "node/1", straight, direct, NOW, LEASE)
+    leased = alone.lease(book.transfers, book.ready("T1", "MSG-1"), "node/1", straight, direct, NOW, LEASE)
     assert leased
-    publishing = book.transfers.publishing(leased, NOW)
+    publishing = alone.publishing(book.transfers, leased, NOW)
     assert not book.transfers.made_in(ROUTE.server, "/in")
     book.transfers.sent(publishing, {"answer": "OK"}, NOW)
     assert book.transfers.made_in(ROUTE.server, "/in")
@@ -468,8 +469,14 @@ def test_a_final_name_that_was_announced_is_never_used_again(book: Book) -> None
 def test_a_name_planned_by_one_transfer_is_not_free_for_another(book: Book) -> None:
     book.staging("T1", "MSG-1")
     other = book.ready("T2", "MSG-2")
-    leased = book.transfers.lease(
-        other, "node/1", lambda row, number, taken: plan(_as(row, "MSG-1"), number, taken), ROUTE, NOW, LEASE
+    leased = alone.lease(
+        book.transfers,
+        other,
+        "node/1",
+        lambda row, number, taken: plan(_as(row, "MSG-1"), number, taken),
+        ROUTE,
+        NOW,
+        LEASE,
     )
     assert leased is not None
     assert leased.remote == "/in/MSG-1-2.xml"
@@ -863,7 +870,7 @@ def test_a_verb_that_fails_leaves_no_trace(book: Book) -> None:
         raise ValueError("template")
 
     with pytest.raises(ValueError, match="template"):
-        book.transfers.lease(ready, "node/1", broken, ROUTE, NOW, LEASE)
+        alone.lease(book.transfers, ready, "node/1", broken, ROUTE, NOW, LEASE)
     assert book.transfers.get("T1") == ready
     assert book.attempts("T1") == []
     assert book.kinds("T1") == ["RECEIVED", "READY"]
@@ -872,7 +879,7 @@ def test_a_verb_that_fails_leaves_no_trace(book: Book) -> None:
 def test_a_judgement_that_comes_twice_is_refused(book: Book) -> None:
     book.ready("T1", "MSG-1")
     with pytest.raises((NotAllowed, StoreError)):
-        book.transfers.judged(TransferId("T1"), judgement("MSG-1", pay("A")), NOW, NOW)
+        alone.judged(book.transfers, TransferId("T1"), judgement("MSG-1", pay("A")), NOW)
     assert book.state("T1") is State.READY
 
 

@@ -21,6 +21,7 @@ from h2h.lifecycle import Actor, State, Trigger
 from h2h.model import Finding, InboundId, Reason, Record, RemoteFile, Severity, Statement, TransferId
 from h2h.outbound.decisions import Decisions
 from h2h.verdicts import Verdict
+from tests import alone
 from tests.changing import replace
 from tests.suites.books import (
     ACCOUNT,
@@ -312,7 +313,7 @@ def test_a_worker_that_uploads_a_file_which_the_bank_has_just_named_does_not_pub
     staging = book.staging("T1", "MSG-1", pay("A"))
     book.report(says("MSG-1", "ACCP"))
     with pytest.raises(Stale):
-        book.transfers.publishing(staging, LATER)
+        alone.publishing(book.transfers, staging, LATER)
     assert [a["outcome"] for a in book.attempts("T1")] == ["STOPPED"]
 
 
@@ -399,7 +400,7 @@ def test_a_bank_that_refuses_a_copy_as_a_duplicate_has_not_refused_the_payments(
     book.decide("T1", Trigger.SEND_AGAIN, Actor.SECOND_PERSON)
     again = book.lease(book.transfers.get("T1"), now=LATER)
     assert again is not None
-    book.transfers.sent(book.transfers.publishing(again, LATER), {}, LATER)
+    book.transfers.sent(alone.publishing(book.transfers, again, LATER), {}, LATER)
     book.report(says("MSG-1", "ACSP"))
     book.report(says("MSG-1", "RJCT", reason="AM05"))
     with pytest.raises(NotAllowed, match="duplicate"):

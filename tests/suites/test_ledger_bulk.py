@@ -23,6 +23,7 @@ from h2h.lifecycle import State
 from h2h.model import Balance, Entry, EntryDetail, Judgement, Payment, Statement, TransferId
 from h2h.records import as_texts, columns_as_texts, plain
 from h2h.reported import Charge, Party
+from tests import alone
 from tests.changing import replace
 from tests.suites.books import ACCOUNT, NOW, RADAR, Book, judgement, pay
 
@@ -198,7 +199,7 @@ def streamed(message_id: str, count: int) -> Judgement:
 def take(book: Book, transfer_id: str, count: int) -> State:
     book.received(transfer_id)
     said = streamed(f"MSG-{transfer_id}", count)
-    return book.transfers.judged(TransferId(transfer_id), said, NOW, NOW, same_payments_within=RADAR).state
+    return alone.judged(book.transfers, TransferId(transfer_id), said, NOW, same_payments_within=RADAR).state
 
 
 class Number(int):

@@ -6,6 +6,7 @@ import pytest
 
 from h2h.lifecycle import State
 from h2h.model import RemoteFile
+from tests import alone
 from tests.suites.books import (
     ACCOUNT,
     LATER,
@@ -75,7 +76,7 @@ def asked_by_the_daemon(book: Book) -> None:
 def taken_in(book: Book) -> None:
     book.received("NEW")
     said = judgement("MSG-1", pay("E1", to="FR1420041010050500013M02606"), pay("new"))
-    book.transfers.judged(book.transfers.get("NEW").id, said, NOW, NOW, same_payments_within=RADAR)
+    alone.judged(book.transfers, book.transfers.get("NEW").id, said, NOW, same_payments_within=RADAR)
 
 
 def brought_in(book: Book) -> None:

@@ -12,6 +12,7 @@ from h2h.ledger.repairs import Plan
 from h2h.ledger.rows import Received, Transfer
 from h2h.lifecycle import State, Trigger
 from h2h.model import TransferId
+from tests import alone
 from tests.suites.books import LATER, NOW, RADAR, Book, Pay, batch, debit, judgement, pay, says, statement, tx
 
 pytestmark = pytest.mark.every_database  # whatever keeps a payment from going twice
@@ -139,7 +140,7 @@ def go(book: Book, transfer_id: str) -> None:
     book.decide(transfer_id, Trigger.RELEASE)
     leased = book.lease(book.transfers.get(transfer_id))
     assert leased is not None
-    book.transfers.sent(book.transfers.publishing(leased, LATER), {"answer": "OK"}, LATER)
+    book.transfers.sent(alone.publishing(book.transfers, leased, LATER), {"answer": "OK"}, LATER)
 
 
 @pytest.mark.parametrize("state", ["held", "ready", "sent", "accepted"])

@@ -11,6 +11,7 @@ from sqlalchemy import event
 
 from h2h.ledger.search import Wanted
 from h2h.life import Stage
+from tests import alone
 from tests.changing import replace
 from tests.suites.books import ACCOUNT, NOW, Book, Pay, batch, credit, debit, judgement, pay, says, statement, tx
 
@@ -28,10 +29,10 @@ def sent(book: Book, transfer_id: str, message_id: str, *pays: Pay, names: str =
     said = judgement(message_id, *pays)
     extra = {"creditor_name": names or None, "execution_date": execution or None}
     said = replace(said, payments=[replace(p, **extra) for p in said.payments])
-    book.transfers.judged(book.transfers.get(transfer_id).id, said, NOW, NOW, same_payments_within=timedelta())
+    alone.judged(book.transfers, book.transfers.get(transfer_id).id, said, NOW, same_payments_within=timedelta())
     leased = book.lease(book.transfers.get(transfer_id))
     assert leased is not None
-    book.transfers.sent(book.transfers.publishing(leased, NOW), {"answer": "OK"}, NOW)
+    book.transfers.sent(alone.publishing(book.transfers, leased, NOW), {"answer": "OK"}, NOW)
 
 
 @pytest.fixture

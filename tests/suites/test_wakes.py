@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 
 from h2h.lifecycle import State
+from tests import alone
 from tests.suites.books import LATER, LEASE, NOW, Book, pay
 
 pytestmark = pytest.mark.every_database
@@ -29,7 +30,7 @@ def test_what_was_left_under_way_wakes_its_bank_when_its_lease_runs_out(book: Bo
     book.staging("T1", "MSG-1")
     assert book.ledger.wakes.banks(NOW + LEASE) == set()
     assert book.ledger.wakes.banks(NOW + LEASE + timedelta(seconds=1)) == {"acme"}
-    published = book.transfers.publishing(book.transfers.get("T1"), NOW)
+    published = alone.publishing(book.transfers, book.transfers.get("T1"), NOW)
     book.transfers.look_again(published, "the line broke", LATER, NOW)
     assert (book.ledger.wakes.banks(NOW), book.ledger.wakes.banks(LATER)) == (set(), {"acme"})
 
