@@ -183,6 +183,9 @@ class Intake:
         before: list[_Kept] = []
         with ThreadPoolExecutor(JUDGES, "judge") as threads:
             for names in groups:
+                if len(names) == 1:  # a large one, perhaps: to keep it may take minutes
+                    self._settle(before, progress)
+                    before = []
                 try:
                     kept = self._kept(self._claimed(names, short), origin, threads)
                 except H2hError:  # what is the matter with these is not the matter of the ones before

@@ -159,6 +159,18 @@ def test_wherever_the_plug_is_pulled_while_one_group_is_kept_and_the_one_before_
     assert [point for point in (overlap if LONG else overlap[::3]) if not right(group.play(point))] == []
 
 
+def test_a_file_too_large_for_a_group_is_not_taken_before_the_smaller_ones_came_to_their_end(
+    group: Group, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To keep it may take minutes, in which the others miss their cut-off."""
+    monkeypatch.setattr(intake, "TOGETHER_BYTES", len(FILES["a.xml"]) + len(FILES["b.xml"]))
+    assert right(group.play())
+    verbs = [point for point in group.points if point.startswith("after ") and ("place" in point or "judged" in point)]
+    assert verbs[:4] == [
+        f"after {verb}" for verb in ("Incoming.place 1", "Incoming.place 2", "Transfers.judged 1", "Incoming.place 3")
+    ]
+
+
 def test_a_group_that_cannot_be_kept_does_not_keep_the_one_before_it_from_its_end(
     group: Group, monkeypatch: pytest.MonkeyPatch
 ) -> None:
