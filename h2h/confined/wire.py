@@ -27,7 +27,7 @@ from h2h.model import Finding, Record
 
 USUAL_FRAME = 1 << 15
 MAX_FRAME = 32 << 20
-BLOCK = 1 << 17  # of a file
+BLOCK = 1 << 18  # of a file
 ROOM = 2 * BLOCK  # bytes that may be on their way
 ATTENTION = 4_096  # bytes; what a word costs, however short
 MAX_EXPONENT = 64
@@ -178,7 +178,8 @@ class Wire:
 
     def holds(self, size: int) -> bool:
         """Whether so much can be sent while the other end takes nothing: who waits to send hears nothing meanwhile."""
-        return 2 * size <= self._line.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF)
+        room = self._line.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF)
+        return size + size // 2 <= room  # what the system needs beside it takes some of that
 
     def close(self) -> None:
         self._line.close()

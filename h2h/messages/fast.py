@@ -30,7 +30,7 @@ from h2h.messages.skeleton import Maker, Places, Skeleton, Token, Unknown, Value
 from h2h.messages.xml import BLANKS, GivenUp, Source
 from h2h.model import Finding, Record, Severity
 
-FIRST_BLOCK, LARGEST_BLOCK = 1 << 14, 1 << 17
+FIRST_BLOCK, LARGEST_BLOCK = 1 << 14, 1 << 18
 MAX_WAITING = 4 << 20  # characters without the end of a record
 MAX_BESIDE = 1 << 20  # characters that are left out until a record is handed on, which tells of those beside it
 MAX_LINES = 50_000  # that are left out in one go
