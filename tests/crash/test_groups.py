@@ -15,7 +15,7 @@ import pytest
 from h2h.archive import Archive
 from h2h.clock import Clock
 from h2h.drill.effects import Effects
-from h2h.errors import StoreError
+from h2h.errors import FolderError, Stale, StoreError
 from h2h.folders import WatchedFolder
 from h2h.gateway import Gateway
 from h2h.ledger.transfers import Transfers
@@ -214,7 +214,7 @@ def test_files_that_cannot_be_stored_together_are_stored_one_by_one(
     ]
 
 
-def test_one_file_that_cannot_be_filed_away_or_kept_keeps_no_other_from_its_end(
+def test_one_file_that_cannot_be_kept_keeps_no_other_from_its_end(
     group: Group, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     original = WatchedFolder.open
@@ -232,5 +232,43 @@ def test_one_file_that_cannot_be_filed_away_or_kept_keeps_no_other_from_its_end(
         return original(self, claimed)
 
     monkeypatch.setattr(WatchedFolder, "open", failing)
+    assert right(group.play())
+    assert failed
+
+
+@pytest.mark.parametrize("verb", ["file_away", "let_go"])
+def test_one_file_that_cannot_be_filed_away_or_let_go_keeps_no_other_from_its_end(
+    group: Group, monkeypatch: pytest.MonkeyPatch, verb: str
+) -> None:
+    original = getattr(WatchedFolder, verb)
+    failed: list[str] = []
+
+    def failing(self: WatchedFolder, what: Any, **named: Any) -> Any:
+        if not failed and (verb == "let_go" or what.name == "c.xml"):
+            failed.append(verb)
+            raise FolderError("the folder cannot be used")
+        return original(self, what, **named)
+
+    monkeypatch.setattr(WatchedFolder, verb, failing)
+    erp = group.play()
+    group.run(erp)  # what was left over has its end in the next round
+    assert right(erp)
+    assert failed
+
+
+def test_one_file_whose_id_stands_for_another_one_keeps_none_of_its_group_from_its_end(
+    group: Group, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original = Transfers.received_many
+    failed: list[str] = []
+
+    def failing(self: Transfers, news: Sequence[Any], now: Any) -> list[Any]:
+        rows = original(self, news, now)
+        if not failed:
+            failed.append(rows[1].id)
+            return [rows[0], Stale("it was taken with other content before"), *rows[2:]]
+        return rows
+
+    monkeypatch.setattr(Transfers, "received_many", failing)
     assert right(group.play())
     assert failed

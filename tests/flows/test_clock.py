@@ -46,12 +46,15 @@ def test_only_a_step_back_is_one(clock: MovableClock) -> None:
 
 
 def test_a_file_goes_as_soon_as_the_daemon_notices_that_the_clock_was_set_back(
-    gateway: Gateway, clock: MovableClock
+    gateway: Gateway, clock: MovableClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     daemon = Daemon(gateway)
+    woken: list[str] = []
+    monkeypatch.setattr(daemon._engine, "wake", woken.append)
     clock.advance(days=-1)
     assert only(send(gateway)).state is State.READY
     daemon._mind_the_clock()
+    assert woken == ["line box"]
     assert only(send(gateway)).state is State.SENT
 
 

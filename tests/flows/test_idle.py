@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -72,6 +73,17 @@ def test_a_file_that_waits_wakes_the_line_of_its_bank_and_what_happened_wakes_th
     send(gateway)
     assert woken(daemon, monkeypatch) == {"line other"}
     assert woken(daemon, monkeypatch) == set()
+
+
+def test_a_line_to_a_bank_that_is_left_alone_sleeps_until_that_ends_though_a_file_is_due(
+    erp: World, gateway: Gateway
+) -> None:
+    now = gateway.clock.now()
+    until = now + timedelta(minutes=5)
+    gateway.ledger.contacts.failed("box", "NotDelivered", "down", until, now)
+    erp.drop_file(payments("MSG-1"))
+    gateway.desks["box"].take_in()
+    assert gateway.desks["box"].next_look() == until
 
 
 def test_a_glance_that_fails_wakes_everybody_who_then_finds_out_and_tells(
