@@ -1,7 +1,7 @@
 """The fast road: records whose skeleton is known are read by a regular expression, many at a time, without libxml2.
 
 `FastRoad` stands between a file and the parser. What it hands on is the file without the records that it read itself:
-everything around them, the first record after anything else, one every megabyte, and each that it does not know. So
+everything around them, the first record after anything else, one every 8 megabytes, and each that it does not know. So
 the sure road sees all that a schema looks at, stays the authority on what is between and in records, and finds what
 there is to find in those that are no match; and from each that it takes without a word a skeleton is learned. Lines
 stay what they are. Bytes are taken for Latin-1, which costs next to nothing: what is handed on becomes the same bytes
@@ -32,7 +32,7 @@ from h2h.model import Finding, Record, Severity
 
 FIRST_BLOCK, LARGEST_BLOCK = 1 << 14, 1 << 18
 MAX_WAITING = 4 << 20  # characters without the end of a record
-MAX_BESIDE = 1 << 20  # characters that are left out until a record is handed on, which tells of those beside it
+MAX_BESIDE = 8 << 20  # characters that are left out until a record is handed on: the parser holds what stands for them
 MAX_LINES = 50_000  # that are left out in one go
 MARK = "<!---->"  # around the ends of lines left out: the parser tells of it, and blanks of a file do not add to them
 NEWLINE = "\n"
