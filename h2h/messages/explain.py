@@ -19,7 +19,7 @@ from lxml import etree
 from xmlschema import XMLSchemaValidationError, XsdElement
 
 from h2h.messages.wording import Fault, in_lxml_words, in_plain_words
-from h2h.messages.xml import Bounded, forget, line_of, local, mind_memory, path_of, stream, tree
+from h2h.messages.xml import Bounded, Stream, forget, line_of, local, mind_memory, path_of, tree
 from h2h.model import Finding, Severity
 
 if TYPE_CHECKING:
@@ -174,7 +174,7 @@ def _faults_in_stream(source: BinaryIO, case: Case) -> Iterator[Fault]:
     """For large files lxml's words, in flat memory; where in a stream a fault is, it tells by when it is found."""
     lines = _Lines(source)
     bounded = Bounded(lines)
-    events = stream(bounded, case.opening.encoding, schema=case.schema())
+    events = Stream(bounded, case.opening.encoding, schema=case.schema())
     told = 0
     pending: list[Fault] = []
     try:

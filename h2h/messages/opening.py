@@ -15,12 +15,12 @@ from lxml import etree
 from h2h.messages.xml import (
     BLANKS,
     Bounded,
+    Stream,
     attributes_of,
     line_of,
     local,
     not_well_formed,
     path_of,
-    stream,
 )
 from h2h.model import Finding, Severity
 
@@ -120,7 +120,7 @@ def _encoding(head: bytes, *, strict: bool) -> str | Finding:
 def _opening(source: BinaryIO, encoding: str) -> Opening | Finding:
     root = document = message = path = announced = ""
     line: int | None = None
-    for count, (event, element) in enumerate(stream(Bounded(source), encoding)):
+    for count, (event, element) in enumerate(Stream(Bounded(source), encoding)):
         tag = str(element.tag)
         attributes_of(element)
         if count == 0:

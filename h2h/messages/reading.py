@@ -22,13 +22,13 @@ from lxml import etree
 from h2h.columns import one_by_one
 from h2h.messages.bounds import bounded, clipped
 from h2h.messages.catalog import Catalog, MessageType
-from h2h.messages.fast import FastRoad
 from h2h.messages.identify import Identity, Manner, envelope_finding, every_shape, findings_on, identify, shape_of
 from h2h.messages.opening import Opening, open_checked
 from h2h.messages.packing import Member, Part, unpacked, within
 from h2h.messages.refusal import Refusal, severity_of
+from h2h.messages.runs import Grammar, Road, Runs
 from h2h.messages.walk import Counts, Kind, Said, Walk
-from h2h.messages.xml import Bounded, GivenUp, check_well_formed, local, mind_memory, stream
+from h2h.messages.xml import Bounded, GivenUp, Stream, check_well_formed, local, mind_memory
 from h2h.model import FileMember, Finding, Record, Severity
 
 T = TypeVar("T")
@@ -154,30 +154,58 @@ def _read(source: BinaryIO, manner: Manner, counts: Counts) -> Iterator[Said | R
     if identity is not None:
         fast = fast_road(source, opening, identity, manner.catalog)
         kept = Bounded(fast or source)
-        walk = _walk(opening, identity, manner, kept, counts, fast)
+        runs = together(kept, opening, identity, manner.catalog)
+        walk = _walk(opening, identity, manner, kept, counts, fast, runs)
         case = _case(opening, identity.row, manner.catalog, manner.strict)
         yield from _content(source, kept, case, walk, fast, validated=identity.validated, strict=manner.strict)
 
 
-def fast_road(source: BinaryIO, opening: Opening, identity: Identity, catalog: Catalog) -> FastRoad | None:
+def fast_road(source: BinaryIO, opening: Opening, identity: Identity, catalog: Catalog) -> Road | None:
     """Only where there is a schema that every record can be held against."""
     if not identity.validated or opening.encoding != "utf-8":
         return None
+    grammar = _grammar(identity, catalog)
+    return Road(source, identity.shape, *grammar) if grammar else None
+
+
+def together(source: Bounded, opening: Opening, identity: Identity, catalog: Catalog) -> Runs | None:
+    """Where ends of lines can be seen in the bytes."""
+    if opening.encoding == "utf-16":
+        return None
+    return Runs(identity.shape, partial(_grammar, identity, catalog), source)
+
+
+def _grammar(identity: Identity, catalog: Catalog) -> Grammar | None:
     shape, types = identity.shape, catalog.types(identity.row)
     kind = types.at(("Document", identity.row.root, shape.group, shape.item))
-    return None if kind is None else FastRoad(source, shape, types, kind)
+    return None if kind is None else Grammar(types, kind)
 
 
 def _walk(
-    opening: Opening, identity: Identity, manner: Manner, kept: Bounded, counts: Counts, fast: FastRoad | None
+    opening: Opening,
+    identity: Identity,
+    manner: Manner,
+    kept: Bounded,
+    counts: Counts,
+    fast: Road | None,
+    runs: Runs | None,
 ) -> Walk:
     """From a bank, every message of a file is read; of what is sent, a file holds one."""
     first = Kind(shape=identity.shape, name=identity.name)
     if manner.strict:
-        return Walk(first, manner.severity, supplementary=manner.supplementary, settle=kept.settle, fast=fast)
-    further = partial(_further, opening, identity, manner)
-    shapes = every_shape(manner.catalog)
-    return Walk(first, manner.severity, further=further, shapes=shapes, settle=kept.settle, counts=counts, fast=fast)
+        return Walk(
+            first, manner.severity, supplementary=manner.supplementary, settle=kept.settle, fast=fast, runs=runs
+        )
+    return Walk(
+        first,
+        manner.severity,
+        further=partial(_further, opening, identity, manner),
+        shapes=every_shape(manner.catalog),
+        settle=kept.settle,
+        counts=counts,
+        fast=fast,
+        runs=runs,
+    )
 
 
 def _further(
@@ -231,7 +259,7 @@ def _case(opening: Opening, row: MessageType, catalog: Catalog, strict: bool) ->
 
 
 def _content(
-    source: BinaryIO, kept: Bounded, case: Case, walk: Walk, fast: FastRoad | None, *, validated: bool, strict: bool
+    source: BinaryIO, kept: Bounded, case: Case, walk: Walk, fast: Road | None, *, validated: bool, strict: bool
 ) -> Iterator[Said | Refusal]:
     start = source.tell()
     schema = case.schema() if validated else None
@@ -243,12 +271,14 @@ def _content(
         yield Finding(code="MSG_ENVELOPE", severity=Severity.ERROR, text=text, path=case.opening.path)
         return
     refused: etree.LxmlError | None = None
-    events = stream(kept, case.opening.encoding, tags=walk.tags, schema=schema, comments=fast is not None)
+    events = Stream(kept, case.opening.encoding, tags=walk.tags, schema=schema)
     if fast:
         fast.valid = lambda: not events.error_log
     try:
-        for event, element in events:
-            yield from walk.follow(event, element)
+        for lot in events.lots():
+            for event, element in lot:
+                yield from walk.follow(event, element)
+            yield from walk.beside()
     except GivenUp:
         yield from walk.beside()
         raise

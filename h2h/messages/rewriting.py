@@ -17,6 +17,7 @@ from h2h.messages.opening import open_checked
 from h2h.messages.xml import (
     Bounded,
     Node,
+    Stream,
     TooMuch,
     forget,
     local,
@@ -25,7 +26,6 @@ from h2h.messages.xml import (
     node_of,
     path_of,
     path_within,
-    stream,
 )
 from h2h.model import Finding, Severity
 from h2h.text import xml_attribute, xml_value
@@ -72,7 +72,7 @@ def rewritten(source: BinaryIO, change: Change) -> Iterator[bytes | Finding]:
     kept = Bounded(source)
     copy = _Copy(change)
     try:
-        for event, element in stream(kept, opening.encoding, tags=tuple(DEPTH)):
+        for event, element in Stream(kept, opening.encoding, tags=tuple(DEPTH)):
             if event == "start":
                 yield from copy.start(element)
                 continue

@@ -8,7 +8,7 @@ Groups and items are counted through the file, over several messages.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import takewhile
@@ -17,24 +17,19 @@ from typing import Any, Protocol
 from lxml import etree
 
 from h2h.columns import Columns
-from h2h.messages.elements import Fault, Faults, Place, Shape
-from h2h.messages.fast import FastRoad, Stretch
+from h2h.messages.elements import Place, Shape
+from h2h.messages.fast import Stretch
+from h2h.messages.nodes import Nodes, Reader
 from h2h.messages.opening import named_in
-from h2h.messages.xml import Node, forget, line_of, local, namespace_of, node_of, path_of, path_within
+from h2h.messages.runs import Road, Runs
+from h2h.messages.xml import forget, line_of, local, namespace_of, node_of, path_of
 from h2h.model import Finding, Record, Severity
 from h2h.text import shown
 
 Said = Record | Columns[Any] | Finding
 
-MAX_PATHS = 1_000
 MAX_KEPT_BACK = 100_000
 MAX_NAMED = 3
-
-
-class Reader(Protocol):
-    """A reader of elements.Shape whose place in the file is settled."""
-
-    def __call__(self, node: Node, *, faults: Faults) -> Record: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +69,11 @@ class _Level:
     groups: int = 0
     items: int = 0
 
+    @property
+    def begun(self) -> bool:
+        """Whether its first item has begun."""
+        return self.record is not None or self.kept_back is not None
+
 
 @dataclass(slots=True, kw_only=True)
 class _Document:
@@ -89,7 +89,7 @@ class Walk:
     `first` is what the first message is. Others are read where `further` says what they are; `shapes` are those that
     it may say. `severity` is that of unclean, readable things; `supplementary` the namespaces of supplementary data
     that are taken; `settle` is told when the memory of what was read was given back; `fast` has items that stand
-    behind those of which there are events.
+    behind those of which there are events; `runs` reads many items of the first message together.
     """
 
     def __init__(
@@ -102,17 +102,18 @@ class Walk:
         supplementary: Sequence[str] = (),
         settle: Callable[[], None] = lambda: None,
         counts: Counts | None = None,
-        fast: FastRoad | None = None,
+        fast: Road | None = None,
+        runs: Runs | None = None,
     ) -> None:
         every = (first.shape, *shapes)
         named = {name for shape in every for name in (*shape.names, shape.group, shape.item)}
         self.tags = ("Document", "AppHdr", "SplmtryData", *sorted(named))
-        self.unreadable: set[str] = set()  # paths
         self._kind, self._further, self._severity = first, further, severity
         self._roots = {name for shape in every for name in shape.names}
         self._supplementary, self._settle = frozenset(supplementary), settle
         self._counts = counts or Counts()
-        self._fast = fast
+        self._nodes, self._fast, self._runs = Nodes(severity), fast, runs
+        self._ended: list[etree._Element] = []  # items of the open level that are not read yet
         self._document: _Document | None = None
         self._message: _Level | None = None
         self._group: _Level | None = None
@@ -121,19 +122,29 @@ class Walk:
         self._said: set[tuple[str, Severity]] = set()
 
     @property
+    def unreadable(self) -> Collection[str]:
+        """The paths of values of which it was told that they cannot be read."""
+        return self._nodes.unreadable
+
+    @property
     def _shape(self) -> Shape:
         return self._kind.shape
 
-    def follow(self, event: str, element: etree._Element) -> Iterator[Said]:
-        """What the parser tells next; a comment may tell of records beside the last one only."""
-        yield from self.beside()
-        if event == "start":
-            yield from self._start(element)
-        elif event == "end":
-            yield from self._end(element)
+    @property
+    def _level(self) -> _Level | None:
+        return self._group or self._message
 
-    def _start(self, element: etree._Element) -> Iterator[Said]:
-        name = local(element.tag)
+    def follow(self, event: str, element: etree._Element) -> Iterator[Said]:
+        """What the parser tells next."""
+        name, level = local(element.tag), self._level
+        if self._together and level and level.begun and self._is_item(element, name, level):
+            if event == "end":
+                self._ended.append(element)
+            return
+        yield from self.beside()
+        yield from self._start(element, name) if event == "start" else self._end(element, name)
+
+    def _start(self, element: etree._Element, name: str) -> Iterator[Said]:
         if self._group and element.getparent() is self._group.element:
             if name == self._shape.item:
                 yield from self._read_head(self._group, before=element)
@@ -144,19 +155,26 @@ class Walk:
         elif name in self._roots and self._document:
             yield from self._begin_message(self._document, element, name)
 
-    def _end(self, element: etree._Element) -> Iterator[Said]:
-        name = local(element.tag)
+    def _end(self, element: etree._Element, name: str) -> Iterator[Said]:
         if name == "SplmtryData":
             yield from self._supplementary_data(element)
-        level = self._group or self._message
-        if self._fast and name == self._shape.item and (level is None or element.getparent() is not level.element):
+        level = self._level
+        if self._fast and name == self._shape.item and not (level and self._is_item(element, name, level)):
             self._fast.skip()
         if level is None:
             yield from self._end_outside(element, name)
         elif element is level.element:
             yield from self._close(level)
-        elif name == self._shape.item and element.getparent() is level.element:
+        elif self._is_item(element, name, level):
             yield from self._item(level, element)
+
+    def _is_item(self, element: etree._Element, name: str, level: _Level) -> bool:
+        return name == self._shape.item and element.getparent() is level.element
+
+    @property
+    def _together(self) -> bool:
+        """Whether items are read many at a time: where nothing was left out between them."""
+        return self._runs is not None and self._runs.shape is self._shape and (self._fast is None or self._fast.idle)
 
     def _end_outside(self, element: etree._Element, name: str) -> Iterator[Finding]:
         """The end of what is in no message: a header, or a Document."""
@@ -246,10 +264,10 @@ class Walk:
             self._group = _Level(element=element, path=path, read=read)
 
     def _read_head(self, level: _Level, *, before: etree._Element) -> Iterator[Record | Finding]:
-        if level.record is not None or level.kept_back is not None:
+        if level.begun:
             return
         children = self._head_of(takewhile(lambda child: child is not before, level.element))
-        record, findings = self._record(level.element, level.path, level.read, children)
+        record, findings = self._nodes.record(level.element, level.path, level.read, children)
         if self._shape.incomplete(record):
             level.kept_back = []
             return
@@ -259,16 +277,35 @@ class Walk:
     def _item(self, level: _Level, element: etree._Element) -> Iterator[Said]:
         place, group = self._place(level)
         read = partial(self._shape.read_item, place=place, group=group)
-        record, findings = self._record(element, f"{level.path}/{self._shape.item}[{level.items}]", read)
+        record, findings = self._nodes.record(element, f"{level.path}/{self._shape.item}[{level.items}]", read)
         forget(element)
         self._settle()
         yield from self._told(level, (*findings, record))
-        if self._fast:
-            self._fast.after(clean=not findings)
+        for road in (self._fast, self._runs):
+            if road:
+                road.after(clean=not findings)
+
+    def _read_ended(self) -> Iterator[Said]:
+        """The items that ended until now."""
+        items, self._ended = self._ended, []
+        if not items:
+            return
+        assert self._runs is not None
+        level = self._level
+        assert level is not None
+        for each in self._runs.read(items):
+            if isinstance(each, Stretch):
+                yield from self._read_beside(each, level)
+            else:
+                yield from self._item(level, each)
+        forget(items[-1])
+        self._settle()
 
     def beside(self) -> Iterator[Said]:
-        """What stands behind the last item, and was read without the parser: before anything else is done."""
-        level = self._group or self._message
+        """What ended, and what stands behind it and was read without the parser: before anything else is done, and
+        before more of the file is parsed."""
+        yield from self._read_ended()
+        level = self._level
         for stretch in self._fast.beside() if self._fast else ():
             assert level is not None
             yield from self._read_beside(stretch, level)
@@ -305,17 +342,17 @@ class Walk:
         kept, level.kept_back = level.kept_back or [], None
         item = next(child.tag for child in level.element.iterchildren(f"{{*}}{self._shape.item}"))
         children = self._head_of(takewhile(lambda child: child.tag != item, level.element))
-        level.record, findings = self._record(level.element, level.path, level.read, children)
+        level.record, findings = self._nodes.record(level.element, level.path, level.read, children)
         level.seen = len(children)
         yield from (*findings, level.record, *kept)
 
     def _close(self, level: _Level) -> Iterator[Record | Finding]:
         children = self._head_of(level.element)
         if level.record is None:
-            record, findings = self._record(level.element, level.path, level.read, children)
+            record, findings = self._nodes.record(level.element, level.path, level.read, children)
             yield from (*findings, record, *(level.kept_back or ()))
         elif len(children) > level.seen:
-            record, _ = self._record(level.element, level.path, level.read, children)
+            record, _ = self._nodes.record(level.element, level.path, level.read, children)
             if record != level.record:
                 yield self._order(level)
         if level is self._group:
@@ -336,36 +373,6 @@ class Walk:
     def _head_of(self, children: Iterable[etree._Element]) -> list[etree._Element]:
         others = (self._shape.group, self._shape.item)
         return [child for child in children if isinstance(child.tag, str) and local(child.tag) not in others]
-
-    def _record(
-        self, element: etree._Element, path: str, read: Reader, children: list[etree._Element] | None = None
-    ) -> tuple[Record, list[Finding]]:
-        cut: list[Node] = []
-        faults: Faults = []
-        node = node_of(element, cut, children)
-        record = read(node, faults=faults)
-        if not cut and not faults:
-            return record, []
-        strict = self._severity is Severity.ERROR
-        once = {id(fault.leaf): fault for fault in faults if strict or not fault.readable}.values()
-        return record, [
-            *(self._cut(path + path_within(node, leaf), leaf) for leaf in cut),
-            *(self._unreadable(path + path_within(node, fault.leaf), fault) for fault in once),
-        ]
-
-    def _cut(self, path: str, leaf: Node) -> Finding:
-        text = f"A comment or processing instruction stands inside the value {shown(leaf.value)}. Take it out."
-        return Finding(code="XML_COMMENT_IN_VALUE", severity=self._severity, text=text, path=path, line=leaf.line)
-
-    def _unreadable(self, path: str, fault: Fault) -> Finding:
-        line, said = fault.leaf.line, f"{fault.leaf.name} holds {shown(fault.leaf.value)}"
-        if fault.readable:
-            text = f"{said}, which not everybody reads alike; write {fault.wanted}."
-            return Finding(code="VALUE_NOTATION", severity=self._severity, text=text, path=path, line=line)
-        if len(self.unreadable) < MAX_PATHS:
-            self.unreadable.add(path)
-        text = f"{said}, which cannot be read; write {fault.wanted}."
-        return Finding(code="VALUE_UNREADABLE", severity=Severity.ERROR, text=text, path=path, line=line)
 
     def _order(self, level: _Level) -> Finding:
         name = local(level.element.tag)

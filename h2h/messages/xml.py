@@ -3,7 +3,7 @@
 What its beginning has to be like before a parser sees a byte stands in opening.py. Every option of the parser is set
 here; nothing is loaded, expanded or fetched. The limits of libxml2 on depth (256), text and entities stay on; `Bounded`
 adds ours on runs of text, tags, and what is held in memory at once. The file is read in one pass and in flat memory:
-`stream` hands out elements as they end, `node_of` copies one of them into a light, immutable Node, and `forget` gives
+`Stream` hands out elements as they end, `node_of` copies one of them into a light, immutable Node, and `forget` gives
 its memory back.
 """
 
@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
+from itertools import chain
 from typing import BinaryIO, NamedTuple, Protocol
 
 from lxml import etree
@@ -23,6 +24,7 @@ MAX_RUN_BYTES = 100_000  # without a <: a text, a comment, or a tag with all its
 MAX_TAGS = 250_000_000  # that begin or end an element; a payment has about 50
 MAX_HELD_BYTES = 100_000_000  # of one payment or entry with all its details, or of one head
 MAX_ATTRIBUTES = 20
+PIECE_BYTES = 32_768  # that the parser is given at a time
 FIRST_VAGUE_LINE = 65_535
 BLANKS = " \t\r\n"
 _NOISE = re.compile(r"\s*,\s*line \d+, column \d+$|, (?:use|try) XML_PARSE_HUGE(?: option)?|\n")
@@ -38,6 +40,7 @@ _HINTS = {
 }
 _LIMITS = ("Excessive depth", "too long", "huge text", "lookup", "Resource limit")
 _CDATA = b"<![CDATA["
+_NO_LINE = re.compile(rb"\r[^\n]|&#(?:0|10;|x0|x[aA])")  # what becomes the end of a line, and is none in the file
 _INVISIBLE = b" \t\r\n\x00\xef\xbb\xbf\xff\xfe"
 
 Event = tuple[str, etree._Element]
@@ -72,6 +75,7 @@ class Bounded:
         self._line = 1
         self._tail = b""
         self.cdata_line: int | None = None  # of the first CDATA section
+        self.lines_are_plain = True  # the parser finds no more ends of lines than there are
 
     def read(self, size: int) -> bytes:
         piece = self._source.read(min(size, MAX_RUN_BYTES))  # so that no run too long fits inside a piece
@@ -86,18 +90,24 @@ class Bounded:
         if self._held > MAX_HELD_BYTES:
             raise TooMuch(f"a part of more than {MAX_HELD_BYTES} bytes", self._line)
         self._run = run if first < 0 else len(piece) - piece.rfind(b"<")
-        self._look_for_cdata(piece)
+        self._look_at(self._tail + piece)
         self._line += piece.count(b"\n")
         return piece
+
+    @property
+    def held(self) -> int:
+        """Bytes that were handed on since the last time that all was settled."""
+        return self._held
 
     def settle(self) -> None:
         """What was handed on until now is not held any more."""
         self._held = 0
 
-    def _look_for_cdata(self, piece: bytes) -> None:
-        seen = self._tail + piece
+    def _look_at(self, seen: bytes) -> None:
         if self.cdata_line is None and (at := seen.find(_CDATA)) >= 0:
             self.cdata_line = self._line + seen.count(b"\n", 0, at) - self._tail.count(b"\n")
+        if b"\r" in seen or b"&#" in seen:
+            self.lines_are_plain = self.lines_are_plain and _NO_LINE.search(seen) is None
         self._tail = seen[1 - len(_CDATA) :]
 
 
@@ -155,40 +165,60 @@ def namespace_of(tag: str) -> str:
     return tag.removeprefix("{").rpartition("}")[0]
 
 
-def stream(
-    source: Bounded,
-    encoding: str,
-    *,
-    tags: Sequence[str] = (),
-    schema: etree.XMLSchema | None = None,
-    comments: bool = False,
-) -> etree.iterparse[Event]:
-    """Start and end events of the elements with these local names (all, if none), validating on the way; and where
-    they are asked for, those of comments.
+class Stream:
+    """Start and end events of the elements with these local names (all, if none), validating on the way.
 
     After a breach of the schema the events go on; XMLSyntaxError comes at the end, and the breaches stand in
-    `error_log`. At an event, more of the tree may be there already than has been told of.
+    `error_log`. At an event, more of the tree may be there already than has been told of. (Not to resolve any entity
+    would make a parser with a schema silent about XML that is not well-formed.)
     """
-    return etree.iterparse(
-        source,
-        events=("start", "end", "comment") if comments else ("start", "end"),
-        tag=[f"{{*}}{tag}" for tag in tags] or None,
-        schema=schema,
-        encoding=encoding,
-        attribute_defaults=False,
-        dtd_validation=False,
-        load_dtd=False,
-        no_network=True,
-        resolve_entities="internal",  # False makes iterparse(schema=…) silent about XML that is not well-formed
-        huge_tree=False,
-        recover=False,
-        html=False,
-        remove_blank_text=False,
-        remove_comments=False,
-        remove_pis=False,
-        strip_cdata=True,
-        compact=True,
-    )
+
+    def __init__(
+        self, source: Bounded, encoding: str, *, tags: Sequence[str] = (), schema: etree.XMLSchema | None = None
+    ) -> None:
+        self._source = source
+        self._parser = etree.XMLPullParser(
+            events=("start", "end"),
+            tag=[f"{{*}}{tag}" for tag in tags] or None,
+            schema=schema,
+            encoding=encoding,
+            attribute_defaults=False,
+            dtd_validation=False,
+            load_dtd=False,
+            no_network=True,
+            resolve_entities="internal",  # type: ignore[arg-type]  # the stubs lack it
+            huge_tree=False,
+            recover=False,
+            remove_blank_text=False,
+            remove_comments=False,
+            remove_pis=False,
+            strip_cdata=True,
+            compact=True,
+        )
+
+    @property
+    def error_log(self) -> etree._ListErrorLog:
+        return self._parser.feed_error_log
+
+    def __iter__(self) -> Iterator[Event]:
+        return chain.from_iterable(self.lots())
+
+    def lots(self) -> Iterator[Iterator[Event]]:
+        """The events of one piece of the source after the other."""
+        error: Exception | None = None
+        piece = b"-"
+        while piece and error is None:
+            try:
+                piece = self._source.read(PIECE_BYTES)
+                if piece:
+                    self._parser.feed(piece)
+                else:
+                    self._parser.close()
+            except (etree.LxmlError, GivenUp) as raised:  # after what was seen before it
+                error = raised
+            yield self._parser.read_events()  # type: ignore[misc]  # of these kinds alone
+        if error is not None:
+            raise error
 
 
 def tree(source: BinaryIO, encoding: str | None = None) -> etree._ElementTree:
@@ -285,7 +315,7 @@ def check_well_formed(source: BinaryIO, encoding: str, forgettable: Sequence[str
     start = source.tell()
     try:
         bounded = Bounded(source)
-        for event, element in stream(bounded, encoding, tags=forgettable):
+        for event, element in Stream(bounded, encoding, tags=forgettable):
             if event == "end":
                 forget(element)
                 bounded.settle()

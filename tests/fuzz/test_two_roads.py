@@ -1,4 +1,5 @@
-"""The fast road and the sure one say the same of every file: records, findings, order and lines.
+"""The fast road, the sure one, and the sure one that reads each record as a Node: all say the same of every file, in
+records, findings, order and lines.
 
 Files of every version, in which records are repeated with other values, good and bad; and the same files damaged.
 Blocks are small, so that every file has many. H2H_LONG=1 tries 100,000 damaged ones.
@@ -9,13 +10,13 @@ from __future__ import annotations
 import io
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from random import Random
 
 import pytest
 
-from h2h.messages import Catalog, MessageType, fast, read, reading
+from h2h.messages import Catalog, MessageType, fast, read, reading, runs, xml
 from h2h.messages.fast import FastRoad, Stretch
 from h2h.messages.identify import shape_of
 from h2h.model import Entry, Finding, Payment, Record
@@ -42,12 +43,14 @@ STRICT = re.compile(r"[0-9a-f-]{36}|[0-9]{4}-[0-9]{2}.*|[01]")  # in which other
 def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fast, "FIRST_BLOCK", 3_000)
     monkeypatch.setattr(fast, "LARGEST_BLOCK", 60_000)
+    monkeypatch.setattr(xml, "PIECE_BYTES", 10_000)
+    monkeypatch.setattr(runs, "OFTEN", 2)
 
 
 class Seen:
-    """How many records were read on the fast road."""
+    """How many records were read on the fast road, and together on the sure one."""
 
-    count = 0
+    count = together = 0
 
 
 @pytest.fixture
@@ -60,17 +63,29 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> Seen:
             yield stretch
 
     monkeypatch.setattr(FastRoad, "beside", counted)
+    found = runs.Runs.read
+
+    def read_together(self: runs.Runs, items: Sequence[runs.Item]) -> Iterator[Stretch | runs.Item]:
+        for each in found(self, items):
+            counter.together += len(each) if isinstance(each, Stretch) else 0
+            yield each
+
+    monkeypatch.setattr(runs.Runs, "read", read_together)
     return counter
 
 
-def both(content: bytes, *, strict: bool, monkeypatch: pytest.MonkeyPatch) -> list[Record | Finding]:
+def all_ways(content: bytes, *, strict: bool, monkeypatch: pytest.MonkeyPatch) -> list[Record | Finding]:
     quick = list(read(io.BytesIO(content), CATALOG, strict=strict))
     with monkeypatch.context() as only:
         only.setattr(reading, "fast_road", lambda *_: None)
         sure = list(read(io.BytesIO(content), CATALOG, strict=strict))
-    assert quick == sure
-    assert repr(quick) == repr(sure)  # 5.0 and 5.00 are equal
-    return quick
+        only.setattr(reading, "together", lambda *_: None)
+        plain = list(read(io.BytesIO(content), CATALOG, strict=strict))
+    assert quick == plain
+    assert sure == plain
+    assert repr(quick) == repr(plain)  # 5.0 and 5.00 are equal
+    assert repr(sure) == repr(plain)
+    return plain
 
 
 def repeated(content: str, item: str, random: Random) -> str:
@@ -108,9 +123,9 @@ def test_both_roads_say_the_same(row: MessageType, monkeypatch: pytest.MonkeyPat
         text = repeated(dress.document(row.namespace, message), item, random)
         content = dress.file(text)
         for strict in (True, False):
-            both(content, strict=strict, monkeypatch=monkeypatch)
+            all_ways(content, strict=strict, monkeypatch=monkeypatch)
         for _ in range(DAMAGED):
-            both(damaged(content, random), strict=random.random() < 0.5, monkeypatch=monkeypatch)
+            all_ways(damaged(content, random), strict=random.random() < 0.5, monkeypatch=monkeypatch)
 
 
 @pytest.mark.parametrize("row", CATALOG.rows, ids=lambda row: row.name)
@@ -124,7 +139,7 @@ def test_most_records_of_a_usual_file_take_the_fast_road(
     assert records
     usual = LAST_DIGIT.sub(lambda _: str(random.randrange(10)), 300_000 // len(records[0]) * records[0])
     usual = re.sub(r"(?<=<Nm>)[A-Z]", lambda _: random.choice(("Ä", "&amp;", "A")), usual)
-    items = both(text.replace(records[0], usual).encode(), strict=False, monkeypatch=monkeypatch)
+    items = all_ways(text.replace(records[0], usual).encode(), strict=False, monkeypatch=monkeypatch)
     read_on = sum(isinstance(each, Finding) for each in items)
     assert seen.count > 0.4 * (len(items) - read_on)
 
@@ -135,7 +150,7 @@ def test_both_roads_say_the_same_of_real_files(folder: str, seen: Seen, monkeypa
     monkeypatch.setattr(fast, "FIRST_BLOCK", 300)
     monkeypatch.setattr(fast, "LARGEST_BLOCK", 4_000)
     for file in sorted((CORPUS / folder).iterdir()):
-        both(file.read_bytes(), strict=folder == "pain001", monkeypatch=monkeypatch)
+        all_ways(file.read_bytes(), strict=folder == "pain001", monkeypatch=monkeypatch)
     assert seen.count > 0 or folder not in ("pain001", "camt053")
 
 
@@ -152,7 +167,7 @@ def test_words_that_are_joined_by_their_length_are_joined_alike(seen: Seen, monk
         )
         for size in (5, 5, 5, 5, 140, 139, 105, 104, 1) * 20
     )
-    items = both(text.replace(record[0], "".join(several), 1).encode(), strict=False, monkeypatch=monkeypatch)
+    items = all_ways(text.replace(record[0], "".join(several), 1).encode(), strict=False, monkeypatch=monkeypatch)
     said = [item.remittance for item in items if isinstance(item, Payment)]
     assert f"{'x' * 140}y" in said
     assert "x y" in said
@@ -175,7 +190,7 @@ def test_what_looks_like_a_record_and_is_none_is_passed_over(
         for inner in (entry[0], 3 * entry[0], f"<!-- {entry[0]} -->", f"<x>{2 * entry[0]}</x>"):
             spots = [found.start() for found in re.finditer(place, text)]
             at = spots[len(spots) // 2] + len(place)
-            both(f"{text[:at]}{inner}{text[at:]}".encode(), strict=strict, monkeypatch=monkeypatch)
+            all_ways(f"{text[:at]}{inner}{text[at:]}".encode(), strict=strict, monkeypatch=monkeypatch)
 
 
 @pytest.mark.parametrize("first", ["5", "1"])
@@ -190,7 +205,7 @@ def test_what_depends_on_a_value_is_left_to_the_reader(first: str, seen: Seen, m
         "<TxDtls><Refs><EndToEndId>E</EndToEndId></Refs></TxDtls></NtryDtls></Ntry>"
     )
     several = "".join(map(entry.format, [first] * 100 + ["1", "01", "5", "1"] * 100))
-    items = both(text.replace(entries[0], several).encode(), strict=False, monkeypatch=monkeypatch)
+    items = all_ways(text.replace(entries[0], several).encode(), strict=False, monkeypatch=monkeypatch)
     amounts = [str(item.details[0].amount) for item in items if isinstance(item, Entry)]
     assert amounts.count("None") == 100 + 100 * (first == "5")
     assert seen.count > 300
@@ -221,7 +236,7 @@ def test_blank_lines_between_records_are_no_reason_to_refuse_a_file(
     record = re.search(r"<CdtTrfTxInf>.*?</CdtTrfTxInf>\s*", text, re.DOTALL)
     assert record
     several = 25 * (record[0] + blank * NEWLINE)
-    items = both(text.replace(record[0], several, 1).encode(), strict=False, monkeypatch=monkeypatch)
+    items = all_ways(text.replace(record[0], several, 1).encode(), strict=False, monkeypatch=monkeypatch)
     assert "XML_LIMIT" not in {item.code for item in items if isinstance(item, Finding)}
     assert seen.count > 5
 
