@@ -8,12 +8,31 @@ database while they are made.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+import json
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import chain, islice
 from typing import Any, TypeVar
 
-from sqlalchemy import BindParameter, Connection, Dialect, Table, bindparam, func, insert, select, text, update
+from sqlalchemy import (
+    ARRAY,
+    JSON,
+    BindParameter,
+    ColumnElement,
+    Connection,
+    Dialect,
+    FromClause,
+    Table,
+    Text,
+    bindparam,
+    cast,
+    func,
+    insert,
+    literal,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.types import TypeEngine
 
@@ -84,6 +103,22 @@ def in_chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:
     rest = iter(items)
     while chunk := list(islice(rest, size)):
         yield chunk
+
+
+def among(connection: Connection, column: ColumnElement[Any], values: Collection[str]) -> ColumnElement[bool]:
+    """As `in_`, by one value that is bound, however many they are: SQLAlchemy writes a statement anew for each."""
+    if connection.dialect.name == "postgresql":
+        return column == func.any(bindparam(None, sorted(values), ARRAY(Text)))
+    return column.in_(select(each_of(connection, values).c.value))
+
+
+def each_of(connection: Connection, values: Collection[str]) -> FromClause:
+    """A table of these values, in its column `value`."""
+    said = json.dumps(sorted(values))
+    if connection.dialect.name == "postgresql":
+        made = func.json_array_elements_text(cast(literal(said, Text), JSON), type_=Text)
+        return made.table_valued("value").render_derived()
+    return func.json_each(said).table_valued("value")
 
 
 def allot(connection: Connection, table: Table, count: int) -> int:

@@ -12,6 +12,7 @@ from decimal import Decimal
 from itertools import groupby
 from typing import Any
 
+from msgspec import Struct
 from sqlalchemy import (
     ColumnElement,
     Connection,
@@ -32,6 +33,7 @@ from sqlalchemy import (
 from h2h.cash import Kind, Role, Weight, reference, written
 from h2h.identity import NO_REFERENCE, account_key
 from h2h.ledger import tables as t
+from h2h.ledger.bulk import among
 from h2h.lifecycle import State
 from h2h.model import Entry, EntryDetail, total
 from h2h.verdicts import REFUSALS
@@ -55,8 +57,7 @@ class Place:
     told_here: bool = True  # whether entries in other messages say that their details are told in this one
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Named:
+class Named(Struct, frozen=True, kw_only=True):
     """What a detail, or an entry, names of the payment that it is about. `amounts`: each with its currency."""
 
     uetr: str | None = None
@@ -90,11 +91,11 @@ def named(detail: EntryDetail) -> Named:
 # Of many details at once, more than fit them; and of one, the nearest first.
 
 
-def by_references(place: Place, said: Sequence[Named]) -> Select[Any]:
+def by_references(connection: Connection, place: Place, said: Sequence[Named]) -> Select[Any]:
     p = t.payment.c
-    columns = ((p.uetr, "uetr"), (p.end_to_end_id, "end_to_end_id"), (p.instruction_id, "instruction_id"))
-    values = ((column, sorted({v for one in said if (v := getattr(one, name))})) for column, name in columns)
-    return at_the_bank(place).where(or_(*(column.in_(known) for column, known in values if known)))
+    columns = (p.uetr, p.end_to_end_id, p.instruction_id)
+    values = ((column, {v for one in said if (v := getattr(one, column.name))}) for column in columns)
+    return at_the_bank(place).where(or_(*(among(connection, column, known) for column, known in values if known)))
 
 
 def debited_by(place: Place, said: Named, weight: Weight) -> Select[Any]:

@@ -12,10 +12,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
-from msgspec import structs
+from msgspec import Struct, structs
 from sqlalchemy import Connection, Select, update
 
 from h2h.cash import Kind, Role, Weight, gives_back, reference, role, weight
@@ -38,8 +37,7 @@ POINTERS = ("booked_by", "advised_by", "returned_by")
 Numbered = Sequence[tuple[int, Entry]]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Link:
+class Link(Struct, frozen=True, kw_only=True):
     """The detail at this position is about this payment."""
 
     detail: int
@@ -69,8 +67,26 @@ class Matching:
         if acting:
             self._look([entry for _, entry in acting])
         for number, entry in items:
-            yield self._entry(number, entry)
+            yield self._usual(number, entry) or self._entry(number, entry)
         self._write()
+
+    def _usual(self, number: int, entry: Entry) -> list[Link] | None:
+        """What most entries that are ours are, in short: a final debit whose one detail means one payment."""
+        if len(entry.details) != 1 or self._force(entry) is not Weight.FINAL or role(entry) is not Role.DEBIT:
+            return None
+        [detail] = entry.details
+        if entry.amount is None or detail.direction == "CRDT" or detail.return_reason is not None:
+            return None
+        if (payment := self._window.only(detail)) is None:
+            return None
+        values = (payment.transfer_id, payment.position, Role.DEBIT, True, detail.amount, detail.currency, None)
+        self._bookings.append((number, detail.position, *values))
+        self._window.acting.add(number)
+        self.debited += 1
+        self._links += 1
+        payment.booked_by = number
+        self._changed[payment.key] = payment
+        return [Link(detail=detail.position, transfer_id=payment.transfer_id, payment=payment.position)]
 
     def pass_over(self, entries: Columns[Entry]) -> None:
         """Entries that nothing in the ledger can be about."""

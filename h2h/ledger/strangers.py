@@ -7,17 +7,16 @@ What is known in any way is looked at one by one (matching.py): here it may be t
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Iterable, Sequence
 from itertools import compress
 from operator import attrgetter
 from typing import Any
 
-from sqlalchemy import JSON, ColumnElement, Connection, FromClause, Text, func, literal, select
-from sqlalchemy import cast as as_type
+from sqlalchemy import ColumnElement, Connection, select
 
 from h2h.cash import Kind, Weight, is_return, reference, weight
 from h2h.ledger import tables as t
+from h2h.ledger.bulk import each_of
 from h2h.ledger.candidates import AT_THE_BANK, Place
 from h2h.ledger.entries import Some
 
@@ -134,17 +133,8 @@ def _there(
         names = {value: name.lower() for value, name in names.items()}
     if not names:
         return set()
-    each = _each(connection, sorted(set(names.values())))
+    each = each_of(connection, set(names.values()))
     one = select(column).where(column == each.c.value, *more).correlate(each).limit(1)
     query = select(each.c.value).where(one.scalar_subquery().is_not(None))  # EXISTS may become a join of all there is
     there = set(connection.execute(query).scalars())
     return {value for value, name in names.items() if name in there}
-
-
-def _each(connection: Connection, values: Sequence[str]) -> FromClause:
-    """A table of these values: however many they are, one text is bound."""
-    text = json.dumps(values)
-    if connection.dialect.name == "postgresql":
-        made = func.json_array_elements_text(as_type(literal(text, Text), JSON), type_=Text)
-        return made.table_valued("value").render_derived()
-    return func.json_each(text).table_valued("value")

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
+from msgspec import Struct
 from sqlalchemy import Connection, Row, Select, select
 
 from h2h.cash import Kind, Role, Weight, gives_back, reference
@@ -34,9 +35,11 @@ Key = tuple[str, int]
 Items = Sequence[tuple[Entry, Sequence[EntryDetail]]]
 
 
-@dataclass(slots=True, kw_only=True, eq=False)
-class Candidate:
-    """A payment as it stands now. `moves`: its final debits and returns with their entries, once they are known."""
+class Candidate(Struct, eq=False):
+    """A payment as it stands now, made of a row.
+
+    `moves`: its final debits and returns with their entries, once they are known.
+    """
 
     transfer_id: str
     position: int
@@ -63,7 +66,7 @@ class Candidate:
         return self.transfer_id, self.position
 
 
-COLUMNS = len(Candidate.__slots__) - 2
+COLUMNS = len(Candidate.__struct_fields__) - 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +107,9 @@ class Window:
         self.alone = False
         said = [self.named(detail) for _, details in items for detail in details]
         self._want(said)
-        queries = [candidates.by_references(self._place, said)] if any(s.by_reference for s in said) else []
+        queries = (
+            [candidates.by_references(self._connection, self._place, said)] if any(s.by_reference for s in said) else []
+        )
         if self._weight is Weight.ADVICE:
             queries = [query.add_columns(candidates.announced_here(self._place)) for query in queries]
         more = self._by_batches(said) + self._by_debits(items)
@@ -183,7 +188,7 @@ class Window:
         """The payment in this row: the one that is held, or a new one."""
         key = (row.transfer_id, row.position)
         if (payment := self._known.get(key)) is None:
-            payment = self._known[key] = Candidate(**dict(zip(NAMES, row, strict=False)))
+            payment = self._known[key] = Candidate(*row[:COLUMNS])
         return payment
 
     def page(self, rows: Sequence[Row[Any]]) -> list[Candidate]:
@@ -194,6 +199,20 @@ class Window:
         return [self.candidate(row) for row in rows]
 
     # Which one.
+
+    def only(self, detail: EntryDetail) -> Candidate | None:
+        """The payment that the detail means by its EndToEndId, the only reference and in one payment alone, where that
+        stands as it was sent. None does not say that there is none."""
+        name = detail.end_to_end_id
+        if name is None or detail.uetr or detail.instruction_id or reference(name) != name or self.alone:
+            return None
+        found = self._by.get(("end_to_end_id", name), {})
+        for payment in found.values() if len(found) == 1 else ():
+            same = payment.amount == detail.amount and payment.currency == detail.currency
+            untouched = payment.booked_by is None and payment.returned_by is None and payment.moves is None
+            if same and untouched and payment.amount is not None and payment.status not in REFUSALS:
+                return payment
+        return None
 
     def debited(self, said: Named) -> Candidate | None:
         """The one that a debit executes, or announces: the oldest that is not debited yet.
@@ -347,9 +366,6 @@ class Window:
             one.moves = []
         for key, moves in movements(self._connection, wanted).items():
             wanted[key].moves = [(row.role, row.entry_id) for row in moves]
-
-
-NAMES = tuple(Candidate.__slots__[:COLUMNS])
 
 
 def told_in(row: Row[Any], payment: Candidate) -> Told:

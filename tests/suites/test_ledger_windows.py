@@ -29,7 +29,7 @@ KEPT = (
 )
 
 
-def story(seed: int, strangers: int = 0) -> tuple[list[list[Pay]], list[list[Record]]]:
+def story(seed: int, strangers: int = 0, names: int = 8) -> tuple[list[list[Pay]], list[list[Record]]]:
     """Files over few references and amounts, and notices and statements of them: much of it is ambiguous.
 
     `strangers`: for so many of twenty entries no reference of theirs is that of a payment.
@@ -37,7 +37,7 @@ def story(seed: int, strangers: int = 0) -> tuple[list[list[Pay]], list[list[Rec
     chance = Random(seed)
 
     def one() -> str:
-        return f"{'X' if stranger else 'E'}{chance.randrange(8)}"
+        return f"{'X' if stranger else 'E'}{chance.randrange(names)}"
 
     def amount() -> str:
         return chance.choice(["10.00", "10", "20.00", "7.50"])
@@ -70,8 +70,8 @@ def _entry(chance: Random, one: Any, amount: Any, reference: str) -> Entry:
             return debit(amount(), one(), **said)
 
 
-def told(book: Book, seed: int, strangers: int = 0) -> list[list[Any]]:
-    return left_by(book, *story(seed, strangers), KEPT)
+def told(book: Book, seed: int, strangers: int = 0, names: int = 8) -> list[list[Any]]:
+    return left_by(book, *story(seed, strangers, names), KEPT)
 
 
 def left_by(
@@ -134,6 +134,24 @@ def test_to_pass_over_what_the_ledger_knows_nothing_of_changes_nothing(
     monkeypatch.setattr(bookings, "known", lambda _, place, some: strangers._acting(place, some))
     with fresh(tmp_path, "none") as book:
         assert told(book, seed, strangers=15) == found
+
+
+def test_what_is_as_usual_is_done_in_short_as_at_length(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    usual, seeds = matching.Matching._usual, range(10)
+    shorter: list[Any] = []
+
+    def noted(self: Any, number: int, entry: Entry) -> Any:
+        shorter.append(usual(self, number, entry))
+        return shorter[-1]
+
+    found = []
+    for name, way in (("short", noted), ("long", lambda *_: None)):
+        monkeypatch.setattr(matching.Matching, "_usual", way)
+        for seed in seeds:
+            with fresh(tmp_path, f"{name}{seed}") as book:
+                found.append(told(book, seed, names=30))
+    assert found[: len(seeds)] == found[len(seeds) :]
+    assert any(shorter), "nothing was as usual"
 
 
 def queries(book: Book, records: list[Record]) -> int:
