@@ -22,11 +22,12 @@ from lxml import etree
 from h2h.columns import one_by_one
 from h2h.messages.bounds import bounded, clipped
 from h2h.messages.catalog import Catalog, MessageType
+from h2h.messages.fast import FastRoad
 from h2h.messages.identify import Identity, Manner, envelope_finding, every_shape, findings_on, identify, shape_of
 from h2h.messages.opening import Opening, open_checked
 from h2h.messages.packing import Member, Part, unpacked, within
 from h2h.messages.refusal import Refusal, severity_of
-from h2h.messages.runs import Grammar, Road, Runs
+from h2h.messages.runs import Grammar, Runs
 from h2h.messages.walk import Counts, Kind, Said, Walk
 from h2h.messages.xml import Bounded, GivenUp, Stream, check_well_formed, local, mind_memory
 from h2h.model import FileMember, Finding, Record, Severity
@@ -160,12 +161,12 @@ def _read(source: BinaryIO, manner: Manner, counts: Counts) -> Iterator[Said | R
         yield from _content(source, kept, case, walk, fast, validated=identity.validated, strict=manner.strict)
 
 
-def fast_road(source: BinaryIO, opening: Opening, identity: Identity, catalog: Catalog) -> Road | None:
+def fast_road(source: BinaryIO, opening: Opening, identity: Identity, catalog: Catalog) -> FastRoad | None:
     """Only where there is a schema that every record can be held against."""
     if not identity.validated or opening.encoding != "utf-8":
         return None
     grammar = _grammar(identity, catalog)
-    return Road(source, identity.shape, *grammar) if grammar else None
+    return FastRoad(source, identity.shape, *grammar) if grammar else None
 
 
 def together(source: Bounded, opening: Opening, identity: Identity, catalog: Catalog) -> Runs | None:
@@ -187,7 +188,7 @@ def _walk(
     manner: Manner,
     kept: Bounded,
     counts: Counts,
-    fast: Road | None,
+    fast: FastRoad | None,
     runs: Runs | None,
 ) -> Walk:
     """From a bank, every message of a file is read; of what is sent, a file holds one."""
@@ -259,7 +260,7 @@ def _case(opening: Opening, row: MessageType, catalog: Catalog, strict: bool) ->
 
 
 def _content(
-    source: BinaryIO, kept: Bounded, case: Case, walk: Walk, fast: Road | None, *, validated: bool, strict: bool
+    source: BinaryIO, kept: Bounded, case: Case, walk: Walk, fast: FastRoad | None, *, validated: bool, strict: bool
 ) -> Iterator[Said | Refusal]:
     start = source.tell()
     schema = case.schema() if validated else None

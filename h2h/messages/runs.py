@@ -19,8 +19,7 @@ from lxml import etree
 
 from h2h.messages.elements import Shape
 from h2h.messages.facets import Types
-from h2h.messages.fast import FastRoad, Stretch
-from h2h.messages.fast import _Patterns as Patterns
+from h2h.messages.patterns import Patterns, Stretch
 from h2h.messages.skeleton import Maker, Unknown, learn
 from h2h.messages.xml import Bounded, line_of, local
 
@@ -33,14 +32,6 @@ _VALUE = re.compile(rb">[^<]+<")
 _LINE_IN_VALUE = re.compile(rb"<[^/<>][^<>]*(?<!/)>[^<\n]*\n[^<]*</")
 
 Item = etree._Element
-
-
-class Road(FastRoad):
-    """One that tells whether it has anything left to tell of."""
-
-    @property
-    def idle(self) -> bool:
-        return not self._records
 
 
 class Grammar(NamedTuple):

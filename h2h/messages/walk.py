@@ -18,10 +18,11 @@ from lxml import etree
 
 from h2h.columns import Columns
 from h2h.messages.elements import Place, Shape
-from h2h.messages.fast import Stretch
+from h2h.messages.fast import FastRoad
 from h2h.messages.nodes import Nodes, Reader
 from h2h.messages.opening import named_in
-from h2h.messages.runs import Road, Runs
+from h2h.messages.patterns import Stretch
+from h2h.messages.runs import Runs
 from h2h.messages.xml import forget, line_of, local, namespace_of, node_of, path_of
 from h2h.model import Finding, Record, Severity
 from h2h.text import shown
@@ -102,7 +103,7 @@ class Walk:
         supplementary: Sequence[str] = (),
         settle: Callable[[], None] = lambda: None,
         counts: Counts | None = None,
-        fast: Road | None = None,
+        fast: FastRoad | None = None,
         runs: Runs | None = None,
     ) -> None:
         every = (first.shape, *shapes)

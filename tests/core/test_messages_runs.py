@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from h2h.messages import Catalog, read, reading, runs, xml
-from h2h.messages.fast import Stretch
+from h2h.messages.patterns import Stretch
 from h2h.model import Finding, Payment, Record
 
 PROJECT = Path(__file__).resolve().parents[2]

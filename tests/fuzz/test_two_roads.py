@@ -17,8 +17,9 @@ from random import Random
 import pytest
 
 from h2h.messages import Catalog, MessageType, fast, read, reading, runs, xml
-from h2h.messages.fast import FastRoad, Stretch
+from h2h.messages.fast import FastRoad
 from h2h.messages.identify import shape_of
+from h2h.messages.patterns import Stretch
 from h2h.model import Entry, Finding, Payment, Record
 from tests.core.chance import FULL, Chance
 from tests.core.test_messages_properties import invented
