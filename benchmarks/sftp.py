@@ -32,6 +32,7 @@ from h2h.channels.sftp import SftpChannel, open_sftp
 from h2h.config import SftpSettings
 from h2h.model import Presence, RemoteFile
 from h2h.outbound.handover import GROUP
+from tests import alone
 from tests.suites.servers import OpenSshServer
 
 PEER = "OpenSSH sftp"
@@ -91,7 +92,7 @@ class Bench:
 
     def put(self) -> None:
         with self.channel() as channel, self.big.open("rb") as source:
-            channel.stage(self.at("in/big"), source)
+            alone.stage(channel, self.at("in/big"), source)
 
     def get(self) -> None:
         file = RemoteFile(folder=self.at("out"), name="big", size=self.size)
@@ -102,8 +103,8 @@ class Bench:
         with self.channel() as channel:
             for path in files:
                 with path.open("rb") as source:
-                    staged = channel.stage(self.at(f"in/.{path.name}.tmp"), source)
-                channel.publish(staged, self.at(f"in/{path.name}"))
+                    staged = alone.stage(channel, self.at(f"in/.{path.name}.tmp"), source)
+                alone.publish(channel, staged, self.at(f"in/{path.name}"))
 
     def in_groups(self, files: Sequence[Path]) -> None:
         """As the sender asks it of the channel: stage a group, look for its final names, rename all, look once more."""
@@ -272,7 +273,7 @@ def job(what: str, port: str, user: str, key: str, pin: str, home: str, big: str
     with open_sftp(settings, passphrase=None) as channel:
         if what == "put":
             with Path(big).open("rb") as source:
-                channel.stage(f"{home}/in/big", source)
+                alone.stage(channel, f"{home}/in/big", source)
         elif what == "get":
             file = RemoteFile(folder=f"{home}/out", name="big", size=Path(big).stat().st_size)
             with Path(os.devnull).open("wb") as sink:

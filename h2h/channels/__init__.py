@@ -37,26 +37,12 @@ class Renaming:
     exclusive: bool = False
 
 
-def nobody() -> None:
-    """Nobody wants to be told."""
-
-
 Made = Callable[[Sequence[str]], Collection[str]]
 """Told the paths of new files, which are ours, before anything is written to them; says which are still wanted."""
 
 
 def all_wanted(paths: Sequence[str]) -> Collection[str]:
     return paths
-
-
-def telling(made: Callable[[], None]) -> Made:
-    """For one file alone."""
-
-    def told(paths: Sequence[str]) -> Collection[str]:
-        made()
-        return paths
-
-    return told
 
 
 def unwanted(path: str) -> NotDelivered:
@@ -107,10 +93,6 @@ class Channel(Protocol):
         """Whether publishing would replace a file that has the final name already, where it is not exclusive."""
 
     # One file alone: its error is raised.
-
-    def stage(self, path: str, source: BinaryIO, made: Callable[[], None] = nobody) -> Staged: ...
-
-    def publish(self, staged: Staged, path: str, *, exclusive: bool = False) -> Receipt: ...
 
     def look(self, path: str) -> Look: ...
 

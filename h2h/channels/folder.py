@@ -13,13 +13,13 @@ import errno
 import os
 import stat
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, nullcontext, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from io import FileIO
 from typing import BinaryIO, ParamSpec, Self, TypeVar
 
-from h2h.channels import DOUBT, Made, Renaming, Upload, all_wanted, nobody, only, telling, unwanted
+from h2h.channels import DOUBT, Made, Renaming, Upload, all_wanted, unwanted
 from h2h.channels.names import bytes_of, is_plain, joined, shown, text_of
 from h2h.config import FolderSettings
 from h2h.errors import ChannelError, NotDelivered, Refused, Unknown
@@ -143,10 +143,6 @@ class FolderChannel:
             begun.remove()
             return error
         return Staged(path=path, size=size)
-
-    def stage(self, path: str, source: BinaryIO, made: Callable[[], None] = nobody) -> Staged:
-        upload = Upload(path=path, opened=lambda: nullcontext(source))
-        return only(self.stage_many([upload], telling(made)))
 
     def place(self, path: str, source: BinaryIO) -> Receipt:
         try:

@@ -18,7 +18,7 @@ from typing import BinaryIO, Self, TypeVar
 
 import paramiko
 
-from h2h.channels import DOUBT, Made, Renaming, Upload, all_wanted, nobody, only, telling, unwanted
+from h2h.channels import DOUBT, Made, Renaming, Upload, all_wanted, only, unwanted
 from h2h.channels.names import bytes_of, is_name, joined, parent, shown, text_of
 from h2h.channels.sftp_blocks import NOT_SHOWN, attributes_of, read_all, write_file
 from h2h.channels.sftp_talks import AT_ONCE, Talk, together
@@ -95,10 +95,6 @@ class SftpChannel:
         staged = iter(self._each("write", talks))
         return [next(staged) if isinstance(handle, bytes) else handle for handle in opened]
 
-    def stage(self, path: str, source: BinaryIO, made: Callable[[], None] = nobody) -> Staged:
-        upload = Upload(path=path, opened=lambda: nullcontext(source))
-        return only(self.stage_many([upload], telling(made)))
-
     def place(self, path: str, source: BinaryIO) -> Receipt:
         try:
             size = only(self._each("write", [(path, self._place(path, source))]))
@@ -113,9 +109,6 @@ class SftpChannel:
     def publish_many(self, renamings: Sequence[Renaming]) -> Sequence[Receipt | Exception]:
         asked = [(f"{one.staged.path} to {one.path}", self._rename(one)) for one in renamings]
         return [_as_published(outcome) for outcome in self._each("rename", asked)]
-
-    def publish(self, staged: Staged, path: str, *, exclusive: bool = False) -> Receipt:
-        return only(self.publish_many([Renaming(staged=staged, path=path, exclusive=exclusive)]))
 
     def look_many(self, paths: Sequence[str]) -> Sequence[Look | Exception]:
         """A file is gone only from a folder that is there: one that is not mounted tells nothing."""

@@ -29,6 +29,7 @@ from h2h.channels.ssh import Line
 from h2h.config import FolderSettings
 from h2h.errors import NotDelivered, Refused, Unknown
 from h2h.model import RemoteFile, Staged
+from tests import alone
 from tests.suites.servers import OpenSshServer
 
 VERSION = bytes([Kind.VERSION]) + u32(3)
@@ -258,7 +259,7 @@ def test_a_bank_that_answers_out_of_order_is_asked_to_sync_and_for_the_size_agai
     channel = SftpChannel(settings, transport, session, lambda: datetime(2026, 1, 1, tzinfo=UTC))
     told = contextlib.nullcontext() if kept else pytest.raises(NotDelivered, match="0 bytes after 3 were written")
     with told:
-        assert channel.stage("/in/.t", io.BytesIO(b"pay")).size == 3
+        assert alone.stage(channel, "/in/.t", io.BytesIO(b"pay")).size == 3
     kinds = [Kind(told[4]) for told in script.told]
     asked = [Kind.EXTENDED, Kind.FSTAT]
     end = [Kind.CLOSE] if kept else [Kind.CLOSE, Kind.REMOVE]
@@ -325,7 +326,7 @@ def test_memory_stays_flat_however_big_the_file(openssh: OpenSshServer) -> None:
     with open_sftp(openssh.settings(), passphrase=None) as channel:
         tracemalloc.start()
         try:
-            channel.stage(f"{openssh.home}/out/f", Zeros(size))
+            alone.stage(channel, f"{openssh.home}/out/f", Zeros(size))
             [file] = channel.list(f"{openssh.home}/out")
             assert channel.fetch(file, Zeros(0)) == size
             assert tracemalloc.get_traced_memory()[1] < 8 << 20
@@ -361,7 +362,7 @@ def folder(tmp_path: Path) -> Iterator[tuple[Path, FolderChannel]]:
 def test_no_path_leads_out_of_the_banks_folder(folder: tuple[Path, FolderChannel], path: str) -> None:
     root, channel = folder
     (root.parent / "outside").write_bytes(b"ours")
-    for act in (channel.look, channel.discard, lambda p: channel.stage(p, io.BytesIO(b"x"))):
+    for act in (channel.look, channel.discard, lambda p: alone.stage(channel, p, io.BytesIO(b"x"))):
         with pytest.raises(Refused):
             act(path)
     assert (root.parent / "outside").read_bytes() == b"ours"
@@ -378,7 +379,7 @@ def test_no_link_is_followed(folder: tuple[Path, FolderChannel]) -> None:
     with pytest.raises(Refused):
         channel.discard("/link/f")
     with pytest.raises(NotDelivered):
-        channel.stage("/in/f", io.BytesIO(b"pay"))
+        alone.stage(channel, "/in/f", io.BytesIO(b"pay"))
     assert channel.list("/in") == []
     assert (root.parent / "outside" / "f").read_bytes() == b"ours"
 
@@ -392,9 +393,9 @@ def test_a_folder_that_may_be_listed_and_not_entered_is_refused_by_its_name(
     acts = (
         lambda: channel.look("/in/f"),
         lambda: channel.list("/in"),
-        lambda: channel.stage("/in/.t", io.BytesIO(b"pay")),
+        lambda: alone.stage(channel, "/in/.t", io.BytesIO(b"pay")),
         lambda: channel.fetch(file, io.BytesIO()),
-        lambda: channel.publish(staged, "/in/g"),
+        lambda: alone.publish(channel, staged, "/in/g"),
         lambda: channel.place("/in/g", io.BytesIO(b"pay")),
     )
     for path, mode in ((root, 0o755), (root / "in", 0o444)):
@@ -419,6 +420,6 @@ def test_a_folder_of_the_settings_that_is_missing_is_refused(tmp_path: Path) -> 
 
 def test_what_is_staged_is_not_for_everybody_to_read(folder: tuple[Path, FolderChannel]) -> None:
     root, channel = folder
-    channel.stage("/in/.t", io.BytesIO(b"pay"))
+    alone.stage(channel, "/in/.t", io.BytesIO(b"pay"))
     assert os.stat(root / "in" / ".t").st_mode & 0o007 == 0
     assert channel.look("/in/.t").size == 3

@@ -20,6 +20,7 @@ from h2h.channels.sftp import SftpChannel
 from h2h.config import FolderSettings
 from h2h.errors import NotDelivered, Refused, StoreError, Unknown
 from h2h.model import Look, Presence, Receipt, RemoteFile, Staged
+from tests import alone
 from tests.suites.servers import SSHD, AsyncSshServer, OpenSshServer
 
 SIZES = [0, 1, 32_767, 32_768, 32_769, (1 << 20) + 3]
@@ -84,16 +85,16 @@ def some_bytes(size: int) -> bytes:
 
 @pytest.mark.parametrize("size", SIZES)
 def test_the_bytes_staged_and_published_are_the_bytes_given(bank: Bank, size: int) -> None:
-    staged = bank.channel.stage(bank.at("/in/.t"), io.BytesIO(some_bytes(size)))
+    staged = alone.stage(bank.channel, bank.at("/in/.t"), io.BytesIO(some_bytes(size)))
     assert staged == Staged(path=bank.at("/in/.t"), size=size)
-    bank.channel.publish(staged, bank.at("/in/f.xml"))
+    alone.publish(bank.channel, staged, bank.at("/in/f.xml"))
     assert bank.there("/in/f.xml") == some_bytes(size)
 
 
 def test_before_publish_nothing_stands_under_the_final_name_and_after_it_nothing_under_the_other(bank: Bank) -> None:
-    staged = bank.channel.stage(bank.at("/in/.t"), io.BytesIO(b"pay"))
+    staged = alone.stage(bank.channel, bank.at("/in/.t"), io.BytesIO(b"pay"))
     assert bank.channel.look(bank.at("/in/f")) == GONE
-    receipt = bank.channel.publish(staged, bank.at("/in/f"))
+    receipt = alone.publish(bank.channel, staged, bank.at("/in/f"))
     assert bank.channel.look(bank.at("/in/.t")) == GONE
     assert bank.channel.look(bank.at("/in/f")).size == 3
     assert receipt.path == bank.at("/in/f")
@@ -104,19 +105,19 @@ def test_before_publish_nothing_stands_under_the_final_name_and_after_it_nothing
 
 def test_an_exclusive_publish_never_replaces_a_file_that_has_the_name(bank: Bank) -> None:
     bank.put("/in/f", b"another")
-    staged = bank.channel.stage(bank.at("/in/.t"), io.BytesIO(b"pay"))
+    staged = alone.stage(bank.channel, bank.at("/in/.t"), io.BytesIO(b"pay"))
     with pytest.raises(Unknown):
-        bank.channel.publish(staged, bank.at("/in/f"), exclusive=True)
+        alone.publish(bank.channel, staged, bank.at("/in/f"), exclusive=True)
     assert (bank.there("/in/f"), bank.there("/in/.t")) == (b"another", b"pay")
-    bank.channel.publish(staged, bank.at("/in/g"), exclusive=True)
+    alone.publish(bank.channel, staged, bank.at("/in/g"), exclusive=True)
     assert (bank.there("/in/g"), bank.channel.look(bank.at("/in/.t"))) == (b"pay", GONE)
 
 
 def test_a_channel_knows_whether_its_usual_publish_replaces_a_file(bank: Bank) -> None:
     bank.put("/in/f", b"another")
-    staged = bank.channel.stage(bank.at("/in/.t"), io.BytesIO(b"pay"))
+    staged = alone.stage(bank.channel, bank.at("/in/.t"), io.BytesIO(b"pay"))
     with suppress(Unknown):
-        bank.channel.publish(staged, bank.at("/in/f"))
+        alone.publish(bank.channel, staged, bank.at("/in/f"))
     assert (bank.there("/in/f") == b"pay") is bank.channel.replaces
 
 
@@ -209,8 +210,8 @@ def test_nothing_asked_is_nothing_answered(bank: Bank) -> None:
 
 
 def test_publishing_into_another_folder_is_a_rename_too(bank: Bank) -> None:
-    staged = bank.channel.stage(bank.at("/out/.t"), io.BytesIO(b"pay"))
-    bank.channel.publish(staged, bank.at("/in/f"))
+    staged = alone.stage(bank.channel, bank.at("/out/.t"), io.BytesIO(b"pay"))
+    alone.publish(bank.channel, staged, bank.at("/in/f"))
     assert bank.there("/in/f") == b"pay"
 
 
@@ -218,33 +219,33 @@ def test_a_name_that_is_taken_is_never_written_to_and_never_called_ours(bank: Ba
     told: list[bytes] = []
     bank.put("/in/.t", b"another")
     with pytest.raises(NotDelivered):
-        bank.channel.stage(bank.at("/in/.t"), io.BytesIO(b"pay"), lambda: told.append(b""))
+        alone.stage(bank.channel, bank.at("/in/.t"), io.BytesIO(b"pay"), lambda: told.append(b""))
     assert (bank.there("/in/.t"), told) == (b"another", [])
 
 
 def test_a_new_file_is_called_ours_before_anything_is_written_to_it(bank: Bank) -> None:
     told: list[bytes] = []
-    bank.channel.stage(bank.at("/in/.t"), io.BytesIO(b"pay"), lambda: told.append(bank.there("/in/.t")))
+    alone.stage(bank.channel, bank.at("/in/.t"), io.BytesIO(b"pay"), lambda: told.append(bank.there("/in/.t")))
     assert (told, bank.there("/in/.t")) == ([b""], b"pay")
 
 
 def test_staging_into_a_missing_folder_is_refused_and_the_folder_is_named(bank: Bank) -> None:
     with pytest.raises(Refused, match="/nowhere"):
-        bank.channel.stage(bank.at("/nowhere/.t"), io.BytesIO(b"pay"))
+        alone.stage(bank.channel, bank.at("/nowhere/.t"), io.BytesIO(b"pay"))
 
 
 def test_a_source_that_fails_raises_its_own_error_and_leaves_no_part_behind(bank: Bank) -> None:
     with pytest.raises(OSError, match="our own disk"):
-        bank.channel.stage(bank.at("/in/.t"), Failing(after=300_000))
+        alone.stage(bank.channel, bank.at("/in/.t"), Failing(after=300_000))
     assert bank.files("in") == []
     assert bank.channel.look(bank.at("/in/.t")) == GONE
 
 
 def test_a_publish_without_a_clear_done_is_unknown(bank: Bank) -> None:
     with pytest.raises(Unknown, match="look"):
-        bank.channel.publish(Staged(path=bank.at("/in/.gone"), size=3), bank.at("/in/f"))
+        alone.publish(bank.channel, Staged(path=bank.at("/in/.gone"), size=3), bank.at("/in/f"))
     with pytest.raises(Unknown):
-        bank.channel.publish(Staged(path=bank.at("/nowhere/.t"), size=3), bank.at("/in/f"))
+        alone.publish(bank.channel, Staged(path=bank.at("/nowhere/.t"), size=3), bank.at("/in/f"))
 
 
 @pytest.mark.parametrize("size", SIZES)

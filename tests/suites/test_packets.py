@@ -28,6 +28,7 @@ from h2h.channels.ssh import ALLOWED
 from h2h.channels.stream import Pipe
 from h2h.errors import NotDelivered
 from h2h.model import RemoteFile
+from tests import alone
 from tests.suites.conftest import Misbehaving
 from tests.suites.servers import OpenSshServer
 
@@ -258,7 +259,7 @@ def test_another_cipher_in_the_middle_or_compression_ends_the_session() -> None:
 
 
 def there_and_back(channel: SftpChannel, bank: OpenSshServer, content: bytes) -> bytes:
-    channel.stage(f"{bank.home}/out/f", io.BytesIO(content))
+    alone.stage(channel, f"{bank.home}/out/f", io.BytesIO(content))
     assert (bank.root / "out" / "f").read_bytes() == content
     sink = io.BytesIO()
     channel.fetch(RemoteFile(folder=f"{bank.home}/out", name="f", size=len(content)), sink)
@@ -356,7 +357,7 @@ def test_a_server_with_a_small_window_gets_all_of_it_in_packets_that_it_takes(
     bank = bank_that(window=window, max_pktsize=packet)
     content = random.Random(1).randbytes(1_000_000)
     with open_sftp(bank.settings(), passphrase=None) as channel:
-        channel.stage("/in/.t", io.BytesIO(content))
+        alone.stage(channel, "/in/.t", io.BytesIO(content))
     assert (bank.root / "in" / ".t").read_bytes() == content
 
 

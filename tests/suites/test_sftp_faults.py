@@ -13,6 +13,7 @@ from h2h.channels.sftp import SftpChannel, open_sftp
 from h2h.channels.sftp_wire import Wire
 from h2h.errors import ChannelError, NotDelivered, Refused, Unknown
 from h2h.model import Look, Presence, RemoteFile, Staged
+from tests import alone
 from tests.suites.conftest import Misbehaving
 from tests.suites.servers import AsyncSshServer, OpenSshServer
 
@@ -91,7 +92,7 @@ def test_a_fault_while_staging_is_never_a_receipt_and_never_unknown(
 ) -> None:
     bank = bank_that(behaviour)
     with open_sftp(bank.settings(**SHORT), passphrase=None) as channel, pytest.raises(error, match=words) as raised:
-        channel.stage("/in/.t", io.BytesIO(PAY))
+        alone.stage(channel, "/in/.t", io.BytesIO(PAY))
     assert type(raised.value) is error
     assert f"127.0.0.1:{bank.port}" in str(raised.value)
     assert "/in/.t" in str(raised.value)
@@ -104,7 +105,7 @@ def test_after_a_fault_while_staging_the_part_is_removed_and_the_session_goes_on
     bank = bank_that(behaviour)
     with open_sftp(bank.settings(), passphrase=None) as channel:
         with pytest.raises(NotDelivered):
-            channel.stage("/in/.t", io.BytesIO(PAY))
+            alone.stage(channel, "/in/.t", io.BytesIO(PAY))
         assert list((bank.root / "in").iterdir()) == []
         assert channel.look("/in/.t") == Look(presence=Presence.GONE)
 
@@ -113,7 +114,7 @@ def test_after_a_fault_while_staging_the_part_is_removed_and_the_session_goes_on
 def test_after_a_cut_or_a_time_out_the_session_is_over(bank_that: Misbehaving, behaviour: type[Server]) -> None:
     with open_sftp(bank_that(behaviour).settings(**SHORT), passphrase=None) as channel:
         with pytest.raises(NotDelivered):
-            channel.stage("/in/.t", io.BytesIO(PAY))
+            alone.stage(channel, "/in/.t", io.BytesIO(PAY))
         assert not channel.alive()
         with pytest.raises(NotDelivered):
             channel.look("/in/.t")
@@ -130,7 +131,7 @@ class FailsOnceEarly(Server):
 def test_one_failed_write_among_many_is_seen_though_the_size_is_right(bank_that: Misbehaving) -> None:
     bank = bank_that(FailsOnceEarly)
     with open_sftp(bank.settings(), passphrase=None) as channel, pytest.raises(NotDelivered, match="Try again"):
-        channel.stage("/in/.t", io.BytesIO(PAY * 20))
+        alone.stage(channel, "/in/.t", io.BytesIO(PAY * 20))
 
 
 class CutsTheLine(io.BytesIO):
@@ -149,7 +150,7 @@ class CutsTheLine(io.BytesIO):
 def test_a_real_server_that_dies_in_the_writes_is_not_delivered(openssh: OpenSshServer) -> None:
     with open_sftp(openssh.settings(), passphrase=None) as channel:
         with pytest.raises(NotDelivered, match="connection was lost"):
-            channel.stage(f"{openssh.home}/in/.t", CutsTheLine(openssh))
+            alone.stage(channel, f"{openssh.home}/in/.t", CutsTheLine(openssh))
         assert not channel.alive()
 
 
@@ -186,8 +187,8 @@ def test_a_small_file_takes_as_few_round_trips_as_its_order_allows(
     with open_sftp(openssh.settings(), passphrase=None) as channel:
         channel.look(f"{openssh.home}/in/f")
         talk.clear()
-        staged = channel.stage(f"{openssh.home}/in/.t", io.BytesIO(b"pay"))
-        channel.publish(staged, f"{openssh.home}/in/f")
+        staged = alone.stage(channel, f"{openssh.home}/in/.t", io.BytesIO(b"pay"))
+        alone.publish(channel, staged, f"{openssh.home}/in/f")
     behind = ["WRITE", "EXTENDED", "FSTAT", "answer", "answer", "answer"]
     assert talk == ["OPEN", "answer", *behind, "CLOSE", "answer", "EXTENDED", "answer"]
 
@@ -236,10 +237,10 @@ def test_a_forbidden_rename_is_unknown_too_and_no_other_rename_is_tried(bank_tha
 
 def test_publishing_on_a_dead_session_is_unknown(openssh: OpenSshServer) -> None:
     with open_sftp(openssh.settings(), passphrase=None) as channel:
-        staged = channel.stage(f"{openssh.home}/in/.t", io.BytesIO(PAY))
+        staged = alone.stage(channel, f"{openssh.home}/in/.t", io.BytesIO(PAY))
         openssh.cut()
         with pytest.raises(Unknown):
-            channel.publish(staged, f"{openssh.home}/in/f")
+            alone.publish(channel, staged, f"{openssh.home}/in/f")
 
 
 class PosixRenameUnsupported(Server):
@@ -455,7 +456,7 @@ class SaysTerribleThings(Server):
 def test_the_words_of_a_server_are_made_harmless(bank_that: Misbehaving) -> None:
     bank = bank_that(SaysTerribleThings)
     with open_sftp(bank.settings(), passphrase=None) as channel, pytest.raises(NotDelivered) as raised:
-        channel.stage("/in/.t", io.BytesIO(PAY))
+        alone.stage(channel, "/in/.t", io.BytesIO(PAY))
     assert str(raised.value).isprintable()
     assert len(str(raised.value)) < 1000
 
@@ -466,9 +467,9 @@ def published(bank: AsyncSshServer) -> str:
 
 
 def published_on(channel: SftpChannel) -> str:
-    staged = channel.stage("/in/.t", io.BytesIO(PAY))
+    staged = alone.stage(channel, "/in/.t", io.BytesIO(PAY))
     assert staged == Staged(path="/in/.t", size=len(PAY))
-    return channel.publish(staged, "/in/f").how
+    return alone.publish(channel, staged, "/in/f").how
 
 
 def at_the_bank(bank: AsyncSshServer) -> RemoteFile:

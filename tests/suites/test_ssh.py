@@ -22,6 +22,7 @@ from h2h.channels.ssh import MAX_BYTES_BEFORE_LOGIN, Line, load_key
 from h2h.config import SftpSettings
 from h2h.errors import ChannelError, NotDelivered, Refused
 from h2h.model import RemoteFile
+from tests import alone
 from tests.suites.conftest import Misbehaving
 from tests.suites.servers import BankServer, Connection, OpenSshServer, make_key
 
@@ -186,7 +187,7 @@ def test_new_session_keys_in_the_middle_of_a_file_change_nothing(openssh: OpenSs
     sink = io.BytesIO()
     with OpenSshServer(tmp_path / "bank", ["RekeyLimit 2M"]) as bank:
         with open_sftp(bank.settings(), passphrase=None) as channel:
-            channel.stage(f"{bank.home}/out/f", io.BytesIO(content))
+            alone.stage(channel, f"{bank.home}/out/f", io.BytesIO(content))
             channel.fetch(RemoteFile(folder=f"{bank.home}/out", name="f", size=len(content)), sink)
         assert (bank.root / "out" / "f").read_bytes() == content == sink.getvalue()
 
