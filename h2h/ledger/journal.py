@@ -23,6 +23,7 @@ from h2h.ledger.tables import INSTANT_FORMAT, Instant, canonical, event
 from h2h.witness import Head
 
 GENESIS = "0" * 64
+_PARTS = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 PAGE = 5000
 # An edited time may be no time any more: the chain is verified over the text that stands there.
 _LAST = Prepared(select(event.c.seq, event.c.hash).order_by(desc(event.c.seq)).limit(1))
@@ -89,7 +90,7 @@ def _head(connection: Connection) -> Head:
 
 
 def _hash(*parts: object) -> str:
-    return hashlib.sha256(json.dumps(parts, ensure_ascii=False, separators=(",", ":")).encode()).hexdigest()
+    return hashlib.sha256(_PARTS.encode(parts).encode()).hexdigest()
 
 
 class Journal:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any
@@ -18,7 +19,7 @@ from h2h.ledger.findings import store_findings
 from h2h.ledger.journal import record
 from h2h.ledger.judged import Tally, held_if_answered, outcome, store_payments, summarise, tallied
 from h2h.ledger.prepared import Prepared
-from h2h.ledger.rows import Received, Transfer, transfer_of
+from h2h.ledger.rows import Received, Transfer, as_read, transfer_of
 from h2h.lifecycle import Actor, State, Trigger, move
 from h2h.model import AsSent, Judgement, TransferId
 from h2h.verdicts import Verdict
@@ -157,7 +158,7 @@ def change_row(
     done = _change(frozenset(columns)).run(connection, key=row.id, known=row.version, **values)
     changed_one(done, row.id)
     record(connection, at=now, subject=row.id, kind=str(kind), actor=who, data=data)
-    return get_row(connection, row.id)
+    return replace(row, **{name: as_read(value) for name, value in columns.items()})
 
 
 @lru_cache(maxsize=100)

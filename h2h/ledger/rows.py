@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -90,6 +90,11 @@ def received_of(transfer: Transfer) -> Received:
         size=transfer.size,
         repair_of=transfer.repair_of,
     )
+
+
+def as_read(value: Any) -> Any:
+    """A value that was written as it is read: instants come back in UTC."""
+    return value.astimezone(UTC) if isinstance(value, datetime) else value
 
 
 _NAMES = tuple(field.name for field in fields(Transfer))

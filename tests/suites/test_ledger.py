@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -236,6 +236,37 @@ def failed(book: Book, transfer: Transfer, *, due_at: Any) -> Transfer:
     return book.transfers.not_delivered(
         transfer, step="stage", outcome="REFUSED", text="quota", failures=3, due_at=due_at, now=NOW
     )
+
+
+def test_what_a_verb_returns_is_the_row_as_it_is_read(book: Book) -> None:
+    """With the very forms of its values: people are told instants in UTC, whatever zone a window is of."""
+    there = LATER.astimezone(timezone(timedelta(hours=5, minutes=45)))
+    verbs: list[Callable[[], Transfer]] = [
+        lambda: book.ready("T1", "MSG-1", pay("E2E-1", amount="10.50"), pay("E2E-2")),
+        lambda: book.transfers.postpone(book.transfers.get("T1"), there, "the window opens", NOW),
+        lambda: only(book.lease(book.transfers.get("T1"), now=LATER)),
+        lambda: book.transfers.not_delivered(
+            book.transfers.get("T1"), step="stage", outcome="REFUSED", text="", failures=1, due_at=there, now=NOW
+        ),
+        lambda: only(book.lease(book.transfers.get("T1"), now=LATER)),
+        lambda: alone.publishing(book.transfers, book.transfers.get("T1"), NOW),
+        lambda: book.transfers.look_again(book.transfers.get("T1"), "the line broke", there, NOW),
+        lambda: only(book.lease(book.transfers.get("T1"), now=LATER)),
+        lambda: book.transfers.in_doubt(book.transfers.get("T1"), "gone", {}, NOW),
+        lambda: book.decide("T1", Trigger.BANK_HAS_IT),
+        lambda: book.judged(book.received("T2").id, "MSG-2", wrong="AMOUNT_ZERO"),
+        lambda: book.judged(book.received("T3").id, "MSG-1"),
+        lambda: book.transfers.late(book.ready("T4", "MSG-4"), "too late", NOW),
+        lambda: book.decide("T4", Trigger.RELEASE),
+    ]
+    for verb in verbs:
+        returned = verb()
+        assert repr(returned) == repr(book.transfers.get(returned.id))
+
+
+def only(transfer: Transfer | None) -> Transfer:
+    assert transfer
+    return transfer
 
 
 def test_a_failed_upload_is_on_record_with_step_outcome_and_next_time(book: Book) -> None:
