@@ -50,7 +50,7 @@ def content_hash(judgement: Judgement, payments: Iterable[Columns[Payment]] | No
     digest = hashlib.sha256()
     for record in chain((judgement.header,), judgement.batches):
         if record is not None:
-            digest.update(content_of(Columns.of([record])))
+            digest.update(content_of_one(record))
     for some in in_columns(judgement.payments) if payments is None else payments:
         digest.update(content_of(some))
     return digest.hexdigest()
@@ -64,6 +64,12 @@ def content_of(records: Columns[Any]) -> bytes:
     if _is_plain(lines):
         return lines
     return _LINES([*map(kind, *([_plain(value) for value in _written(column)] for column in values))])
+
+
+def content_of_one(record: Struct) -> bytes:
+    """The same of one record, which is quicker than a column for each of its values."""
+    values = (getattr(record, name) for name in CONTENT[type(record)])
+    return _LINES([_CONTENT[type(record)](*(amount_key(v) if type(v) is Decimal else _plain(v) for v in values))])
 
 
 def _written(values: Sequence[Any]) -> Sequence[Any]:

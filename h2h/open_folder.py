@@ -53,9 +53,12 @@ class OpenFolder:
 
     def made(self, name: str, mode: int = 0o777) -> OpenFolder:
         """A folder in this one, made where it is missing."""
-        with suppress(FileExistsError):
-            self.make(name, mode=mode)
-        return self.inside(name)
+        try:
+            return self.inside(name)
+        except FileNotFoundError:
+            with suppress(FileExistsError):
+                self.make(name, mode=mode)
+            return self.inside(name)
 
     def names(self) -> list[str]:
         return sorted(os.listdir(self.handle))

@@ -23,6 +23,7 @@ from h2h.identity import (
     amount_key,
     content_hash,
     content_of,
+    content_of_one,
     debtor_keys,
     trace,
 )
@@ -291,3 +292,4 @@ def test_what_is_hashed_is_every_value_in_its_plain_form(said: list[tuple[Any, .
     for records in (payments, [batch], [PaymentFile(message="pain.001.001.09", message_id="M\u00a0")]):
         if records:
             assert content_of(Columns.of(records)).decode() == "".join(map(written, records))
+        assert [content_of_one(record).decode() for record in records] == [*map(written, records)]
