@@ -14,6 +14,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
+from functools import cached_property
 from hashlib import sha256
 from itertools import groupby
 from typing import Any
@@ -57,12 +58,13 @@ def standing(connection: Connection, bank: str, statement: Statement, entries: C
     }
     query = select(t.statement).where(*(_is(column, value) for column, value in same.items()))
     named = connection.execute(query.order_by(c.id.desc())).all()
-    if row := next((row for row in named if _same_content(connection, row, statement, entries)), None):
+    content = Content(statement, entries)
+    if row := next((row for row in named if _same_content(connection, row, content)), None):
         return Known(standing=Standing.REPEATED, row=row)
     settles = kind_of(statement.message) is Kind.STATEMENT and statement.statement_id  # the others grow, and go by
     if settles and (row := next((row for row in named if _same_day(row, statement)), None)):
         return Known(standing=Standing.CONFLICT, row=row)
-    if row := _original(connection, bank, statement, entries):
+    if row := _original(connection, bank, content):
         return Known(standing=Standing.REPEATED, row=row)
     return Known(standing=Standing.NEW)
 
@@ -72,18 +74,31 @@ def _is(column: Any, value: object) -> Any:
     return column.is_(None) if value is None else column == value
 
 
-def _original(connection: Connection, bank: str, statement: Statement, entries: Collection[Entry]) -> Row[Any] | None:
+class Content:
+    """What a statement says, and what its entries come to, which is found once, however many it is held against."""
+
+    def __init__(self, statement: Statement, entries: Collection[Entry]) -> None:
+        self.statement, self._entries = statement, entries
+        opening, closing = balance(statement, OPENING), balance(statement, CLOSING)
+        self.totals = (opening.signed if opening else None, closing.signed if closing else None, len(entries))
+
+    @cached_property
+    def of_entries(self) -> int:
+        return _of_all(_essence(entry, entry.details) for entry in self._entries)
+
+
+def _original(connection: Connection, bank: str, content: Content) -> Row[Any] | None:
     """The statement that one flagged as a duplicate repeats, under whatever id, whichever of the two came first."""
-    c, day = t.statement.c, day_of(statement)
+    c, statement, day = t.statement.c, content.statement, day_of(content.statement)
     query = select(t.statement).where(
         c.bank == bank, c.account == account_of(statement), c.kind == kind_of(statement.message),
-        c.entries == len(entries), c.closing.is_not(None), c.day == day.isoformat() if day else true(),
+        c.entries == content.totals[-1], c.closing.is_not(None), c.day == day.isoformat() if day else true(),
     )  # fmt: skip
     if day is None and statement.copy_duplicate not in DUPLICATES:
         return None
     rows = connection.execute(query.order_by(c.id.desc())).all()
     alike = (row for row in rows if _is_duplicate(row, statement) and _same_day(row, statement))
-    return next((row for row in alike if _same_content(connection, row, statement, entries)), None)
+    return next((row for row in alike if _same_content(connection, row, content)), None)
 
 
 def _is_duplicate(row: Row[Any], statement: Statement) -> bool:
@@ -104,12 +119,10 @@ def _same_day(row: Row[Any], statement: Statement) -> bool:
     return True
 
 
-def _same_content(connection: Connection, row: Row[Any], statement: Statement, entries: Collection[Entry]) -> bool:
-    opening, closing = balance(statement, OPENING), balance(statement, CLOSING)
-    totals = (opening.signed if opening else None, closing.signed if closing else None, len(entries))
-    if totals != (row.opening, row.closing, row.entries) or not _same_day(row, statement):
+def _same_content(connection: Connection, row: Row[Any], content: Content) -> bool:
+    if content.totals != (row.opening, row.closing, row.entries) or not _same_day(row, content.statement):
         return False
-    return _stored(connection, row.id) == _of_all(_essence(entry, entry.details) for entry in entries)
+    return _stored(connection, row.id) == content.of_entries
 
 
 def _stored(connection: Connection, statement: int) -> int:
@@ -132,21 +145,30 @@ def _of_all(essences: Iterable[tuple[Any, ...]]) -> int:
     return sum(int.from_bytes(sha256(repr(each).encode()).digest(), "big") for each in essences)
 
 
-ESSENCE = ("amount", "currency", "direction", "status", "booking_date", "value_date", "account_servicer_reference")
+ESSENCE = (
+    "amount",
+    "reversal",
+    "currency",
+    "direction",
+    "status",
+    "booking_date",
+    "value_date",
+    "account_servicer_reference",
+)
 
 
 def _essence(entry: Entry, details: Sequence[EntryDetail]) -> tuple[Any, ...]:
     """What makes an entry the same one as another, as plain words."""
-    amount, *rest = (getattr(entry, name) for name in ESSENCE)
+    amount, reversal, *rest = (getattr(entry, name) for name in ESSENCE)
     said = tuple((d.end_to_end_id, d.instruction_id, _key(d.amount)) for d in details)
-    return (_key(amount), *rest, said)
+    return (_key(amount), bool(reversal), *rest, said)
 
 
 def _essence_of(rows: Sequence[Any]) -> tuple[Any, ...]:
     """The same of an entry's row, once for each of its details; or once, with empty ones, where there are none."""
-    amount, *rest = (getattr(rows[0], name) for name in ESSENCE)
+    amount, reversal, *rest = (getattr(rows[0], name) for name in ESSENCE)
     said = tuple((d.end_to_end_id, d.instruction_id, _key(d.of)) for d in rows if d.position is not None)
-    return (_key(amount), *rest, said)
+    return (_key(amount), bool(reversal), *rest, said)
 
 
 def _key(amount: Decimal | None) -> str | None:

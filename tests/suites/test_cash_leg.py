@@ -13,7 +13,7 @@ import pytest
 
 from h2h.booked import EntryBatch
 from h2h.errors import NotAllowed
-from h2h.ledger import Ledger
+from h2h.ledger import Ledger, statements
 from h2h.ledger.payment_views import PaymentRow
 from h2h.lifecycle import Trigger
 from h2h.model import Entry, EntryDetail, Finding, Reason, Record, Severity, Statement
@@ -114,6 +114,21 @@ def test_one_statement_id_in_two_kinds_of_message_is_no_contradiction(book: Book
     assert book.codes(statement("1", debit("10.00", "A"), debit("1.00", "B"))) == ["DEBIT_UNKNOWN"]
     assert book.codes(notice("1", debit("2.00", "C"))) == []  # a notification has an id of its own, or none
     assert book.codes(notice("1", debit("2.00", "C"))) == ["STATEMENT_REPEATED"]
+
+
+def test_what_comes_is_reckoned_once_however_many_are_of_its_name(book: Book, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in "ABC":
+        book.report(notice("1", debit("10.00", name)))
+    reckoned: list[int] = []
+    of_all = statements._of_all
+
+    def counted(essences: Any) -> int:
+        reckoned.append(of_all(essences))
+        return reckoned[-1]
+
+    monkeypatch.setattr(statements, "_of_all", counted)
+    book.report(notice("1", debit("10.00", "D")))
+    assert (len(reckoned), len(set(reckoned))) == (4, 4)
 
 
 def test_what_was_announced_is_not_sent_again(book: Book) -> None:

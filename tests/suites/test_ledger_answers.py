@@ -642,6 +642,7 @@ def test_a_statement_that_does_not_add_up_is_a_finding(book: Book) -> None:
         (debit("10.00", "A"), debit("20.00", "B", booking_date="2026-11-19")),
         (debit("20.00", "A"), debit("10.00", "B")),
         (debit("10.00", "A", None), debit("20.00", "B")),
+        (debit("10.00", "A"), debit("20.00", "B", reversal=True)),
     ],
 )
 def test_as_many_entries_of_the_same_sum_are_not_the_same_entries(book: Book, entries: tuple[Any, ...]) -> None:
