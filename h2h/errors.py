@@ -7,6 +7,7 @@
     ├── AlreadyRunning       another gateway holds the data folder
     ├── StoreError           ledger or archive cannot do its duty: disk full, damaged, unreachable
     │   ├── Damaged          what is stored is not what was stored
+    │   ├── Unstorable       the database cannot hold a value, now or later
     │   └── Stale            the row was changed by somebody else in between; look again
     ├── ReaderError          the processes that read files from outside cannot be started
     ├── FolderError          a watched or delivery folder cannot be used
@@ -67,6 +68,10 @@ class StoreError(H2hError):
 
 
 class Damaged(StoreError):
+    pass
+
+
+class Unstorable(StoreError):
     pass
 
 

@@ -20,7 +20,7 @@ from h2h.arrivals import reading_of
 from h2h.clock import Clock
 from h2h.config import Bank, Inbound
 from h2h.confined import ConfinedReader
-from h2h.errors import ChannelError, Damaged, FolderError, H2hError, NotDelivered, ReaderError
+from h2h.errors import ChannelError, Damaged, FolderError, H2hError, NotDelivered, ReaderError, Unstorable
 from h2h.folders import atomic_writer, local_name
 from h2h.gathered import Gathered
 from h2h.ledger import Ledger
@@ -225,6 +225,8 @@ class Collector:
         reading = self._read(message, folder.messages if folder else None)
         try:
             return self._ledger.messages.applied(message.id, reading, self._clock.now(), self.bank.statuses)
+        except Unstorable as error:
+            return self._ledger.messages.applied(message.id, _not_stored(error), self._clock.now())
         except H2hError:
             raise
         except Exception as error:
@@ -299,6 +301,16 @@ def _failed(message: Message, error: Exception) -> Reading:
     log.error("reading failed", extra={"event": "read_failed", "file_id": message.id}, exc_info=error)
     text = f"The gateway itself failed on this file ({type(error).__name__}); report it, with the log."
     finding = Finding(code="INTERNAL", severity=Severity.ERROR, text=text)
+    return Reading(message=None, message_id=None, records=Gathered(), findings=[finding])
+
+
+def _not_stored(error: Unstorable) -> Reading:
+    """It will not be otherwise at the next try, and the files behind it wait."""
+    text = (
+        f"{error} A value in the file is longer or larger than that allows; the file is kept, and nothing of it is "
+        "applied. Ask the bank to send it without that value, or keep the ledger in SQLite, which has no such limit."
+    )
+    finding = Finding(code="NOT_STORABLE", severity=Severity.ERROR, text=text)
     return Reading(message=None, message_id=None, records=Gathered(), findings=[finding])
 
 

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, select, text
-from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import DataError, DBAPIError, OperationalError, SQLAlchemyError
 
-from h2h.errors import AlreadyRunning, Stale, StoreError
+from h2h.errors import AlreadyRunning, Stale, StoreError, Unstorable
 from h2h.ledger.making import VERSION, done, make
 from h2h.witness import Head, Witness
 
@@ -26,6 +26,7 @@ CONNECTIONS = 20  # kept open; more are opened when needed
 ROOM, MUCH_ROOM = 2_048, 6_144  # KiB of pages that SQLite may hold for one connection; while many rows come
 MANY_ROWS = 50_000
 ROOMY = "h2h_roomy"  # the connection was given much room
+PROGRAM_LIMIT = "54000"  # of PostgreSQL: a key that does not fit a page of an index
 WRITER = 0x683268  # the advisory lock that makes writers on PostgreSQL take turns, as SQLite has it by itself
 
 
@@ -130,7 +131,8 @@ class Database:
         try:
             yield
         except DBAPIError as error:
-            raise StoreError(f"The ledger cannot do its work: {self._sentence(error)}.") from error
+            kind = Unstorable if _of_a_value(error) else StoreError
+            raise kind(f"The ledger cannot do its work: {self._sentence(error)}.") from error
         except SQLAlchemyError as error:
             raise StoreError(f"The ledger cannot do its work: {error}.") from error
 
@@ -146,6 +148,11 @@ class Database:
             "database and user exist, and whether it lets the user in (pg_hba.conf there, ~/.pgpass here); ledger.url "
             "in the settings names them"
         )
+
+
+def _of_a_value(error: DBAPIError) -> bool:
+    """Whether it comes of what is to be stored, and so comes again: too long for an index, out of a range."""
+    return isinstance(error, DataError) or getattr(error.orig, "sqlstate", None) == PROGRAM_LIMIT
 
 
 @contextmanager

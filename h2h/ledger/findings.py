@@ -25,6 +25,7 @@ CODES = {
     "ORIGIN_NO_MANIFEST": "a payment file came without the manifest that its folder asks for",
     "ORIGIN_OWNER": "a payment file belongs to a user whom its folder does not name",
     "ORIGIN_UNKNOWN": "a payment file was gone before its origin could be checked",
+    "NOT_STORABLE": "a file from the bank has a value that the ledger's database cannot hold",
     "TOO_MANY_RECORDS": "a file from the bank with more entries than are applied at once",
     "OUTBOUND_MESSAGE_CAME_IN": "a payment order came in from the bank",
     "PAYMENT_RETURNED": "a payment that was sent came back",

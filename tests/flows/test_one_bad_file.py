@@ -16,6 +16,7 @@ import pytest
 from h2h.arrivals import reading_of
 from h2h.clock import Clock
 from h2h.config import load
+from h2h.errors import Unstorable
 from h2h.gateway import Gateway
 from h2h.ledger.messages import MessageState
 from h2h.messages import Catalog, read
@@ -159,6 +160,20 @@ def test_a_fault_of_our_own_while_applying_refuses_that_file_alone(
     assert pull(gateway) == {"a.xml": "UNREADABLE", "b.xml": "APPLIED"}
     [message] = [f for f in gateway.ledger.views.files() if f.name == "a.xml"]
     assert [f.code for f in gateway.ledger.views.history(message.id).findings] == ["INTERNAL"]
+
+
+def test_what_the_database_cannot_hold_refuses_that_file_alone(
+    gateway: Gateway, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def too_long(*_: object) -> None:
+        raise Unstorable("The ledger cannot do its work: index row requires 20016 bytes.")
+
+    monkeypatch.setattr("h2h.ledger.messages.apply_statements", too_long)
+    put(out, "a.xml", STATEMENT)
+    put(out, "b.xml", answer("MSG-1"))
+    assert pull(gateway) == {"a.xml": "UNREADABLE", "b.xml": "APPLIED"}
+    [message] = [f for f in gateway.ledger.views.files() if f.name == "a.xml"]
+    assert [f.code for f in gateway.ledger.views.history(message.id).findings] == ["NOT_STORABLE"]
 
 
 def test_a_file_under_the_name_of_a_discarded_one_is_fetched(gateway: Gateway, out: Path) -> None:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 import tracemalloc
 from collections.abc import Iterator
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
+from random import Random
+from string import ascii_letters
 from typing import Any, cast
 
 import pytest
@@ -14,7 +17,7 @@ from sqlalchemy import BigInteger, Boolean, Column, Connection, Integer, MetaDat
 
 from h2h.booked import AmountDetail
 from h2h.columns import Columns
-from h2h.errors import StoreError
+from h2h.errors import StoreError, Unstorable
 from h2h.ledger import bulk, earlier
 from h2h.ledger import tables as t
 from h2h.ledger.database import MANY_ROWS, MUCH_ROOM, ROOM, give_room
@@ -25,7 +28,7 @@ from h2h.records import as_texts, columns_as_texts, plain
 from h2h.reported import Charge, Party
 from tests import alone
 from tests.changing import replace
-from tests.suites.books import ACCOUNT, NOW, RADAR, Book, judgement, pay
+from tests.suites.books import ACCOUNT, NOW, RADAR, Book, debit, judgement, pay, statement
 
 FAR = datetime(2026, 3, 29, 3, 30, 0, 17, tzinfo=timezone(timedelta(hours=-5)))
 VALUES: dict[type, list[Any]] = {
@@ -147,6 +150,15 @@ def test_what_is_as_usual_is_left_out_of_a_record() -> None:
         "amount": "1.00",
         "position": 1,
     }
+
+
+@pytest.mark.every_database
+def test_what_no_index_of_the_database_holds_is_said_to_be_so(book: Book) -> None:
+    """To try it again would be no use; on SQLite a key may be as long as it likes."""
+    long = "".join(Random(1).choices(ascii_letters, k=20_000))
+    for entry in (debit("1.00", account_servicer_reference=long), debit("1.00", long)):
+        with nullcontext() if book.ledger._database.engine.dialect.name == "sqlite" else pytest.raises(Unstorable):
+            book.report(statement(f"S{entry.account_servicer_reference is None}", entry))
 
 
 def test_many_rows_are_given_room_and_it_is_taken_back(book: Book) -> None:
