@@ -58,7 +58,8 @@ class Transfers:
             return [*due(connection, bank, now, DUE_LIMIT)]
 
     def next_due(self, bank: str) -> datetime | None:
-        """When the next transfer of the bank wants to be looked at."""
+        """When the next transfer of the bank that nobody owns wants to be looked at. What is owned and left behind is
+        among the `due` when its lease runs out."""
         with self._database.reading() as connection:
             return next_due(connection, bank)
 

@@ -19,7 +19,8 @@ from h2h.lifecycle import State
 
 _C, _NOW, _MOST = t.transfer.c, bindparam("now", type_=Instant), bindparam("most", type_=Integer)
 _READY, _PUBLISHING, _OF_BANK = _C.state == State.READY, _C.state == State.PUBLISHING, _C.bank == bindparam("of_bank")
-_LEFT = and_(or_(_C.state == State.STAGING, _PUBLISHING), or_(_C.owner.is_(None), _C.lease_until < _NOW))
+_FREE = _C.owner.is_(None)
+_LEFT = and_(or_(_C.state == State.STAGING, _PUBLISHING), or_(_FREE, _C.lease_until < _NOW))
 _LEFT_ALONE = select(t.contact.c.bank).where(t.contact.c.bank == _C.bank, t.contact.c.suspended_until > _NOW).exists()
 _UNDER_WAY, _ALL = (
     Prepared(select(_C.bank).where(_C.due_at <= _NOW, or_(new, _LEFT), ~_LEFT_ALONE).distinct())
@@ -31,7 +32,7 @@ _DUE_UNDER_WAY, _DUE = (
     for new in (false(), _READY)
 )
 _NEXT_UNDER_WAY, _NEXT = (
-    Prepared(select(_C.due_at).where(_OF_BANK, waiting, _C.due_at.is_not(None)).order_by(_C.due_at).limit(1))
+    Prepared(select(_C.due_at).where(_OF_BANK, waiting, _FREE, _C.due_at.is_not(None)).order_by(_C.due_at).limit(1))
     for waiting in (_PUBLISHING, or_(_READY, _PUBLISHING))
 )
 

@@ -35,6 +35,14 @@ def test_what_was_left_under_way_wakes_its_bank_when_its_lease_runs_out(book: Bo
     assert (book.ledger.wakes.banks(NOW), book.ledger.wakes.banks(LATER)) == (set(), {"acme"})
 
 
+def test_nobody_waits_for_what_another_one_publishes(book: Book) -> None:
+    """It is due all the while: a line that looked for it would look twenty times a second, and pull nothing."""
+    published = book.publishing("T1", "MSG-1")
+    assert book.transfers.next_due("acme") is None
+    book.transfers.look_again(published, "the line broke", LATER, NOW)
+    assert book.transfers.next_due("acme") == LATER
+
+
 def test_a_bank_that_is_left_alone_is_not_woken_before_that_ends(book: Book) -> None:
     book.ready("T1", "MSG-1")
     book.ledger.contacts.failed("acme", "NotDelivered", "down", LATER, NOW)
