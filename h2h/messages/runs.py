@@ -29,7 +29,6 @@ MAX_TRIES = 100  # to learn in vain
 MAX_TEXT_BYTES = 1 << 20  # of items that are looked at together
 _BEGINS = re.compile(rb"<[^/]")
 _VALUE = re.compile(rb">[^<]+<")
-_LINE_IN_VALUE = re.compile(rb"<[^/<>][^<>]*(?<!/)>[^<\n]*\n[^<]*</")
 
 Item = etree._Element
 
@@ -94,9 +93,8 @@ class Runs:
         return count, Stretch(found.parts, lines) if certain else None
 
     def _is_often(self, text: bytes) -> bool:
-        """To learn takes longer than to read: not for what hardly comes again. Nor from values with lines of their own:
-        those of other records have none."""
-        if self._patterns.full or self._tries >= MAX_TRIES or _LINE_IN_VALUE.search(text):
+        """To learn takes longer than to read: not for what hardly comes again."""
+        if self._patterns.full or self._tries >= MAX_TRIES:
             return False
         like = hash(_VALUE.sub(b"><", text))
         if like not in self._seen and len(self._seen) >= MAX_SEEN:

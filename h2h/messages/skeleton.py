@@ -123,7 +123,10 @@ def _tokens(pieces: Sequence[re.Match[str]], types: Types, kind: etree._Element)
             stack.pop()
         elif _is_value(pieces, at):
             assert stack[-1] is not None
-            yield types.value(stack[-1]) or piece[0]
+            value = types.value(stack[-1])
+            if value and "\n" in piece[0]:  # which no value has that is read by an expression: lines would be too many
+                raise Unknown
+            yield value or piece[0]
             continue
         elif piece["text"] and piece[0].strip(BLANKS):
             raise Unknown

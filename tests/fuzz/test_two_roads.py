@@ -255,3 +255,18 @@ def test_records_are_told_as_they_are_read(monkeypatch: pytest.MonkeyPatch) -> N
             behind.append(source.tell() - count * len(record[0]))
     assert count > 2_000
     assert max(behind) < 5 * fast.LARGEST_BLOCK < source.tell() / 4
+
+
+@pytest.mark.parametrize("strict", [True, False])
+def test_a_value_with_a_line_of_its_own_moves_no_line_of_others(
+    strict: bool, seen: Seen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is learned of its record is that of those that have none."""
+    text = (PROJECT / "samples" / "good" / "pain.001.001.09.xml").read_text(encoding="utf-8")
+    record = re.search(r"<CdtTrfTxInf>.*?</CdtTrfTxInf>\s*", text, re.DOTALL)
+    assert record
+    broken = re.sub(r"(<Nm>\w+) ", r"\1\n", record[0])
+    assert broken != record[0]
+    several = broken + 100 * record[0] + broken + 100 * record[0]
+    all_ways(text.replace(record[0], several, 1).encode(), strict=strict, monkeypatch=monkeypatch)
+    assert seen.count > 5
