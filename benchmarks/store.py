@@ -22,7 +22,8 @@ from typing import Any
 
 from benchmarks.rounds import interleaved, table
 from h2h.gathered import Gathered
-from h2h.ledger import Ledger, bookings, judged
+from h2h.ledger import Ledger, judged
+from h2h.ledger.entries import DETAIL, ENTRY
 from h2h.ledger.messages import Reading
 from h2h.ledger.rows import Received
 from h2h.model import (
@@ -141,8 +142,8 @@ class Stage:
             yield "payment", judged.PAYMENT, (_payment_row(p) for p in self.payments.payments)
             return
         entries = [record for record in self.entries[UNKNOWN] if isinstance(record, Entry)]
-        yield "entry", bookings.ENTRY, (_entry_row(e) for e in entries)
-        yield "detail", bookings.DETAIL, (_detail_row(e.position, e.details[0]) for e in entries)
+        yield "entry", ENTRY, (_entry_row(e) for e in entries)
+        yield "detail", DETAIL, (_detail_row(e.position, e.details[0]) for e in entries)
 
     def size(self) -> int:
         """Bytes of the ledger's file, with all of it in it."""

@@ -55,12 +55,14 @@ class Unmatched:
 
     def add_all(self, entries: Columns[Entry]) -> None:
         """The final debits among these entries."""
-        names = ("direction", "status", "amount", "transaction_code", "proprietary_code", "currency", "line")
-        said = zip(*map(entries.column, names), strict=True)
+        names = ("direction", "status", "amount", "currency", "line")
+        codes = [*zip(entries.column("transaction_code"), entries.column("proprietary_code"), strict=True)]
+        theirs = {code for code in set(codes) if by_the_bank(*code)}
+        said = zip(*map(entries.column, names), codes, strict=True)
         sums: defaultdict[str | None, list[Decimal]] = defaultdict(list)
         lines: list[int | None] = []
-        for direction, status, amount, *codes, currency, line in said:
-            if direction != "DBIT" or status not in (None, BOOKED) or amount is None or by_the_bank(*codes):
+        for direction, status, amount, currency, line, code in said:
+            if direction != "DBIT" or status not in (None, BOOKED) or amount is None or code in theirs:
                 continue
             sums[currency].append(amount)
             lines.append(line)
