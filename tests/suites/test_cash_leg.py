@@ -116,6 +116,14 @@ def test_one_statement_id_in_two_kinds_of_message_is_no_contradiction(book: Book
     assert book.codes(notice("1", debit("2.00", "C"))) == ["STATEMENT_REPEATED"]
 
 
+def test_no_reference_is_none_beside_entries_that_have_one(book: Book) -> None:
+    book.sent("T1", "MSG-1", pay("NOTPROVIDED", instruction="I1"), pay("A"))
+    other = debit("3.00", None)
+    named = replace(other, details=tuple(replace(d, instruction_id="I1") for d in other.details))
+    book.report(statement("S1", debit("10.00", "A"), named, debit("10.00", "NOTPROVIDED", told_in="FILE-N1")))
+    assert (book.stages("A"), book.stages("NOTPROVIDED")) == (["BOOKED"], ["SUBMITTED"])
+
+
 def test_what_comes_is_reckoned_once_however_many_are_of_its_name(book: Book, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in "ABC":
         book.report(notice("1", debit("10.00", name)))
