@@ -29,7 +29,7 @@ from h2h.messages.packing import Member, Part, unpacked, within
 from h2h.messages.refusal import Refusal, severity_of
 from h2h.messages.runs import Grammar, Runs
 from h2h.messages.walk import Counts, Kind, Said, Walk
-from h2h.messages.xml import Bounded, GivenUp, Stream, check_well_formed, local, mind_memory
+from h2h.messages.xml import LOT_BYTES, Bounded, GivenUp, Stream, check_well_formed, local, mind_memory
 from h2h.model import FileMember, Finding, Record, Severity
 
 T = TypeVar("T")
@@ -276,9 +276,10 @@ def _content(
     if fast:
         fast.valid = lambda: not events.error_log
     try:
-        for lot in events.lots():
+        for lot in events.lots(LOT_BYTES):
             for event, element in lot:
-                yield from walk.follow(event, element)
+                if not walk.gathers(event, element):
+                    yield from walk.follow(event, element)
             yield from walk.beside()
     except GivenUp:
         yield from walk.beside()

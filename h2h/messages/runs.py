@@ -18,7 +18,7 @@ from typing import NamedTuple
 from lxml import etree
 
 from h2h.messages.elements import Shape
-from h2h.messages.facets import Types
+from h2h.messages.facets import Types, as_bytes
 from h2h.messages.patterns import Patterns, Stretch
 from h2h.messages.skeleton import Maker, Unknown, learn
 from h2h.messages.xml import Bounded, line_of, local
@@ -27,8 +27,8 @@ OFTEN = 20  # times that a skeleton is met before it is learned, which takes as 
 MAX_SEEN = 1_000  # skeletons that are counted
 MAX_TRIES = 100  # to learn in vain
 MAX_TEXT_BYTES = 1 << 20  # of items that are looked at together
-_BEGINS = re.compile(rb"<[^/]")
-_VALUE = re.compile(rb">[^<]+<")
+_BEGINS = re.compile("<[^/]")
+_VALUE = re.compile(">[^<]+<")
 
 Item = etree._Element
 
@@ -49,14 +49,14 @@ class Runs:
         self._known: Grammar | None = None
         self._seen: dict[int, int] = {}
         self._tries = 0
-        self._alone = b""  # the text of the item that is being read as a Node
+        self._alone = ""  # the text of the item that is being read as a Node
 
     def read(self, items: Sequence[Item]) -> Iterator[Stretch | Item]:
         """In their order: what could be read, and each item that is to be read as a Node. They have one parent."""
         if self._source.held > MAX_TEXT_BYTES or not self._source.lines_are_plain:
             yield from items
             return
-        texts = [etree.tostring(item, encoding="utf-8") for item in items]
+        texts = [etree.tostring(item, encoding="unicode") for item in items]
         canonical = _canonical(items[0], texts[0])
         at = 0
         while at < len(items):
@@ -69,22 +69,22 @@ class Runs:
             if at < len(items):
                 self._alone = canonical(texts[at].rstrip())
                 yield items[at]
-                self._alone = b""
+                self._alone = ""
                 at += 1
 
     def after(self, *, clean: bool) -> None:
         """One has been read as a Node; `clean`: without a finding."""
         if self._alone and clean and self._is_often(self._alone):
-            self._learn(self._alone.decode())
+            self._learn(self._alone)
 
     def _found(
-        self, items: Sequence[Item], texts: Sequence[bytes], canonical: Callable[[bytes], bytes]
+        self, items: Sequence[Item], texts: Sequence[str], canonical: Callable[[str], str]
     ) -> tuple[int, Stretch | None]:
         """How many of the first items have known skeletons; no Stretch where their lines are not certain."""
         self._patterns.compile()
         if self._patterns.quick is None:
             return 0, None
-        found = self._patterns.found(canonical(b"".join(texts)).decode("latin-1"), 0)
+        found = self._patterns.found(as_bytes(canonical("".join(texts))), 0)
         count = len(found.lines_before)
         if not count:
             return 0, None
@@ -92,11 +92,11 @@ class Runs:
         certain = _line_of_last(items[count - 1]) == lines[-1] + _lines_before_last(texts[count - 1])
         return count, Stretch(found.parts, lines) if certain else None
 
-    def _is_often(self, text: bytes) -> bool:
+    def _is_often(self, text: str) -> bool:
         """To learn takes longer than to read: not for what hardly comes again."""
         if self._patterns.full or self._tries >= MAX_TRIES:
             return False
-        like = hash(_VALUE.sub(b"><", text))
+        like = hash(_VALUE.sub("><", text))
         if like not in self._seen and len(self._seen) >= MAX_SEEN:
             return False
         self._seen[like] = self._seen.get(like, 0) + 1
@@ -116,15 +116,15 @@ class Runs:
             self._tries = 0
 
 
-def _canonical(item: Item, text: bytes) -> Callable[[bytes], bytes]:
+def _canonical(item: Item, text: str) -> Callable[[str], str]:
     """Takes what namespaces add out of the texts of items beside this one: readers know local names alone."""
-    name, prefix = local(str(item.tag)).encode(), item.prefix.encode() if item.prefix else b""
-    begins = text[: text.index(b">") + 1]
-    ours = begins.startswith(b"<") and not begins.endswith(b"/>") and not item.keys()
+    name = local(str(item.tag))
+    begins = text[: text.index(">") + 1]
+    ours = begins.startswith("<") and not begins.endswith("/>") and not item.keys()
 
-    def canonical(texts: bytes) -> bytes:
-        texts = texts.replace(begins, b"<" + name + b">") if ours else texts
-        return texts.replace(b"<" + prefix + b":", b"<").replace(b"</" + prefix + b":", b"</") if prefix else texts
+    def canonical(texts: str) -> str:
+        texts = texts.replace(begins, f"<{name}>") if ours else texts
+        return texts.replace(f"<{item.prefix}:", "<").replace(f"</{item.prefix}:", "</") if item.prefix else texts
 
     return canonical
 
@@ -136,8 +136,8 @@ def _line_of_last(item: Item) -> int:
     return line_of(item)
 
 
-def _lines_before_last(text: bytes) -> int:
+def _lines_before_last(text: str) -> int:
     """How many lines end before that. A tag with a line's end in it, which libxml2 writes without, makes them too few;
     nothing makes them too many."""
     *_, last = _BEGINS.finditer(text)
-    return text.count(b"\n", 0, last.start())
+    return text.count("\n", 0, last.start())

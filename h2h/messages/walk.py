@@ -135,14 +135,21 @@ class Walk:
     def _level(self) -> _Level | None:
         return self._group or self._message
 
+    def gathers(self, event: str, element: etree._Element) -> bool:
+        """Whether it is of an item that is read later, with others: so usual that nothing else may be asked of it."""
+        level = self._group or self._message
+        if level is None or not level.begun or element.getparent() is not level.element:
+            return False
+        if local(element.tag) != self._kind.shape.item or not self._together:
+            return False
+        if event == "end":
+            self._ended.append(element)
+        return True
+
     def follow(self, event: str, element: etree._Element) -> Iterator[Said]:
-        """What the parser tells next."""
-        name, level = local(element.tag), self._level
-        if self._together and level and level.begun and self._is_item(element, name, level):
-            if event == "end":
-                self._ended.append(element)
-            return
+        """What the parser tells next, where it is not gathered."""
         yield from self.beside()
+        name = local(element.tag)
         yield from self._start(element, name) if event == "start" else self._end(element, name)
 
     def _start(self, element: etree._Element, name: str) -> Iterator[Said]:

@@ -25,6 +25,7 @@ MAX_TAGS = 250_000_000  # that begin or end an element; a payment has about 50
 MAX_HELD_BYTES = 100_000_000  # of one payment or entry with all its details, or of one head
 MAX_ATTRIBUTES = 20
 PIECE_BYTES = 32_768  # that the parser is given at a time
+LOT_BYTES = 4 * PIECE_BYTES  # after which records are read together: as much as caches hold of the tree
 FIRST_VAGUE_LINE = 65_535
 BLANKS = " \t\r\n"
 _NOISE = re.compile(r"\s*,\s*line \d+, column \d+$|, (?:use|try) XML_PARSE_HUGE(?: option)?|\n")
@@ -201,24 +202,29 @@ class Stream:
         return self._parser.feed_error_log
 
     def __iter__(self) -> Iterator[Event]:
-        return chain.from_iterable(self.lots())
+        return chain.from_iterable(self.lots(PIECE_BYTES))
 
-    def lots(self) -> Iterator[Iterator[Event]]:
-        """The events of one piece of the source after the other."""
+    def lots(self, size: int) -> Iterator[Iterator[Event]]:
+        """The events of so many bytes of the source after the other, or of some more."""
         error: Exception | None = None
-        piece = b"-"
-        while piece and error is None:
+        more = True
+        while more and error is None:
             try:
-                piece = self._source.read(PIECE_BYTES)
-                if piece:
-                    self._parser.feed(piece)
-                else:
-                    self._parser.close()
+                more = self._parsed(size)
             except (etree.LxmlError, GivenUp) as raised:  # after what was seen before it
                 error = raised
             yield self._parser.read_events()  # type: ignore[misc]  # of these kinds alone
         if error is not None:
             raise error
+
+    def _parsed(self, size: int) -> bool:
+        """Whether there is more in the source."""
+        while size > 0 and (piece := self._source.read(PIECE_BYTES)):
+            self._parser.feed(piece)
+            size -= len(piece)
+        if size > 0:
+            self._parser.close()
+        return size <= 0
 
 
 def tree(source: BinaryIO, encoding: str | None = None) -> etree._ElementTree:

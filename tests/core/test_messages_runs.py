@@ -140,6 +140,7 @@ def test_lines_are_those_of_the_file_beyond_what_the_parser_counts(
 def test_values_are_read_wherever_a_piece_ends(together: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
     for size in (2_000, 2_001, 3_333, 65_536):
         monkeypatch.setattr(xml, "PIECE_BYTES", size)
+        monkeypatch.setattr(reading, "LOT_BYTES", 2 * size)
         together.clear()
         read_all(USUAL.replace("\n", "\r\n").encode(), monkeypatch)
         assert sum(together) > COUNT / 2

@@ -45,6 +45,7 @@ def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fast, "FIRST_BLOCK", 3_000)
     monkeypatch.setattr(fast, "LARGEST_BLOCK", 60_000)
     monkeypatch.setattr(xml, "PIECE_BYTES", 10_000)
+    monkeypatch.setattr(reading, "LOT_BYTES", 20_000)
     monkeypatch.setattr(runs, "OFTEN", 2)
 
 
