@@ -276,7 +276,7 @@ def _content(
     if fast:
         fast.valid = lambda: not events.error_log
     try:
-        for lot in events.lots(LOT_BYTES):
+        for lot in events.lots(1 if fast else LOT_BYTES):  # what was read beside the parser is told at once
             for event, element in lot:
                 if not walk.gathers(event, element):
                     yield from walk.follow(event, element)
