@@ -18,6 +18,7 @@ from h2h.text import shown
 
 UNREFERENCED = frozenset({"NOTPROVIDED"})
 PARTS = 256
+FEW = 5_000  # of which no parts are made
 MAX_WATCHED = 10_000  # more than anybody is told of
 
 
@@ -35,14 +36,21 @@ class References:
 
     def __init__(self, hashed: Callable[[str], int] = hash) -> None:
         self._hashed = hashed
-        self._parts = [array("q") for _ in range(PARTS)]
-        self._add = [part.append for part in self._parts]
+        self._few = array("q")  # that are not in their parts yet
+        self._parts: list[array[int]] = []
 
     def extend(self, references: Iterable[str | None]) -> None:
-        add = self._add
         said = [reference for reference in references if reference is not None and reference not in UNREFERENCED]
-        for value in map(self._hashed, said):
+        self._few.extend(map(self._hashed, said))
+        if len(self._few) >= FEW:
+            self._spread()
+
+    def _spread(self) -> None:
+        self._parts = self._parts or [array("q") for _ in range(PARTS)]
+        add = [part.append for part in self._parts]
+        for value in self._few:
             add[value & (PARTS - 1)](value)
+        self._few = array("q")
 
     def repeated(self, payments: Iterable[Referred]) -> Iterator[Finding]:
         """`payments`: those whose references were added, from the first one on; not looked at where none repeats."""
@@ -60,7 +68,9 @@ class References:
 
     def _twice(self) -> Iterator[int]:
         """Hashes that came more than once."""
-        for part in self._parts:
+        if self._parts:
+            self._spread()
+        for part in self._parts or [self._few]:
             if len(set(part)) < len(part):
                 yield from (value for value, count in Counter(part).items() if count > 1)
 

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from h2h.checks import bic_fault, iban_fault
-from h2h.ibans import STRUCTURES, all_sound, is_sound
+from h2h.ibans import FEW, STRUCTURES, all_sound, is_sound
 
 schwifty = pytest.importorskip("schwifty")
 COUNTRIES = [structure[:2] for structure in STRUCTURES.split()]
@@ -118,6 +118,9 @@ def test_many_are_sound_where_each_is(some: list[str], data: st.DataObject) -> N
 
 
 def test_two_in_one_are_none() -> None:
-    assert not all_sound(["DE02120300000000202051\nNL91ABNA0417164300"])
+    for second in ("NL91ABNA0417164300", "DE02120300000000202051"):
+        for count in (1, 2 * FEW):
+            assert not all_sound([*["DE02120300000000202051"] * count, f"DE02120300000000202051\n{second}"])
+    assert all_sound(["DE02120300000000202051", "NL91ABNA0417164300"] * FEW)
     assert not all_sound(["ZZ02120300000000202051"])
     assert not all_sound([""])

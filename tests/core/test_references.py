@@ -72,3 +72,13 @@ def test_of_very_many_that_repeat_the_first_are_told(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(references, "MAX_WATCHED", 3)
     names: list[str | None] = [*"ABCDEFG", *"GFEDCBA", "A"]
     assert found(names) == [row for row in expected(names) if row[0][12] in "ABC"]
+
+
+@pytest.mark.parametrize("few", [1, 10, 29, 30, 31, 1_000])
+def test_it_makes_no_difference_when_they_are_spread(few: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(references, "FEW", few)
+    names: list[str | None] = [f"R-{n % 23}" for n in range(30)]
+    watched = References()
+    for at in range(0, 30, 7):
+        watched.extend(names[at : at + 7])
+    assert [f.path for f in watched.repeated(referred(names))] == [path for _, path, _ in expected(names)]
