@@ -17,7 +17,7 @@ from typing import BinaryIO, cast
 from h2h.errors import Damaged, FolderError, StoreError
 from h2h.syncs import sync_all, sync_folders
 
-BLOCK = 1 << 20
+BLOCK = 1 << 18
 Observe = Callable[[BinaryIO, int, str], AbstractContextManager[BinaryIO]]
 """Wraps a file that is being read, with its size and what it is read for: a command shows progress by it."""
 
