@@ -202,7 +202,8 @@ class Stream:
         return self._parser.feed_error_log
 
     def __iter__(self) -> Iterator[Event]:
-        return chain.from_iterable(self.lots(PIECE_BYTES))
+        """Those of one piece of the source, however small, before the next one is read."""
+        return chain.from_iterable(self.lots(1))
 
     def lots(self, size: int) -> Iterator[Iterator[Event]]:
         """The events of so many bytes of the source after the other, or of some more."""
