@@ -8,6 +8,7 @@ message reads the skeleton with marks for values, and where the marks come out i
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ from msgspec import Struct, structs
 from h2h.columns import Columns
 from h2h.messages.elements import Faults, ItemReader, Place
 from h2h.messages.facets import Holds, Types, Value, as_bytes, plain
-from h2h.messages.xml import BLANKS, Node, node_of
+from h2h.messages.xml import BLANKS, Node, node_of, tree
 from h2h.model import Record
 
 MAX_LENGTH = 100_000  # characters of a record that is learned from
@@ -100,14 +101,10 @@ def learn(text: str, types: Types, kind: etree._Element) -> Skeleton:
     return Skeleton(
         tokens=tuple(map(Token.of, tokens)),
         values=values,
-        sample=_shifted(node_of(etree.fromstring(text, _parser()), []), -1),
+        sample=_shifted(node_of(tree(io.BytesIO(text.encode())).getroot(), []), -1),
         lines=text.count("\n"),
         captured=frozenset(at for at, token in enumerate(texts) if isinstance(token, Value)),
     )
-
-
-def _parser() -> etree.XMLParser:
-    return etree.XMLParser(no_network=True, load_dtd=False, resolve_entities=False, remove_comments=False)
 
 
 def _tokens(pieces: Sequence[re.Match[str]], types: Types, kind: etree._Element) -> Iterator[str | Value]:

@@ -14,7 +14,7 @@ import re
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from itertools import chain
-from typing import BinaryIO, NamedTuple, Protocol
+from typing import Any, BinaryIO, NamedTuple, Protocol
 
 from lxml import etree
 
@@ -178,24 +178,9 @@ class Stream:
         self, source: Bounded, encoding: str, *, tags: Sequence[str] = (), schema: etree.XMLSchema | None = None
     ) -> None:
         self._source = source
-        self._parser = etree.XMLPullParser(
-            events=("start", "end"),
-            tag=[f"{{*}}{tag}" for tag in tags] or None,
-            schema=schema,
-            encoding=encoding,
-            attribute_defaults=False,
-            dtd_validation=False,
-            load_dtd=False,
-            no_network=True,
-            resolve_entities="internal",  # type: ignore[arg-type]  # the stubs lack it
-            huge_tree=False,
-            recover=False,
-            remove_blank_text=False,
-            remove_comments=False,
-            remove_pis=False,
-            strip_cdata=True,
-            compact=True,
-        )
+        wanted = [f"{{*}}{tag}" for tag in tags] or None
+        options = _options(encoding)
+        self._parser = etree.XMLPullParser(events=("start", "end"), tag=wanted, schema=schema, **options)
 
     @property
     def error_log(self) -> etree._ListErrorLog:
@@ -230,23 +215,27 @@ class Stream:
 
 def tree(source: BinaryIO, encoding: str | None = None) -> etree._ElementTree:
     """The whole file as a tree, under the same options; raises LxmlError."""
-    parser = etree.XMLParser(
-        encoding=encoding,
-        attribute_defaults=False,
-        dtd_validation=False,
-        load_dtd=False,
-        no_network=True,
-        resolve_entities="internal",  # type: ignore[arg-type]  # the stubs lack it
-        huge_tree=False,
-        recover=False,
-        ns_clean=False,
-        remove_blank_text=False,
-        remove_comments=False,
-        remove_pis=False,
-        strip_cdata=True,
-        compact=True,
-    )
-    return etree.parse(source, parser)
+    return etree.parse(source, etree.XMLParser(**_options(encoding)))
+
+
+def _options(encoding: str | None) -> dict[str, Any]:
+    """Of every parser, each of them said."""
+    return {
+        "encoding": encoding,
+        "attribute_defaults": False,
+        "dtd_validation": False,
+        "load_dtd": False,
+        "no_network": True,
+        "resolve_entities": "internal",
+        "huge_tree": False,
+        "recover": False,
+        "ns_clean": False,
+        "remove_blank_text": False,
+        "remove_comments": False,
+        "remove_pis": False,
+        "strip_cdata": True,
+        "compact": True,
+    }
 
 
 def node_of(element: etree._Element, cut: list[Node], children: list[etree._Element] | None = None) -> Node:
