@@ -5,6 +5,8 @@ statements hears of these as well.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from sqlalchemy import Connection
@@ -12,41 +14,37 @@ from sqlalchemy.exc import DBAPIError
 
 
 def rows(connection: Connection, said: str, given: Any) -> list[Any]:
-    cursor, faults = _cursor(connection, said, given, many=False), _faults(connection)
-    try:
-        cursor.execute(said, given)
+    with _done(connection, said, given) as cursor:
         found: list[Any] = cursor.fetchall()
-    except faults as error:
-        raise _translated(connection, said, given, error) from error
-    finally:
-        cursor.close()
     return found
 
 
 def change(connection: Connection, said: str, given: Any) -> int:
     """How many rows were changed."""
-    cursor, faults = _cursor(connection, said, given, many=False), _faults(connection)
-    try:
-        cursor.execute(said, given)
+    with _done(connection, said, given) as cursor:
         changed: int = cursor.rowcount
-    except faults as error:
-        raise _translated(connection, said, given, error) from error
-    finally:
-        cursor.close()
     return changed
 
 
 def change_many(connection: Connection, said: str, given: list[Any]) -> int:
     """For each of these values; how many rows were changed in all."""
-    cursor, faults = _cursor(connection, said, given, many=True), _faults(connection)
-    try:
-        cursor.executemany(said, given)
+    with _done(connection, said, given, many=True) as cursor:
         changed: int = cursor.rowcount
+    return changed
+
+
+@contextmanager
+def _done(connection: Connection, said: str, given: Any, *, many: bool = False) -> Iterator[Any]:
+    """A cursor that has run it."""
+    cursor, driver = _cursor(connection, said, given, many=many), connection.dialect.loaded_dbapi
+    faults: type[Exception] = driver.Error
+    try:
+        (cursor.executemany if many else cursor.execute)(said, given)
+        yield cursor
     except faults as error:
-        raise _translated(connection, said, given, error) from error
+        raise DBAPIError.instance(said, given, error, faults, dialect=connection.dialect) from error
     finally:
         cursor.close()
-    return changed
 
 
 def _cursor(connection: Connection, said: str, given: Any, *, many: bool) -> Any:
@@ -57,13 +55,3 @@ def _cursor(connection: Connection, said: str, given: Any, *, many: bool) -> Any
     for hear in listening.before_cursor_execute:
         hear(connection, cursor, said, given, None, many)
     return cursor
-
-
-def _faults(connection: Connection) -> type[Exception]:
-    driver: Any = connection.dialect.loaded_dbapi
-    faults: type[Exception] = driver.Error
-    return faults
-
-
-def _translated(connection: Connection, said: str, given: Any, error: Exception) -> BaseException:
-    return DBAPIError.instance(said, given, error, _faults(connection), dialect=connection.dialect)

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import Any
 
 import pytest
 from sqlalchemy import Connection, Table, bindparam, case, event, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
+from h2h.cash import Kind
 from h2h.errors import StoreError
 from h2h.ledger import tables as t
+from h2h.ledger.candidates import Place, at_the_bank
 from h2h.ledger.prepared import Prepared
+from h2h.ledger.rows import Transfer
+from h2h.ledger.window import COLUMNS, Candidate
 from h2h.lifecycle import State
 from tests.suites.books import NOW, Book
 from tests.suites.test_ledger_bulk import VALUES, every_type
@@ -103,3 +108,11 @@ def test_who_listens_to_statements_hears_of_these(book: Book) -> None:
         Prepared(select(t.slot.c.at).where(t.slot.c.slot == bindparam("one"))).all(connection, one="x")
     [values] = [values for said, values in heard if "FROM slot" in said]
     assert "x" in (values.values() if isinstance(values, dict) else values)
+
+
+def test_rows_that_become_records_by_position_have_the_columns_in_their_order() -> None:
+    """Two columns of one type that changed places would be read as each other, without a word."""
+    assert [column.key for column in t.transfer.c] == [field.name for field in fields(Transfer)]
+    place = Place(bank="acme", account=None, statement=1, kind=Kind.STATEMENT)
+    selected = [column.key for column in at_the_bank(place).selected_columns]
+    assert tuple(selected) == Candidate.__struct_fields__[:COLUMNS]
