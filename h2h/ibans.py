@@ -23,7 +23,7 @@ NL4a10n NO11n OM3n16c PF10n11c2n PK4a16c PL24n PM10n11c2n PS4a21c PT21n QA4a21c 
 SA2n18c SC4a20n3a SD14n SE20n SI15n SK20n SM1a10n12c SN2a22n SO19n ST21n SV4a20n TD23n TF10n11c2n TG2a22n TL19n
 TN20n TR6n16c UA6n19c VA18n VG4a16n WF10n11c2n XK16n YE4a4n18c YT10n11c2n
 """
-FEW = 50
+FEW = 50  # of which each is looked at by itself
 _KINDS = {"n": "[0-9]", "a": "[A-Z]", "c": "[0-9A-Z]"}
 _CHECK = "(?:0[2-9]|[1-8][0-9]|9[0-8])"  # 00, 01 and 99 are never computed
 _RUN = re.compile(r"([0-9]+)([nac])")

@@ -148,32 +148,25 @@ def _power_cut(*_: object) -> None:
     raise KeyboardInterrupt
 
 
-def test_a_fault_of_our_own_while_applying_refuses_that_file_alone(
-    gateway: Gateway, out: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (ZeroDivisionError(), "INTERNAL"),
+        (Unstorable("The ledger cannot do its work: index row requires 20016 bytes."), "NOT_STORABLE"),
+    ],
+)
+def test_what_fails_again_whenever_it_is_applied_refuses_that_file_alone(
+    error: Exception, code: str, gateway: Gateway, out: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(*_: object) -> None:
-        raise ZeroDivisionError
+    def failing(*_: object) -> None:
+        raise error
 
-    monkeypatch.setattr("h2h.ledger.messages.apply_statements", broken)
+    monkeypatch.setattr("h2h.ledger.messages.apply_statements", failing)
     put(out, "a.xml", STATEMENT)
     put(out, "b.xml", answer("MSG-1"))
     assert pull(gateway) == {"a.xml": "UNREADABLE", "b.xml": "APPLIED"}
     [message] = [f for f in gateway.ledger.views.files() if f.name == "a.xml"]
-    assert [f.code for f in gateway.ledger.views.history(message.id).findings] == ["INTERNAL"]
-
-
-def test_what_the_database_cannot_hold_refuses_that_file_alone(
-    gateway: Gateway, out: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def too_long(*_: object) -> None:
-        raise Unstorable("The ledger cannot do its work: index row requires 20016 bytes.")
-
-    monkeypatch.setattr("h2h.ledger.messages.apply_statements", too_long)
-    put(out, "a.xml", STATEMENT)
-    put(out, "b.xml", answer("MSG-1"))
-    assert pull(gateway) == {"a.xml": "UNREADABLE", "b.xml": "APPLIED"}
-    [message] = [f for f in gateway.ledger.views.files() if f.name == "a.xml"]
-    assert [f.code for f in gateway.ledger.views.history(message.id).findings] == ["NOT_STORABLE"]
+    assert [f.code for f in gateway.ledger.views.history(message.id).findings] == [code]
 
 
 def test_a_file_under_the_name_of_a_discarded_one_is_fetched(gateway: Gateway, out: Path) -> None:

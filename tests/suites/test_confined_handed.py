@@ -14,6 +14,7 @@ from h2h.confined import Limits, worker
 from h2h.confined.wire import BLOCK, Want, Wire, a_line
 from h2h.confined.worker import _Handed
 
+PATIENCE_SECONDS = 30.0
 CONTENT = Random(7).randbytes(6 * BLOCK + 100)
 
 
@@ -23,14 +24,22 @@ class Gateway:
     def __init__(self) -> None:
         self.ours, self.its = map(Wire, a_line())
         self.offsets: list[int] = []
+        self._heard = threading.Condition()
         self._thread = threading.Thread(target=self._serve)
+
+    def hear(self, count: int) -> None:
+        """Wait until so much was asked for."""
+        with self._heard:
+            assert self._heard.wait_for(lambda: len(self.offsets) >= count, PATIENCE_SECONDS), self.offsets
 
     def _serve(self) -> None:
         while True:
             [word] = self.ours.receive()
             if not isinstance(word, Want):
                 return
-            self.offsets.append(word.offset)
+            with self._heard:
+                self.offsets.append(word.offset)
+                self._heard.notify_all()
             self.ours.send(CONTENT[word.offset : word.offset + word.size])
 
 
@@ -58,9 +67,7 @@ def test_who_reads_on_has_the_next_block_asked_for(monkeypatch: pytest.MonkeyPat
         seen = b""
         for blocks in range(1, 7):
             seen += source.read(BLOCK)
-            ahead = min(blocks + (blocks > 1), 7)
-            while len(gateway.offsets) < ahead:
-                gateway._thread.join(0.01)  # the other end has to be heard
+            gateway.hear(min(blocks + (blocks > 1), 7))
         assert seen + source.read() == CONTENT
         assert gateway.offsets[:7] == [at * BLOCK for at in range(7)]
 
