@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 from datetime import date, timedelta
 from decimal import Decimal
@@ -17,6 +18,8 @@ from h2h.pages import Page, booked_of, chain_of, day_of, page_of
 from tests.changing import replace
 
 ACCOUNT = "DE02120300000000202051"
+LONG = bool(os.environ.get("H2H_LONG"))
+FEW = settings(max_examples=3_000 if LONG else 75, deadline=None, derandomize=not LONG)
 
 
 def said(*days: str, **more: object) -> list[Page]:
@@ -246,7 +249,7 @@ def in_order_of(pages: list[Page], seed: int) -> list[Page]:
     return [replace(page, id=row) for row, page in enumerate(shuffled, start=1)]
 
 
-@settings(max_examples=300, deadline=None)
+@FEW
 @given(histories(), st.integers(), st.integers())
 def test_of_a_whole_history_nothing_is_missing_and_no_order_changes_what_is(
     pages: list[Page], one: int, other: int
@@ -256,7 +259,7 @@ def test_of_a_whole_history_nothing_is_missing_and_no_order_changes_what_is(
     assert words(gaps(ACCOUNT, in_order_of(part, one))) == words(gaps(ACCOUNT, in_order_of(part, other)))
 
 
-@settings(max_examples=300, deadline=None)
+@FEW
 @given(histories(), st.data())
 def test_whatever_is_taken_out_of_the_middle_is_missed(pages: list[Page], data: st.DataObject) -> None:
     """Unless it is a statement that comes to nothing, and has no number that tells of it."""

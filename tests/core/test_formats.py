@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import types
 import typing
@@ -31,6 +32,7 @@ from h2h.reported import ReferredDocument, StructuredRemittance
 from h2h.resources import root
 from tests.changing import replace
 
+LONG = bool(os.environ.get("H2H_LONG"))
 CORPUS = root("schemas").parent.parent / "shared" / "corpus"
 FILES = sorted([*CORPUS.glob("camt053/*"), *(root("samples") / "good").glob("camt.053*")])
 
@@ -664,7 +666,7 @@ def books(draw: st.DrawFn) -> list[Record]:
 
 @pytest.mark.parametrize("form", Form)
 @given(records=books())
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=500 if LONG else 10, deadline=None, derandomize=not LONG)
 def test_of_any_statement_figures_agree_and_no_value_is_lost_silently(form: Form, records: list[Record]) -> None:
     head, statement, *entries = records
     assert isinstance(head, StatementFile)

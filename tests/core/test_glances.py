@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
@@ -17,7 +18,13 @@ from h2h.model import Address, DirectDebit, DirectDebitBatch, DirectDebitFile, F
 from h2h.one_pass import Bunch, OnePass, Rule
 from h2h.rules import Batch, PaymentFile, PaymentRules, Terms
 
-MANY = settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+LONG = bool(os.environ.get("H2H_LONG"))
+MANY = settings(
+    max_examples=2_000 if LONG else 50,
+    deadline=None,
+    derandomize=not LONG,
+    suppress_health_check=[HealthCheck.too_slow],
+)
 GOOD = {
     "amount": ["10.00", "0.01", "5", "1E+2", "99999999999999.99"],
     "currency": ["EUR", "USD"],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import re
 import shutil
 import subprocess
@@ -38,6 +39,7 @@ PROJECT = Path(__file__).resolve().parents[2]
 GOOD = PROJECT / "samples" / "good"
 CATALOG = Catalog.load(PROJECT / "schemas")
 NAMES = sorted(row.name for row in CATALOG.rows)
+NEWEST = {row.reader: row.name for row in CATALOG.rows}.values()
 ISO = "urn:iso:std:iso:20022:tech:xsd:"
 
 
@@ -343,6 +345,8 @@ def test_a_document_in_an_envelope_is_validated_and_read_as_without(name: str) -
     items = reading(wrapped, strict=False)
     assert codes(items) == ["MSG_ENVELOPE"]
     assert [type(record) for record in records(items)] == [type(record) for record in reading(sample(name))]
+    if name not in NEWEST and not os.environ.get("H2H_LONG"):
+        return  # to explain a fault takes a while, as a model of the whole schema is made for it
     broken = reading(wrapped.replace("<MsgId>", "<MsgId>" + 36 * "x", 1), strict=False)
     assert [(f.code, f.path.split("/")[:4]) for f in findings(broken)][1:] == [
         ("XSD_TOO_LONG", ["", "E", "B", "Document"])

@@ -22,8 +22,8 @@ from h2h.model import Entry, Finding, Payment, PaymentStatus, Severity
 
 PROJECT = Path(__file__).resolve().parents[2]
 CATALOG = Catalog.load(PROJECT / "schemas")
-FAMILIES = [[row for row in CATALOG.rows if row.family == name] for name in {row.family: None for row in CATALOG.rows}]
-ROWS = list(CATALOG.rows) if os.environ.get("H2H_LONG") else [row for rows in FAMILIES for row in (rows[0], rows[-1])]
+READERS = [[row for row in CATALOG.rows if row.reader == name] for name in {row.reader: None for row in CATALOG.rows}]
+ROWS = list(CATALOG.rows) if os.environ.get("H2H_LONG") else [row for rows in READERS for row in (rows[0], rows[-1])]
 EXAMPLES = 2_000 if os.environ.get("H2H_LONG") else 15
 FEW = settings(
     max_examples=EXAMPLES,
