@@ -23,13 +23,15 @@ from h2h.columns import one_by_one
 from h2h.messages.bounds import bounded, clipped
 from h2h.messages.catalog import Catalog, MessageType
 from h2h.messages.fast import FastRoad
+from h2h.messages.growing import Growing
 from h2h.messages.identify import Identity, Manner, envelope_finding, every_shape, findings_on, identify, shape_of
+from h2h.messages.levels import Counts, Kind
 from h2h.messages.opening import Opening, open_checked
 from h2h.messages.packing import Member, Part, unpacked, within
 from h2h.messages.refusal import Refusal, severity_of
 from h2h.messages.runs import Grammar, Runs
-from h2h.messages.walk import Counts, Kind, Said, Walk
-from h2h.messages.xml import LOT_BYTES, Bounded, GivenUp, Stream, check_well_formed, local, mind_memory
+from h2h.messages.walk import Said, Walk
+from h2h.messages.xml import LOT_BYTES, Bounded, GivenUp, check_well_formed, local, mind_memory
 from h2h.model import FileMember, Finding, Record, Severity
 
 T = TypeVar("T")
@@ -272,27 +274,26 @@ def _content(
         yield Finding(code="MSG_ENVELOPE", severity=Severity.ERROR, text=text, path=case.opening.path)
         return
     refused: etree.LxmlError | None = None
-    events = Stream(kept, case.opening.encoding, tags=walk.tags, schema=schema)
+    encoding = case.opening.encoding
+    growing = Growing(kept, encoding, names=walk.names, items=walk.items, schema=schema)
     if fast:
-        fast.valid = lambda: not events.error_log
+        fast.valid = lambda: not growing.error_log
+    broken: Finding | None = None
     try:
-        for lot in events.lots(1 if fast else LOT_BYTES):  # what was read beside the parser is told at once
-            for event, element in lot:
-                if not walk.gathers(event, element):
-                    yield from walk.follow(event, element)
-            yield from walk.beside()
+        for lot in growing.lots(1 if fast else LOT_BYTES):  # what was read beside the parser is told at once
+            yield from walk.through(lot)
     except GivenUp:
-        yield from walk.beside()
+        yield from walk.through(growing.rest())
         raise
     except etree.LxmlError as error:  # not well-formed or not valid: with a schema, lxml mixes the two up
         mind_memory(error)
         refused = error
-    yield from walk.beside()
-    if refused:
         source.seek(start)
-        if broken := check_well_formed(source, case.opening.encoding, case.repeated):
-            yield broken
-            return
+        broken, still_open = check_well_formed(source, encoding, walk.names, case.repeated)
+        yield from walk.through(growing.rest(still_open if broken or growing.ended else None))
+    if broken:
+        yield broken
+        return
     if fast and not (refused and strict):
         fast.finish()
     if kept.cdata_line and strict:
@@ -303,6 +304,6 @@ def _content(
             namespace=case.row.namespace,
             strict=strict,
             words=clipped(str(refused)),
-            faults=len(events.error_log),
+            faults=len(growing.error_log),
             told=tuple(walk.unreadable),
         )

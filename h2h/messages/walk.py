@@ -9,21 +9,22 @@ Groups and items are counted through the file, over several messages.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import partial
 from itertools import takewhile
-from typing import Any, Protocol
+from typing import Any
 
 from lxml import etree
 
 from h2h.columns import Columns
 from h2h.messages.elements import Place, Shape
 from h2h.messages.fast import FastRoad
-from h2h.messages.nodes import Nodes, Reader
+from h2h.messages.growing import WHOLE, inside
+from h2h.messages.levels import Counts, Document, Further, Kind, Level
+from h2h.messages.nodes import Nodes
 from h2h.messages.opening import named_in
 from h2h.messages.patterns import Stretch
 from h2h.messages.runs import Runs
-from h2h.messages.xml import forget, line_of, local, namespace_of, node_of, path_of
+from h2h.messages.xml import Event, forget, line_of, local, namespace_of, node_of, path_of
 from h2h.model import Finding, Record, Severity
 from h2h.text import shown
 
@@ -33,59 +34,8 @@ MAX_KEPT_BACK = 100_000
 MAX_NAMED = 3
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Kind:
-    """What a message is: how it is read, and its name."""
-
-    shape: Shape
-    name: str
-
-
-class Further(Protocol):
-    """Says what a further message is, None where it is not to be read, and what there is to be told of it."""
-
-    def __call__(
-        self, *, document: str, message: str, announced: str, path: str, line: int
-    ) -> tuple[Kind | None, list[Finding]]: ...
-
-
-@dataclass(slots=True, kw_only=True)
-class Counts:
-    """How many groups and items there were until now, over everything that is read as one file."""
-
-    groups: int = 0
-    items: int = 0
-
-
-@dataclass(slots=True, kw_only=True)
-class _Level:
-    """An open element with a head: the message, or one of its groups. `groups` and `items` are those in it."""
-
-    element: etree._Element
-    path: str
-    read: Reader
-    record: Record | None = None
-    seen: int = 0  # elements of the head when it was read
-    kept_back: list[Record | Finding] | None = None
-    groups: int = 0
-    items: int = 0
-
-    @property
-    def begun(self) -> bool:
-        """Whether its first item has begun."""
-        return self.record is not None or self.kept_back is not None
-
-
-@dataclass(slots=True, kw_only=True)
-class _Document:
-    element: etree._Element
-    path: str
-    announced: str
-    messages: int = 0
-
-
 class Walk:
-    """Feed it every start and end event of the elements in `tags`.
+    """Tell it of the elements with these `names`, and of `items`, as growing.Growing does.
 
     `first` is what the first message is. Others are read where `further` says what they are; `shapes` are those that
     it may say. `severity` is that of unclean, readable things; `supplementary` the namespaces of supplementary data
@@ -108,16 +58,17 @@ class Walk:
     ) -> None:
         every = (first.shape, *shapes)
         named = {name for shape in every for name in (*shape.names, shape.group, shape.item)}
-        self.tags = ("Document", "AppHdr", "SplmtryData", *sorted(named))
+        self.names = frozenset({"Document", "AppHdr", "SplmtryData", *named})
+        self.items = frozenset(shape.item for shape in every)
         self._kind, self._further, self._severity = first, further, severity
         self._roots = {name for shape in every for name in shape.names}
         self._supplementary, self._settle = frozenset(supplementary), settle
         self._counts = counts or Counts()
         self._nodes, self._fast, self._runs = Nodes(severity), fast, runs
         self._ended: list[etree._Element] = []  # items of the open level that are not read yet
-        self._document: _Document | None = None
-        self._message: _Level | None = None
-        self._group: _Level | None = None
+        self._document: Document | None = None
+        self._message: Level | None = None
+        self._group: Level | None = None
         self._documents = self._messages = 0
         self._announced = ""
         self._said: set[tuple[str, Severity]] = set()
@@ -132,27 +83,39 @@ class Walk:
         return self._kind.shape
 
     @property
-    def _level(self) -> _Level | None:
+    def _level(self) -> Level | None:
         return self._group or self._message
 
-    def gathers(self, event: str, element: etree._Element) -> bool:
-        """Whether it is of an item that is read later, with others: so usual that nothing else may be asked of it."""
+    def through(self, lot: Iterable[Event]) -> Iterator[Said]:
+        """What begins and ends next; of that nothing is kept for the next time."""
+        for event, element in lot:
+            if event == WHOLE and self._gathers(element):
+                self._ended.append(element)
+                continue
+            yield from self._beside()
+            if event != "end":
+                yield from self._start(element)
+            if event == WHOLE:
+                yield from self._inside(inside(element, self.names))
+            if event != "start":
+                yield from self._end(element)
+        yield from self._beside()
+
+    def _gathers(self, item: etree._Element) -> bool:
+        """Whether it is read with others: so usual that nothing else may be asked of it."""
         level = self._group or self._message
-        if level is None or not level.begun or element.getparent() is not level.element:
+        if level is None or not level.begun or item.getparent() is not level.element:
             return False
-        if local(element.tag) != self._kind.shape.item or not self._together:
-            return False
-        if event == "end":
-            self._ended.append(element)
-        return True
+        return local(item.tag) == self._kind.shape.item and self._together
 
-    def follow(self, event: str, element: etree._Element) -> Iterator[Said]:
-        """What the parser tells next, where it is not gathered."""
-        yield from self.beside()
+    def _inside(self, events: Iterable[Event]) -> Iterator[Said]:
+        """Of what stands in an item."""
+        for event, element in events:
+            yield from self._beside()
+            yield from self._start(element) if event == "start" else self._end(element)
+
+    def _start(self, element: etree._Element) -> Iterator[Said]:
         name = local(element.tag)
-        yield from self._start(element, name) if event == "start" else self._end(element, name)
-
-    def _start(self, element: etree._Element, name: str) -> Iterator[Said]:
         if self._group and element.getparent() is self._group.element:
             if name == self._shape.item:
                 yield from self._read_head(self._group, before=element)
@@ -163,7 +126,8 @@ class Walk:
         elif name in self._roots and self._document:
             yield from self._begin_message(self._document, element, name)
 
-    def _end(self, element: etree._Element, name: str) -> Iterator[Said]:
+    def _end(self, element: etree._Element) -> Iterator[Said]:
+        name = local(element.tag)
         if name == "SplmtryData":
             yield from self._supplementary_data(element)
         level = self._level
@@ -176,7 +140,7 @@ class Walk:
         elif self._is_item(element, name, level):
             yield from self._item(level, element)
 
-    def _is_item(self, element: etree._Element, name: str, level: _Level) -> bool:
+    def _is_item(self, element: etree._Element, name: str, level: Level) -> bool:
         return name == self._shape.item and element.getparent() is level.element
 
     @property
@@ -196,7 +160,7 @@ class Walk:
             forget(element)
             self._settle()
 
-    def _empty(self, document: _Document) -> Iterator[Finding]:
+    def _empty(self, document: Document) -> Iterator[Finding]:
         """A Document in which no message began: what else is in it is told where it is not the first, or nothing."""
         element = document.element
         inside = next((str(child.tag) for child in element if isinstance(child.tag, str)), "")
@@ -228,9 +192,9 @@ class Walk:
             yield from self._once("MSG_SEVERAL", Severity.ERROR, text, element)
             return
         number = f"[{self._documents}]" if self._documents > 1 else ""
-        self._document = _Document(element=element, path=path_of(element) + number, announced=self._announced)
+        self._document = Document(element=element, path=path_of(element) + number, announced=self._announced)
 
-    def _begin_message(self, document: _Document, element: etree._Element, name: str) -> Iterator[Finding]:
+    def _begin_message(self, document: Document, element: etree._Element, name: str) -> Iterator[Finding]:
         path = f"{document.path}{path_of(element).removeprefix(path_of(document.element))}"
         if self._message or (self._messages and self._further is None):
             text = "A second message stands in this file; only the first was read. Send each in a file of its own."
@@ -248,9 +212,9 @@ class Walk:
             text = "Several messages stand in this file; each of them is read."
             yield from self._once("MSG_SEVERAL", Severity.INFO, text, element)
         read = partial(self._shape.read_head, message=self._kind.name)
-        self._message = _Level(element=element, path=path, read=read)
+        self._message = Level(element=element, path=path, read=read)
 
-    def _ask(self, document: _Document, element: etree._Element, message: str) -> tuple[Kind | None, list[Finding]]:
+    def _ask(self, document: Document, element: etree._Element, message: str) -> tuple[Kind | None, list[Finding]]:
         assert self._further
         return self._further(
             document=str(document.element.tag),
@@ -260,7 +224,7 @@ class Walk:
             line=line_of(element),
         )
 
-    def _begin_group(self, message: _Level, element: etree._Element, name: str) -> Iterator[Record | Finding]:
+    def _begin_group(self, message: Level, element: etree._Element, name: str) -> Iterator[Record | Finding]:
         if name in (self._shape.group, self._shape.item):
             yield from self._read_head(message, before=element)
         if name == self._shape.group:
@@ -269,9 +233,9 @@ class Walk:
             path = f"{message.path}/{name}[{message.groups}]"
             assert message.record is not None
             read = partial(self._shape.read_group, position=self._counts.groups, head=message.record)
-            self._group = _Level(element=element, path=path, read=read)
+            self._group = Level(element=element, path=path, read=read)
 
-    def _read_head(self, level: _Level, *, before: etree._Element) -> Iterator[Record | Finding]:
+    def _read_head(self, level: Level, *, before: etree._Element) -> Iterator[Record | Finding]:
         if level.begun:
             return
         children = self._head_of(takewhile(lambda child: child is not before, level.element))
@@ -282,7 +246,8 @@ class Walk:
         level.record, level.seen = record, len(children)
         yield from (*findings, record)
 
-    def _item(self, level: _Level, element: etree._Element) -> Iterator[Said]:
+    def _item(self, level: Level, element: etree._Element, *, plain: bool = True) -> Iterator[Said]:
+        """`plain`: nothing in it is told of by itself, so that others like it may be read by its skeleton."""
         place, group = self._place(level)
         read = partial(self._shape.read_item, place=place, group=group)
         record, findings = self._nodes.record(element, f"{level.path}/{self._shape.item}[{level.items}]", read)
@@ -291,7 +256,7 @@ class Walk:
         yield from self._told(level, (*findings, record))
         for road in (self._fast, self._runs):
             if road:
-                road.after(clean=not findings)
+                road.after(clean=plain and not findings)
 
     def _read_ended(self) -> Iterator[Said]:
         """The items that ended until now."""
@@ -305,11 +270,13 @@ class Walk:
             if isinstance(each, Stretch):
                 yield from self._read_beside(each, level)
             else:
-                yield from self._item(level, each)
+                told = [*inside(each, self.names)]
+                yield from self._inside(told)
+                yield from self._item(level, each, plain=not told)
         forget(items[-1])
         self._settle()
 
-    def beside(self) -> Iterator[Said]:
+    def _beside(self) -> Iterator[Said]:
         """What ended, and what stands behind it and was read without the parser: before anything else is done, and
         before more of the file is parsed."""
         yield from self._read_ended()
@@ -318,7 +285,7 @@ class Walk:
             assert level is not None
             yield from self._read_beside(stretch, level)
 
-    def _read_beside(self, stretch: Stretch, level: _Level) -> Iterator[Said]:
+    def _read_beside(self, stretch: Stretch, level: Level) -> Iterator[Said]:
         counts, group = self._counts, level.record if level is self._group else None
         number = counts.groups if level is self._group else 0
         records = stretch.records(Place(number, level.items, counts.items), group)
@@ -329,7 +296,7 @@ class Walk:
         else:
             yield from self._told(level, [*records])
 
-    def _place(self, level: _Level) -> tuple[Place, Record | None]:
+    def _place(self, level: Level) -> tuple[Place, Record | None]:
         """Of the next item, and the record of its group."""
         in_group = level is self._group
         self._counts.items += 1
@@ -337,7 +304,7 @@ class Walk:
         place = Place(self._counts.groups if in_group else 0, level.items, self._counts.items)
         return place, level.record if in_group else None
 
-    def _told(self, level: _Level, items: Sequence[Record | Finding]) -> Iterator[Record | Finding]:
+    def _told(self, level: Level, items: Sequence[Record | Finding]) -> Iterator[Record | Finding]:
         if level.kept_back is None:
             yield from items
         else:
@@ -345,7 +312,7 @@ class Walk:
             if len(level.kept_back) > MAX_KEPT_BACK:
                 yield from self._give_up_waiting(level)
 
-    def _give_up_waiting(self, level: _Level) -> Iterator[Record | Finding]:
+    def _give_up_waiting(self, level: Level) -> Iterator[Record | Finding]:
         """For the rest of a head whose items are too many to be kept back; should it come, it is a finding."""
         kept, level.kept_back = level.kept_back or [], None
         item = next(child.tag for child in level.element.iterchildren(f"{{*}}{self._shape.item}"))
@@ -354,7 +321,7 @@ class Walk:
         level.seen = len(children)
         yield from (*findings, level.record, *kept)
 
-    def _close(self, level: _Level) -> Iterator[Record | Finding]:
+    def _close(self, level: Level) -> Iterator[Record | Finding]:
         children = self._head_of(level.element)
         if level.record is None:
             record, findings = self._nodes.record(level.element, level.path, level.read, children)
@@ -370,7 +337,7 @@ class Walk:
         else:
             self._message = None
 
-    def _tail(self, group: _Level, elements: list[etree._Element]) -> Iterator[Record]:
+    def _tail(self, group: Level, elements: list[etree._Element]) -> Iterator[Record]:
         """What stands after the items and is a record of its own."""
         assert self._shape.read_tail or not elements
         for element in elements:
@@ -382,7 +349,7 @@ class Walk:
         others = (self._shape.group, self._shape.item)
         return [child for child in children if isinstance(child.tag, str) and local(child.tag) not in others]
 
-    def _order(self, level: _Level) -> Finding:
+    def _order(self, level: Level) -> Finding:
         name = local(level.element.tag)
         text = f"Parts of the head of {name} stand after what it heads; they were not read. Put them first."
         line = line_of(level.element)

@@ -11,10 +11,9 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from functools import lru_cache
-from itertools import chain
-from typing import Any, BinaryIO, NamedTuple, Protocol
+from typing import Any, BinaryIO, Literal, NamedTuple, Protocol
 
 from lxml import etree
 
@@ -44,6 +43,7 @@ _CDATA = b"<![CDATA["
 _NO_LINE = re.compile(rb"\r[^\n]|&#(?:0|10;|x0|x[aA])")  # what becomes the end of a line, and is none in the file
 _INVISIBLE = b" \t\r\n\x00\xef\xbb\xbf\xff\xfe"
 
+EventKind = Literal["start", "end", "comment"]
 Event = tuple[str, etree._Element]
 
 
@@ -166,51 +166,68 @@ def namespace_of(tag: str) -> str:
     return tag.removeprefix("{").rpartition("}")[0]
 
 
-class Stream:
-    """Start and end events of the elements with these local names (all, if none), validating on the way.
+class Fed:
+    """A parser that is handed a source piece by piece."""
 
-    After a breach of the schema the events go on; XMLSyntaxError comes at the end, and the breaches stand in
-    `error_log`. At an event, more of the tree may be there already than has been told of. (Not to resolve any entity
-    would make a parser with a schema silent about XML that is not well-formed.)
-    """
-
-    def __init__(
-        self, source: Bounded, encoding: str, *, tags: Sequence[str] = (), schema: etree.XMLSchema | None = None
-    ) -> None:
-        self._source = source
-        wanted = [f"{{*}}{tag}" for tag in tags] or None
-        options = _options(encoding)
-        self._parser = etree.XMLPullParser(events=("start", "end"), tag=wanted, schema=schema, **options)
+    def __init__(self, source: Bounded, parser: etree.XMLPullParser) -> None:
+        self._source, self.parser = source, parser
+        self.ended = False  # the parser was given all that there is
 
     @property
     def error_log(self) -> etree._ListErrorLog:
-        return self._parser.feed_error_log
+        return self.parser.feed_error_log
+
+    def parsed(self, size: int) -> bool:
+        """Hands on so many bytes, or some more. Whether there is more in the source."""
+        while size > 0 and (piece := self._source.read(PIECE_BYTES)):
+            self.feed(piece)
+            size -= len(piece)
+        if size > 0:
+            self.ended = True
+            self.parser.close()
+        return not self.ended
+
+    def feed(self, piece: bytes) -> None:
+        self.parser.feed(piece)
+
+
+class Stream(Fed):
+    """Start and end events of the elements with these local names (all, if none), when libxml2 tells of them,
+    validating on the way.
+
+    After a breach of the schema the events go on; XMLSyntaxError comes at the end, and the breaches stand in
+    `error_log`. At an event, more of the tree may be there already than has been told of.
+    """
+
+    def __init__(
+        self, source: Bounded, encoding: str, *, tags: Collection[str] = (), schema: etree.XMLSchema | None = None
+    ) -> None:
+        wanted = [f"{{*}}{tag}" for tag in tags] or None
+        super().__init__(source, parser_of(("start", "end"), encoding, tag=wanted, schema=schema))
 
     def __iter__(self) -> Iterator[Event]:
         """Those of one piece of the source, however small, before the next one is read."""
-        return chain.from_iterable(self.lots(1))
-
-    def lots(self, size: int) -> Iterator[Iterator[Event]]:
-        """The events of so many bytes of the source after the other, or of some more."""
         error: Exception | None = None
         more = True
         while more and error is None:
             try:
-                more = self._parsed(size)
+                more = self.parsed(1)
             except (etree.LxmlError, GivenUp) as raised:  # after what was seen before it
                 error = raised
-            yield self._parser.read_events()  # type: ignore[misc]  # of these kinds alone
+            yield from self.parser.read_events()  # type: ignore[misc]  # of these kinds alone
         if error is not None:
             raise error
 
-    def _parsed(self, size: int) -> bool:
-        """Whether there is more in the source."""
-        while size > 0 and (piece := self._source.read(PIECE_BYTES)):
-            self._parser.feed(piece)
-            size -= len(piece)
-        if size > 0:
-            self._parser.close()
-        return size <= 0
+
+def parser_of(
+    events: Sequence[EventKind],
+    encoding: str,
+    *,
+    tag: Sequence[str] | None = None,
+    schema: etree.XMLSchema | None = None,
+) -> etree.XMLPullParser:
+    """(Not to resolve any entity would make a parser with a schema silent about XML that is not well-formed.)"""
+    return etree.XMLPullParser(events, tag=tag, schema=schema, **_options(encoding))
 
 
 def tree(source: BinaryIO, encoding: str | None = None) -> etree._ElementTree:
@@ -306,19 +323,23 @@ def forget(element: etree._Element) -> None:
         parent.remove(before)
 
 
-def check_well_formed(source: BinaryIO, encoding: str, forgettable: Sequence[str]) -> Finding | None:
-    """What is wrong with the XML of a file that begins where `source` stands, whatever its schema says."""
-    start = source.tell()
+def check_well_formed(
+    source: BinaryIO, encoding: str, names: Collection[str], forgettable: Collection[str]
+) -> tuple[Finding | None, int]:
+    """What is wrong with the XML of a file that begins where `source` stands, whatever its schema says; and how many
+    elements of these names have no end."""
+    start, still_open = source.tell(), 0
     try:
         bounded = Bounded(source)
-        for event, element in Stream(bounded, encoding, tags=forgettable):
-            if event == "end":
+        for event, element in Stream(bounded, encoding, tags=names):
+            still_open += 1 if event == "start" else -1
+            if event == "end" and local(element.tag) in forgettable:
                 forget(element)
                 bounded.settle()
     except etree.LxmlError as error:
         source.seek(start)
-        return not_well_formed(error, source)
-    return None
+        return not_well_formed(error, source), still_open
+    return None, 0
 
 
 def mind_memory(error: etree.LxmlError) -> None:

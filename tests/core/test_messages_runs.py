@@ -149,4 +149,17 @@ def test_values_are_read_wherever_a_piece_ends(together: list[int], monkeypatch:
 def test_what_is_seldom_is_not_learned(together: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runs, "OFTEN", COUNT + 10)
     read_all(USUAL.encode(), monkeypatch)
-    assert not together
+    assert sum(together) < COUNT / 2
+
+
+def test_what_is_told_of_by_itself_is_told_of_in_every_item(
+    together: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Documents are counted, wherever they stand: the number of the last one stands in the paths of its findings."""
+    first = of(lambda _: ONE.replace("</PmtId>", "<Document/></PmtId>"))
+    second = SAMPLE.replace("<PmtMtd>TRF", "<PmtMtd>ODD").replace("<CtrlSum>", "<CtrlSum>x")
+    bare = [re.sub(r"<\?xml.*?\?>", "", text) for text in (first, second)]
+    said = read_all(f"<Both>{''.join(bare)}</Both>".encode(), monkeypatch)
+    paths = {each.path for each in said if isinstance(each, Finding) and each.code == "VALUE_UNREADABLE"}
+    assert any(path and path.startswith(f"/Both/Document[{COUNT + 2}]/") for path in paths)
+    assert sum(together) < COUNT / 2
