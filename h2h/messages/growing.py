@@ -64,7 +64,8 @@ class Growing(Fed):
             except (etree.LxmlError, GivenUp) as raised:  # after what was seen before it
                 error = raised
             deque(self.parser.read_events(), maxlen=0)
-            yield self._grown(closed=not more)
+            told = self._grown(closed=not more)
+            yield told + self.rest() if isinstance(error, GivenUp) else told
         if error is not None:
             raise error
 

@@ -283,7 +283,7 @@ def _content(
         for lot in growing.lots(1 if fast else LOT_BYTES):  # what was read beside the parser is told at once
             yield from walk.through(lot)
     except GivenUp:
-        yield from walk.through(growing.rest())
+        yield from walk.through(())
         raise
     except etree.LxmlError as error:  # not well-formed or not valid: with a schema, lxml mixes the two up
         mind_memory(error)
