@@ -32,8 +32,9 @@ from h2h.sandbox.keys import create_client_key
 from h2h.sandbox.scenario import Scenario, Take
 from h2h.sandbox.server import BankServer, BankSftp
 from h2h.verdicts import Verdict
+from tests.shell.command import run as h2h
 
-from .process import daemon, h2h
+from .process import daemon
 from .world import (
     MovableClock,
     World,

@@ -16,7 +16,7 @@ from h2h.gateway import Gateway
 from h2h.lifecycle import State
 from h2h.sandbox.scenario import Scenario
 from h2h.sandbox.server import BankServer
-from tests.flows.process import daemon, h2h
+from tests.flows.process import daemon
 from tests.flows.world import (
     MovableClock,
     World,
@@ -31,6 +31,7 @@ from tests.flows.world import (
     until,
     world,
 )
+from tests.shell.command import run as h2h
 
 SILENT = Scenario(received_seconds="never", answer_seconds="never")
 

@@ -37,8 +37,8 @@ from h2h.messages import Catalog
 from h2h.model import InboundId, RemoteFile
 from h2h.sandbox.server import BankSftp
 from h2h.verdicts import Verdict
+from tests.shell.command import run as h2h
 
-from .process import h2h
 from .test_bad_world import SILENT, cutting, denied, failing, failure
 from .world import MovableClock, World, answer, only, opened, payments, put, sample, send, transfers, world
 

@@ -12,8 +12,8 @@ from h2h.config import FolderSettings
 from h2h.errors import Unknown
 from h2h.gateway import Gateway
 from h2h.lifecycle import State
+from tests.shell.command import run as h2h
 
-from .process import h2h
 from .test_changed_settings import PUBLISH, RENAME, breaking
 from .world import World, only, opened, payments, send, settled, transfers
 

@@ -14,9 +14,10 @@ import pytest
 from h2h.channels.sftp_wire import Kind, Wire
 from h2h.lifecycle import State
 from h2h.verdicts import Verdict
+from tests.shell.command import run as h2h
 from tests.suites.servers import SSHD, OpenSshServer
 
-from .process import Daemon, daemon, h2h
+from .process import Daemon, daemon
 from .world import SAMPLES, World, opened, payments, put, sample, send, transfers, until
 
 pytestmark = pytest.mark.skipif(SSHD is None, reason="no sshd here: apt-get install openssh-server")

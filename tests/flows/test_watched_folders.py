@@ -20,8 +20,9 @@ from h2h.folders import WatchedFolder
 from h2h.lifecycle import State
 from h2h.open_folder import OpenFolder
 from h2h.sandbox.scenario import Scenario
+from tests.shell.command import run as h2h
 
-from .process import daemon, environment, h2h
+from .process import daemon, environment
 from .world import MovableClock, World, only, opened, payments, send, transfers, until, world
 
 LONG = bool(os.environ.get("H2H_LONG"))
