@@ -14,6 +14,8 @@ import pytest
 from sqlalchemy import Engine
 from sqlalchemy.exc import OperationalError
 
+KEPT = 4  # reader processes
+
 pytest.register_assert_rewrite("tests.crash.roundtrip", "tests.flows.world")
 
 
@@ -47,6 +49,7 @@ def one_reader_for_all_gateways() -> Iterator[object]:
     from h2h.resources import root
 
     reader = ConfinedReader(Catalog.load(root("schemas")))
+    reader._pool._size = KEPT  # else one that explains refusals, a second's work, is ended for one that reads
     own = Gateway.__dict__["reader"]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Gateway, "reader", reader)
