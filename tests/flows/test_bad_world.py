@@ -652,7 +652,7 @@ def test_a_bank_that_accepts_and_says_nothing_never_delays_another_and_never_hol
         erp.others = [stuck]
         erp.write_settings()
         stuck.drop_file(payments("MSG-STUCK"))
-        with daemon(erp.config) as process:
+        with daemon(erp.config, before="import h2h.daemon; h2h.daemon.STOP_SECONDS = 1.0") as process:
             assert came.wait(20)
             erp.drop_file(FILE)
             until(lambda: bank.taken, "the file at the good bank")
