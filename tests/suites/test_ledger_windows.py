@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from decimal import Decimal
@@ -19,6 +20,7 @@ from tests.suites.books import Book, Pay, credit, debit, pay, statement
 from tests.suites.test_cash_leg import notice
 from tests.suites.test_ledger import book_url, sql
 
+LONG = bool(os.environ.get("H2H_LONG"))
 KEPT = (
     "SELECT transfer_id, position, booked_by, advised_by, returned_by FROM payment ORDER BY 1, 2",
     "SELECT entry_id, detail, transfer_id, payment, role, final, amount, reasons FROM booking ORDER BY id",
@@ -93,7 +95,7 @@ def fresh(tmp_path: Path, name: str) -> Iterator[Book]:
     ledger.close()
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(60 if LONG else 3))
 def test_how_many_entries_are_looked_at_together_changes_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int
 ) -> None:
@@ -113,7 +115,7 @@ def test_how_many_entries_are_looked_at_together_changes_nothing(
         assert told(book, seed) == expected
 
 
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", range(120 if LONG else 4))
 def test_to_pass_over_what_the_ledger_knows_nothing_of_changes_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int
 ) -> None:
@@ -137,7 +139,7 @@ def test_to_pass_over_what_the_ledger_knows_nothing_of_changes_nothing(
 
 
 def test_what_is_as_usual_is_done_in_short_as_at_length(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    usual, seeds = matching.Matching._usual, range(10)
+    usual, seeds = matching.Matching._usual, range(100 if LONG else 4)
     shorter: list[Any] = []
 
     def noted(self: Any, number: int, entry: Entry) -> Any:
