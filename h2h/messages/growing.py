@@ -8,6 +8,7 @@ has come, and where a file breaks off somebody has to say how many elements had 
 
 from __future__ import annotations
 
+import codecs
 import re
 from collections import deque
 from collections.abc import Collection, Iterator
@@ -18,6 +19,7 @@ from lxml import etree
 from h2h.messages.xml import Bounded, Event, Fed, GivenUp, local, parser_of
 
 WHOLE = "whole"  # an item, from its start to its end: nothing was told of what is in it
+_AS_LIBXML2 = {"utf-16": codecs.lookup("utf-16-le").name}  # here, as a reader process can load nothing later
 _COMMENT = "<!---->"
 _DECLARATION = re.compile(r"\ufeff?(?:<\?xml\s[^>]*\?>)?", re.ASCII)
 
@@ -90,7 +92,7 @@ class Growing(Fed):
         if b">" not in self._beginning:
             return
         beginning, encoding = self._beginning, self._encoding
-        encoding = "utf-16-le" if encoding == "utf-16" else encoding  # as libxml2 has it
+        encoding = _AS_LIBXML2.get(encoding, encoding)
         declared = _DECLARATION.match(beginning.decode(encoding, errors="replace"))
         assert declared
         at = len(declared[0].encode(encoding))
