@@ -9,7 +9,7 @@ import functools
 import re
 from collections.abc import Sequence
 from itertools import compress, repeat
-from operator import add, itemgetter, mod, not_
+from operator import itemgetter, mod, not_
 
 # What follows the check digits: so many digits (n), capitals (a), or either (c).
 STRUCTURES = """
@@ -36,7 +36,8 @@ def is_sound(iban: str) -> bool:
 
 def all_sound(ibans: Sequence[str]) -> bool:
     """Whether that is certain of each: their structure, by country, is looked at together."""
-    countries = frozenset(map(_COUNTRY, ibans))
+    heads = [*map(_HEAD, ibans)]
+    countries = frozenset(map(_COUNTRY, {*heads}))
     if not countries <= _BY_COUNTRY.keys():
         return False
     if not _well_formed(ibans, countries):
@@ -44,8 +45,7 @@ def all_sound(ibans: Sequence[str]) -> bool:
     rests = [*map(_REST, ibans)]
     for at in compress(range(len(rests)), map(not_, map(str.isdigit, rests))):
         rests[at] = _digits(rests[at])
-    moved = map(_MOVED.__getitem__, map(_HEAD, ibans))
-    return {*map(mod, map(int, map(add, rests, moved)), repeat(97))} <= {1}
+    return [*map(mod, map(int, rests), repeat(97))] == [*map(_LEFT.__getitem__, heads)]
 
 
 def _well_formed(ibans: Sequence[str], countries: frozenset[str]) -> bool:
@@ -80,15 +80,17 @@ def _of_bank(letters: str) -> str:
     return letters.translate(_VALUES)
 
 
-class _Moved(dict[str, str]):
-    """By head the digits that it becomes at the end; of heads that can be, which are a few thousand."""
+class _Left(dict[str, int]):
+    """By head, which comes last when check digits are proved, what the number before it must leave when divided by 97.
+    Of heads that can be, which are a few thousand."""
 
-    def __missing__(self, head: str) -> str:
-        self[head] = head.translate(_VALUES)
+    def __missing__(self, head: str) -> int:
+        self[head] = (1 - int(head.translate(_VALUES))) * _BACK % 97
         return self[head]
 
 
 _HEAD, _COUNTRY, _REST = (itemgetter(slice(*bounds)) for bounds in ((4,), (2,), (4, None)))  # DE89, DE, the rest
-_MOVED = _Moved()
+_LEFT = _Left()
+_BACK = pow(10**6, -1, 97)  # a head becomes six digits
 _VALUES = {ord("A") + letter: str(10 + letter) for letter in range(26)}
 _BY_COUNTRY = {structure[:2]: structure[2:] for structure in STRUCTURES.split()}
