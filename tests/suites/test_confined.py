@@ -18,7 +18,7 @@ import pytest
 
 from h2h.archive import Archive
 from h2h.confined import ConfinedReader, Limits
-from h2h.confined.process import ReaderProcess
+from h2h.confined.process import KEPT, ReaderProcess
 from h2h.confined.wire import Setup
 from h2h.errors import Damaged, ReaderError
 from h2h.messages import Catalog, read
@@ -265,7 +265,11 @@ def test_a_reader_process_has_one_descriptor_and_can_have_no_more_nor_write_nor_
                 assert int(limits["Max address space"][1]) < 512 << 20
                 assert int(limits["Max cpu time"][0]) < 60
                 variables = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
-                assert {v.partition(b"=")[0] for v in variables if v} == {b"PYTHONPATH", b"PYTHONUTF8"}
+                assert {v.partition(b"=")[0] for v in variables if v} == {
+                    b"PYTHONPATH",
+                    b"PYTHONUTF8",
+                    *map(str.encode, KEPT),
+                }
                 assert os.readlink(f"/proc/{pid}/cwd") == "/"
     finally:
         os.close(secret)
