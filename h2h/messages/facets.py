@@ -79,12 +79,11 @@ def _meant(together: str, texts: Sequence[str]) -> Sequence[str]:
             raise ValueError
     elif "&" not in together:
         return texts
-    if "&" in together:
-        if _UNKNOWN_REFERENCE.search(together):
-            raise ValueError
-        together = unreferenced(together.replace("<", "\n"))
-        return together.split("\n")
-    return together.split("<")
+    if (signs := together.count("&")) == together.count("&amp;"):  # nearly always
+        return (together.replace("&amp;", "&") if signs else together).split("<")
+    if _UNKNOWN_REFERENCE.search(together):
+        raise ValueError
+    return unreferenced(together.replace("<", "\n")).split("\n")
 
 
 def unreferenced(text: str) -> str:
@@ -194,6 +193,8 @@ def _particles(kind: etree._Element) -> Iterator[etree._Element]:
 
 def _text(facets: list[tuple[str, str]]) -> Value | None:
     named = dict(facets)
+    if {*named} == {"enumeration"}:
+        return Value(pattern="|".join(f"{re.escape(value)}(?=<)" for _, value in facets))
     if not {name for name, _ in facets} <= {"minLength", "maxLength", "pattern"}:
         return None
     if "pattern" in named:
