@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import functools
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import chain
 from typing import NamedTuple
 
+from h2h.columns import Inside
 from h2h.model import Address, Batch, Finding, Payment, Record, Severity
 from h2h.text import shown
 
@@ -56,12 +58,15 @@ def breaches(address: Address) -> tuple[str, ...]:
     return tuple(_breaches(town, country, len(address.lines)))
 
 
-def all_fit(found: Iterable[Address]) -> bool:
+def all_fit(found: Sequence[Sequence[Address]]) -> bool:
     """Whether it is certain, at a glance, that `breaches` finds nothing in any of them."""
-    addresses = list(found)
-    towns, countries = {address.town for address in addresses}, {address.country for address in addresses}
-    most = max([len(address.lines) for address in addresses], default=0)
-    return most <= MOST_LINES and all(towns) and countries <= _countries()
+    inside = found
+    if not isinstance(inside, Inside):
+        if not (addresses := [*chain.from_iterable(found)]):
+            return True
+        inside = Inside.of(addresses)
+    towns, countries, lines = (set(inside.column(name)) for name in ("town", "country", "lines"))
+    return max(map(len, lines), default=0) <= MOST_LINES and all(towns) and countries <= _countries()
 
 
 def _breaches(town: str | None, country: str | None, lines: int) -> Iterator[str]:

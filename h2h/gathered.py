@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Generic, TypeVar, get_args
 
-from h2h.columns import Columns, InColumns, code_of, in_columns, names_of
+from h2h.columns import Columns, InColumns, code_of, in_columns, inner_count, joined
 from h2h.model import Entry, Record
 from h2h.spool import FRAME, IN_MEMORY, Spool
 
@@ -69,7 +69,7 @@ class Entries:
         self._held: list[Columns[Entry]] = []  # as long as they are few
         self._firsts: list[int] = []  # which entry each begins with, counted from 0
         self._latest: list[Entry] = []
-        self._columns: list[list[Any]] = []
+        self._joining: list[Columns[Entry]] = []
         self._count = self._weight = self._latest_weight = 0
         self._decoded: tuple[int, Columns[Entry]] | None = None  # the frame that was taken last
 
@@ -79,8 +79,8 @@ class Entries:
 
     def add(self, entries: Columns[Entry]) -> None:
         self._to_columns()
-        self._join(entries)
-        self._weigh(len(entries), sum(map(len, entries.column("details"))))
+        self._joining.append(entries)
+        self._weigh(len(entries), inner_count(entries.column("details")))
 
     def __len__(self) -> int:
         return self._count
@@ -117,20 +117,15 @@ class Entries:
     def _to_columns(self) -> None:
         if self._latest:
             latest, self._latest = self._latest, []
-            self._join(Columns.of(latest))
-
-    def _join(self, more: Columns[Entry]) -> None:
-        if not self._columns:
-            self._columns = [[] for _ in names_of(Entry)]
-        for column, values in zip(self._columns, more.values, strict=True):
-            column.extend(values)
+            self._joining.append(Columns.of(latest))
 
     def _close(self) -> None:
         """Make a frame of the latest."""
         self._to_columns()
-        if not self._columns:
+        if not self._joining:
             return
-        frame, self._columns = Columns(Entry, self._columns), []
+        frame = Columns(Entry, [*map(joined, zip(*(each.values for each in self._joining), strict=True))])
+        self._joining = []
         self._firsts.append(self._count - len(frame))
         self._weight, self._latest_weight = self._weight + self._latest_weight, 0
         self._held.append(frame)

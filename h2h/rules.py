@@ -11,7 +11,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from itertools import chain
 
 from h2h import addresses, checks, glances
 from h2h.model import (
@@ -184,7 +183,7 @@ def _references_clear(bunch: Bunch[Payment]) -> bool:
 
 
 def _addresses_clear(bunch: Bunch[Payment]) -> bool:
-    return addresses.all_fit(chain.from_iterable(bunch.column("addresses")))
+    return addresses.all_fit(bunch.column("addresses"))
 
 
 # Statements.

@@ -18,7 +18,7 @@ from typing import Any, get_args, get_type_hints
 import msgspec
 from msgspec import Struct
 
-from h2h.columns import Columns, code_of
+from h2h.columns import Columns, Inside, code_of
 from h2h.confined.limits import Limits
 from h2h.messages.catalog import MessageType
 from h2h.messages.orders import Selection, Upgrade
@@ -119,7 +119,7 @@ class Batch:
     def add(self, item: object) -> None:
         self.kind = _number(item)
         self.count += 1
-        _ENCODER.encode_into(item.values if isinstance(item, Columns) else item, self.body, -1)
+        _ENCODER.encode_into(item.said() if isinstance(item, Columns) else item, self.body, -1)
 
 
 def a_line() -> tuple[socket.socket, socket.socket]:
@@ -135,6 +135,7 @@ class Wire:
 
     def __init__(self, line: socket.socket) -> None:
         self._line = line
+        self._block = memoryview(bytearray(ROOM))
         self.received = 0  # bytes
 
     def send(self, item: object) -> None:
@@ -145,7 +146,10 @@ class Wire:
     def send_batch(self, batch: Batch) -> None:
         assert batch.kind is not None
         head = _HEADER.pack(batch.kind, _COUNT.size + batch.size) + _COUNT.pack(_ARRAY, batch.count)
-        self._line.sendall(head + batch.body)
+        sent = self._line.sendmsg([head, batch.body])
+        if sent < len(head):
+            self._line.sendall(head[sent:])
+        self._line.sendall(memoryview(batch.body)[max(sent - len(head), 0) :])
 
     def receive(self) -> list[Any]:
         """One frame."""
@@ -160,16 +164,17 @@ class Wire:
             raise Garbled
         return items
 
-    def _exactly(self, size: int) -> bytearray:
-        block = bytearray(size)
-        view, filled = memoryview(block), 0
+    def _exactly(self, size: int) -> memoryview:
+        """To be used before more is received: what is of usual length stands in the same place each time."""
+        block = self._block if size <= len(self._block) else memoryview(bytearray(size))
+        filled = 0
         while filled < size:
-            came = self._line.recv_into(view[filled:])
+            came = self._line.recv_into(block[filled:size])
             if not came:
                 raise EOFError
             filled += came
         self.received += size
-        return block
+        return block[:size]
 
     def drain(self) -> None:
         """Take what comes until the other end is gone: it may be in the middle of a word, and must be heard out."""
@@ -189,7 +194,7 @@ def _number(item: object) -> int:
     return TYPES.index(item.kind) | IN_COLUMNS if isinstance(item, Columns) else TYPES.index(type(item))
 
 
-def _decoded(number: int, content: bytearray) -> list[Any]:
+def _decoded(number: int, content: memoryview) -> list[Any]:
     if not number & IN_COLUMNS:
         items: list[Any] = _DECODERS[number].decode(content)
         return items
@@ -234,11 +239,15 @@ def _sound(item: Any) -> bool:
     """Whether every amount can be reckoned with and shown: as text, Decimal takes NaN and 1E+999999, too."""
     if isinstance(item, Columns):
         return all(_all_reckonable(item.column(name)) for name in _AMOUNTS[item.kind])
+    if isinstance(item, Inside):
+        return all(_all_reckonable(item.columns[name]) for name in _AMOUNTS[item.kind] if name in item.columns)
     return all(_reckonable(getattr(item, name)) for name in _AMOUNTS.get(type(item), ()))
 
 
 def _all_reckonable(values: Sequence[Any]) -> bool:
     """As of each: amounts together."""
+    if isinstance(values, Inside):
+        return _sound(values)
     said = [value for value in values if value is not None and value != ()]
     if {*map(type, said)} != {Decimal}:
         return all(map(_reckonable, said))

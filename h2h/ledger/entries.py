@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from h2h.columns import Columns
+from h2h.columns import Columns, Inside, changed
 from h2h.ledger import tables as t
 from h2h.ledger.bulk import store_columns
 from h2h.model import Entry, EntryDetail
@@ -46,8 +46,8 @@ class Some:
         return cls(
             numbers=range(first, first + len(entries)),
             entries=entries,
-            details=[*chain.from_iterable(inside)],
-            owners=[*chain.from_iterable(map(repeat, range(len(entries)), map(len, inside)))],
+            details=[*(inside.records() if isinstance(inside, Inside) else chain.from_iterable(inside))],
+            owners=range(len(entries)) if isinstance(inside, Inside) else [*_each_owner(inside)],
         )
 
     def column(self, name: str) -> Sequence[Any]:
@@ -74,7 +74,14 @@ class Some:
         )
 
     def _parted(self, wanted: Sequence[bool]) -> Columns[Entry]:
-        return Columns(Entry, [[*compress(values, wanted)] for values in self.entries.values])
+        def left(values: Sequence[Any]) -> Sequence[Any]:
+            return [*compress(values, wanted)]
+
+        return Columns(Entry, [changed(column, left) for column in self.entries.values])
+
+
+def _each_owner(inside: Sequence[Sequence[EntryDetail]]) -> Iterator[int]:
+    return chain.from_iterable(map(repeat, range(len(inside)), map(len, inside)))
 
 
 def store_entries(connection: Connection, statement: int, some: Some, day: str) -> None:

@@ -7,6 +7,7 @@ What is known in any way is looked at one by one (matching.py): here it may be t
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from itertools import compress
 from operator import attrgetter
@@ -33,7 +34,7 @@ def known(connection: Connection, place: Place, some: Some) -> set[int]:
     acting, final = _acting(place, some), place.kind is Kind.STATEMENT
     if not acting or (final and place.told_here):
         return acting
-    found = {at for at, inside in enumerate(some.column("details")) if len(inside) > MOST}
+    found = {at for at, many in Counter(some.owners).items() if many > MOST}
     details = _Details(some, without=found)
     found |= _by_reference(connection, details) | _by_name(connection, place, some, details) | _returns(some, details)
     if final:  # takes over what was announced

@@ -180,5 +180,5 @@ class FastRoad:
             found = self._patterns.found(text, start, start + MAX_LINES)
         if found.lines_before:
             starts = [*accumulate(found.lines_before, initial=self._line)]
-            self._records.append(Stretch(found.parts, starts[1:]))
+            self._records.append(Stretch(found, starts[1:]))
         return start + found.length, found.lines

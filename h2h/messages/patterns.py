@@ -4,28 +4,56 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import reduce
+from functools import cached_property, reduce
 from itertools import chain, compress, count
 from operator import add, iadd, itemgetter
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from h2h.columns import Columns
+from h2h.columns import Columns, Inside, inside_all
 from h2h.messages.elements import Place
-from h2h.messages.facets import unreferenced
-from h2h.messages.skeleton import Maker, Places, Skeleton, Token, Values
+from h2h.messages.facets import plain, unreferenced
+from h2h.messages.skeleton import PLACES, Given, Maker, Skeleton, Token
 from h2h.model import Record
 
 MAX_SKELETONS = 64
 MAX_EXPRESSION = 1 << 20  # characters
 
 
-class Stretch:
-    """Records that stand one behind the other: by skeleton, which of them they are, and their values."""
+class Part(NamedTuple):
+    """Records of one skeleton. `theirs`: of all that were found, a text for each that is one of them, and an empty one
+    for others; `groups`: which groups of a match are their values."""
 
-    def __init__(self, parts: Sequence[tuple[Maker, Sequence[int], Values]], lines: Sequence[int]) -> None:
-        self._parts, self._lines = parts, lines
+    maker: Maker
+    theirs: Sequence[str]
+    groups: Sequence[int]
+
+
+class Found(NamedTuple):
+    """Records that stand one behind the other. `values`: by group of a match, what is in those of one part, or in all
+    of them where several parts have that group. `lines_before`: how many lines end between the beginning of each and
+    that of the one before it; and of all together: their length, and how many lines end in them and before them."""
+
+    parts: Sequence[Part] = ()
+    values: Mapping[int, Sequence[str]] = MappingProxyType({})
+    lines_before: Sequence[int] = ()
+    length: int = 0
+    lines: int = 0
+
+    def taken_by(self, *, loose: bool) -> Sequence[int]:
+        """The groups of values that quick expressions took; not loose: of all values."""
+        said = (zip(part.groups, part.maker.loose, strict=True) for part in self.parts)
+        return sorted({group for group, is_loose in chain.from_iterable(said) if is_loose or not loose})
+
+
+class Stretch:
+    """Records that were found, each of which begins on one of these lines."""
+
+    def __init__(self, found: Found, lines: Sequence[int]) -> None:
+        self._found, self._lines = found, lines
 
     def __len__(self) -> int:
         return len(self._lines)
@@ -33,48 +61,77 @@ class Stretch:
     def records(self, before: Place, group: Record | None) -> Columns[Any]:
         """In their order. `before`: where the last record before them stands."""
         number, *first = before
-        in_group, in_file = ([*range(at + 1, at + 1 + len(self))] for at in first)
+        counted = ([*range(at + 1, at + 1 + len(self))] for at in first)
+        places: Given = dict(zip(PLACES, (self._lines, *counted), strict=True))
         made = []
-        for maker, which, values in self._parts:
-            of_group, of_file, lines = (_chosen(numbers, which) for numbers in (in_group, in_file, self._lines))
-            made.append(maker.made(values, lines, Places(number, of_group, of_file), group))
-        return made[0] if len(made) == 1 else self._in_order(made)
-
-    def _in_order(self, made: Sequence[Columns[Any]]) -> Columns[Any]:
-        found = [*chain.from_iterable(which for _, which, _ in self._parts)]
-        order = itemgetter(*sorted(range(len(found)), key=found.__getitem__))
-        columns = zip(*(part.values for part in made), strict=True)
-        return Columns(made[0].kind, [order(reduce(iadd, column, [])) for column in columns])
+        for maker, theirs, groups in self._found.parts:
+            whole: Given = {**places, **{key: self._found.values[group] for key, group in enumerate(groups)}}
+            own = whole if len(self._found.parts) == 1 else _Own(whole, theirs)
+            made.append(maker.made(len(self) - theirs.count(""), own, whole, number, group))
+        if len(made) == 1:
+            return made[0]
+        turns = _Turns([part.theirs for part in self._found.parts])
+        return Columns(made[0].kind, [*map(turns.column, zip(*(each.values for each in made), strict=True))])
 
 
-def _chosen(numbers: Sequence[int], which: Sequence[int]) -> Sequence[int]:
-    return numbers if len(which) == len(numbers) else [*map(numbers.__getitem__, which)]
+class _Own(dict[int | str, Sequence[Any]]):
+    """What is given of those records that are of one skeleton, taken when it is asked for."""
+
+    def __init__(self, whole: Given, theirs: Sequence[str]) -> None:
+        super().__init__()
+        self._whole, self._theirs = whole, theirs
+
+    def __missing__(self, key: int | str) -> Sequence[Any]:
+        self[key] = _taken(self._whole[key], self._theirs)
+        return self[key]
+
+
+def _taken(column: Sequence[Any], theirs: Sequence[str]) -> Sequence[Any]:
+    """Of a column of all records that were found, what is theirs; others are."""
+    if type(column) is Inside:
+        return column.each(lambda each: _taken(each, theirs))
+    return [*compress(column, theirs)] if len(column) == len(theirs) else column
+
+
+class _Turns:
+    """Puts in order what was made of records whose skeletons take turns; most of it is in order, or one value."""
+
+    def __init__(self, parts: Sequence[Sequence[str]]) -> None:
+        self._parts, self._many = parts, len(parts[0])
+        self._sizes = [self._many - theirs.count("") for theirs in parts]
+
+    @cached_property
+    def _order(self) -> Callable[[Sequence[Any]], Sequence[Any]]:
+        found = [*chain.from_iterable(compress(count(), theirs) for theirs in self._parts)]
+        return itemgetter(*sorted(range(len(found)), key=found.__getitem__))
+
+    def column(self, pieces: Sequence[Sequence[Any]]) -> Sequence[Any]:
+        """Of one field."""
+        first, last = pieces[0], pieces[-1]
+        if type(first) is Inside and (inside := inside_all(pieces, self._sizes)) is not None:
+            return inside.each(self.column)
+        if first is last and all(piece is first for piece in pieces):
+            return first
+        if Inside in {*map(type, pieces)} or sum(map(len, pieces)) != self._many:
+            pieces = [*map(_taken, pieces, self._parts)]
+        elif (one := first[0]) is last[-1] and all(piece.count(one) == len(piece) for piece in pieces):
+            return [one] * self._many
+        return self._order(reduce(iadd, pieces, []))
 
 
 @dataclass(slots=True)
 class _Branch:
-    """What may follow, by token; and what the records that end here are made by, and how many lines end in them."""
+    """What may follow, by token; and what the records that end here are made by."""
 
     below: dict[Token, _Branch] = field(default_factory=dict)
-    end: tuple[Maker, int] | None = None
+    end: Maker | None = None
 
 
 class _Known(NamedTuple):
-    """Of a skeleton: who makes its records, which groups of a match are their values, and how many lines end in it."""
+    """Of a skeleton: who makes its records, and which groups of a match are their values."""
 
     maker: Maker
     groups: Sequence[int]
-    lines: int
-
-
-class Found(NamedTuple):
-    """Records that stand one behind the other. `lines_before`: how many lines end between the beginning of each and
-    that of the one before it; and of all together: their length, and how many lines end in them and before them."""
-
-    parts: Sequence[tuple[Maker, Sequence[int], Values]] = ()
-    lines_before: Sequence[int] = ()
-    length: int = 0
-    lines: int = 0
 
 
 class Patterns:
@@ -112,7 +169,7 @@ class Patterns:
             branch = branch.below[token]
         if branch.end is not None:
             return False
-        branch.end = maker, skeleton.lines
+        branch.end = maker
         self._count += 1
         self._changed = True
         return True
@@ -133,8 +190,7 @@ class Patterns:
             yield token.sure, token.quick
         between = "(?:"
         if branch.end is not None:
-            maker, lines = branch.end
-            self.known[next(numbers)] = _Known(maker, groups, lines)
+            self.known[next(numbers)] = _Known(branch.end, groups)
             yield (f"{between}(?<=(>))",) * 2
             between = "|"
         for token, below in branch.below.items():
@@ -147,12 +203,13 @@ class Patterns:
     def found(self, text: str, start: int, end: int = sys.maxsize) -> Found:
         assert self.quick is not None
         found = self._found(self.quick, text, start, end)
-        meant = [maker.meant(texts) for maker, _, texts in found.parts]
-        if not meant or None in meant:
+        groups = found.taken_by(loose=True)
+        meant = plain([found.values[group] for group in groups]) if groups else ()
+        if meant is None:
             found = self._found(re.compile(self._sure), text, start, end)
-            meant = [[_meant(column) for column in texts] for _, _, texts in found.parts]
-        parts = zip(found.parts, meant, strict=True)
-        return found._replace(parts=[(maker, which, values or ()) for (maker, which, _), values in parts])
+            groups = found.taken_by(loose=False)
+            meant = [_meant(found.values[group]) for group in groups]
+        return found._replace(values={**found.values, **dict(zip(groups, meant, strict=True))})
 
     def _found(self, expression: re.Pattern[str], text: str, start: int, end: int) -> Found:
         """Values are as they stand in the text."""
@@ -162,22 +219,35 @@ class Patterns:
             rows.pop()
         if not rows:
             return Found()
-        parts: list[tuple[Maker, Sequence[int], Values]] = []
+        parts = [
+            Part(known.maker, theirs, known.groups)
+            for at, known in self.known.items()
+            if any(theirs := [*map(itemgetter(at), rows)])
+        ]
         own_lines = [0] * len(rows)
-        for at, known in self.known.items():
-            ends_here = [*map(itemgetter(at), rows)]
-            which = [*compress(range(len(rows)), ends_here)]
-            if which:
-                groups = [*zip(*compress(rows, ends_here), strict=True)]
-                parts.append((known.maker, which, [groups[each] for each in known.groups]))
-                for each in which if known.lines else ():
-                    own_lines[each] = known.lines
+        for part in parts:
+            for each in compress(count(), part.theirs) if part.maker.lines else ():
+                own_lines[each] = part.maker.lines
         before = [*map(itemgetter(0), rows)]
         in_blanks = {blanks: blanks.count("\n") for blanks in set(before)}
         blanks = [*map(in_blanks.__getitem__, before)]
         lines_before = [*map(add, blanks, [0, *own_lines])]
         length = min(len(text), end) - len(rest) - start
-        return Found(parts, lines_before, length, sum(blanks) + sum(own_lines))
+        return Found(parts, dict(_values(rows, parts)), lines_before, length, sum(blanks) + sum(own_lines))
+
+
+def _values(rows: Sequence[Sequence[str]], parts: Sequence[Part]) -> Iterator[tuple[int, Sequence[str]]]:
+    """By group, of all rows where several parts have that group, else of those of its part."""
+    times = Counter(chain.from_iterable(part.groups for part in parts))
+    shared = [group for group, number in times.items() if number > 1]
+    if shared:
+        first, end = min(shared), max(shared) + 1
+        columns = [*zip(*map(itemgetter(slice(first, end)), rows), strict=True)]
+        yield from ((group, columns[group - first]) for group in shared)
+    for part in parts:
+        if own := [group for group in part.groups if times[group] == 1]:
+            columns = [*zip(*compress(rows, part.theirs), strict=True)]
+            yield from ((group, columns[group]) for group in own)
 
 
 def _meant(texts: Sequence[str]) -> Sequence[str]:

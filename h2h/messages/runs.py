@@ -90,7 +90,7 @@ class Runs:
             return 0, None
         lines = [*accumulate(found.lines_before, initial=line_of(items[0]))][1:]
         certain = _line_of_last(items[count - 1]) == lines[-1] + _lines_before_last(texts[count - 1])
-        return count, Stretch(found.parts, lines) if certain else None
+        return count, Stretch(found, lines) if certain else None
 
     def _is_often(self, text: str) -> bool:
         """To learn takes longer than to read: not for what hardly comes again."""

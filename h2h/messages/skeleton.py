@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Callable, Collection, Iterator, Sequence
+import sys
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from itertools import count
@@ -19,9 +20,9 @@ from typing import Any, NamedTuple, NoReturn, TypeVar
 from lxml import etree
 from msgspec import Struct, structs
 
-from h2h.columns import Columns
+from h2h.columns import Columns, Inside
 from h2h.messages.elements import Faults, ItemReader, Place
-from h2h.messages.facets import Holds, Types, Value, as_bytes, plain
+from h2h.messages.facets import Holds, Types, Value, as_bytes
 from h2h.messages.xml import BLANKS, Node, node_of, tree
 from h2h.model import Record
 
@@ -141,16 +142,9 @@ def _shifted(node: Node, by: int) -> Node:
     return node._replace(children=children, line=(node.line or 0) + by)
 
 
-class Places(NamedTuple):
-    """Where each of some records of one group stands: as Place has it of one."""
-
-    group: int
-    in_group: Sequence[int]
-    in_file: Sequence[int]
-
-
-Values = Sequence[Sequence[str]]  # of each value, what it is in all records
-Make = Callable[[int, Values, Sequence[int], Places, Record | None], Columns[Any]]
+PLACES = ("line", "in_group", "in_file")  # where a record begins, and the last two of Place
+Given = Mapping[int | str, Sequence[Any]]  # of each value, by its number, and of each of PLACES: what it is in records
+Make = Callable[[int, Given, Given, int, Record | None], Columns[Any]]
 
 
 class Maker:
@@ -158,31 +152,23 @@ class Maker:
 
     def __init__(self, skeleton: Skeleton, read: ItemReader) -> None:
         self._skeleton, self._read = skeleton, read
+        self.lines = skeleton.lines
+        self.loose = [bool(value.quick) for value in skeleton.values]  # which of them a quick expression takes
         self._learned: dict[object, Make] = {}
 
-    def made(self, values: Values, lines: Sequence[int], places: Places, group: Record | None) -> Columns[Any]:
-        """`lines`: on which each of them begins. At least one."""
+    def made(self, many: int, own: Given, whole: Given, number: int, group: Record | None) -> Columns[Any]:
+        """Of at least one record of the group with this number. `whole`: the same of others, too, where skeletons take
+        turns: a column that is nothing but a value is taken from there as it is."""
         key = (type(group), *(_said(group) if group is not None else ()))
         if key not in self._learned:
             self._learned[key] = self._template(group) or self._by_reader
-        return self._learned[key](len(lines), values, lines, places, group)
+        return self._learned[key](many, own, whole, number, group)
 
-    def meant(self, texts: Values) -> Values | None:
-        """Of what was taken by quick expressions the values; None where they are not certain."""
-        quick = [text for text, value in zip(texts, self._skeleton.values, strict=True) if value.quick]
-        if not quick:
-            return texts
-        if (found := plain(quick)) is None:
-            return None
-        meant = iter(found)
-        return [next(meant) if value.quick else text for text, value in zip(texts, self._skeleton.values, strict=True)]
-
-    def _by_reader(
-        self, _: int, values: Values, lines: Sequence[int], places: Places, group: Record | None
-    ) -> Columns[Any]:
+    def _by_reader(self, _: int, own: Given, __: Given, number: int, group: Record | None) -> Columns[Any]:
         found = []
-        for line, at, in_file, *said in zip(lines, places.in_group, places.in_file, *values, strict=True):
-            place = Place(places.group, at, in_file)
+        values = (own[key] for key in range(len(self._skeleton.values)))
+        for line, in_group, in_file, *said in zip(*(own[name] for name in PLACES), *values, strict=True):
+            place = Place(number, in_group, in_file)
             found.append(self._read(self._filled(said, line), place=place, group=group, faults=[]))
         return Columns.of(found)
 
@@ -207,9 +193,10 @@ class Maker:
             return None
         if short.source != long.source or short.constants != long.constants:
             return None
-        own = 1, [[value] for value in self._own()], [4], Places(1, [2], [3]), group
+        places: Given = {name: [at] for at, name in enumerate(PLACES, start=2)}
+        own: Given = {**places, **{key: [value] for key, value in enumerate(self._own())}}
         make = short.compiled()
-        return make if [*make(*own)] == [*self._by_reader(*own)] else None
+        return make if [*make(1, own, own, 1, group)] == [*self._by_reader(1, own, own, 1, group)] else None
 
     def _marked(self, group: Record | None, padding: str) -> _Template:
         """What is made of marks that are as long as this."""
@@ -246,23 +233,32 @@ class _Template:
     def __init__(self, known: dict[str, str], here: Any, below: Any) -> None:
         """`below` is the same record as `here`, made of what stands LINES further below. Raises Unknown."""
         self._known, self._kind = known, type(here)
-        self.constants: dict[str, Any] = {"D": Decimal}
+        self.constants: dict[str, Any] = {"D": Decimal, "I": Inside}
         columns = (self._column(getattr(here, name), getattr(below, name)) for name in here.__struct_fields__)
         self.source = "[" + ", ".join(columns) + "]"
 
     def compiled(self) -> Make:
-        columns = eval(f"lambda n, v, lines, at, g: {self.source}", dict(self.constants))  # noqa: S307
+        columns = eval(f"lambda n, v, w, number, g: {self.source}", dict(self.constants))  # noqa: S307
         return lambda *of: Columns(self._kind, columns(*of))
 
     def _column(self, here: Any, below: Any) -> str:
-        """Of one field: what is the same in every record is said once."""
+        """Of one field; of a record in a tuple, of its fields."""
+        if not (isinstance(here, tuple) and len(here) == 1 and isinstance(here[0], Struct) and [*_said_of(here[0])]):
+            return self._values(here, below)
+        names = _said_of(here[0])
+        columns = (f'"{name}": {self._values(getattr(here[0], name), getattr(below[0], name))}' for name in names)
+        return f"I({self._constant(type(here[0]))}, {{{', '.join(columns)}}})"
+
+    def _values(self, here: Any, below: Any) -> str:
+        """What is the same in every record is said once."""
         expression = self._expression(here, below)
         used = sorted(set(_OF_EACH.findall(expression)))
-        columns = [f"v[{name[2:]}]" if name.startswith("_v") else _COLUMNS[name] for name in used]
+        keys = [name[2:] if name.startswith("_v") else f'"{name[1:]}"' for name in used]
+        columns = [f"v[{key}]" for key in keys]
         if not used:
             return f"[{expression}] * n"
         if [expression] == used:
-            return columns[0]
+            return f"w[{keys[0]}]"
         if len(used) == 1:
             return f"[{expression} for {used[0]} in {columns[0]}]"
         return f"[{expression} for {', '.join(used)} in zip({', '.join(columns)})]"
@@ -282,12 +278,9 @@ class _Template:
             raise Unknown
         return self._constant(here)
 
-    def _record(self, here: Any, below: Any) -> str:
-        """What is left out when it is made is as it is where nothing is said."""
-        inner = [(each, getattr(here, each.name), getattr(below, each.name)) for each in structs.fields(here)]
-        said = [(each.name, one, other) for each, one, other in inner if one is not each.default]
-        made = ", ".join(f"{name}={self._expression(one, other)}" for name, one, other in said)
-        return f"{self._constant(type(here))}({made})"
+    def _record(self, here: Struct, below: Struct) -> str:
+        said = ((name, self._expression(getattr(here, name), getattr(below, name))) for name in _said_of(here))
+        return f"{self._constant(type(here))}({', '.join(f'{name}={expression}' for name, expression in said)})"
 
     def _text(self, here: str) -> str:
         """Of one value, or of several and what is between them."""
@@ -309,12 +302,16 @@ class _Template:
         if value is None or value is True or value is False:
             return repr(value)
         name = f"c{len(self.constants)}"
-        self.constants[name] = value
+        self.constants[name] = sys.intern(value) if type(value) is str else value  # one object for all skeletons
         return name
 
 
-_COLUMNS = {"_line": "lines", "_in_group": "at.in_group", "_in_file": "at.in_file"}
-_PLACE = ("at.group", "_in_group", "_in_file")  # as in Place
+def _said_of(record: Struct) -> Iterator[str]:
+    """What is left out when it is made is as it is where nothing is said."""
+    return (field.name for field in structs.fields(record) if getattr(record, field.name) is not field.default)
+
+
+_PLACE = ("number", "_in_group", "_in_file")  # as in Place
 
 
 def _looked_at(*_: object) -> NoReturn:

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from msgspec import structs
 
-from h2h.columns import Code, Columns, one_by_one
+from h2h.columns import Code, Columns, Inside, code_of, inner_count, joined, names_of, one_by_one
 from h2h.model import Address, Batch, Entry, EntryDetail, Finding, Payment, Severity
 from h2h.spool import ColumnSpool
 
@@ -62,6 +63,52 @@ def test_they_come_out_of_bytes_as_they_went_in() -> None:
 def test_bytes_that_are_no_columns_of_this_kind_are_refused(values: list[list[object]]) -> None:
     with pytest.raises((msgspec.MsgspecError, ValueError)):
         Code(Payment).decode(msgspec.msgpack.encode(values))
+
+
+DETAILS = Inside(EntryDetail, {"position": [1, 1, 1], "amount": [Decimal("5.00"), None, Decimal(7)]})
+OBJECTS = [(EntryDetail(position=1, amount=amount),) for amount in (Decimal("5.00"), None, Decimal(7))]
+
+
+def test_what_is_inside_is_a_column_of_tuples_as_any_other() -> None:
+    assert repr([*DETAILS]) == repr(OBJECTS)
+    assert repr([DETAILS[at] for at in (0, 1, 2, -1)]) == repr([*OBJECTS, OBJECTS[-1]])
+    assert repr([*DETAILS[1:]]) == repr(OBJECTS[1:])
+    assert [*DETAILS.column("amount")] == [Decimal(5), None, Decimal(7)]
+    assert [*DETAILS.column("uetr")] == [None, None, None]
+    assert repr([*joined([DETAILS, Inside(EntryDetail, {"position": [2], "uetr": ["U"]})])]) == repr(
+        [*OBJECTS, (EntryDetail(position=2, uetr="U"),)]
+    )
+    assert repr([*joined([DETAILS, [()], OBJECTS])]) == repr([*OBJECTS, (), *OBJECTS])
+    assert inner_count(DETAILS) == inner_count(OBJECTS) == 3
+
+
+def test_columns_inside_come_out_of_bytes_as_they_went_in() -> None:
+    entry = Entry(position=1, statement=1, amount=None, currency="EUR", direction="DBIT")
+    columns = Columns.of([entry] * 3)
+    columns.values[names_of(Entry).index("details")] = DETAILS  # type: ignore[index]
+    found = code_of(Entry).decode(code_of(Entry).encode(columns))
+    assert isinstance(found.column("details"), Inside)
+    assert repr([*found]) == repr([*columns]) == repr([structs.replace(entry, details=each) for each in OBJECTS])
+
+
+@pytest.mark.parametrize(
+    "details",
+    [
+        {},
+        {"position": [1, 1]},
+        {"position": [1, 1, 1], "amount": ["1"]},
+        {"position": [1, 1, 1], "amount": ["1", "2", "x"]},
+        {"position": [1, 1, 1], "nobody": [1, 1, 1]},
+        {"amount": ["1", "2", "3"]},
+        {"position": ["1", "1", "1"]},
+    ],
+)
+def test_bytes_with_other_columns_inside_are_refused(details: object) -> None:
+    entry = Entry(position=1, statement=1, amount=None, currency="EUR", direction="DBIT")
+    said = Columns.of([entry] * 3).said()
+    said[names_of(Entry).index("details")] = details
+    with pytest.raises((msgspec.MsgspecError, ValueError, ArithmeticError)):
+        Code(Entry).decode(msgspec.msgpack.encode(said))
 
 
 def test_others_may_stand_between_them() -> None:

@@ -437,7 +437,7 @@ SCRIPT = """
 import os, socket, sys
 sys.path[:0] = os.environ["PYTHONPATH"].split(":")
 from decimal import Decimal
-from h2h.columns import Columns
+from h2h.columns import Columns, Inside, names_of
 from h2h.confined.limits import Limits
 from h2h.confined.wire import *
 from h2h.confined.wire import _HEADER
@@ -450,6 +450,11 @@ payment = dict(position=1, batch=1, payment_information_id=None, instruction_id=
                currency="EUR")
 def done(): wire.send(Done()); wire.drain()
 def amounts(*said): wire.send(Columns.of([Payment(amount=Decimal(each), **payment) for each in said]))
+def inside(*said):
+    columns = Columns.of([Entry(position=1, statement=1, amount=None, currency=None, direction=None)] * len(said))
+    details = Inside(EntryDetail, {"position": [1] * len(said), "amount": [*map(Decimal, said)]})
+    columns.values[names_of(Entry).index("details")] = details
+    wire.send(columns)
 def frame(kind, body): line.sendall(_HEADER.pack(kind, len(body)) + body)
 PAYMENT = TYPES.index(Payment)
 """
@@ -463,6 +468,7 @@ WORDS = {  # where they were taken as they are, Done would end the file well
     "an amount that is no number": "wire.send(Payment(amount=Decimal('NaN'), **payment)); done()",
     "a column of amounts with one that is none": "amounts('1', 'NaN', '2'); done()",
     "a column of amounts with one that fills the memory": "amounts('1', '1E-99999999'); done()",
+    "an amount that fills the memory, inside of columns": "inside('1', '1E+99999999'); done()",
     "an amount that fills the memory": "wire.send(Payment(amount=Decimal('1E+99999999'), **payment)); done()",
     "an amount like it, further in": "wire.send(Entry(position=1, statement=1, amount=None, currency=None, "
     "direction=None, details=(EntryDetail(position=1, amount=Decimal('1E+99999999')),))); done()",
