@@ -56,7 +56,7 @@ class Growing(Fed):
         self._path: list[_Open] = []
         self._begun = False
 
-    def lots(self, size: int) -> Iterator[list[Event]]:
+    def lots(self, size: int) -> Iterator[Iterator[Event]]:
         """The events of so many bytes of the source after the other, or of some more."""
         error: Exception | None = None
         more = True
@@ -66,8 +66,9 @@ class Growing(Fed):
             except (etree.LxmlError, GivenUp) as raised:  # after what was seen before it
                 error = raised
             deque(self.parser.read_events(), maxlen=0)
-            told = self._grown(closed=not more)
-            yield told + self.rest() if isinstance(error, GivenUp) else told
+            yield iter(self._grown(closed=not more))  # nobody holds what was told, so that it can be given back
+            if isinstance(error, GivenUp):
+                yield iter(self.rest())
         if error is not None:
             raise error
 

@@ -21,7 +21,7 @@ from h2h.messages.elements import Shape
 from h2h.messages.facets import Types, as_bytes
 from h2h.messages.patterns import Patterns, Stretch
 from h2h.messages.skeleton import Maker, Unknown, learn
-from h2h.messages.xml import Bounded, line_of, local
+from h2h.messages.xml import BLANKS, Bounded, line_of, local
 
 OFTEN = 20  # times that a skeleton is met before it is learned, which takes as long as some ten records
 MAX_SEEN = 1_000  # skeletons that are counted
@@ -56,7 +56,7 @@ class Runs:
         if self._source.held > MAX_TEXT_BYTES or not self._source.lines_are_plain:
             yield from items
             return
-        texts = [etree.tostring(item, encoding="unicode") for item in items]
+        texts = [as_bytes(etree.tostring(item, encoding="unicode")) for item in items]
         canonical = _canonical(items[0], texts[0])
         at = 0
         while at < len(items):
@@ -67,7 +67,7 @@ class Runs:
                 yield from items[at : at + count]
             at += count
             if at < len(items):
-                self._alone = canonical(texts[at].rstrip())
+                self._alone = canonical(texts[at].rstrip(BLANKS))
                 yield items[at]
                 self._alone = ""
                 at += 1
@@ -84,7 +84,7 @@ class Runs:
         self._patterns.compile()
         if self._patterns.quick is None:
             return 0, None
-        found = self._patterns.found(as_bytes(canonical("".join(texts))), 0)
+        found = self._patterns.found(canonical("".join(texts)), 0)
         count = len(found.lines_before)
         if not count:
             return 0, None
@@ -109,7 +109,7 @@ class Runs:
             self._tries = MAX_TRIES
             return
         try:
-            skeleton = learn(text, *self._known)
+            skeleton = learn(text.encode("latin-1").decode(), *self._known)
         except Unknown:
             return
         if self._patterns.add(skeleton, Maker(skeleton, self.shape.read_item)):
@@ -117,14 +117,17 @@ class Runs:
 
 
 def _canonical(item: Item, text: str) -> Callable[[str], str]:
-    """Takes what namespaces add out of the texts of items beside this one: readers know local names alone."""
-    name = local(str(item.tag))
+    """Takes what namespaces add out of the texts of items beside this one: readers know local names alone.
+
+    All of them as bytes: one of many texts with a character beyond Latin-1 would double the memory that all take.
+    """
+    name, prefix = as_bytes(local(str(item.tag))), as_bytes(item.prefix or "")
     begins = text[: text.index(">") + 1]
     ours = begins.startswith("<") and not begins.endswith("/>") and not item.keys()
 
     def canonical(texts: str) -> str:
         texts = texts.replace(begins, f"<{name}>") if ours else texts
-        return texts.replace(f"<{item.prefix}:", "<").replace(f"</{item.prefix}:", "</") if item.prefix else texts
+        return texts.replace(f"<{prefix}:", "<").replace(f"</{prefix}:", "</") if prefix else texts
 
     return canonical
 

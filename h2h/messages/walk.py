@@ -24,7 +24,7 @@ from h2h.messages.nodes import Nodes
 from h2h.messages.opening import named_in
 from h2h.messages.patterns import Stretch
 from h2h.messages.runs import Runs
-from h2h.messages.xml import Event, forget, line_of, local, namespace_of, node_of, path_of
+from h2h.messages.xml import Event, forget, forget_all, line_of, local, namespace_of, node_of, path_of
 from h2h.model import Finding, Record, Severity
 from h2h.text import shown
 
@@ -139,6 +139,8 @@ class Walk:
             yield from self._close(level)
         elif self._is_item(element, name, level):
             yield from self._item(level, element)
+            forget(element)
+            self._settle()
 
     def _is_item(self, element: etree._Element, name: str, level: Level) -> bool:
         return name == self._shape.item and element.getparent() is level.element
@@ -251,8 +253,6 @@ class Walk:
         place, group = self._place(level)
         read = partial(self._shape.read_item, place=place, group=group)
         record, findings = self._nodes.record(element, f"{level.path}/{self._shape.item}[{level.items}]", read)
-        forget(element)
-        self._settle()
         yield from self._told(level, (*findings, record))
         for road in (self._fast, self._runs):
             if road:
@@ -273,7 +273,8 @@ class Walk:
                 told = [*inside(each, self.names)]
                 yield from self._inside(told)
                 yield from self._item(level, each, plain=not told)
-        forget(items[-1])
+        del each
+        forget_all(items)
         self._settle()
 
     def _beside(self) -> Iterator[Said]:
