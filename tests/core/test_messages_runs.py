@@ -163,3 +163,12 @@ def test_what_is_told_of_by_itself_is_told_of_in_every_item(
     paths = {each.path for each in said if isinstance(each, Finding) and each.code == "VALUE_UNREADABLE"}
     assert any(path and path.startswith(f"/Both/Document[{COUNT + 2}]/") for path in paths)
     assert sum(together) < COUNT / 2
+
+
+def test_what_stands_between_items_is_kept_when_they_are_given_back(
+    together: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    odd = "<ChrgsAcct><Id><IBAN>DE89370400440532013000</IBAN></Id></ChrgsAcct>"
+    said = read_all(of(lambda n: ONE + (odd if n == COUNT // 2 else "<!-- c -->" * (n % 3))).encode(), monkeypatch)
+    assert "MSG_ORDER" in {each.code for each in said if isinstance(each, Finding)}
+    assert sum(together) > COUNT / 2

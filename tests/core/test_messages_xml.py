@@ -9,10 +9,11 @@ import tracemalloc
 from pathlib import Path
 
 import pytest
+from lxml import etree
 
 from h2h.messages import Catalog, read, xml
 from h2h.messages.opening import Opening, open_checked
-from h2h.messages.xml import Bounded, TooMuch
+from h2h.messages.xml import Bounded, TooMuch, forget_all
 from h2h.model import Finding, Payment, Record, Severity
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -359,3 +360,18 @@ def test_memory_stays_flat_however_many_payments_a_file_has() -> None:
 
     peak(1)  # compiles the schema
     assert peak(8_000) < 1.5 * peak(2_000) + 200_000  # more than a block each
+
+
+@pytest.mark.parametrize(
+    ("inside", "left"),
+    [
+        ("<h/>t<i/>1<!--c--><i/>2<i><k/></i><?p?>3<i/>4<j/>5<!--c-->", "<h/>t<i/><j/>5<!--c-->"),
+        ("<i/><h/>1<i/><!--c--><i/><i/>2", "<i/><h/>1<i/>"),
+        ("<i/><h/>1<i/>", "<i/><h/>1<i/>"),
+        ("<i/>1", "<i/>"),
+    ],
+)
+def test_what_is_given_back_together_is_gone_and_nothing_else(inside: str, left: str) -> None:
+    root = etree.fromstring(f"<a>{inside}</a>")
+    forget_all(root.findall("i"))
+    assert etree.tostring(root).decode() == f"<a>{left}</a>"
