@@ -146,10 +146,8 @@ class Wire:
     def send_batch(self, batch: Batch) -> None:
         assert batch.kind is not None
         head = _HEADER.pack(batch.kind, _COUNT.size + batch.size) + _COUNT.pack(_ARRAY, batch.count)
-        sent = self._line.sendmsg([head, batch.body])
-        if sent < len(head):
-            self._line.sendall(head[sent:])
-        self._line.sendall(memoryview(batch.body)[max(sent - len(head), 0) :])
+        if (sent := self._line.sendmsg([head, batch.body])) < len(head) + batch.size:  # to send nothing may wait, too
+            self._line.sendall(memoryview(head + batch.body)[sent:])
 
     def receive(self) -> list[Any]:
         """One frame."""
