@@ -11,6 +11,7 @@ import io
 import os
 import re
 from collections.abc import Iterator, Sequence
+from itertools import product
 from pathlib import Path
 from random import Random
 
@@ -31,7 +32,7 @@ CATALOG = Catalog.load(PROJECT / "schemas")
 CORPUS = PROJECT.parent / "shared" / "corpus"
 LONG = bool(os.environ.get("H2H_LONG"))
 ROUNDS = 60 if LONG else 1  # of every version
-DAMAGED = 42 if LONG else 2  # of every round
+DAMAGED = 42 if LONG else 1  # of every round
 COPIES = 6
 VALUE = re.compile(r">([^<>]+)</")
 NEWLINE = "\n"
@@ -151,7 +152,7 @@ def test_most_records_of_a_usual_file_take_the_fast_road(
 def test_both_roads_say_the_same_of_real_files(folder: str, seen: Seen, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fast, "FIRST_BLOCK", 300)
     monkeypatch.setattr(fast, "LARGEST_BLOCK", 600)
-    for file in sorted((CORPUS / folder).iterdir()):
+    for file in sorted((CORPUS / folder).iterdir())[:: 1 if LONG else 3]:
         all_ways(file.read_bytes(), strict=folder == "pain001", monkeypatch=monkeypatch)
     assert seen.count > 0 or folder not in ("pain001", "camt053")
 
@@ -188,11 +189,13 @@ def test_what_looks_like_a_record_and_is_none_is_passed_over(
     text = repeated(re.sub(r">\s+<", "><", text) if compact else text, "Ntry", Random(7))
     entry = re.search(r"<Ntry>.*?</Ntry>\s*", text, re.DOTALL)
     assert entry
-    for place in ("</Acct>", "</GrpHdr>", "<Ntry>", "</Ntry>", "</Stmt>", "</BkToCstmrStmt>"):
-        for inner in (entry[0], 3 * entry[0], f"<!-- {entry[0]} -->", f"<x>{2 * entry[0]}</x>"):
-            spots = [found.start() for found in re.finditer(place, text)]
-            at = spots[len(spots) // 2] + len(place)
-            all_ways(f"{text[:at]}{inner}{text[at:]}".encode(), strict=strict, monkeypatch=monkeypatch)
+    places = ("</Acct>", "</GrpHdr>", "<Ntry>", "</Ntry>", "</Stmt>", "</BkToCstmrStmt>")
+    inners = (entry[0], 3 * entry[0], f"<!-- {entry[0]} -->", f"<x>{2 * entry[0]}</x>")
+    tried = [pair for n, pair in enumerate(product(places, inners)) if LONG or (n + n // 4) % 2 == strict]
+    for place, inner in tried:
+        spots = [found.start() for found in re.finditer(place, text)]
+        at = spots[len(spots) // 2] + len(place)
+        all_ways(f"{text[:at]}{inner}{text[at:]}".encode(), strict=strict, monkeypatch=monkeypatch)
 
 
 @pytest.mark.parametrize("first", ["5", "1"])
