@@ -84,8 +84,8 @@ class Inside(Sequence[tuple[T]], Generic[T]):
     def records(self) -> Iterator[T]:
         return map(_maker(self.kind, tuple(self.columns)), *self.columns.values())
 
-    def each(self, changed: Callable[[Sequence[Any]], Sequence[Any]]) -> Inside[T]:
-        return Inside(self.kind, {name: changed(column) for name, column in self.columns.items()})
+    def each(self, change: Callable[[Sequence[Any]], Sequence[Any]]) -> Inside[T]:
+        return Inside(self.kind, {name: change(column) for name, column in self.columns.items()})
 
     def __len__(self) -> int:
         return len(next(iter(self.columns.values())))
