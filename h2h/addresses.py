@@ -12,10 +12,9 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from itertools import chain
 from typing import NamedTuple
 
-from h2h.columns import Inside
+from h2h.columns import inner_column
 from h2h.model import Address, Batch, Finding, Payment, Record, Severity
 from h2h.text import shown
 
@@ -60,12 +59,7 @@ def breaches(address: Address) -> tuple[str, ...]:
 
 def all_fit(found: Sequence[Sequence[Address]]) -> bool:
     """Whether it is certain, at a glance, that `breaches` finds nothing in any of them."""
-    inside = found
-    if not isinstance(inside, Inside):
-        if not (addresses := [*chain.from_iterable(found)]):
-            return True
-        inside = Inside.of(addresses)
-    towns, countries, lines = (set(inside.column(name)) for name in ("town", "country", "lines"))
+    towns, countries, lines = (set(inner_column(found, name)) for name in ("town", "country", "lines"))
     return max(map(len, lines), default=0) <= MOST_LINES and all(towns) and countries <= _countries()
 
 

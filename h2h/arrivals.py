@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from h2h.columns import Columns, inner_count
+from h2h.columns import Columns, inner_counts
 from h2h.gathered import Gathered
 from h2h.ledger.messages import Reading
 from h2h.model import (
@@ -129,5 +129,5 @@ def _bounded(items: Iterable[Record | Columns[Any] | Finding], most: int) -> Ite
 
 def _records_in(item: Record | Columns[Any] | Finding) -> int:
     if isinstance(item, Columns):
-        return len(item) + (inner_count(item.column("details")) if item.kind is Entry else 0)
+        return len(item) + (sum(inner_counts(item.column("details"))) if item.kind is Entry else 0)
     return 1 + len(item.details) if isinstance(item, Entry) else 1

@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from functools import cache, reduce
-from itertools import islice
+from itertools import chain, compress, islice, repeat
 from operator import iadd
 from typing import Any, Generic, TypeVar, get_args, get_origin, get_type_hints, overload
 
@@ -44,6 +44,14 @@ class Columns(Collection[T], Generic[T]):
     def column(self, name: str) -> Sequence[Any]:
         return self.values[names_of(self.kind).index(name)]
 
+    def where(self, wanted: Sequence[object]) -> Columns[T]:
+        """Those that are wanted, in their order."""
+
+        def left(column: Sequence[Any]) -> Sequence[Any]:
+            return column.each(left) if isinstance(column, Inside) else [*compress(column, wanted)]
+
+        return Columns(self.kind, [*map(left, self.values)])
+
     def said(self) -> list[Any]:
         """As they are written: `Code`."""
         return [column.columns if isinstance(column, Inside) else column for column in self.values]
@@ -69,12 +77,6 @@ class Inside(Sequence[tuple[T]], Generic[T]):
     def __init__(self, kind: type[T], columns: Mapping[str, Sequence[Any]]) -> None:
         self.kind: Any = kind
         self.columns = columns
-
-    @classmethod
-    def of(cls, records: Sequence[T]) -> Inside[T]:
-        """At least one, all of the same kind."""
-        whole = Columns.of(records)
-        return cls(whole.kind, dict(zip(names_of(whole.kind), whole.values, strict=True)))
 
     def column(self, name: str, size: int | None = None) -> Sequence[Any]:
         if name in self.columns:
@@ -103,11 +105,6 @@ class Inside(Sequence[tuple[T]], Generic[T]):
         return (next(iter(self[at : at + 1 or None].records())),)
 
 
-def changed(column: Sequence[Any], change: Callable[[Sequence[Any]], Sequence[Any]]) -> Sequence[Any]:
-    """Values chosen or ordered, whatever kind of column that is."""
-    return column.each(change) if isinstance(column, Inside) else change(column)
-
-
 def joined(pieces: Sequence[Sequence[Any]]) -> Sequence[Any]:
     """One column of several, one behind the other."""
     inside = inside_all(pieces, [*map(len, pieces)])
@@ -124,9 +121,19 @@ def inside_all(pieces: Sequence[Sequence[Any]], sizes: Sequence[int]) -> Inside[
     return Inside(inside[0].kind, {name: [piece.column(name, size) for piece, size in sized] for name in names})
 
 
-def inner_count(column: Sequence[Any]) -> int:
-    """How many records there are in the tuples of a column."""
-    return len(column) if isinstance(column, Inside) else sum(map(len, column))
+def inner_counts(column: Sequence[Any]) -> Iterable[int]:
+    """How many records there are in each tuple of a column."""
+    return repeat(1, len(column)) if isinstance(column, Inside) else map(len, column)
+
+
+def inner_records(column: Sequence[Any]) -> Iterator[Any]:
+    """Those in the tuples of a column, one behind the other."""
+    return column.records() if isinstance(column, Inside) else chain.from_iterable(column)
+
+
+def inner_column(column: Sequence[Any], name: str) -> Sequence[Any]:
+    """Of these, one field."""
+    return column.column(name) if isinstance(column, Inside) else [getattr(one, name) for one in inner_records(column)]
 
 
 class InColumns(Collection[T], ABC, Generic[T]):

@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Generic, TypeVar, get_args
 
-from h2h.columns import Columns, InColumns, code_of, in_columns, inner_count, joined
+from h2h.columns import Columns, InColumns, code_of, in_columns, inner_counts, joined
 from h2h.model import Entry, Record
 from h2h.spool import FRAME, IN_MEMORY, Spool
 
@@ -80,7 +80,7 @@ class Entries:
     def add(self, entries: Columns[Entry]) -> None:
         self._to_columns()
         self._joining.append(entries)
-        self._weigh(len(entries), inner_count(entries.column("details")))
+        self._weigh(len(entries), sum(inner_counts(entries.column("details"))))
 
     def __len__(self) -> int:
         return self._count

@@ -237,15 +237,14 @@ def _sound(item: Any) -> bool:
     """Whether every amount can be reckoned with and shown: as text, Decimal takes NaN and 1E+999999, too."""
     if isinstance(item, Columns):
         return all(_all_reckonable(item.column(name)) for name in _AMOUNTS[item.kind])
-    if isinstance(item, Inside):
-        return all(_all_reckonable(item.columns[name]) for name in _AMOUNTS[item.kind] if name in item.columns)
     return all(_reckonable(getattr(item, name)) for name in _AMOUNTS.get(type(item), ()))
 
 
 def _all_reckonable(values: Sequence[Any]) -> bool:
     """As of each: amounts together."""
     if isinstance(values, Inside):
-        return _sound(values)
+        amounts = _AMOUNTS[values.kind]
+        return all(_all_reckonable(column) for name, column in values.columns.items() if name in amounts)
     said = [value for value in values if value is not None and value != ()]
     if {*map(type, said)} != {Decimal}:
         return all(map(_reckonable, said))

@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from h2h.columns import Columns, Inside, changed
+from h2h.columns import Columns, inner_counts, inner_records
 from h2h.ledger import tables as t
 from h2h.ledger.bulk import store_columns
 from h2h.model import Entry, EntryDetail
@@ -46,8 +46,8 @@ class Some:
         return cls(
             numbers=range(first, first + len(entries)),
             entries=entries,
-            details=[*(inside.records() if isinstance(inside, Inside) else chain.from_iterable(inside))],
-            owners=range(len(entries)) if isinstance(inside, Inside) else [*_each_owner(inside)],
+            details=[*inner_records(inside)],
+            owners=[*chain.from_iterable(map(repeat, range(len(entries)), inner_counts(inside)))],
         )
 
     def column(self, name: str) -> Sequence[Any]:
@@ -57,7 +57,7 @@ class Some:
         """The entries at these places, in their order, as records."""
         if places:
             wanted = [at in places for at in range(len(self.numbers))]
-            yield from zip(compress(self.numbers, wanted), self._parted(wanted), strict=True)
+            yield from zip(compress(self.numbers, wanted), self.entries.where(wanted), strict=True)
 
     def without(self, places: Collection[int]) -> Some:
         """The others."""
@@ -68,20 +68,10 @@ class Some:
         places_left = [*accumulate(wanted, initial=0)]
         return Some(
             numbers=[*compress(self.numbers, wanted)],
-            entries=self._parted(wanted),
+            entries=self.entries.where(wanted),
             details=[*compress(self.details, inside)],
             owners=[places_left[at] for at in compress(self.owners, inside)],
         )
-
-    def _parted(self, wanted: Sequence[bool]) -> Columns[Entry]:
-        def left(values: Sequence[Any]) -> Sequence[Any]:
-            return [*compress(values, wanted)]
-
-        return Columns(Entry, [changed(column, left) for column in self.entries.values])
-
-
-def _each_owner(inside: Sequence[Sequence[EntryDetail]]) -> Iterator[int]:
-    return chain.from_iterable(map(repeat, range(len(inside)), map(len, inside)))
 
 
 def store_entries(connection: Connection, statement: int, some: Some, day: str) -> None:

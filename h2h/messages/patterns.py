@@ -146,7 +146,7 @@ class Patterns:
     def __init__(self) -> None:
         self.quick: re.Pattern[str] | None = None
         self._sure = ""
-        self.known: dict[int, _Known] = {}
+        self._known: dict[int, _Known] = {}
         self._root = _Branch()
         self._count = self._length = 0
         self._changed = False
@@ -176,7 +176,7 @@ class Patterns:
 
     def compile(self) -> None:
         if self._changed:
-            self.known = {}
+            self._known = {}
             tokens = [*self._tokens(self._root, (), count(1))]
             self._sure, quick = (rf"([ \t\r\n]*+){''.join(each)}|([\s\S]++)" for each in zip(*tokens, strict=True))
             self.quick = re.compile(quick)
@@ -190,7 +190,7 @@ class Patterns:
             yield token.sure, token.quick
         between = "(?:"
         if branch.end is not None:
-            self.known[next(numbers)] = _Known(branch.end, groups)
+            self._known[next(numbers)] = _Known(branch.end, groups)
             yield (f"{between}(?<=(>))",) * 2
             between = "|"
         for token, below in branch.below.items():
@@ -221,7 +221,7 @@ class Patterns:
             return Found()
         parts = [
             Part(known.maker, theirs, known.groups)
-            for at, known in self.known.items()
+            for at, known in self._known.items()
             if any(theirs := [*map(itemgetter(at), rows)])
         ]
         own_lines = [0] * len(rows)

@@ -165,9 +165,9 @@ class Walk:
     def _empty(self, document: Document) -> Iterator[Finding]:
         """A Document in which no message began: what else is in it is told where it is not the first, or nothing."""
         element = document.element
-        inside = next((str(child.tag) for child in element if isinstance(child.tag, str)), "")
-        if self._further and self._documents > 1 and inside:
-            kind, findings = self._ask(document, element, inside)
+        message = next((str(child.tag) for child in element if isinstance(child.tag, str)), "")
+        if self._further and self._documents > 1 and message:
+            kind, findings = self._ask(document, element, message)
             yield from findings
             if kind is None:
                 return

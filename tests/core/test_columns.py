@@ -10,7 +10,18 @@ import msgspec
 import pytest
 from msgspec import structs
 
-from h2h.columns import Code, Columns, Inside, code_of, inner_count, joined, names_of, one_by_one
+from h2h.columns import (
+    Code,
+    Columns,
+    Inside,
+    code_of,
+    inner_column,
+    inner_counts,
+    inner_records,
+    joined,
+    names_of,
+    one_by_one,
+)
 from h2h.model import Address, Batch, Entry, EntryDetail, Finding, Payment, Severity
 from h2h.spool import ColumnSpool
 
@@ -79,13 +90,21 @@ def test_what_is_inside_is_a_column_of_tuples_as_any_other() -> None:
         [*OBJECTS, (EntryDetail(position=2, uetr="U"),)]
     )
     assert repr([*joined([DETAILS, [()], OBJECTS])]) == repr([*OBJECTS, (), *OBJECTS])
-    assert inner_count(DETAILS) == inner_count(OBJECTS) == 3
+    for column in (DETAILS, OBJECTS):
+        assert [*inner_counts(column)] == [1, 1, 1]
+        assert repr([*inner_records(column)]) == repr([each for (each,) in OBJECTS])
+        assert [*inner_column(column, "amount")] == [Decimal(5), None, Decimal(7)]
+    two = [(), OBJECTS[0] + OBJECTS[1], OBJECTS[2]]
+    assert [*inner_counts(two)] == [0, 2, 1]
+    assert [*inner_column(two, "amount")] == [Decimal(5), None, Decimal(7)]
 
 
 def test_columns_inside_come_out_of_bytes_as_they_went_in() -> None:
     entry = Entry(position=1, statement=1, amount=None, currency="EUR", direction="DBIT")
     columns = Columns.of([entry] * 3)
     columns.values[names_of(Entry).index("details")] = DETAILS  # type: ignore[index]
+    some = [each for at, each in enumerate(columns) if at != 1]
+    assert repr([*columns.where([True, False, True])]) == repr(some)
     found = code_of(Entry).decode(code_of(Entry).encode(columns))
     assert isinstance(found.column("details"), Inside)
     assert repr([*found]) == repr([*columns]) == repr([structs.replace(entry, details=each) for each in OBJECTS])
