@@ -1,11 +1,11 @@
 """How fast messages are judged and read, against others, in interleaved rounds of one run:
 
-    python benchmarks/messages.py [--quick] [--payments N] [--entries N] [--rounds N]
+    python benchmarks/messages.py [--quick] [--payments N] [--entries N] [--rounds N] [--peer PYTHON]
 
 `judge` validates, asks the business rules and extracts; `read` validates and makes records. "One process" does all in
 one; "two processes" is what the gateway does: a reader process reads, and the gateway asks the rules. `xmllint` only
 validates. Each way is a process of its own, its start included, and is told, as a reader process is, to keep the memory
-that it took.
+that it took. `--peer`: a Python that has pyiso20022 and xsdata[lxml]; where that has none, it is left out.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ PROJECT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(PROJECT))
 
 from benchmarks import payments, statements
+from benchmarks.models import NAME, Peer
 from benchmarks.rounds import interleaved, measured, parser_of, table, versions
 from h2h.confined.process import KEPT
 
@@ -101,14 +102,17 @@ def _item(message: str, name: str) -> str:
     return f"urn:iso:std:iso:20022:tech:xsd:{message} {name}"
 
 
-def compare(title: str, file: Path, commands: Mapping[str, list[str]], rounds: int) -> str:
-    peaks = dict.fromkeys(commands, 0.0)
+def compare(title: str, file: Path, commands: Mapping[str, list[str]], rounds: int, models: Peer | None = None) -> str:
+    peaks = dict.fromkeys((*commands, *([NAME] if models else [])), 0.0)
 
     def way(name: str) -> None:
         peaks[name] = max(peaks[name], measured(commands[name], env=KEPT).peak_mb)
 
     ways = {name: (lambda name=name: way(name)) for name in commands}
+    if models:
+        ways[NAME] = lambda: peaks.update({NAME: max(peaks[NAME], models.peak_mb())})
     times = interleaved(ways, rounds=rounds)
+    times = times.scaled(NAME, models.factor(file)) if models else times
     notes = {name: f"peak {peak:.0f} MB" for name, peak in peaks.items()}
     return table(title, times, peer=XMLLINT, amount=file.stat().st_size / 1e6, unit="MB", notes=notes)
 
@@ -117,6 +121,7 @@ def main() -> None:
     parser = parser_of(__doc__, quick="small files, few rounds")
     parser.add_argument("--payments", type=int)
     parser.add_argument("--entries", type=int)
+    parser.add_argument("--peer", default=sys.executable)
     asked = parser.parse_args()
     rounds = asked.rounds or (1 if asked.quick else 5)
     with tempfile.TemporaryDirectory() as folder:
@@ -128,7 +133,9 @@ def main() -> None:
             print(compare(f"Judge pain.001.001.09, {count:,} payments, {form}", orders, judged(orders), rounds))
         count = asked.entries or (5_000 if asked.quick else 100_000)
         statements.write(statement, count)
-        print(compare(f"Read camt.053.001.08, {count:,} entries", statement, read(statement), rounds))
+        models = Peer(python=asked.peer, file=Path(folder) / "models.xml", entries=min(count, 10_000))
+        title = f"Read camt.053.001.08, {count:,} entries"
+        print(compare(title, statement, read(statement), rounds, models if models.there() else None))
     print(versions(["lxml", "msgspec"], {"xmllint": ["xmllint", "--version"]}))
 
 

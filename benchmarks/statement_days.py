@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import subprocess
 import sys
 import tempfile
 from datetime import UTC, datetime
@@ -21,7 +20,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import statements
-from benchmarks.rounds import interleaved, measured, table, target
+from benchmarks.models import NAME, Peer
+from benchmarks.rounds import interleaved, table, target
 from h2h.arrivals import reading_of
 from h2h.confined import ConfinedReader
 from h2h.ledger import Ledger
@@ -34,15 +34,8 @@ from tests import alone
 
 NOW = datetime(2026, 11, 20, 21, 0, tzinfo=UTC)
 ACCOUNT = "DE89370400440532013000"
-PEER, OURS, MATCHED = "pyiso20022, reading alone", "h2h", "h2h, our payments"
+OURS, MATCHED = "h2h", "h2h, our payments"
 LEAST = 15.0
-READING = """
-import sys
-from pyiso20022.camt.camt_053_001_08 import Document
-from xsdata.formats.dataclass.parsers import XmlParser
-found = XmlParser().parse(sys.argv[1], Document)
-assert len(found.bk_to_cstmr_stmt.stmt[0].ntry) == int(sys.argv[2])
-"""
 
 
 class Stage:
@@ -100,11 +93,6 @@ class Stage:
         self._reader.close()
 
 
-def has_peer(python: str) -> bool:
-    found = subprocess.run([python, "-c", "import pyiso20022, xsdata, lxml"], capture_output=True, check=False)
-    return found.returncode == 0
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--entries", type=int, default=100_000)
@@ -113,33 +101,29 @@ def main() -> None:
     parser.add_argument("--peer", default=sys.executable)
     said = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="h2h-days-") as folder:
-        file, small = Path(folder) / "day.xml", Path(folder) / "small.xml"
+        file = Path(folder) / "day.xml"
         statements.write(file, said.entries)
-        statements.write(small, said.peer_entries)
         stage = Stage(Path(folder), file, said.entries)
-        compare(stage, file, small, said)
+        peer = Peer(python=said.peer, file=Path(folder) / "small.xml", entries=said.peer_entries)
+        compare(stage, file, peer if peer.there() else None, said)
         stage.end()
 
 
-def compare(stage: Stage, file: Path, small: Path, said: Any) -> None:
+def compare(stage: Stage, file: Path, peer: Peer | None, said: Any) -> None:
     size = file.stat().st_size / 1e6
+    notes: dict[str, str] = {}
     ways: dict[str, Any] = {OURS: stage.apply, MATCHED: stage.apply}
-    notes = {}
-    if has_peer(said.peer):
-        command = [said.peer, "-c", READING, str(small), str(said.peer_entries)]
-        share = small.stat().st_size / file.stat().st_size
-        ways = {PEER: lambda: notes.update({PEER: f"peak {measured(command).peak_mb:.0f} MB"}), **ways}
-    else:
-        print("pyiso20022 is not installed here (--peer names a Python that has it): h2h alone.\n")
+    if peer:
+        ways = {NAME: lambda: notes.update({NAME: f"peak {peer.peak_mb():.0f} MB"}), **ways}
     times = interleaved(ways, rounds=said.rounds, before=stage.before)
     title = f"camt.053.001.08, {said.entries:,} entries, {size:.0f} MB: validated, read, stored in SQLite, committed"
-    if PEER not in ways:
+    if not peer:
         print(table(title, times, peer=OURS, amount=size, unit="MB"))
         return
-    times = times.scaled(PEER, 1 / share)
-    print(table(title, times, peer=PEER, amount=size, unit="MB", notes=notes))
+    times = times.scaled(NAME, peer.factor(file))
+    print(table(title, times, peer=NAME, amount=size, unit="MB", notes=notes))
     for way in (OURS, MATCHED):
-        print(target(way, times.ratio(way, PEER), LEAST))
+        print(target(way, times.ratio(way, NAME), LEAST))
 
 
 if __name__ == "__main__":
