@@ -6,6 +6,7 @@ from __future__ import annotations
 import gzip
 import io
 from collections.abc import Callable, Iterator
+from contextlib import closing
 
 import pytest
 
@@ -160,7 +161,7 @@ def test_a_hostile_file_gets_its_verdict_within_the_limits_and_the_next_is_read(
 
 @pytest.mark.parametrize("name", ["1,000,000 elements in one", "1,000,000 empty payments"])
 def test_in_what_a_bank_sends_a_limit_is_an_error_too(name: str) -> None:
-    reader = ConfinedReader(Catalog.load(root("schemas")), Limits(cpu_seconds=1, bytes_per_cpu_second=20_000_000))
-    found = [item for item in reader.read(io.BytesIO(FILES[name][0]()), strict=False) if isinstance(item, Finding)]
-    reader.close()
+    limits = Limits(cpu_seconds=1, bytes_per_cpu_second=20_000_000)
+    with closing(ConfinedReader(Catalog.load(root("schemas")), limits)) as reader:
+        found = [item for item in reader.read(io.BytesIO(FILES[name][0]()), strict=False) if isinstance(item, Finding)]
     assert {(f.code, f.severity) for f in found if f.code in CODES} == {("READER_LIMIT", Severity.ERROR)}
