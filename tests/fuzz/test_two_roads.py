@@ -198,6 +198,46 @@ def test_what_looks_like_a_record_and_is_none_is_passed_over(
         all_ways(f"{text[:at]}{inner}{text[at:]}".encode(), strict=strict, monkeypatch=monkeypatch)
 
 
+ODD = {  # of each sort of value what a schema, or XML itself, does not take or take as it stands; and what it does
+    ("pain.001.001.09", "CdtTrfTxInf", "Nm"): (
+        "a ", " a", "a  b", "\ta", "a\nb", "a\n", "a\r\nb", "a>b", "a]]>b", "&lt;&amp;amp;&gt;&quot;&apos;", "&x;",
+        "&amp", "& ", "&#65;", "&#10;", "\x01", "\x85", "\ufffe", "M\u00fcller \u6f22 \U0001d518", "x" * 140, "x" * 141,
+        "\u00e9" * 140, "\u00e9" * 141, "&amp;" * 140, "&amp;" * 141, "", "<b/>", "<!-- c -->a", "<![CDATA[a]]>", "7",
+    ),
+    ("pain.001.001.09", "CdtTrfTxInf", "InstdAmt"): (
+        "1,00", "1e3", "-1", "+1", ".5", "5.", "007.50", "0", "1.123456", "1" * 19, "1" * 13 + ".12345",
+        "1" * 14 + ".12345", " 1 ", "NaN", "1.5<!---->0",
+    ),
+    ("camt.053.001.08", "Ntry", "NtryRef"): ("1" * 35, "1" * 36, "a ", "a&b"),
+    ("camt.053.001.08", "Ntry", "Dt"): (
+        "2026-02-30", "2026-13-01", "2026-11-31", "2024-02-29", "0000-01-01", "2026-11-21Z", "26-11-21", "2026-11-2",
+    ),
+    ("camt.053.001.08", "Ntry", "CdtDbtInd"): ("DBIT", "DBTI", "DBITS", "dbit", "D", " DBIT"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("strict", [True, False])
+@pytest.mark.parametrize("field", ODD, ids="-".join)
+def test_an_odd_value_among_usual_ones_is_what_libxml2_says(
+    field: tuple[str, str, str], strict: bool, seen: Seen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The generated files above are sure to hold each sort only with H2H_LONG=1."""
+    monkeypatch.setattr(fast, "FIRST_BLOCK", 2_000)
+    monkeypatch.setattr(fast, "LARGEST_BLOCK", 4_000)
+    message, item, name = field
+    text = (PROJECT / "samples" / "good" / f"{message}.xml").read_text(encoding="utf-8")
+    record = re.search(rf"<{item}>.*?</{item}>\s*", text, re.DOTALL)
+    assert record
+    before, after = re.split(rf"(?<=<{name}>)[^<]*|(?<=<{name} Ccy=\"EUR\">)[^<]*", record[0], maxsplit=1)
+    for value in ODD[field]:
+        odd = f"{before}{value}{after}"
+        in_turn = 5 * (record[0] + odd)
+        content = text.replace(record[0], f"{15 * record[0]}\n{odd}{odd}{in_turn}", 1)
+        seen.count = 0
+        all_ways(content.encode(), strict=strict, monkeypatch=monkeypatch)
+        assert seen.count > 3, value
+
+
 @pytest.mark.parametrize("first", ["5", "1"])
 def test_what_depends_on_a_value_is_left_to_the_reader(first: str, seen: Seen, monkeypatch: pytest.MonkeyPatch) -> None:
     """A transaction is the only one of its entry, and so of its amount, where its batch says that there is one."""
