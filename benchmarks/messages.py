@@ -4,8 +4,8 @@
 
 `judge` validates, asks the business rules and extracts; `read` validates and makes records. "One process" does all in
 one; "two processes" is what the gateway does: a reader process reads, and the gateway asks the rules. `xmllint` only
-validates. Each way is a process of its own, its start included, and is told, as a reader process is, to keep the memory
-that it took. `--peer`: a Python that has pyiso20022 and xsdata[lxml]; where that has none, it is left out.
+validates. Each way is a process of its own, its start included, and does, as a reader process does, with the memory that
+it took: freed memory is kept, and what is loaded is not looked through for garbage. `--peer`: a Python that has pyiso20022 and xsdata[lxml]; where that has none, it is left out.
 """
 
 from __future__ import annotations
@@ -25,12 +25,13 @@ from h2h.confined.process import KEPT
 
 XMLLINT = "xmllint --stream"
 BEGIN = f"""
-import sys
+import gc, sys
 sys.path.insert(0, {str(PROJECT)!r})
 from pathlib import Path
 from h2h.messages import Catalog, reading
 catalog = Catalog.load(Path({str(PROJECT / "schemas")!r}))
 source = open(sys.argv[1], "rb")
+gc.freeze()
 """
 READ = BEGIN + "assert sum(1 for _ in reading.read(source, catalog, strict=STRICT))"
 JUDGE = BEGIN + (
