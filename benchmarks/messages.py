@@ -4,8 +4,9 @@
 
 `judge` validates, asks the business rules and extracts; `read` validates and makes records. "One process" does all in
 one; "two processes" is what the gateway does: a reader process reads, and the gateway asks the rules. `xmllint` only
-validates. Each way is a process of its own, its start included, and does, as a reader process does, with the memory that
-it took: freed memory is kept, and what is loaded is not looked through for garbage. `--peer`: a Python that has pyiso20022 and xsdata[lxml]; where that has none, it is left out.
+validates. Each way is a process of its own, its start included, and does with memory what a reader process does: what
+was freed is kept, and what is loaded is not looked through for garbage. `--peer`: a Python that has pyiso20022 and
+xsdata[lxml]; where that has none, it is left out.
 """
 
 from __future__ import annotations
