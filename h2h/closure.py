@@ -20,9 +20,9 @@ from decimal import Decimal
 from enum import StrEnum
 from zoneinfo import ZoneInfo
 
+from h2h.calendars import business_day_after
 from h2h.cash import by_the_bank
 from h2h.model import total
-from h2h.schedule import business_day_after
 
 
 class Case(StrEnum):

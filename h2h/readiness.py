@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from h2h.calendars import is_calendar
 from h2h.channels.references import secret
 from h2h.clashes import clashes
 from h2h.config import Bank, FolderSettings, Profile, Reading, Settings, SftpSettings, read
@@ -21,7 +22,7 @@ from h2h.errors import Problem, Refused, UsageError
 from h2h.messages.catalog import Catalog, MessageType
 from h2h.outbound import origin
 from h2h.resources import root
-from h2h.schedule import is_calendar
+from h2h.schedule import astray
 
 if TYPE_CHECKING:
     from h2h.messages.own_schemas import OwnSchemas
@@ -65,9 +66,7 @@ def world_problems(reading: Reading, environ: Mapping[str, str] = os.environ) ->
         yield from _channel_problems(profile, environ)
         yield from _folder_problems(profile)
         yield from _schema_problems(profile)
-        if not is_calendar(profile.bank.calendar):
-            text = f"there is no calendar {profile.bank.calendar}"
-            yield from about(text, profile.source.at("bank", "calendar"))
+        yield from _time_problems(profile)
     yield from clashes(reading)
 
 
@@ -92,6 +91,19 @@ def _folder_problems(profile: Profile) -> Iterator[Problem]:
     for n, outbound in enumerate(bank.outbound):
         if wrong := origin.problem(outbound):
             yield from about(wrong, at("bank", "outbound", n, "manifest_key" if outbound.manifest_key else "owners"))
+
+
+def _time_problems(profile: Profile) -> Iterator[Problem]:
+    bank, at = profile.bank, profile.source.at
+    if not is_calendar(bank.calendar):
+        yield from about(f"there is no calendar {bank.calendar}", at("bank", "calendar"))
+        return
+    for n, outbound in enumerate(bank.outbound):
+        if found := astray(bank.window(outbound)):
+            day, what = found
+            when = f"on {day}, when the clocks of {bank.timezone} change"
+            text = f"{outbound.cut_off:%H:%M} {what} {when}; choose a time that every open day has once"
+            yield from about(text, at("bank", "outbound", n, "cut_off"))
 
 
 def _schema_problems(profile: Profile) -> Iterator[Problem]:

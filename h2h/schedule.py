@@ -1,4 +1,4 @@
-"""Business days, cut-offs and back-off: pure functions of rules and an instant.
+"""Windows, cut-offs and back-off: pure functions of rules and an instant.
 
 Every comparison is made in UTC: local times in a DST fold compare equal in Python. A local time that does not exist
 is the first instant after the gap; one that exists twice is the first of the two (the cautious choice for a cut-off).
@@ -7,21 +7,16 @@ is the first instant after the gap; one that exists twice is the first of the tw
 from __future__ import annotations
 
 import functools
-import re
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-CALENDARS = {
-    "EVERYDAY": "every day is open",
-    "WEEKDAYS": "Monday to Friday",
-    "TARGET": "TARGET (T2) of the Eurosystem",
-    "UK": "bank holidays of England",
-}
-COUNTRY = re.compile(r"[A-Z]{2}(-[A-Z0-9]{1,3})?")
+from h2h.calendars import SEARCH_DAYS, is_business_day
+
 DAY_NAMES = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-SEARCH_DAYS = 60  # no calendar closes for longer
+YEARS = range(2026, 2038)  # in which cut-offs are held against the clock changes that are known
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +74,34 @@ def missed(window: Window, waiting_since: datetime, now: datetime) -> bool:
     return last >= waiting_since or last.astimezone(zone).date() == waiting_since.astimezone(zone).date()
 
 
+def astray(window: Window) -> tuple[date, str] | None:
+    """The first open day on which the clocks of the zone never show the cut-off, or show it twice; and which it is."""
+    if window.cut_off is None:
+        return None
+    zone = ZoneInfo(window.timezone)
+    for day in _clock_changes(window.timezone):
+        if day.weekday() in window.days and is_business_day(window.calendar, day):
+            clock = datetime.combine(day, window.cut_off, zone)
+            early, late = clock.utcoffset(), clock.replace(fold=1).utcoffset()
+            assert early is not None
+            assert late is not None
+            if early != late:
+                return day, "never comes" if early < late else "comes twice"
+    return None
+
+
+@functools.cache
+def _clock_changes(timezone: str) -> list[date]:
+    """The days of YEARS on which the clocks are put forward or back, and the days before: some are so at midnight."""
+    zone, found = ZoneInfo(timezone), set[date]()
+    days = (date(YEARS[0], 1, 1) + timedelta(days=ahead) for ahead in range(366 * len(YEARS)))
+    offsets = ((day, datetime.combine(day, time(), zone).utcoffset()) for day in days)
+    for (day, before), (following, after) in itertools.pairwise(offsets):
+        if before != after:
+            found |= {day, following}
+    return sorted(found)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Due:
     """A day's statement is due at this time of the next business day, in the bank's zone."""
@@ -128,49 +151,6 @@ def instant(day: date, clock: time, timezone: str) -> datetime:
         middle = early + (found - early) / 2
         early, found = (early, middle) if zone.utcoffset(middle.astimezone(zone)) == jump else (middle, found)
     return found.replace(microsecond=0)
-
-
-def is_business_day(calendar: str, day: date) -> bool:
-    if calendar == "EVERYDAY":
-        return True
-    return day.weekday() < 5 and day not in _holidays(calendar, day.year)
-
-
-def business_day_after(calendar: str, day: date, number: int) -> date:
-    """So many business days after the first one that is not before `day`."""
-    found, left = day, number
-    for _ in range(SEARCH_DAYS * (number + 1)):
-        if is_business_day(calendar, found):
-            if not left:
-                return found
-            left -= 1
-        found += timedelta(days=1)
-    raise AssertionError(f"no business day within {SEARCH_DAYS} days of {found} in {calendar}")
-
-
-@functools.lru_cache(maxsize=64)
-def _holidays(calendar: str, year: int) -> frozenset[date]:
-    if calendar == "WEEKDAYS":
-        return frozenset()
-    import holidays
-
-    if calendar == "TARGET":
-        return frozenset(holidays.financial_holidays("ECB", years=year))
-    country, _, part = "GB-ENG".partition("-") if calendar == "UK" else calendar.partition("-")
-    return frozenset(holidays.country_holidays(country, subdiv=part or None, years=year))
-
-
-def is_calendar(name: str) -> bool:
-    """Whether the calendar can be had: one of CALENDARS, or a country's bank holidays (DE, DE-BY, CH-ZH)."""
-    if name in CALENDARS:
-        return True
-    if not COUNTRY.fullmatch(name):
-        return False
-    try:
-        _holidays(name, 2026)
-    except (NotImplementedError, KeyError, AttributeError):
-        return False
-    return True
 
 
 def parse_days(value: object) -> frozenset[int]:

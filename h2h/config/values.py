@@ -14,9 +14,10 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, ValidationInfo
 
+from h2h.calendars import CALENDARS, looks_like_calendar
 from h2h.checks import iban_fault
 from h2h.messages.catalog import Catalog, listed
-from h2h.schedule import CALENDARS, COUNTRY, parse_days
+from h2h.schedule import parse_days
 from h2h.verdicts import KNOWN
 
 NAME_FIELDS = ("bank", "msg_id", "id", "name", "date")
@@ -55,9 +56,10 @@ def _zone(value: str) -> str:
 
 
 def _calendar(value: str) -> str:
-    if value not in CALENDARS and not COUNTRY.fullmatch(value):
+    if not looks_like_calendar(value):
         known = ", ".join(sorted(CALENDARS))
-        raise ValueError(f"{value!r} is not a calendar; write {known}, or a country as in DE, DE-BY or CH-ZH")
+        several = "or several as in TARGET+DE-BY"
+        raise ValueError(f"{value!r} is not a calendar; write {known}, a country as in DE, DE-BY or CH-ZH, {several}")
     return value
 
 

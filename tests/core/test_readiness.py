@@ -193,6 +193,20 @@ def test_a_placeholder_is_no_host_key(world: Path) -> None:
     assert "is a placeholder" in found
 
 
+def test_a_cut_off_that_some_open_day_does_not_have(world: Path) -> None:
+    def cut(clock: str) -> list[str]:
+        return told(
+            world, changed(BANK, remote=f'remote = "/in"\ncut_off = "{clock}"', calendar='calendar = "EVERYDAY"')
+        )
+
+    assert cut("03:00") == []
+    [found] = cut("02:30")
+    assert found.startswith(
+        "banks/0.toml:15: bank.outbound[1].cut_off: 02:30 never comes on 2026-03-29, when the clocks"
+    )
+    assert found.endswith("of Europe/Berlin change; choose a time that every open day has once")
+
+
 def test_a_calendar_that_no_library_has(world: Path) -> None:
     assert told(world, changed(BANK, calendar='calendar = "QQ"')) == [
         "banks/0.toml:4: bank.calendar: there is no calendar QQ"

@@ -1,4 +1,4 @@
-"""Windows, cut-offs, calendars and back-off, as tables of rules and instants."""
+"""Windows, cut-offs and back-off, as tables of rules and instants."""
 
 from __future__ import annotations
 
@@ -9,17 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from h2h.calendars import SEARCH_DAYS, business_day_after, is_business_day
 from h2h.schedule import (
-    SEARCH_DAYS,
     Due,
     Window,
+    astray,
     backoff,
-    business_day_after,
     closing,
     days_due,
     instant,
-    is_business_day,
-    is_calendar,
     last_closing,
     missed,
     next_opening,
@@ -154,6 +152,32 @@ def test_a_window_on_the_day_of_the_gap_is_an_hour_shorter() -> None:
     assert closing(window, at("2026-03-29 01:00")) == at("2026-03-29 02:00")
 
 
+@pytest.mark.parametrize(
+    ("zone", "cut_off", "calendar", "told"),
+    [
+        ("Europe/Berlin", time(2, 30), "EVERYDAY", (date(2026, 3, 29), "never comes")),
+        ("Europe/Berlin", time(2), "EVERYDAY", (date(2026, 3, 29), "never comes")),
+        ("Europe/Berlin", time(1, 59), "EVERYDAY", None),
+        ("Europe/Berlin", time(3), "EVERYDAY", None),  # in October, 3:00 is put back to 2:00
+        ("Europe/Berlin", time(2, 30), "WEEKDAYS", None),  # it is always a Sunday
+        ("America/New_York", time(1, 30), "EVERYDAY", (date(2026, 11, 1), "comes twice")),
+        ("Africa/Cairo", time(0, 30), "WEEKDAYS", (date(2026, 4, 24), "never comes")),  # a Friday
+        ("Africa/Cairo", time(23, 30), "WEEKDAYS", (date(2026, 10, 29), "comes twice")),  # back over midnight
+        ("Asia/Kolkata", time(2, 30), "EVERYDAY", None),
+    ],
+)
+def test_a_cut_off_that_some_open_day_does_not_have_once(
+    zone: str, cut_off: time, calendar: str, told: tuple[date, str] | None
+) -> None:
+    assert astray(Window(timezone=zone, calendar=calendar, cut_off=cut_off)) == told
+
+
+def test_only_days_of_the_window_count() -> None:
+    window = Window(timezone="Europe/Berlin", cut_off=time(2, 30), days=frozenset(range(6)))
+    assert astray(window) is None
+    assert astray(ALWAYS) is None
+
+
 instants = st.integers(0, 2 * 365 * 86_400).map(lambda s: datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=s))
 windows = st.builds(
     Window,
@@ -187,42 +211,7 @@ def test_it_is_closed_at_its_closing_and_that_was_the_last(window: Window, now: 
         assert missed(window, now, closes)
 
 
-# Calendars and days.
-
-
-@pytest.mark.parametrize("day", ["2026-01-01", "2026-04-03", "2026-04-06", "2026-05-01", "2026-12-25"])
-def test_the_closing_days_of_target_in_2026(day: str) -> None:
-    assert not is_business_day("TARGET", date.fromisoformat(day))
-    assert is_business_day("EVERYDAY", date.fromisoformat(day))
-
-
-def test_target_closes_on_no_other_weekday_of_2026() -> None:
-    days = [date(2026, 1, 1) + timedelta(days=n) for n in range(365)]
-    closed = [d for d in days if d.weekday() < 5 and not is_business_day("TARGET", d)]
-    assert len(closed) == 5
-    assert not any(is_business_day("TARGET", d) for d in days if d.weekday() >= 5)
-
-
-@pytest.mark.parametrize(
-    ("calendar", "day", "open_"),
-    [
-        ("UK", "2026-05-04", False),
-        ("WEEKDAYS", "2026-05-04", True),
-        ("DE", "2026-10-03", False),
-        ("DE", "2026-06-04", True),
-        ("DE-BY", "2026-06-04", False),  # Corpus Christi
-        ("WEEKDAYS", "2026-11-21", False),
-    ],
-)
-def test_other_calendars(calendar: str, day: str, open_: bool) -> None:
-    assert is_business_day(calendar, date.fromisoformat(day)) is open_
-
-
-@pytest.mark.parametrize(
-    ("name", "known"), [("TARGET", True), ("DE", True), ("CH-ZH", True), ("QQ", False), ("DE-QQ", False), ("de", False)]
-)
-def test_which_calendars_there_are(name: str, known: bool) -> None:
-    assert is_calendar(name) is known
+# Days of the week.
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,90 @@
+"""Of every zone of tzdata, over four years, with cut-offs each quarter of an hour: each day has exactly one.
+
+Zones whose clocks go alike are tried once. What a day is like follows from its clocks alone, so that only days around
+changes are tried, and a month without any; H2H_LONG=1 tries all days.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo, available_timezones
+
+import pytest
+
+from h2h.schedule import Window, astray, closing, last_closing, next_opening
+
+LONG = bool(os.environ.get("H2H_LONG"))
+FIRST, LAST = date(2026, 1, 1), date(2029, 12, 31)
+DAYS = [FIRST + timedelta(days=n) for n in range((LAST - FIRST).days + 1)]
+QUARTERS = [time(n // 4, n % 4 * 15) for n in range(1, 96)]
+ONE_DAY, TICK = timedelta(days=1), timedelta(microseconds=1)
+
+
+def _offsets(zone: str) -> tuple[timedelta | None, ...]:
+    known = ZoneInfo(zone)
+    return tuple(datetime.combine(day, time(), known).utcoffset() for day in DAYS)
+
+
+ZONES = {_offsets(zone): zone for zone in sorted(available_timezones() - {"localtime"}, reverse=True)}
+
+
+def _stretches(zone: str) -> Iterator[tuple[date, date]]:
+    """From one day to another: those around each change of the clocks, and a month."""
+    if LONG:
+        yield FIRST, LAST
+        return
+    offsets = _offsets(zone)
+    for at in range(1, len(DAYS)):
+        if offsets[at] != offsets[at - 1]:
+            yield DAYS[max(at - 3, 0)], DAYS[min(at + 2, len(DAYS) - 1)]
+    yield date(2026, 12, 10), date(2027, 1, 10)
+
+
+def _fired(window: Window, since: datetime, until: datetime) -> list[datetime]:
+    """The closings after `since`, up to `until`, from the last one back."""
+    found = []
+    while (last := last_closing(window, until)) and last > since:
+        found.append(last)
+        until = last - TICK
+    return found[::-1]
+
+
+def _day(local: datetime) -> date:
+    """Midnight is a closing only where the last hour of a day is left out."""
+    return local.date() if local.time() > time() else local.date() - ONE_DAY
+
+
+@pytest.mark.parametrize("zone", ZONES.values())
+def test_each_day_has_exactly_one_cut_off_at_its_time(zone: str) -> None:
+    known = ZoneInfo(zone)
+    for first, last in _stretches(zone):
+        start, end = (datetime.combine(day, time(), known).astimezone(UTC) for day in (first, last + ONE_DAY))
+        days = (last - first).days + 1
+        for clock in QUARTERS if LONG or days < 20 else QUARTERS[::13]:
+            window = Window(timezone=zone, cut_off=clock)
+            fired = _fired(window, start, end)
+            assert len(fired) == days, clock
+            local = [each.astimezone(known) for each in fired]
+            assert [*map(_day, local)] == [first + timedelta(days=n) for n in range(days)], clock
+            if astray(window) is None:
+                assert {each.time() for each in local} == {clock}
+                assert {each.fold for each in local} == {0}
+
+
+@pytest.mark.parametrize("zone", ZONES.values())
+def test_who_waits_from_one_closing_to_the_next_meets_each(zone: str) -> None:
+    """As the gateway goes through them: where it is closed to its next opening, from there to its closing."""
+    for first, last in _stretches(zone):
+        for clock in QUARTERS[15::31]:  # no clock changes as late as that, nor a whole window away
+            window = Window(timezone=zone, cut_off=clock)
+            until = datetime.combine(last, time(12), ZoneInfo(zone)).astimezone(UTC)
+            now = start = datetime.combine(first, time(), ZoneInfo(zone)).astimezone(UTC)
+            met = []
+            while now <= until:
+                ends = closing(window, next_opening(window, now))
+                assert ends is not None
+                assert ends > now
+                met.append(now := ends)
+            assert [each for each in met if each <= until] == _fired(window, start, until)
