@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Iterable
-from datetime import date, timedelta
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import date, time, timedelta
 
 CALENDARS = {
     "EVERYDAY": "every day is open",
@@ -23,20 +24,44 @@ TOGETHER = "+"  # TARGET+DE-BY: open where both are
 SEARCH_DAYS = 60  # no calendar closes for longer
 
 
-def is_business_day(calendar: str, day: date) -> bool:
-    return all(_is_open(each, day) for each in calendar.split(TOGETHER))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Closings:
+    """Days that a bank or a branch closes besides its calendar, opens in spite of it, or closes early.
+
+    `until`: they are known up to that day.
+    """
+
+    closed: frozenset[date] = frozenset()
+    open: frozenset[date] = frozenset()
+    early: Mapping[date, time] = field(default_factory=dict, hash=False)
+    until: date | None = None
 
 
-def business_day_after(calendar: str, day: date, number: int) -> date:
-    """So many business days after the first one that is not before `day`."""
-    found, left = day, number
-    for _ in range(SEARCH_DAYS * (number + 1)):
-        if is_business_day(calendar, found):
-            if not left:
-                return found
-            left -= 1
-        found += timedelta(days=1)
-    raise AssertionError(f"no business day within {SEARCH_DAYS} days of {found} in {calendar}")
+@dataclass(frozen=True, slots=True)
+class Calendar:
+    """`name`: one of CALENDARS, a country, or several of these."""
+
+    name: str = "EVERYDAY"
+    local: Closings = Closings()
+
+    def is_open(self, day: date) -> bool:
+        if day in self.local.open:
+            return True
+        return day not in self.local.closed and all(_is_open(each, day) for each in self.name.split(TOGETHER))
+
+    def after(self, day: date, number: int) -> date:
+        """So many open days after the first one that is not before `day`."""
+        found, left = day, number
+        for _ in range(SEARCH_DAYS * (number + 1)):
+            if self.is_open(found):
+                if not left:
+                    return found
+                left -= 1
+            found += timedelta(days=1)
+        raise AssertionError(f"no open day within {SEARCH_DAYS} days of {found} in {self.name}")
+
+
+EVERY_DAY = Calendar()
 
 
 def is_calendar(name: str) -> bool:

@@ -20,7 +20,7 @@ from decimal import Decimal
 from enum import StrEnum
 from zoneinfo import ZoneInfo
 
-from h2h.calendars import business_day_after
+from h2h.calendars import Calendar
 from h2h.cash import by_the_bank
 from h2h.model import total
 
@@ -50,7 +50,7 @@ class Terms:
     """A bank's calendar, and how many of its business days a debit may take."""
 
     timezone: str
-    calendar: str
+    calendar: Calendar
     debit_within: int
 
 
@@ -135,7 +135,7 @@ def closure(known: CashRows, terms_of: Callable[[str], Terms], now: datetime) ->
 def due(row: CashRow, terms: Terms) -> date | None:
     """The last day on which the debit is in time: counted from the execution date, or from the day of sending."""
     days = [day for day in (_date(row.execution_date), _local(row.sent_at, terms)) if day]
-    return business_day_after(terms.calendar, max(days), terms.debit_within) if days else None
+    return terms.calendar.after(max(days), terms.debit_within) if days else None
 
 
 def _late(rows: Iterable[CashRow], terms_of: Callable[[str], Terms], now: datetime) -> Iterable[CashRow]:

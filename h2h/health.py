@@ -9,6 +9,7 @@ import errno
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from h2h import trouble
@@ -16,6 +17,7 @@ from h2h.config import Bank
 from h2h.errors import StoreError
 from h2h.gateway import Gateway
 
+CALENDAR_ENDS_WITHIN = timedelta(days=90)
 SAFE_MODE = (
     "The ledger is older than what happened, so nothing new is sent. Ask each bank about every file that is UNCERTAIN "
     "and use `h2h resolve`; then `h2h journal accept --reason …` lets the gateway send again. It noticed: {signs}."
@@ -33,6 +35,7 @@ class Alarm:
 def alarms(gateway: Gateway) -> list[Alarm]:
     """Everything that keeps the gateway from its work; empty where nothing does."""
     found = [_disk(gateway.data), _room(gateway), _safe_mode(gateway), *_left_behind(gateway)]
+    found += [_calendar(bank, gateway.clock.now()) for bank in gateway.settings.banks]
     found += [_folder(folder) for bank in gateway.settings.banks for folder in _written_to(bank)]
     if gateway.runs():
         since = trouble.noted(gateway.trouble_file)
@@ -87,6 +90,14 @@ def _left_behind(gateway: Gateway) -> Iterator[Alarm]:
                 "with such a folder: nothing is done with them. Put it back until they have."
             )
             yield Alarm(word="left_behind", text=text)
+
+
+def _calendar(bank: Bank, now: datetime) -> Alarm | None:
+    until = bank.closings.until
+    if until is None or until - bank.today(now) > CALENDAR_ENDS_WITHIN:
+        return None
+    text = f"The closings of {bank.name} are known until {until} only; add what the bank has announced since."
+    return Alarm(word="calendar", text=text)
 
 
 def _written_to(bank: Bank) -> list[Path]:

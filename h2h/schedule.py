@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from h2h.calendars import SEARCH_DAYS, is_business_day
+from h2h.calendars import EVERY_DAY, SEARCH_DAYS, Calendar
 
 DAY_NAMES = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 YEARS = range(2026, 2038)  # in which cut-offs are held against the clock changes that are known
@@ -27,7 +27,7 @@ class Window:
     """
 
     timezone: str
-    calendar: str = "EVERYDAY"
+    calendar: Calendar = EVERY_DAY
     days: frozenset[int] = frozenset(range(7))
     opens: time = time(0, 0)
     cut_off: time | None = None
@@ -80,7 +80,7 @@ def astray(window: Window) -> tuple[date, str] | None:
         return None
     zone = ZoneInfo(window.timezone)
     for day in _clock_changes(window.timezone):
-        if day.weekday() in window.days and is_business_day(window.calendar, day):
+        if day.weekday() in window.days and window.calendar.is_open(day):
             clock = datetime.combine(day, window.cut_off, zone)
             early, late = clock.utcoffset(), clock.replace(fold=1).utcoffset()
             assert early is not None
@@ -107,17 +107,16 @@ class Due:
     """A day's statement is due at this time of the next business day, in the bank's zone."""
 
     timezone: str
-    calendar: str
+    calendar: Calendar
     days: frozenset[int] = frozenset(range(7))
     clock: time = time(9, 0)
 
     def expects(self, day: date) -> bool:
-        return day.weekday() in self.days and is_business_day(self.calendar, day)
+        return day.weekday() in self.days and self.calendar.is_open(day)
 
     def at(self, day: date) -> datetime:
         """When the statement of this day is due."""
-        following = (day + timedelta(days=ahead) for ahead in range(1, SEARCH_DAYS))
-        return instant(next(d for d in following if is_business_day(self.calendar, d)), self.clock, self.timezone)
+        return instant(self.calendar.after(day + timedelta(days=1), 0), self.clock, self.timezone)
 
 
 def days_due(due: Due, since: date, now: datetime) -> list[date]:
@@ -129,13 +128,16 @@ def days_due(due: Due, since: date, now: datetime) -> list[date]:
 
 
 def _span(window: Window, day: date) -> tuple[datetime, datetime] | None:
-    assert window.cut_off is not None
-    if day.weekday() not in window.days or not is_business_day(window.calendar, day):
+    if day.weekday() not in window.days or not window.calendar.is_open(day):
         return None
-    return (
-        instant(day, window.opens, window.timezone),
-        instant(day, window.cut_off, window.timezone) - window.lead,
-    )
+    cut_off = instant(day, cut_off_on(window, day), window.timezone)
+    return instant(day, window.opens, window.timezone), cut_off - window.lead
+
+
+def cut_off_on(window: Window, day: date) -> time:
+    """Earlier than usual where the bank closes early on that day."""
+    assert window.cut_off is not None
+    return min(window.cut_off, window.calendar.local.early.get(day, window.cut_off))
 
 
 def instant(day: date, clock: time, timezone: str) -> datetime:

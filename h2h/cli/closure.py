@@ -55,10 +55,12 @@ def closure(ctx: click.Context, bank: str | None, since: datetime | None, until:
 
 def _terms(gateway: Gateway, name: str) -> Terms:
     """Of a bank that only the ledger knows: working days, as everywhere."""
+    from h2h.calendars import Calendar
     from h2h.closure import Terms
 
-    profile = gateway.settings.bank(name)
-    return profile.cash_terms if profile else Terms(timezone="UTC", calendar="WEEKDAYS", debit_within=DEBIT_WITHIN)
+    if profile := gateway.settings.bank(name):
+        return profile.cash_terms
+    return Terms(timezone="UTC", calendar=Calendar("WEEKDAYS"), debit_within=DEBIT_WITHIN)
 
 
 def _print(found: Closure, days: str) -> None:

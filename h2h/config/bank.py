@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Annotated
 from zoneinfo import ZoneInfo
 
 from pydantic import Field
 
+from h2h.calendars import Calendar, Closings
 from h2h.closure import Terms as CashTerms
 from h2h.config.accounts import BankAccount
 from h2h.config.channel import ChannelSettings
+from h2h.config.closings import LocalClosings
 from h2h.config.folders import Inbound, Outbound
 from h2h.config.section import Contradiction, Section
-from h2h.config.values import Calendar, Duration, SchemaFolder, StatusCode, Zone
+from h2h.config.values import CalendarName, Duration, SchemaFolder, StatusCode, Zone
 from h2h.identity import account_key
 from h2h.model import Severity, Way
 from h2h.rules import Terms
@@ -34,7 +36,8 @@ class Retry(Section):
 class Bank(Section):
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$")
     timezone: Zone
-    calendar: Calendar = "WEEKDAYS"
+    calendar: CalendarName = "WEEKDAYS"
+    closings: LocalClosings = Closings()
     schemas: SchemaFolder | None = None  # before the messages, which may be of it
     channel: ChannelSettings
     debit_within: Annotated[int, Field(ge=0, le=60)] = 3
@@ -74,7 +77,12 @@ class Bank(Section):
         """When its statements are due; None where none is expected of a day."""
         if account.statements != "daily":
             return None
-        return Due(timezone=self.timezone, calendar=self.calendar, days=account.days, clock=account.due)
+        return Due(timezone=self.timezone, calendar=self.open_days, days=account.days, clock=account.due)
+
+    @property
+    def open_days(self) -> Calendar:
+        """Which days are open."""
+        return Calendar(self.calendar, self.closings)
 
     @property
     def places(self) -> list[str]:
@@ -84,12 +92,15 @@ class Bank(Section):
     def window(self, folder: Outbound) -> Window:
         return Window(
             timezone=self.timezone,
-            calendar=self.calendar,
+            calendar=self.open_days,
             days=folder.days,
             opens=folder.opens,
             cut_off=folder.cut_off,
             lead=folder.lead,
         )
+
+    def today(self, now: datetime) -> date:
+        return now.astimezone(ZoneInfo(self.timezone)).date()
 
     def terms(self, folder: Outbound, now: datetime) -> Terms:
         """What a file that is dropped into the folder now is judged by."""
@@ -97,7 +108,7 @@ class Bank(Section):
             messages=folder.messages,
             accounts=folder.accounts,
             supplementary_data=folder.supplementary_data,
-            today=now.astimezone(ZoneInfo(self.timezone)).date(),
+            today=self.today(now),
             execution_days=folder.execution_days,
             creation_days=folder.creation_days,
             unusual_dates=Severity.HOLD if folder.unusual_dates == "hold" else Severity.WARNING,
@@ -108,7 +119,7 @@ class Bank(Section):
 
     @property
     def cash_terms(self) -> CashTerms:
-        return CashTerms(timezone=self.timezone, calendar=self.calendar, debit_within=self.debit_within)
+        return CashTerms(timezone=self.timezone, calendar=self.open_days, debit_within=self.debit_within)
 
     def outbound_for(self, watch: str) -> Outbound | None:
         return next((o for o in self.outbound if str(o.watch) == watch), None)

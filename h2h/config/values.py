@@ -40,7 +40,7 @@ def _clock_time(value: object) -> object:
     raise ValueError("write hours and minutes, as in 15:30")
 
 
-def _path(value: object, info: ValidationInfo) -> object:
+def path_of(value: object, info: ValidationInfo) -> Path:
     if not isinstance(value, str) or not value:
         raise ValueError("write a path")
     base: Path = (info.context or {}).get("base", Path())
@@ -192,7 +192,7 @@ def _status_code(value: str) -> str:
 
 Duration = Annotated[timedelta, BeforeValidator(_duration), PlainSerializer(lambda d: f"{d.total_seconds():g}s")]
 ClockTime = Annotated[time, BeforeValidator(_clock_time)]
-LocalPath = Annotated[Path, BeforeValidator(_path)]
+LocalPath = Annotated[Path, BeforeValidator(path_of)]
 SchemaFolder = Annotated[LocalPath, AfterValidator(_schemas)]
 RemotePath = Annotated[str, AfterValidator(_remote)]
 Days = Annotated[frozenset[int], BeforeValidator(parse_days)]
@@ -203,7 +203,7 @@ Account = Annotated[str, AfterValidator(_account)]
 Span = Annotated[tuple[int, int], BeforeValidator(_span)]
 Network = Annotated[str, AfterValidator(_network)]
 Zone = Annotated[str, AfterValidator(_zone)]
-Calendar = Annotated[str, AfterValidator(_calendar)]
+CalendarName = Annotated[str, AfterValidator(_calendar)]
 NameTemplate = Annotated[str, AfterValidator(_template)]
 Cron = Annotated[str, AfterValidator(_cron)]
 StatusCode = Annotated[str, AfterValidator(_status_code)]

@@ -17,6 +17,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
+from zoneinfo import ZoneInfo
 
 from h2h.archive import BLOCK, Archive
 from h2h.channels import Channel, Upload
@@ -31,7 +32,7 @@ from h2h.line import Line
 from h2h.model import Look, Presence, Staged, TransferId, Way
 from h2h.outbound.names import names
 from h2h.outbound.publisher import Publisher, unless_stale
-from h2h.schedule import backoff, closing, missed, next_opening
+from h2h.schedule import Window, backoff, closing, cut_off_on, last_closing, missed, next_opening
 
 log = logging.getLogger(__name__)
 
@@ -108,7 +109,7 @@ class Handover:
         if opening == now:
             return transfer
         if opening is None:
-            return self._ledger.transfers.late(transfer, _late(folder, self.bank.timezone), now)
+            return self._ledger.transfers.late(transfer, _late(self.bank.window(folder), now), now)
         reason = f"the window opens at {opening:%Y-%m-%d %H:%M} UTC"
         return self._ledger.transfers.postpone(transfer, opening, reason, now)
 
@@ -338,7 +339,7 @@ class Handover:
         self._clear_away(session, one.staged)
         now, transfer, verbs = self._clock.now(), one.transfer, self._ledger.transfers
         if opening is None:
-            reason = _late(self._folder(transfer), self.bank.timezone)
+            reason = _late(self.bank.window(self._folder(transfer)), now)
             return unless_stale(verbs.stop_staging, transfer, Trigger.LATE, reason, now)
         text = "the window closed during the upload; nothing was published"
         kept = transfer.failures
@@ -370,6 +371,10 @@ def _final(transfer: Transfer) -> str:
     return transfer.remote
 
 
-def _late(folder: Outbound, zone: str) -> str:
-    assert folder.cut_off
-    return f"the cut-off at {folder.cut_off:%H:%M} ({zone}) has passed; release it for the next window, or with --now"
+def _late(window: Window, now: datetime) -> str:
+    last = last_closing(window, now)
+    assert last
+    cut_off = cut_off_on(window, (last + window.lead).astimezone(ZoneInfo(window.timezone)).date())
+    early = "" if cut_off == window.cut_off else ", early on this day,"
+    said = f"the cut-off at {cut_off:%H:%M} ({window.timezone}){early} has passed"
+    return f"{said}; release it for the next window, or with --now"

@@ -6,7 +6,7 @@ from datetime import date, timedelta
 
 import pytest
 
-from h2h.calendars import CALENDARS, is_business_day, is_calendar
+from h2h.calendars import CALENDARS, Calendar, is_calendar
 
 # The closing days that do not fall on a weekend.
 PUBLISHED = {
@@ -32,14 +32,14 @@ PUBLISHED = {
 @pytest.mark.parametrize(("calendar", "year"), PUBLISHED)
 def test_a_calendar_closes_on_the_days_that_were_published_and_on_no_other(calendar: str, year: int) -> None:
     days = [date(year, 1, 1) + timedelta(days=n) for n in range(366 if year % 4 == 0 else 365)]
-    closed = [f"{day:%m-%d}" for day in days if day.weekday() < 5 and not is_business_day(calendar, day)]
+    closed = [f"{day:%m-%d}" for day in days if day.weekday() < 5 and not Calendar(calendar).is_open(day)]
     assert closed == PUBLISHED[calendar, year].split()
 
 
 @pytest.mark.parametrize("calendar", sorted(set(CALENDARS) - {"EVERYDAY"}))
 def test_every_calendar_but_one_closes_on_weekends(calendar: str) -> None:
-    assert not any(is_business_day(calendar, date(2026, 11, day)) for day in (21, 22))
-    assert is_business_day("EVERYDAY", date(2026, 11, 21))
+    assert not any(Calendar(calendar).is_open(date(2026, 11, day)) for day in (21, 22))
+    assert Calendar("EVERYDAY").is_open(date(2026, 11, 21))
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,7 @@ def test_every_calendar_but_one_closes_on_weekends(calendar: str) -> None:
     ],
 )
 def test_other_calendars(calendar: str, day: str, open_: bool) -> None:
-    assert is_business_day(calendar, date.fromisoformat(day)) is open_
+    assert Calendar(calendar).is_open(date.fromisoformat(day)) is open_
 
 
 @pytest.mark.parametrize(

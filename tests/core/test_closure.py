@@ -7,11 +7,12 @@ from decimal import Decimal
 
 import pytest
 
+from h2h.calendars import Calendar
 from h2h.closure import MEANS, Case, CashRow, CashRows, Closure, Section, Terms, closure, due
 from tests.changing import replace
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)  # a Tuesday
-TERMS = Terms(timezone="Europe/Berlin", calendar="WEEKDAYS", debit_within=3)
+TERMS = Terms(timezone="Europe/Berlin", calendar=Calendar("WEEKDAYS"), debit_within=3)
 PAID = CashRow(bank="acme", account="DE1", amount=Decimal("10.00"), currency="EUR", execution_date="2026-11-18")
 
 
@@ -46,7 +47,7 @@ def test_a_debit_is_due_some_business_days_after_execution(
 def test_holidays_of_the_banks_calendar_are_no_business_days() -> None:
     christmas = replace(PAID, execution_date="2026-12-23")
     assert due(christmas, TERMS) == date(2026, 12, 28)
-    assert due(christmas, replace(TERMS, calendar="TARGET")) == date(2026, 12, 29)
+    assert due(christmas, replace(TERMS, calendar=Calendar("TARGET"))) == date(2026, 12, 29)
     assert due(christmas, replace(TERMS, debit_within=0)) == date(2026, 12, 23)
 
 

@@ -11,7 +11,9 @@ import pytest
 from pydantic import BaseModel
 
 from h2h import config
+from h2h.calendars import Calendar, Closings
 from h2h.config import STAND_INS, FolderSettings, Settings, SftpSettings, load
+from h2h.config.accounts import BankAccount
 from h2h.errors import SettingsError
 from h2h.model import Severity
 from h2h.rules import Terms
@@ -110,9 +112,64 @@ def test_a_good_file(tmp_path: Path) -> None:
     assert (out.remote, out.staging_folder, out.opens, out.cut_off) == ("/in", "/in", time(8), time(15, 30))
     assert (out.lead, out.days, back.every) == (timedelta(minutes=10), frozenset(range(5)), timedelta(minutes=10))
     window = bank.window(out)
-    assert (window.timezone, window.calendar, window.cut_off) == ("Europe/Berlin", "TARGET", time(15, 30))
+    assert (window.timezone, window.calendar, window.cut_off) == ("Europe/Berlin", Calendar("TARGET"), time(15, 30))
     assert bank.outbound_for("/srv/out") is out
     assert bank.outbound_for("/srv/other") is None
+
+
+CLOSINGS = """\
+until = 2027-12-31
+closed = [2026-12-24, 2026-12-31]
+open = [2026-10-26]
+[early]
+2026-12-23 = "12:00"
+"""
+WITH_CLOSINGS = BANK.replace('calendar = "TARGET"', 'calendar = "TARGET"\nclosings = "../closings.toml"')
+
+
+def test_the_closings_of_a_bank_stand_in_a_file_of_their_own(tmp_path: Path) -> None:
+    (tmp_path / "closings.toml").write_text(CLOSINGS)
+    [bank] = good(tmp_path, WITH_CLOSINGS).banks
+    assert bank.open_days.local == Closings(
+        closed=frozenset({date(2026, 12, 24), date(2026, 12, 31)}),
+        open=frozenset({date(2026, 10, 26)}),
+        early={date(2026, 12, 23): time(12)},
+        until=date(2027, 12, 31),
+    )
+    terms, due = bank.cash_terms, bank.due(BankAccount(account="4711", statements="daily"))
+    assert due is not None
+    assert bank.window(bank.outbound[0]).calendar == terms.calendar == due.calendar == bank.open_days
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("until = 2027-12-31\n", "", ":1: until: is missing"),
+        ("2026-12-31]", '"soon"]', ":2: closed[2]: 'soon' is not a day; write it as in 2026-12-24"),
+        ("2026-10-26", "2026-10-26T12:00:00", ":3: open[1]: '2026-10-26 12:00:00' is not a day"),
+        ('2026-12-23 = "12:00"', 'christmas = "12:00"', ":5: early.christmas: 'christmas' is not a day"),
+        ('2026-12-23 = "12:00"', '2026-12-23 = "noon"', ":5: early.2026-12-23: "),
+        ('2026-12-23 = "12:00"', '2026-12-24 = "12:00"', ":2: closed[1]: 2026-12-24 is closed, and open or"),
+        ("open = [2026-10-26]", "open = [2026-12-31]", ":2: closed[2]: 2026-12-31 is closed, and open"),
+        ("until = 2027-12-31", "until = 2026-12-23", ":1: until: 2026-12-31 comes after it"),
+        ("until = 2027-12-31", "untill = 2027-12-31", ":1: until: is missing; closings.toml:1: untill: is not a known"),
+        ("[early]", "[early", ":4 is not TOML"),
+        (
+            "2026-12-24,", ", ".join(f"2026-12-{n:02}" for n in (*range(1, 23), 24)) + ",",
+            ":2: closed: closes each day from 2026-12-01 to 2026-12-24; more than 20 in a row",
+        ),
+    ],
+)  # fmt: skip
+def test_mistakes_in_the_file_of_closings_are_told_by_its_lines(tmp_path: Path, old: str, new: str, told: str) -> None:
+    (tmp_path / "closings.toml").write_text(CLOSINGS.replace(old, new, 1))
+    found = problems(tmp_path, acme=WITH_CLOSINGS)
+    assert found[0].startswith(f"banks/acme.toml:5: bank.closings: closings.toml{told}")
+
+
+def test_a_file_of_closings_that_is_not_there(tmp_path: Path) -> None:
+    assert problems(tmp_path, acme=WITH_CLOSINGS) == [
+        "banks/acme.toml:5: bank.closings: closings.toml cannot be read: no such file or directory"
+    ]
 
 
 def test_facts_about_a_bank_are_false_unless_stated(tmp_path: Path) -> None:

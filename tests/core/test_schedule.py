@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from h2h.calendars import SEARCH_DAYS, business_day_after, is_business_day
+from h2h.calendars import SEARCH_DAYS, Calendar, Closings
 from h2h.schedule import (
     Due,
     Window,
@@ -25,9 +25,9 @@ from h2h.schedule import (
 )
 from tests.changing import replace
 
-BERLIN = Window(timezone="Europe/Berlin", calendar="TARGET", opens=time(8), cut_off=time(15, 30))
-NEW_YORK = Window(timezone="America/New_York", calendar="WEEKDAYS", opens=time(9), cut_off=time(17))
-AUCKLAND = Window(timezone="Pacific/Auckland", calendar="WEEKDAYS", opens=time(9), cut_off=time(17))
+BERLIN = Window(timezone="Europe/Berlin", calendar=Calendar("TARGET"), opens=time(8), cut_off=time(15, 30))
+NEW_YORK = Window(timezone="America/New_York", calendar=Calendar("WEEKDAYS"), opens=time(9), cut_off=time(17))
+AUCKLAND = Window(timezone="Pacific/Auckland", calendar=Calendar("WEEKDAYS"), opens=time(9), cut_off=time(17))
 ALWAYS = Window(timezone="Europe/Berlin")
 
 
@@ -65,12 +65,41 @@ def changed(window: Window, **changes: object) -> Window:
         (changed(BERLIN, lead=timedelta(minutes=10)), "2026-11-20 14:19", "2026-11-20 14:20", "2026-11-20 14:19"),
         (changed(BERLIN, lead=timedelta(minutes=10)), "2026-11-20 14:20", None, "2026-11-23 07:00"),
         (changed(BERLIN, days=frozenset({1, 3})), "2026-11-20 10:00", None, "2026-11-24 07:00"),
-        (changed(BERLIN, calendar="EVERYDAY"), "2026-11-21 10:00", "2026-11-21 14:30", "2026-11-21 10:00"),
+        (changed(BERLIN, calendar=Calendar("EVERYDAY")), "2026-11-21 10:00", "2026-11-21 14:30", "2026-11-21 10:00"),
     ],
 )  # fmt: skip
 def test_when_a_window_closes_and_when_it_opens_next(window: Window, now: str, closes: str | None, opens: str) -> None:
     assert closing(window, at(now)) == (at(closes) if closes else None)
     assert next_opening(window, at(now)) == at(opens)
+
+
+LOCAL = Closings(
+    closed=frozenset({date(2026, 11, 23)}),
+    open=frozenset({date(2026, 11, 21)}),
+    early={date(2026, 11, 20): time(12), date(2026, 11, 24): time(7), date(2026, 11, 25): time(18)},
+)
+
+
+@pytest.mark.parametrize(
+    ("now", "closes", "opens"),
+    [
+        ("2026-11-20 10:59", "2026-11-20 11:00", "2026-11-20 10:59"),  # closed early
+        ("2026-11-20 11:00", None, "2026-11-21 07:00"),  # a Saturday that is open
+        ("2026-11-21 14:30", None, "2026-11-25 07:00"),  # a Monday that is closed; Tuesday ends before it begins
+        ("2026-11-25 14:29", "2026-11-25 14:30", "2026-11-25 14:29"),  # early is no later than ever
+    ],
+)
+def test_what_a_bank_or_branch_closes_opens_or_closes_early(now: str, closes: str | None, opens: str) -> None:
+    window = changed(BERLIN, calendar=Calendar("TARGET", LOCAL))
+    assert closing(window, at(now)) == (at(closes) if closes else None)
+    assert next_opening(window, at(now)) == at(opens)
+
+
+def test_a_statement_is_due_on_the_next_day_that_is_open_here() -> None:
+    due = replace(DUE, calendar=Calendar("TARGET", LOCAL))
+    assert due.at(date(2026, 11, 20)) == at("2026-11-21 08:00")
+    assert due.at(date(2026, 11, 21)) == at("2026-11-24 08:00")
+    assert not due.expects(date(2026, 11, 23))
 
 
 def test_without_a_cut_off_everything_is_open() -> None:
@@ -169,7 +198,7 @@ def test_a_window_on_the_day_of_the_gap_is_an_hour_shorter() -> None:
 def test_a_cut_off_that_some_open_day_does_not_have_once(
     zone: str, cut_off: time, calendar: str, told: tuple[date, str] | None
 ) -> None:
-    assert astray(Window(timezone=zone, calendar=calendar, cut_off=cut_off)) == told
+    assert astray(Window(timezone=zone, calendar=Calendar(calendar), cut_off=cut_off)) == told
 
 
 def test_only_days_of_the_window_count() -> None:
@@ -182,7 +211,7 @@ instants = st.integers(0, 2 * 365 * 86_400).map(lambda s: datetime(2026, 1, 1, t
 windows = st.builds(
     Window,
     timezone=st.sampled_from(["Europe/Berlin", "America/New_York", "Pacific/Auckland", "Asia/Kolkata", "UTC"]),
-    calendar=st.sampled_from(["EVERYDAY", "WEEKDAYS", "TARGET", "UK"]),
+    calendar=st.sampled_from(["EVERYDAY", "WEEKDAYS", "TARGET", "UK"]).map(Calendar),
     days=st.sets(st.integers(0, 4), min_size=1).map(frozenset),
     opens=st.builds(time, st.integers(0, 11), st.integers(0, 59)),
     cut_off=st.builds(time, st.integers(13, 23), st.integers(0, 59)),
@@ -259,7 +288,7 @@ def test_a_wait_doubles_until_the_most() -> None:
 
 # Days whose statements are due: at the time of the next business day.
 
-DUE = Due(timezone="Europe/Berlin", calendar="TARGET", clock=time(9))
+DUE = Due(timezone="Europe/Berlin", calendar=Calendar("TARGET"), clock=time(9))
 
 
 @pytest.mark.parametrize(
@@ -276,14 +305,24 @@ DUE = Due(timezone="Europe/Berlin", calendar="TARGET", clock=time(9))
         # Over Easter, Good Friday and Easter Monday are closed: Thursday's is due on Tuesday.
         (DUE, "2026-04-02", "2026-04-06 12:00", []),
         (DUE, "2026-04-02", "2026-04-07 07:00", ["2026-04-02"]),
-        (replace(DUE, calendar="WEEKDAYS"), "2026-04-02", "2026-04-06 07:00", ["2026-04-02", "2026-04-03"]),
+        (replace(DUE, calendar=Calendar("WEEKDAYS")), "2026-04-02", "2026-04-06 07:00", ["2026-04-02", "2026-04-03"]),
         # Over Christmas and New Year's day.
         (DUE, "2026-12-24", "2027-01-04 08:00", ["2026-12-24", "2026-12-28", "2026-12-29", "2026-12-30", "2026-12-31"]),
         # The night in which the clocks change: 02:30 comes twice in October, and never in March.
-        (replace(DUE, calendar="EVERYDAY", clock=time(2, 30)), "2026-10-24", "2026-10-25 00:29", []),
-        (replace(DUE, calendar="EVERYDAY", clock=time(2, 30)), "2026-10-24", "2026-10-25 00:30", ["2026-10-24"]),
-        (replace(DUE, calendar="EVERYDAY", clock=time(2, 30)), "2026-03-28", "2026-03-29 00:59", []),
-        (replace(DUE, calendar="EVERYDAY", clock=time(2, 30)), "2026-03-28", "2026-03-29 01:00", ["2026-03-28"]),
+        (replace(DUE, calendar=Calendar("EVERYDAY"), clock=time(2, 30)), "2026-10-24", "2026-10-25 00:29", []),
+        (
+            replace(DUE, calendar=Calendar("EVERYDAY"), clock=time(2, 30)),
+            "2026-10-24",
+            "2026-10-25 00:30",
+            ["2026-10-24"],
+        ),
+        (replace(DUE, calendar=Calendar("EVERYDAY"), clock=time(2, 30)), "2026-03-28", "2026-03-29 00:59", []),
+        (
+            replace(DUE, calendar=Calendar("EVERYDAY"), clock=time(2, 30)),
+            "2026-03-28",
+            "2026-03-29 01:00",
+            ["2026-03-28"],
+        ),
         # Only on some days of the week, and due on the next day that is open, whatever day of the week it is.
         (replace(DUE, days=frozenset({4})), "2026-11-09", "2026-11-23 08:00", ["2026-11-13", "2026-11-20"]),
         # It is tomorrow in Auckland already.
@@ -304,7 +343,7 @@ def test_of_a_long_time_only_the_last_days_are_due() -> None:
 def test_so_many_business_days_later_is_a_business_day_with_so_many_between(
     calendar: str, day: date, number: int
 ) -> None:
-    found = business_day_after(calendar, day, number)
+    found = Calendar(calendar).after(day, number)
     days = [day + timedelta(days=n) for n in range((found - day).days + 1)]
-    assert sum(is_business_day(calendar, each) for each in days) == number + 1
-    assert is_business_day(calendar, found)
+    assert sum(Calendar(calendar).is_open(each) for each in days) == number + 1
+    assert Calendar(calendar).is_open(found)

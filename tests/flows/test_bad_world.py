@@ -21,6 +21,7 @@ from h2h.daemon import Daemon
 from h2h.errors import ChannelError, NotAllowed, StoreError
 from h2h.folders import WatchedFolder
 from h2h.gateway import Gateway
+from h2h.health import alarms
 from h2h.ledger.messages import MessageState
 from h2h.ledger.rows import Transfer
 from h2h.ledger.transfers import Transfers
@@ -382,6 +383,27 @@ def test_after_the_cut_off_a_file_is_held_and_goes_in_the_next_window_once_relea
             clock.advance(days=2, hours=18)  # Monday, 10:00
             assert only(send(gateway)).state is State.SENT
         assert [t.data for t in bank.taken] == [FILE]
+
+
+def test_on_a_day_that_ends_early_and_before_one_that_the_bank_closes_a_file_is_late_and_waits(tmp_path: Path) -> None:
+    (tmp_path / "days.toml").write_text('until = 2027-01-31\nclosed = [2026-11-23]\n[early]\n2026-11-20 = "12:00"\n')
+    local = {"closings": f'"{tmp_path}/days.toml"'}
+    clock = MovableClock("2026-11-20T12:01:00+01:00")
+    with world(tmp_path, SILENT, outbound=HOLDS, bank=local) as (erp, bank):
+        erp.write_settings()
+        erp.drop_file(FILE)
+        with opened(erp, clock) as gateway:
+            held = only(send(gateway))
+            assert held.state is State.HELD
+            said, _, then = (held.reason or "").partition(";")
+            assert said == "the cut-off at 12:00 (Europe/Berlin), early on this day, has passed"
+            assert then == " release it for the next window, or with --now"
+            gateway.decisions.release(held.id, who="ann", reason="Tuesday will do", now=False)
+            assert only(send(gateway)).due_at == datetime.fromisoformat("2026-11-24T00:00:00+01:00")
+            assert [alarm.text for alarm in alarms(gateway)] == [
+                "The closings of box are known until 2027-01-31 only; add what the bank has announced since."
+            ]
+        assert bank.taken == []
 
 
 def test_a_held_file_that_is_released_now_goes_after_the_cut_off(tmp_path: Path) -> None:

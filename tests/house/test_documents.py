@@ -5,16 +5,18 @@ from __future__ import annotations
 import re
 import types
 import typing
+from datetime import date
 from pathlib import Path
 
 import click
 import pytest
-from pydantic import BaseModel
+from pydantic import BaseModel, TypeAdapter
 from pydantic.fields import FieldInfo
 
 from h2h import config
 from h2h.cli import COMMANDS, SECTIONS, cli
 from h2h.config import load
+from h2h.config.closings import LocalClosings
 from h2h.ledger.exports import COLUMNS
 from h2h.lifecycle import MOVES, RECONCILE, Seen, State
 from h2h.model import Presence, Way
@@ -125,6 +127,11 @@ def test_the_annotated_example_is_good_and_names_every_setting() -> None:
     text = "".join((root("config") / name).read_text() for name in ("h2h.toml", "banks/mybank.toml"))
     left_out = {"path", "processed", "rejected", "max_size"}
     assert {k.rpartition(".")[2] for k in SETTINGS if not re.search(rf"\b{k.rpartition('.')[2]}\b", text)} <= left_out
+
+
+def test_the_annotated_closings_can_be_read() -> None:
+    read = TypeAdapter(LocalClosings).validate_python(str(root("config") / "closings.toml"))
+    assert (read.until, len(read.closed), len(read.open), len(read.early)) == (date(2027, 12, 31), 2, 0, 1)
 
 
 def test_the_house_in_the_architecture_is_the_tree() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from h2h.calendars import Calendar
 from h2h.closure import Case, Closure, Terms, closure
 from h2h.ledger.cash_views import Days
 from h2h.model import EntryDetail
@@ -17,7 +18,7 @@ from tests.suites.books import ACCOUNT, LATER, Book, batch, credit, debit, pay, 
 from tests.suites.test_cash_leg import notice
 from tests.suites.test_search import sent
 
-TERMS = Terms(timezone="Europe/Berlin", calendar="WEEKDAYS", debit_within=3)
+TERMS = Terms(timezone="Europe/Berlin", calendar=Calendar("WEEKDAYS"), debit_within=3)
 DECEMBER = datetime(2026, 12, 1, 9, 0, tzinfo=UTC)
 DAY = {"booking_date": "2026-11-24"}
 

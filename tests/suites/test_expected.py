@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from h2h.calendars import Calendar
 from h2h.ledger import Ledger
 from h2h.ledger.expected import Expected
 from h2h.model import Record
@@ -16,7 +17,7 @@ from tests.suites.books import ACCOUNT, Book
 from tests.suites.test_gaps import closes
 from tests.suites.test_ledger import book_url
 
-DUE = Due(timezone="Europe/Berlin", calendar="TARGET", clock=time(9))
+DUE = Due(timezone="Europe/Berlin", calendar=Calendar("TARGET"), clock=time(9))
 DAILY = [Expected(account=ACCOUNT, currency=None, due=DUE)]
 IN_DOLLARS = [Expected(account=ACCOUNT, currency="USD", due=DUE)]
 

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from sqlalchemy import event, select
 
+from h2h.calendars import Calendar
 from h2h.completeness import Gap, gaps
 from h2h.ledger import Ledger
 from h2h.ledger import tables as t
@@ -265,7 +266,7 @@ def board(book: Book) -> None:
     book.ledger.views.board(["acme"], LATER)
     book.ledger.gaps.rows()
     book.ledger.gaps.before([1, 2])
-    due = Due(timezone="UTC", calendar="TARGET")
+    due = Due(timezone="UTC", calendar=Calendar("TARGET"))
     book.ledger.expectations.missing("acme", [Expected(account=ACCOUNT, currency=None, due=due)], LATER)
 
 
