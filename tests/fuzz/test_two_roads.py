@@ -125,7 +125,7 @@ def test_both_roads_say_the_same(row: MessageType, monkeypatch: pytest.MonkeyPat
         dress = Dress(indent=random.choice(("", "\n  ", "\r\n ")))
         text = repeated(dress.document(row.namespace, message), item, random)
         content = dress.file(text)
-        for strict in (True, False):
+        for strict in (True, False) if LONG else [random.random() < 0.5]:
             all_ways(content, strict=strict, monkeypatch=monkeypatch)
         for _ in range(DAMAGED):
             all_ways(damaged(content, random), strict=random.random() < 0.5, monkeypatch=monkeypatch)
@@ -216,8 +216,10 @@ ODD = {  # of each sort of value what a schema, or XML itself, does not take or 
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("strict", [True, False])
-@pytest.mark.parametrize("field", ODD, ids="-".join)
+@pytest.mark.parametrize(
+    ("field", "strict"),
+    [(field, strict) for field in ODD for strict in (True, False) if LONG or strict == ("pain.001.001.09" in field)],
+)
 def test_an_odd_value_among_usual_ones_is_what_libxml2_says(
     field: tuple[str, str, str], strict: bool, seen: Seen, monkeypatch: pytest.MonkeyPatch
 ) -> None:
