@@ -21,7 +21,7 @@ CALENDARS = {
 }
 COUNTRY = re.compile(r"[A-Z]{2}(-[A-Z0-9]{1,3})?")
 TOGETHER = "+"  # TARGET+DE-BY: open where both are
-SEARCH_DAYS = 60  # no calendar closes for longer
+SEARCH_DAYS = 400  # nothing closes for longer, also where only one day of the week is open to a folder
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 from h2h.calendars import EVERY_DAY, SEARCH_DAYS, Calendar
 
 DAY_NAMES = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+DUE_DAYS = 60
 YEARS = range(2026, 2038)  # in which cut-offs are held against the clock changes that are known
 
 
@@ -120,9 +121,9 @@ class Due:
 
 
 def days_due(due: Due, since: date, now: datetime) -> list[date]:
-    """The days from `since` on whose statements should be here by now; of a long time the last SEARCH_DAYS."""
+    """The days from `since` on whose statements should be here by now; of a long time the last DUE_DAYS."""
     today = now.astimezone(ZoneInfo(due.timezone)).date()
-    first = max(since, today - timedelta(days=SEARCH_DAYS))
+    first = max(since, today - timedelta(days=DUE_DAYS))
     days = (first + timedelta(days=ahead) for ahead in range((today - first).days))
     return [day for day in days if due.expects(day) and due.at(day) <= now]
 

@@ -95,6 +95,13 @@ def test_what_a_bank_or_branch_closes_opens_or_closes_early(now: str, closes: st
     assert next_opening(window, at(now)) == at(opens)
 
 
+def test_a_day_of_the_week_that_is_closed_for_months_is_waited_for() -> None:
+    tuesdays = [date(2026, 11, 24) + timedelta(weeks=n) for n in range(20)]
+    local = Closings(closed=frozenset(tuesdays))
+    window = changed(BERLIN, calendar=Calendar("TARGET", local), days=frozenset({1}))
+    assert next_opening(window, at("2026-11-20 15:00")) == at("2027-04-13 06:00")
+
+
 def test_a_statement_is_due_on_the_next_day_that_is_open_here() -> None:
     due = replace(DUE, calendar=Calendar("TARGET", LOCAL))
     assert due.at(date(2026, 11, 20)) == at("2026-11-21 08:00")
