@@ -185,7 +185,7 @@ class _Storing:
         """All of them, and the details of those that do nothing; others that are no credits are handed out."""
         first = allot(self.connection, t.entry, len(entries))
         for columns in entries.columns():
-            some = Some.of(columns, first)
+            some = Some(numbers=range(first, first + len(columns)), entries=columns)
             first += len(columns)
             self.booked.add(columns)
             about = known(self.connection, self.place, some)
@@ -200,15 +200,15 @@ class _Storing:
     def _pass_over(self, some: Some, about: Collection[int]) -> None:
         quiet = some.without(about)
         self.matching.pass_over(quiet.entries)
-        numbers = [*map(quiet.numbers.__getitem__, quiet.owners)]
-        store_details(self.connection, numbers, quiet.details, [NOTHING] * len(numbers))
+        numbers = quiet.owners(quiet.numbers)
+        store_details(self.connection, numbers, quiet.column("details"), [NOTHING] * len(numbers))
 
     def match(self, numbered: Iterable[tuple[int, Entry]]) -> None:
         """What these do, and their details."""
         for window in _windows(numbered):
             linked = list(self.matching.take(window))
             numbers = [number for number, entry in window for _ in entry.details]
-            details = [detail for _, entry in window for detail in entry.details]
+            details = [entry.details for _, entry in window]
             store_details(self.connection, numbers, details, [*_payments(window, linked)])
 
 

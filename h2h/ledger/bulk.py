@@ -109,16 +109,19 @@ def among(connection: Connection, column: ColumnElement[Any], values: Collection
     """As `in_`, by one value that is bound, however many they are: SQLAlchemy writes a statement anew for each."""
     if connection.dialect.name == "postgresql":
         return column == func.any(bindparam(None, sorted(values), ARRAY(Text)))
-    return column.in_(select(each_of(connection, values).c.value))
+    return column.in_(select(each_of(connection.dialect.name, literal(in_one(values), Text)).c.value))
 
 
-def each_of(connection: Connection, values: Collection[str]) -> FromClause:
-    """A table of these values, in its column `value`."""
-    said = json.dumps(sorted(values))
-    if connection.dialect.name == "postgresql":
-        made = func.json_array_elements_text(cast(literal(said, Text), JSON), type_=Text)
+def each_of(dialect: str, said: ColumnElement[str]) -> FromClause:
+    """A table of the values that `said` has, one text (`in_one`), in its column `value`."""
+    if dialect == "postgresql":
+        made = func.json_array_elements_text(cast(said, JSON), type_=Text)
         return made.table_valued("value").render_derived()
     return func.json_each(said).table_valued("value")
+
+
+def in_one(values: Collection[str]) -> str:
+    return json.dumps(sorted(values))
 
 
 def allot(connection: Connection, table: Table, count: int) -> int:

@@ -5,13 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import accumulate, chain, compress, repeat
-from operator import attrgetter
-from typing import Any
+from itertools import chain, compress, repeat
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection
 
-from h2h.columns import Columns, inner_counts, inner_records
+from h2h.columns import Columns, inner_column, inner_counts, inner_records
 from h2h.ledger import tables as t
 from h2h.ledger.bulk import store_columns
 from h2h.model import Entry, EntryDetail
@@ -26,32 +25,27 @@ DETAIL = (
     "entry_id", "position", "end_to_end_id", "instruction_id", "payment_information_id", "uetr", "amount", "currency",
     "direction", "transaction_id", "account_servicer_reference", "transfer_id", "payment", "record",
 )  # fmt: skip
-SAID_OF_DETAIL = attrgetter(*DETAIL[1:-3])
+T = TypeVar("T")
 Payments = Sequence[tuple[str | None, int | None]]  # which transfer, and which payment of it, each detail is about
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Some:
-    """Entries that stand one behind the other, with the numbers of their rows; and all their details in one row, each
-    with the place of its entry among these."""
+    """Entries that stand one behind the other, with the numbers of their rows."""
 
     numbers: Sequence[int]
     entries: Columns[Entry]
-    details: Sequence[EntryDetail]
-    owners: Sequence[int]
-
-    @classmethod
-    def of(cls, entries: Columns[Entry], first: int) -> Some:
-        inside = entries.column("details")
-        return cls(
-            numbers=range(first, first + len(entries)),
-            entries=entries,
-            details=[*inner_records(inside)],
-            owners=[*chain.from_iterable(map(repeat, range(len(entries)), inner_counts(inside)))],
-        )
 
     def column(self, name: str) -> Sequence[Any]:
         return self.entries.column(name)
+
+    def of_details(self, name: str) -> Sequence[Any]:
+        """A field of all details, one behind the other."""
+        return inner_column(self.column("details"), name)
+
+    def owners(self, those: Sequence[T]) -> list[T]:
+        """Of each detail what is said here of its entry."""
+        return [*chain.from_iterable(map(repeat, those, inner_counts(self.column("details"))))]
 
     def chosen(self, places: Collection[int]) -> Iterator[tuple[int, Entry]]:
         """The entries at these places, in their order, as records."""
@@ -64,14 +58,7 @@ class Some:
         if not places:
             return self
         wanted = [at not in places for at in range(len(self.numbers))]
-        inside = [wanted[at] for at in self.owners]
-        places_left = [*accumulate(wanted, initial=0)]
-        return Some(
-            numbers=[*compress(self.numbers, wanted)],
-            entries=self.entries.where(wanted),
-            details=[*compress(self.details, inside)],
-            owners=[places_left[at] for at in compress(self.owners, inside)],
-        )
+        return Some(numbers=[*compress(self.numbers, wanted)], entries=self.entries.where(wanted))
 
 
 def store_entries(connection: Connection, statement: int, some: Some, day: str) -> None:
@@ -86,13 +73,13 @@ def store_entries(connection: Connection, statement: int, some: Some, day: str) 
 
 
 def store_details(
-    connection: Connection, numbers: Sequence[int], details: Sequence[EntryDetail], payments: Payments
+    connection: Connection, numbers: Sequence[int], details: Sequence[Sequence[EntryDetail]], payments: Payments
 ) -> None:
-    """`numbers`: of the entry of each."""
-    if not details:
+    """`details`: of each entry. `numbers`: of the entry of each detail."""
+    if not numbers:
         return
-    said = zip(*map(SAID_OF_DETAIL, details), strict=True)
-    columns = (numbers, *said, *zip(*payments, strict=True), details)
+    said = (inner_column(details, name) for name in DETAIL[1:-3])
+    columns = (numbers, *said, *zip(*payments, strict=True), [*inner_records(details)])
     store_columns(connection, t.detail, dict(zip(DETAIL, columns, strict=True)))
 
 
