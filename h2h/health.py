@@ -33,7 +33,7 @@ class Alarm:
 
 
 def alarms(gateway: Gateway) -> list[Alarm]:
-    """Everything that keeps the gateway from its work; empty where nothing does."""
+    """Everything that keeps the gateway from its work, or will do so soon; empty where nothing does."""
     found = [_disk(gateway.data), _room(gateway), _safe_mode(gateway), *_left_behind(gateway)]
     found += [_calendar(bank, gateway.clock.now()) for bank in gateway.settings.banks]
     found += [_folder(folder) for bank in gateway.settings.banks for folder in _written_to(bank)]
