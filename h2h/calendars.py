@@ -103,7 +103,7 @@ def _holidays(calendar: str, year: int) -> frozenset[date]:
             return frozenset(holidays.financial_holidays("ECB", years=year))
         case "FEDWIRE":
             return frozenset(_of_the_fed(holidays.country_holidays("US", observed=False, years=year)))
-        case "SIC":
+        case "SIC":  # those of the banks of Zurich: 2 January is none of the canton's own
             return frozenset(holidays.country_holidays("CH", subdiv="ZH", years=year)) | {date(year, 1, 2)}
     country, _, part = "GB-ENG".partition("-") if calendar == "UK" else calendar.partition("-")
     return frozenset(holidays.country_holidays(country, subdiv=part or None, years=year))
