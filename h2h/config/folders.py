@@ -50,7 +50,7 @@ class Outbound(Section):
     cut_off: ClockTime | None = None
     lead: Duration = timedelta(0)
     days: Days = frozenset(range(7))
-    after_cut_off: Literal["hold", "next-window"] = "hold"
+    after_cut_off: Literal["hold", "next-window", "send"] = "hold"
     max_size: Annotated[int, Field(ge=1)] = 2_000_000_000
     accounts: Annotated[list[Account], Field(min_length=1)] | None = None
     execution_days: Span = (-10, 90)

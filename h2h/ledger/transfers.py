@@ -285,6 +285,13 @@ class Transfers:
             data = {"reason": reason}
             return move_row(connection, row, Trigger.LATE, Actor.GATEWAY, now, reason=reason, data=data, due_at=None)
 
+    def go_late(self, transfer: Transfer, reason: str, now: datetime) -> Transfer:
+        """Still READY, and due: the window is closed and the folder's rule is to send all the same."""
+        with self._database.transaction() as connection:
+            row = _unchanged(connection, transfer)
+            data = {"reason": reason, "late_allowed": "now"}
+            return change_row(connection, row, now, "goes_late", GATEWAY, data, late_allowed="now", reason=reason)
+
     def postpone(self, transfer: Transfer, due_at: datetime, reason: str, now: datetime) -> Transfer:
         """Still READY, to be looked at again at `due_at`."""
         with self._database.transaction() as connection:

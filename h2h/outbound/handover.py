@@ -37,6 +37,8 @@ from h2h.schedule import Window, backoff, closing, cut_off_on, last_closing, mis
 log = logging.getLogger(__name__)
 
 LEASE = timedelta(minutes=2)
+ALL_THE_SAME = "; it goes all the same, as its folder says"
+RELEASE = "; release it for the next window, or with --now"
 GROUP = 32  # transfers that are handed over together
 SMALL = 256 * 1024  # bytes of a file that goes with others
 
@@ -93,14 +95,16 @@ class Handover:
                 leased = self._lease(group)
                 return [unless_stale(self._publisher.reconcile, one) for one in leased] if leased else group
             case _:
-                admitted = [(transfer, unless_stale(self._admit, transfer)) for transfer in group]
-                ready = [transfer for transfer, then in admitted if then is transfer]
-                return [then for transfer, then in admitted if then is not transfer] + self._send(ready)
+                now = self._clock.now()
+                admitted = [unless_stale(self._admit, transfer) for transfer in group]
+                ready = [then for then in admitted if isinstance(then, Transfer) and _is_due(then, now)]
+                others = [then for then in admitted if isinstance(then, Stale) or not _is_due(then, now)]
+                return others + self._send(ready)
 
     # The cut-off, asked when sending and once more right before publishing.
 
     def _admit(self, transfer: Transfer) -> Transfer:
-        """As it is where the window is open; else held or put off."""
+        """As it is where the window is open; else held or put off, or allowed to go all the same."""
         now, folder = self._clock.now(), self.bank.outbound_for(transfer.watch)
         if folder is None:
             reason = f"the settings of {self.bank.name} have no outbound folder {transfer.watch} any more"
@@ -109,17 +113,20 @@ class Handover:
         if opening == now:
             return transfer
         if opening is None:
-            return self._ledger.transfers.late(transfer, _late(self.bank.window(folder), now), now)
+            passed = _passed(self.bank.window(folder), now)
+            if folder.after_cut_off == "send":
+                return self._ledger.transfers.go_late(transfer, passed + ALL_THE_SAME, now)
+            return self._ledger.transfers.late(transfer, passed + RELEASE, now)
         reason = f"the window opens at {opening:%Y-%m-%d %H:%M} UTC"
         return self._ledger.transfers.postpone(transfer, opening, reason, now)
 
     def _opening(self, transfer: Transfer, folder: Outbound, now: datetime) -> datetime | None:
-        """When the transfer may go: now, later, or (None) not without a person."""
+        """When the transfer may go: now, later, or (None) not before somebody, or the folder's rule, has allowed it."""
         window = self.bank.window(folder)
         if transfer.late_allowed == "now" or closing(window, now):
             return now
-        hold = folder.after_cut_off == "hold" and transfer.late_allowed is None
-        return None if hold and missed(window, transfer.received_at, now) else next_opening(window, now)
+        asks = folder.after_cut_off != "next-window" and transfer.late_allowed is None
+        return None if asks and missed(window, transfer.received_at, now) else next_opening(window, now)
 
     # Lease and stage.
 
@@ -338,14 +345,15 @@ class Handover:
     def _too_late(self, session: Channel, one: _Whole, opening: datetime | None) -> Transfer | Stale:
         self._clear_away(session, one.staged)
         now, transfer, verbs = self._clock.now(), one.transfer, self._ledger.transfers
-        if opening is None:
-            reason = _late(self.bank.window(self._folder(transfer)), now)
+        folder = self._folder(transfer)
+        if opening is None and folder.after_cut_off == "hold":
+            reason = _passed(self.bank.window(folder), now) + RELEASE
             return unless_stale(verbs.stop_staging, transfer, Trigger.LATE, reason, now)
         text = "the window closed during the upload; nothing was published"
         kept = transfer.failures
         return unless_stale(
-            verbs.not_delivered, transfer, step="stage", outcome="STOPPED", text=text, failures=kept, due_at=opening,
-            now=now,
+            verbs.not_delivered, transfer, step="stage", outcome="STOPPED", text=text, failures=kept,
+            due_at=opening or now, now=now,
         )  # fmt: skip
 
 
@@ -371,10 +379,13 @@ def _final(transfer: Transfer) -> str:
     return transfer.remote
 
 
-def _late(window: Window, now: datetime) -> str:
+def _is_due(transfer: Transfer, now: datetime) -> bool:
+    return transfer.state is State.READY and (transfer.due_at is None or transfer.due_at <= now)
+
+
+def _passed(window: Window, now: datetime) -> str:
     last = last_closing(window, now)
     assert last
     cut_off = cut_off_on(window, (last + window.lead).astimezone(ZoneInfo(window.timezone)).date())
     early = "" if cut_off == window.cut_off else ", early on this day,"
-    said = f"the cut-off at {cut_off:%H:%M} ({window.timezone}){early} has passed"
-    return f"{said}; release it for the next window, or with --now"
+    return f"the cut-off at {cut_off:%H:%M} ({window.timezone}){early} has passed"

@@ -250,7 +250,7 @@ MISTAKES = [
     ('days = "mon-fri"', 'name = "in/{msg_id}"', 20, "bank.outbound[1].name", "not a path"),
     ('days = "mon-fri"', 'name = "{date:%D}"', 20, "bank.outbound[1].name", "not a path"),
     ('days = "mon-fri"', "max_size = 0", 20, "bank.outbound[1].max_size", "greater than or equal"),
-    ('days = "mon-fri"', 'after_cut_off = "send"', 20, "bank.outbound[1].after_cut_off", "'hold' or 'next-window'"),
+    ('days = "mon-fri"', 'after_cut_off = "later"', 20, "bank.outbound[1].after_cut_off", "'hold', 'next-window' or"),
     ('every = "10m"\n', "", 22, "bank.inbound[1].cron", 'add every = "10m", or a cron'),
     ('every = "10m"', 'every = "10m"\ncron = "* * * * *"', 26, "bank.inbound[1].cron", "both every and cron"),
     ('every = "10m"', 'every = "0s"', 25, "bank.inbound[1].every", "or more"),

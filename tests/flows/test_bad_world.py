@@ -385,6 +385,29 @@ def test_after_the_cut_off_a_file_is_held_and_goes_in_the_next_window_once_relea
         assert [t.data for t in bank.taken] == [FILE]
 
 
+def test_where_the_profile_says_so_a_late_file_goes_all_the_same_and_the_journal_tells_it(tmp_path: Path) -> None:
+    with world(tmp_path, SILENT, outbound={**ROLLS, "after_cut_off": '"send"'}) as (erp, bank):
+        erp.write_settings()
+        erp.drop_file(FILE)
+        with opened(erp, MovableClock(FRIDAY_LATE)) as gateway:
+            sent = only(send(gateway))
+            assert (sent.state, sent.attempts) == (State.SENT, 1)
+            [told] = [event for event in gateway.ledger.journal.of(sent.id) if event.kind == "goes_late"]
+            text = "the cut-off at 15:00 (Europe/Berlin) has passed; it goes all the same, as its folder says"
+            assert told.data["reason"] == text
+        assert [t.data for t in bank.taken] == [FILE]
+
+
+def test_before_it_opens_or_on_a_closed_day_such_a_file_waits(tmp_path: Path) -> None:
+    clock = MovableClock("2026-11-21T10:00:00+01:00")  # a Saturday
+    with world(tmp_path, SILENT, outbound={**ROLLS, "after_cut_off": '"send"'}) as (erp, bank):
+        erp.write_settings()
+        erp.drop_file(FILE)
+        with opened(erp, clock) as gateway:
+            waiting = only(send(gateway))
+            assert (waiting.state, waiting.due_at, bank.taken) == (State.READY, MONDAY_OPENS, [])
+
+
 def test_on_a_day_that_ends_early_and_before_one_that_the_bank_closes_a_file_is_late_and_waits(tmp_path: Path) -> None:
     (tmp_path / "days.toml").write_text('until = 2027-01-31\nclosed = [2026-11-23]\n[early]\n2026-11-20 = "12:00"\n')
     local = {"closings": f'"{tmp_path}/days.toml"'}

@@ -217,6 +217,26 @@ def test_a_cut_off_that_comes_while_a_group_is_uploaded_lets_none_of_it_go(tmp_p
         assert copies(bank) == sorted(FILES)
 
 
+def test_a_cut_off_that_comes_while_a_group_is_uploaded_is_told_before_it_goes_all_the_same(tmp_path: Path) -> None:
+    clock = MovableClock("2026-11-20T15:29:00+01:00")
+    window = {"outbound": {"cut_off": '"15:30"', "after_cut_off": '"send"'}}
+
+    def late(original: Callable[..., Any], self: BankSftp, *arguments: Any) -> Any:
+        clock.advance(minutes=2)
+        return original(self, *arguments)
+
+    with world(tmp_path, SILENT, server_class=nth("close", NUMBER, late), **window) as (erp, bank):
+        drop(erp, FILES)
+        with opened(erp, clock) as gateway:
+            assert states(send(gateway)) == {State.READY}
+            assert (at_the_bank(bank), bank.taken) == ([], [])
+            sent = send(gateway)
+            assert states(sent) == {State.SENT}
+            events = [[event.kind for event in gateway.ledger.journal.of(t.id)] for t in sent]
+            assert [kinds.count("goes_late") for kinds in events] == [1] * NUMBER
+        assert copies(bank) == sorted(FILES)
+
+
 class TwoFolders(World):
     """With a second watched folder, whose window is always open."""
 
