@@ -22,7 +22,7 @@ from h2h.errors import Problem, Refused, UsageError
 from h2h.messages.catalog import Catalog, MessageType
 from h2h.outbound import origin
 from h2h.resources import root
-from h2h.schedule import astray
+from h2h.schedule import astray, cut_off_on
 
 if TYPE_CHECKING:
     from h2h.messages.own_schemas import OwnSchemas
@@ -99,10 +99,11 @@ def _time_problems(profile: Profile) -> Iterator[Problem]:
         yield from about(f"there is no calendar {bank.calendar}", at("bank", "calendar"))
         return
     for n, outbound in enumerate(bank.outbound):
-        if found := astray(bank.window(outbound)):
+        window = bank.window(outbound)
+        if found := astray(window):
             day, what = found
             when = f"on {day}, when the clocks of {bank.timezone} change"
-            text = f"{outbound.cut_off:%H:%M} {what} {when}; choose a time that every open day has once"
+            text = f"{cut_off_on(window, day):%H:%M} {what} {when}; choose a time that every open day has once"
             yield from about(text, at("bank", "outbound", n, "cut_off"))
 
 

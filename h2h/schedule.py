@@ -82,7 +82,7 @@ def astray(window: Window) -> tuple[date, str] | None:
     zone = ZoneInfo(window.timezone)
     for day in _clock_changes(window.timezone):
         if day.weekday() in window.days and window.calendar.is_open(day):
-            clock = datetime.combine(day, window.cut_off, zone)
+            clock = datetime.combine(day, cut_off_on(window, day), zone)
             early, late = clock.utcoffset(), clock.replace(fold=1).utcoffset()
             assert early is not None
             assert late is not None

@@ -209,6 +209,8 @@ MISTAKES = [
     ('name = "acme"', 'name = "Acme!"', 2, "bank.name", "right form"),
     ('timezone = "Europe/Berlin"', 'timezone = "../etc/passwd"', 3, "bank.timezone", "is not a time zone"),
     ('calendar = "TARGET"', 'calendar = "moon"', 4, "bank.calendar", "is not a calendar"),
+    ('calendar = "TARGET"', 'calendar = "TARGET+moon"', 4, "bank.calendar", "is not a calendar"),
+    ('calendar = "TARGET"', "closings = 5", 4, "bank.closings", "write a path"),
     ('calendar = "TARGET"', 'calender = "TARGET"', 4, "bank.calender", "not a known setting"),
     ('kind = "sftp"', 'kind = "ftp"', 7, "bank.channel.kind", "must be one of 'sftp', 'folder'"),
     ('kind = "sftp"\n', "", 6, "bank.channel", "needs a kind"),

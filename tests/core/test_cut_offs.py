@@ -27,7 +27,16 @@ def _offsets(zone: str) -> tuple[timedelta | None, ...]:
     return tuple(datetime.combine(day, time(), known).utcoffset() for day in DAYS)
 
 
-ZONES = {_offsets(zone): zone for zone in sorted(available_timezones() - {"localtime"}, reverse=True)}
+def _clocks(zone: str) -> tuple[object, ...]:
+    """What tells the clocks of a zone from those of others: the offset of each day, and of each quarter of an hour on
+    the days around changes, for the first time and the second one."""
+    known, offsets = ZoneInfo(zone), _offsets(zone)
+    changing = [n for n in range(1, len(DAYS)) if offsets[n] != offsets[n - 1]]
+    near = [datetime.combine(DAYS[n - back], clock, known) for n in changing for back in (1, 0) for clock in QUARTERS]
+    return offsets, tuple((each.utcoffset(), each.replace(fold=1).utcoffset()) for each in near)
+
+
+ZONES = {_clocks(zone): zone for zone in sorted(available_timezones() - {"localtime"}, reverse=True)}
 
 
 def _stretches(zone: str) -> Iterator[tuple[date, date]]:
@@ -56,6 +65,7 @@ def _day(local: datetime) -> date:
     return local.date() if local.time() > time() else local.date() - ONE_DAY
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("zone", ZONES.values())
 def test_each_day_has_exactly_one_cut_off_at_its_time(zone: str) -> None:
     known = ZoneInfo(zone)
@@ -73,6 +83,7 @@ def test_each_day_has_exactly_one_cut_off_at_its_time(zone: str) -> None:
                 assert {each.fold for each in local} == {0}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("zone", ZONES.values())
 def test_who_waits_from_one_closing_to_the_next_meets_each(zone: str) -> None:
     """As the gateway goes through them: where it is closed to its next opening, from there to its closing."""

@@ -208,6 +208,12 @@ def test_a_cut_off_that_some_open_day_does_not_have_once(
     assert astray(Window(timezone=zone, calendar=Calendar(calendar), cut_off=cut_off)) == told
 
 
+def test_a_cut_off_that_is_early_on_the_day_of_a_change_is_looked_at_as_it_is_on_that_day() -> None:
+    early = Calendar("EVERYDAY", Closings(early={date(2027, 3, 28): time(2, 30)}))
+    window = Window(timezone="Europe/Berlin", calendar=early, cut_off=time(15))
+    assert astray(window) == (date(2027, 3, 28), "never comes")
+
+
 def test_only_days_of_the_window_count() -> None:
     window = Window(timezone="Europe/Berlin", cut_off=time(2, 30), days=frozenset(range(6)))
     assert astray(window) is None

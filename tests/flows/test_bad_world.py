@@ -392,7 +392,9 @@ def test_where_the_profile_says_so_a_late_file_goes_all_the_same_and_the_journal
         with opened(erp, MovableClock(FRIDAY_LATE)) as gateway:
             sent = only(send(gateway))
             assert (sent.state, sent.attempts) == (State.SENT, 1)
-            [told] = [event for event in gateway.ledger.journal.of(sent.id) if event.kind == "goes_late"]
+            events = gateway.ledger.journal.of(sent.id)
+            [told] = [event for event in events if event.kind == "goes_late"]
+            assert told.seq < next(event.seq for event in events if event.kind == "STAGING")
             text = "the cut-off at 15:00 (Europe/Berlin) has passed; it goes all the same, as its folder says"
             assert told.data["reason"] == text
         assert [t.data for t in bank.taken] == [FILE]
@@ -427,6 +429,15 @@ def test_on_a_day_that_ends_early_and_before_one_that_the_bank_closes_a_file_is_
                 "The closings of box are known until 2027-01-31 only; add what the bank has announced since."
             ]
         assert bank.taken == []
+
+
+@pytest.mark.parametrize(("until", "told"), [("2027-02-18", ["calendar"]), ("2027-02-19", [])])
+def test_a_file_of_closings_that_ends_within_90_days_is_an_alarm(tmp_path: Path, until: str, told: list[str]) -> None:
+    (tmp_path / "days.toml").write_text(f"until = {until}\n")
+    with world(tmp_path, SILENT, bank={"closings": f'"{tmp_path}/days.toml"'}) as (erp, _):
+        erp.write_settings()
+        with opened(erp, MovableClock("2026-11-20T23:59:00+01:00")) as gateway:
+            assert [alarm.word for alarm in alarms(gateway)] == told
 
 
 def test_a_held_file_that_is_released_now_goes_after_the_cut_off(tmp_path: Path) -> None:

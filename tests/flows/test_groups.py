@@ -196,15 +196,20 @@ def test_files_are_published_in_the_order_in_which_they_came(tmp_path: Path) -> 
         assert [taken.data for taken in bank.taken] == files
 
 
+def late(clock: MovableClock, minutes: float = 2) -> type[BankSftp]:
+    """So much time passes when the last file of a group is closed."""
+
+    def act(original: Callable[..., Any], self: BankSftp, *arguments: Any) -> Any:
+        clock.advance(minutes=minutes)
+        return original(self, *arguments)
+
+    return nth("close", NUMBER, act)
+
+
 def test_a_cut_off_that_comes_while_a_group_is_uploaded_lets_none_of_it_go(tmp_path: Path) -> None:
     clock = MovableClock("2026-11-20T15:29:00+01:00")
     window = {"outbound": {"cut_off": '"15:30"', "after_cut_off": '"next-window"'}}
-
-    def late(original: Callable[..., Any], self: BankSftp, *arguments: Any) -> Any:
-        clock.advance(minutes=2)
-        return original(self, *arguments)
-
-    with world(tmp_path, SILENT, server_class=nth("close", NUMBER, late), **window) as (erp, bank):
+    with world(tmp_path, SILENT, server_class=late(clock), **window) as (erp, bank):
         drop(erp, FILES)
         with opened(erp, clock) as gateway:
             waiting = send(gateway)
@@ -220,20 +225,17 @@ def test_a_cut_off_that_comes_while_a_group_is_uploaded_lets_none_of_it_go(tmp_p
 def test_a_cut_off_that_comes_while_a_group_is_uploaded_is_told_before_it_goes_all_the_same(tmp_path: Path) -> None:
     clock = MovableClock("2026-11-20T15:29:00+01:00")
     window = {"outbound": {"cut_off": '"15:30"', "after_cut_off": '"send"'}}
-
-    def late(original: Callable[..., Any], self: BankSftp, *arguments: Any) -> Any:
-        clock.advance(minutes=2)
-        return original(self, *arguments)
-
-    with world(tmp_path, SILENT, server_class=nth("close", NUMBER, late), **window) as (erp, bank):
+    with world(tmp_path, SILENT, server_class=late(clock), **window) as (erp, bank):
         drop(erp, FILES)
         with opened(erp, clock) as gateway:
             assert states(send(gateway)) == {State.READY}
             assert (at_the_bank(bank), bank.taken) == ([], [])
             sent = send(gateway)
             assert states(sent) == {State.SENT}
-            events = [[event.kind for event in gateway.ledger.journal.of(t.id)] for t in sent]
-            assert [kinds.count("goes_late") for kinds in events] == [1] * NUMBER
+            for transfer in sent:
+                kinds = [event.kind for event in gateway.ledger.journal.of(transfer.id)]
+                assert kinds.count("goes_late") == 1
+                assert kinds.index("goes_late") < kinds.index("PUBLISHING")
         assert copies(bank) == sorted(FILES)
 
 
@@ -259,27 +261,22 @@ class TwoFolders(World):
             path.write_bytes(content)
 
 
-@pytest.mark.parametrize("late", [False, True])
-def test_each_file_of_a_group_has_the_window_and_the_witness_of_its_own_folder(tmp_path: Path, late: bool) -> None:
+@pytest.mark.parametrize("minutes", [0, 2])
+def test_each_file_of_a_group_has_the_window_and_the_witness_of_its_own_folder(tmp_path: Path, minutes: int) -> None:
     clock = MovableClock("2026-11-20T15:29:00+01:00")
-
-    def passing(original: Callable[..., Any], self: BankSftp, *arguments: Any) -> Any:
-        clock.advance(minutes=2 if late else 0)
-        return original(self, *arguments)
-
     window = {"outbound": {"cut_off": '"15:30"', "after_cut_off": '"next-window"'}}
-    with world(tmp_path, SILENT, server_class=nth("close", NUMBER, passing), **window) as (usual, bank):
+    with world(tmp_path, SILENT, server_class=late(clock, minutes), **window) as (usual, bank):
         erp = TwoFolders(**vars(usual))
         erp.write_settings()
         erp.drop_in_both()
         with opened(erp, clock) as gateway:
             found = send(gateway)
-            first = State.READY if late else State.SENT
+            first = State.READY if minutes else State.SENT
             assert [transfer.state for transfer in found] == [first, first, State.SENT, State.SENT, State.SENT]
             asked = max(event.seq for t in found[2:] for event in gateway.ledger.journal.of(t.id)[:-1])
         heads = [Witness(folder / ".h2h" / "head").read() for folder in (erp.drop, erp.second)]
-        assert [head.seq >= asked if head else None for head in heads] == [None if late else True, True]
-        assert copies(bank) == sorted(FILES[2:] if late else FILES)
+        assert [head.seq >= asked if head else None for head in heads] == [None if minutes else True, True]
+        assert copies(bank) == sorted(FILES[2:] if minutes else FILES)
 
 
 def test_a_stop_in_the_middle_of_a_group_lets_the_group_end_and_begins_no_other(tmp_path: Path) -> None:
