@@ -411,7 +411,7 @@ def test_memory_that_a_block_took_is_kept_for_the_next_one() -> None:
 
 def test_processor_time_beyond_the_limit_is_a_finding() -> None:
     with confined(cpu_seconds=0, bytes_per_cpu_second=10**12) as reader:
-        found = [item for item in reading(reader, slow(payments("MSG-CPU", 200_000))) if isinstance(item, Finding)]
+        found = [item for item in reading(reader, slow(payments("MSG-CPU", 120_000))) if isinstance(item, Finding)]
         assert [finding.code for finding in found] == ["READER_LIMIT"]
         assert "processor time" in found[0].text
 
