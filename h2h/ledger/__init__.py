@@ -7,6 +7,7 @@ exports    rows for other programs                                       feedbac
 standings  a transfer at one moment
 troubles   what does not work in a bank's folder                           wakes     banks with something to do
 gaps       what is missing among the statements of an account; expectations: what the calendar asks for
+alarms     what somebody has to be told, until it is over
 people     decisions: hold, release, sent by hand, …; `rehearsal`: the same, and nothing stays
 repairs    new files of payments that the bank refused in another one; lineage
 cases      what is known of one transfer, for whoever has to decide about it
@@ -20,6 +21,7 @@ from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
 
+from h2h.ledger.alarms import Alarms
 from h2h.ledger.cases import Cases
 from h2h.ledger.cash_views import Cash
 from h2h.ledger.contacts import Contacts, Slots
@@ -62,6 +64,7 @@ class Ledger:
         self.troubles = Troubles(self._database)
         self.gaps = Gaps(self._database)
         self.expectations = Expectations(self._database)
+        self.alarms = Alarms(self._database)
         self.views = Views(self._database)
         self.exports = Exports(self._database)
         self.standings = Standings(self._database)

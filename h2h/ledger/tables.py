@@ -2,7 +2,7 @@
 comes out of a file has no length here: a bank's value that breaks its schema must not break the ledger.
 
 A transfer is an outbound file, a message an inbound one. Events can only be added; triggers refuse anything else. The
-tables of statements are in statement_tables.py.
+tables of statements are in statement_tables.py, those of alarms in alarm_tables.py.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ from sqlalchemy import (
     text,
 )
 
+from h2h.ledger.alarm_tables import alarm as alarm
+from h2h.ledger.alarm_tables import cut_off as cut_off
 from h2h.ledger.columns import INSTANT_FORMAT as INSTANT_FORMAT
 from h2h.ledger.columns import Exact as Exact
 from h2h.ledger.columns import Instant as Instant

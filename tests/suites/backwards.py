@@ -6,6 +6,7 @@ from tests.suites.test_ledger import sql
 
 UNFINISHED = "state NOT IN ('INVALID','DUPLICATE','CANCELLED') AND duplicate_of IS NULL"
 UNDO: dict[str, tuple[str, ...]] = {
+    "0017": ("DROP TABLE alarm", "DROP TABLE cut_off"),
     "0016": ("DROP INDEX ix_transfer_sent_at", "DROP INDEX ix_transfer_verdict"),
     "0015": (
         "DROP INDEX ix_entry_batch_payment_information_id",
