@@ -28,6 +28,7 @@ from h2h.errors import ChannelError, ReaderError, StoreError
 from h2h.gateway import Gateway
 from h2h.ledger.messages import Message
 from h2h.ledger.rows import Transfer
+from h2h.lookout import Lookout
 from h2h.trouble import Troubles
 from h2h.watcher import Watcher
 from h2h.witness import Head
@@ -38,6 +39,8 @@ RESCAN_SECONDS = 30.0  # events and glances hasten a look at a folder, or a line
 GLANCE_SECONDS = 2.0  # how soon a decision made on the command line is noticed
 SETTLE_GLANCE_SECONDS = 0.2
 GLANCES_TO_MEND = 10
+LOOKOUT_SECONDS = 20.0
+LOOKOUT_REST_SECONDS = 3.0
 OVERDUE_SECONDS = 300  # between two looks for statements that are overdue
 STOP_SECONDS = 15.0
 
@@ -49,6 +52,7 @@ class Daemon:
         self._due: dict[str, set[int]] = {b.name: set(range(len(b.inbound))) for b in gateway.settings.banks}
         workers = {f"intake {name}": self._intake_round(desk) for name, desk in gateway.desks.items()}
         workers |= {f"line {name}": self._line_round(desk) for name, desk in gateway.desks.items()}
+        workers["lookout"] = self._lookout_round(Lookout(gateway))
         self._troubles = Troubles(gateway.trouble_file, gateway.clock)
         self._engine = LocalEngine(workers, self._troubles.note)
         self._watcher = Watcher(self._wakes())
@@ -89,6 +93,7 @@ class Daemon:
         except StoreError:
             banks, head = set(desks), None  # each worker finds out for itself, and tells
         if head != self._head:
+            self._engine.wake("lookout")
             banks |= {bank.name for bank in self._gateway.settings.banks if any(o.status for o in bank.outbound)}
         self._head = head
         for name in banks & desks.keys():
@@ -143,6 +148,20 @@ class Daemon:
             self._pull_due(desk)
             desk.hand_back(stop=self._engine.stopping)
             return self._seconds_to_next(desk)
+
+        return round_
+
+    def _lookout_round(self, lookout: Lookout) -> Callable[[], float]:
+        """However often something happens, it looks once in a while."""
+        last = -LOOKOUT_REST_SECONDS
+
+        def round_() -> float:
+            nonlocal last
+            if (rest := last + LOOKOUT_REST_SECONDS - self._gateway.clock.monotonic()) > 0:
+                return rest
+            last = self._gateway.clock.monotonic()
+            lookout.round()
+            return LOOKOUT_SECONDS
 
         return round_
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from h2h import trouble
+from h2h.alarms import Alarm, Urgency
 from h2h.config import Bank
 from h2h.errors import StoreError
 from h2h.gateway import Gateway
@@ -24,14 +24,6 @@ SAFE_MODE = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Alarm:
-    """A stable word for programs, and a sentence for a person."""
-
-    word: str
-    text: str
-
-
 def alarms(gateway: Gateway) -> list[Alarm]:
     """Everything that keeps the gateway from its work, or will do so soon; empty where nothing does."""
     found = [_disk(gateway.data), _room(gateway), _safe_mode(gateway), *_left_behind(gateway)]
@@ -39,7 +31,10 @@ def alarms(gateway: Gateway) -> list[Alarm]:
     found += [_folder(folder) for bank in gateway.settings.banks for folder in _written_to(bank)]
     if gateway.runs():
         since = trouble.noted(gateway.trouble_file)
-        found += [Alarm(word="trouble", text=f"{t.where}, since {t.since:%Y-%m-%d %H:%M} UTC: {t.text}") for t in since]
+        found += [
+            Alarm(word="trouble", subject=t.where, text=f"{t.where}, since {t.since:%Y-%m-%d %H:%M} UTC: {t.text}")
+            for t in since
+        ]
     return [alarm for alarm in found if alarm]
 
 
@@ -89,7 +84,7 @@ def _left_behind(gateway: Gateway) -> Iterator[Alarm]:
                 f"{number} file(s) of {bank} from {watch} have not come to an end, and the settings name no such bank "
                 "with such a folder: nothing is done with them. Put it back until they have."
             )
-            yield Alarm(word="left_behind", text=text)
+            yield Alarm(word="left_behind", bank=bank, subject=watch, text=text)
 
 
 def _calendar(bank: Bank, now: datetime) -> Alarm | None:
@@ -97,7 +92,7 @@ def _calendar(bank: Bank, now: datetime) -> Alarm | None:
     if until is None or until - bank.today(now) > CALENDAR_ENDS_WITHIN:
         return None
     text = f"The closings of {bank.name} are known until {until} only; add what the bank has announced since."
-    return Alarm(word="calendar", text=text)
+    return Alarm(word="calendar", bank=bank.name, urgency=Urgency.NOTICE, text=text)
 
 
 def _written_to(bank: Bank) -> list[Path]:
@@ -113,7 +108,8 @@ def _folder(folder: Path) -> Alarm | None:
     except OSError:
         return None
     if found.f_flag & os.ST_RDONLY:
-        return Alarm(word="folder", text=f"{folder} is on a disk that can only be read.")
+        text = f"{folder} is on a disk that can only be read."
+        return Alarm(word="folder", subject=str(folder), text=text)
     if found.f_blocks and not found.f_bavail:
-        return Alarm(word="folder", text=f"The disk of {folder} is full.")
+        return Alarm(word="folder", subject=str(folder), text=f"The disk of {folder} is full.")
     return None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
@@ -64,6 +65,18 @@ def last_closing(window: Window, now: datetime) -> datetime | None:
     today = now.astimezone(ZoneInfo(window.timezone)).date()
     spans = (_span(window, today - timedelta(days=back)) for back in range(SEARCH_DAYS)) if window.cut_off else ()
     return next((span[1] for span in spans if span is not None and span[1] <= now), None)
+
+
+def closings(window: Window, since: datetime, until: datetime) -> list[tuple[date, datetime]]:
+    """The ends of its spans after `since`, up to `until`, each with its day; of a long time those of SEARCH_DAYS."""
+    if window.cut_off is None:
+        return []
+    zone = ZoneInfo(window.timezone)
+    last = until.astimezone(zone).date() + timedelta(days=1)
+    first = max(since.astimezone(zone).date() - timedelta(days=1), last - timedelta(days=SEARCH_DAYS))
+    days = (first + timedelta(days=ahead) for ahead in range((last - first).days + 1))
+    spans = ((day, span[1]) for day in days if (span := _span(window, day)))
+    return [(day, end) for day, end in spans if since < end <= until]
 
 
 def missed(window: Window, waiting_since: datetime, now: datetime) -> bool:
@@ -172,3 +185,35 @@ def backoff(failures: int, first: timedelta, most: timedelta, chance: Callable[[
     """The wait after the n-th failure in a row: doubled each time, capped, the last half of it left to chance."""
     full: timedelta = min(most, first * 2 ** min(failures - 1, 20))
     return full * (0.5 + chance() / 2)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hours:
+    """When a bank's time runs: on open days, from `opens` to `closes` (None: to midnight), in its zone."""
+
+    timezone: str
+    calendar: Calendar = EVERY_DAY
+    opens: time = time(0, 0)
+    closes: time | None = None
+
+    def after(self, start: datetime, span: timedelta) -> datetime:
+        """The instant at which so much of the bank's time has gone by since `start`."""
+        day, left = start.astimezone(ZoneInfo(self.timezone)).date(), span
+        for _ in range(SEARCH_DAYS + math.ceil(span / timedelta(minutes=1))):
+            begins, ends = self._on(day)
+            begins = max(begins, start)
+            if begins < ends and self.calendar.is_open(day):
+                if left <= ends - begins:
+                    return begins + left
+                left -= ends - begins
+            day += timedelta(days=1)
+        raise AssertionError(f"{span} of {self} do not come to an end")
+
+    def on_day(self, start: datetime, days: int, clock: time) -> datetime:
+        """That time of the so-many-th open day after the day of `start`; 0 is that day itself, or the next open one."""
+        day = self.calendar.after(start.astimezone(ZoneInfo(self.timezone)).date(), days)
+        return instant(day, clock, self.timezone)
+
+    def _on(self, day: date) -> tuple[datetime, datetime]:
+        last = (day, self.closes) if self.closes else (day + timedelta(days=1), time())
+        return instant(day, self.opens, self.timezone), instant(*last, self.timezone)

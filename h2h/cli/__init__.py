@@ -28,6 +28,8 @@ COMMANDS = {
     "validate": "judging",
     "inspect": "judging",
     "status": "board",
+    "alarms": "alarming",
+    "ack": "alarming",
     "files": "reading",
     "show": "reading",
     "payments": "payments",
@@ -52,6 +54,7 @@ SECTIONS = {
     "Work": ("run", "send", "pull", "reread"),
     "Look": (
         "status",
+        "alarms",
         "files",
         "show",
         "payments",
@@ -63,7 +66,7 @@ SECTIONS = {
         "convert",
         "report",
     ),
-    "Decide": ("resend", "repair", "release", "hold", "cancel", "resolve", "sent-by-hand", "confirm"),
+    "Decide": ("ack", "resend", "repair", "release", "hold", "cancel", "resolve", "sent-by-hand", "confirm"),
     "Prove": ("journal", "drill"),
 }
 DEFAULT_FILES = (Path("h2h.toml"), Path("/etc/h2h/h2h.toml"))

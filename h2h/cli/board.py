@@ -29,9 +29,9 @@ from h2h.records import json_value
 if TYPE_CHECKING:
     from rich.text import Text
 
+    from h2h.alarms import Alarm
     from h2h.config import Bank
     from h2h.gateway import Gateway
-    from h2h.health import Alarm
     from h2h.ledger.gaps import GapRow
     from h2h.ledger.troubles import TroubleRow
     from h2h.ledger.views import BankRow, Board, FileRow

@@ -45,6 +45,8 @@ def send(ctx: click.Context, bank: str | None, as_json: bool) -> int:
 
     Exit status 1 if a file was refused or could not be sent.
     """
+    from h2h.lookout import Lookout
+
     gateway = ready_gateway(ctx)
     banks = chosen(gateway, bank)
     seen: dict[str, Transfer] = {}
@@ -62,6 +64,7 @@ def send(ctx: click.Context, bank: str | None, as_json: bool) -> int:
             desk.hand_over(told)
             desk.hand_back()
         safe_mode = gateway.ledger.restored.safe_mode()
+        Lookout(gateway).round()
     for error in errors:
         click.echo(f"h2h: {error}", err=True)
     final = [gateway.ledger.transfers.get(transfer_id) for transfer_id in seen]
@@ -107,6 +110,7 @@ def pull(ctx: click.Context, bank: str | None, as_json: bool) -> int:
     Exit status 1 if a bank could not be asked or a file could not be read.
     """
     from h2h.errors import ChannelError
+    from h2h.lookout import Lookout
 
     gateway = ready_gateway(ctx)
     banks = chosen(gateway, bank)
@@ -128,6 +132,7 @@ def pull(ctx: click.Context, bank: str | None, as_json: bool) -> int:
                     click.echo(f"{one.name} {folder.remote}: {error}", err=True)
             gateway.desks[one.name].hand_back()
         gateway.note_overdue(banks)
+        Lookout(gateway).round()
     if as_json:
         emit(seen)
     elif not seen and not failed:

@@ -13,11 +13,13 @@ from pydantic import Field
 from h2h.calendars import Calendar, Closings
 from h2h.closure import Terms as CashTerms
 from h2h.config.accounts import BankAccount
+from h2h.config.answers import Answers
 from h2h.config.channel import ChannelSettings
 from h2h.config.closings import LocalClosings
 from h2h.config.folders import Inbound, Outbound
 from h2h.config.section import Contradiction, Section
 from h2h.config.values import CalendarName, Duration, SchemaFolder, StatusCode, Zone
+from h2h.contract import AnswerStage, Owed
 from h2h.identity import account_key
 from h2h.model import Severity, Way
 from h2h.rules import Terms
@@ -43,6 +45,8 @@ class Bank(Section):
     debit_within: Annotated[int, Field(ge=0, le=60)] = 3
     retry: Retry = Retry()
     statuses: dict[str, StatusCode] = Field(default={})
+    contact: str | None = Field(default=None, min_length=1)
+    answers: list[Answers] = Field(default=[])
     outbound: list[Outbound] = Field(default=[])
     inbound: list[Inbound] = Field(default=[])
     accounts: list[BankAccount] = Field(default=[])
@@ -61,6 +65,7 @@ class Bank(Section):
                 yield Contradiction(text=text, keys=(("outbound", number, "staging"), ("channel", "publish")))
 
         yield from self._accounts()
+        yield from self._answers()
 
     def _accounts(self) -> Iterator[Contradiction]:
         for number, account in enumerate(self.accounts):
@@ -73,11 +78,27 @@ class Bank(Section):
                 text = "is there already; an account stands here once, or once for each of its currencies"
                 yield Contradiction(text=text, keys=(("accounts", second, "account"), ("accounts", first, "account")))
 
+    def _answers(self) -> Iterator[Contradiction]:
+        """Of two stages the later one cannot be due first."""
+        order = list(AnswerStage)
+        for (first, one), (second, other) in itertools.permutations(enumerate(self.answers), 2):
+            keys = (("answers", second, "stage"), ("answers", first, "stage"))
+            if one.stage is other.stage and first < second:
+                yield Contradiction(text=f"{one.stage} is there already; a stage stands here once", keys=keys)
+            if order.index(one.stage) < order.index(other.stage) and _earlier(other, one):
+                text = f"{other.stage} comes after {one.stage}, and would be due before it"
+                yield Contradiction(text=text, keys=keys)
+
     def due(self, account: BankAccount) -> Due | None:
         """When its statements are due; None where none is expected of a day."""
         if account.statements != "daily":
             return None
         return Due(timezone=self.timezone, calendar=self.open_days, days=account.days, clock=account.due)
+
+    @property
+    def contract(self) -> list[Owed]:
+        """Which answers the bank owes after a file was handed over."""
+        return [each.owed(self.timezone, self.open_days) for each in self.answers]
 
     @property
     def open_days(self) -> Calendar:
@@ -123,3 +144,12 @@ class Bank(Section):
 
     def outbound_for(self, watch: str) -> Outbound | None:
         return next((o for o in self.outbound if str(o.watch) == watch), None)
+
+
+def _earlier(one: Answers, other: Answers) -> bool:
+    """Whether it is due before the other whenever a file is sent; not said of such as count in other ways."""
+    if one.within is not None and other.within is not None:
+        return (one.opens, one.closes) == (other.opens, other.closes) and one.within < other.within
+    if one.by is not None and other.by is not None:
+        return (one.days, one.by) < (other.days, other.by)
+    return False

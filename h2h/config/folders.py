@@ -50,6 +50,7 @@ class Outbound(Section):
     cut_off: ClockTime | None = None
     lead: Duration = timedelta(0)
     days: Days = frozenset(range(7))
+    warn: Duration = timedelta(minutes=30)
     after_cut_off: Literal["hold", "next-window", "send"] = "hold"
     max_size: Annotated[int, Field(ge=1)] = 2_000_000_000
     accounts: Annotated[list[Account], Field(min_length=1)] | None = None
@@ -65,8 +66,8 @@ class Outbound(Section):
 
     def contradictions(self) -> Iterator[Contradiction]:
         window: tuple[KeyPath, ...] = (("cut_off",), ("opens",), ("lead",))
-        if self.cut_off is None and (given := sorted(self.model_fields_set & {"opens", "days", "lead"})):
-            text = "opens, days and lead go with a cut_off; without one a folder is always open"
+        if self.cut_off is None and (given := sorted(self.model_fields_set & {"opens", "days", "lead", "warn"})):
+            text = "opens, days, lead and warn go with a cut_off; without one a folder is always open"
             yield Contradiction(text=text, keys=((given[0],), ("cut_off",)))
         if self.cut_off is not None:
             opens, cut_off = (datetime.combine(date.min, clock) for clock in (self.opens, self.cut_off))

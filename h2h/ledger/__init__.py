@@ -7,7 +7,8 @@ exports    rows for other programs                                       feedbac
 standings  a transfer at one moment
 troubles   what does not work in a bank's folder                           wakes     banks with something to do
 gaps       what is missing among the statements of an account; expectations: what the calendar asks for
-alarms     what somebody has to be told, until it is over
+cut_offs   those that passed, once for ever
+alarms     what somebody has to be told, until it is over                 outlook   what is open, for the lookout
 people     decisions: hold, release, sent by hand, …; `rehearsal`: the same, and nothing stays
 repairs    new files of payments that the bank refused in another one; lineage
 cases      what is known of one transfer, for whoever has to decide about it
@@ -25,6 +26,7 @@ from h2h.ledger.alarms import Alarms
 from h2h.ledger.cases import Cases
 from h2h.ledger.cash_views import Cash
 from h2h.ledger.contacts import Contacts, Slots
+from h2h.ledger.cut_offs import CutOffs
 from h2h.ledger.database import Database
 from h2h.ledger.expected import Expectations
 from h2h.ledger.exports import Exports
@@ -32,6 +34,7 @@ from h2h.ledger.feedback import Feedback
 from h2h.ledger.gaps import Gaps
 from h2h.ledger.journal import Journal
 from h2h.ledger.messages import Messages
+from h2h.ledger.outlook import Outlook
 from h2h.ledger.people import People
 from h2h.ledger.repairs import Repairs
 from h2h.ledger.restored import Restored
@@ -65,6 +68,8 @@ class Ledger:
         self.gaps = Gaps(self._database)
         self.expectations = Expectations(self._database)
         self.alarms = Alarms(self._database)
+        self.cut_offs = CutOffs(self._database)
+        self.outlook = Outlook(self._database)
         self.views = Views(self._database)
         self.exports = Exports(self._database)
         self.standings = Standings(self._database)

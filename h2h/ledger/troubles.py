@@ -97,6 +97,10 @@ class Troubles:
                 if row.name == name and row.kind == Kind.OPENED:
                     _delete(connection, row, now)
 
+    def now(self, banks: Sequence[str], now: datetime) -> list[TroubleRow]:
+        with self._database.reading() as connection:
+            return troubles_now(connection, banks, now)
+
     def keep(self, bank: str, places: Collection[str], now: datetime) -> None:
         """Forget folders that are not in the settings any more."""
         with self._database.reading() as connection:

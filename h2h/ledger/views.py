@@ -12,7 +12,7 @@ from datetime import datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, String, func, or_, select, type_coerce
+from sqlalchemy import ColumnElement, Connection, Row, Select, String, func, or_, select, type_coerce
 
 from h2h.cash import Kind
 from h2h.errors import UsageError
@@ -297,9 +297,15 @@ def _troubled_transfers(now: datetime) -> list[Select[Any]]:
     c = t.transfer.c
     newest = (type_coerce(c.received_at, String) + "").desc()
     stuck = c.state.in_([State.READY, State.PUBLISHING]) & (c.attempts > 0) & c.reason.is_not(None)
-    refused = ((c.state + "") == State.INVALID) | (c.verdict.in_([Verdict.REJECTED, Verdict.PARTIAL]))
-    ways = (c.state.in_(WAITING_FOR_SOMEBODY), stuck, refused & (c.received_at > now - NEWS))
+    ways = (c.state.in_(WAITING_FOR_SOMEBODY), stuck, refused_lately(now))
     return [select(t.transfer).where(way).order_by(newest).limit(LIMIT) for way in ways]
+
+
+def refused_lately(now: datetime) -> ColumnElement[bool]:
+    """Of a transfer: refused, by us or by the bank, and still news."""
+    c = t.transfer.c
+    refused = ((c.state + "") == State.INVALID) | (c.verdict.in_([Verdict.REJECTED, Verdict.PARTIAL]))
+    return refused & (c.received_at > now - NEWS)
 
 
 def _troubled_messages(now: datetime) -> Select[Any]:

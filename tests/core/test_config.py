@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import typing
 from datetime import UTC, date, datetime, time, timedelta
@@ -452,3 +453,45 @@ def test_whatever_has_to_be_there_has_a_stand_in_that_is_good(tmp_path: Path) ->
 )
 def test_the_line_of_a_key(text: str, path: tuple[str | int, ...], line: int | None) -> None:
     assert nearest(lines_of(text), path) == line
+
+
+TEN = '[[bank.answers]]\nstage = "received"\nby = "10:00"\n'
+TWO_HOURS = '[[bank.answers]]\nstage = "received"\nwithin = "2h"\n'
+
+
+@pytest.mark.parametrize(
+    ("answers", "told"),
+    [
+        ('[[bank.answers]]\nstage = "soon"\nwithin = "2h"\n', "answers[1].stage: "),
+        ('[[bank.answers]]\nstage = "received"\n', "answers[1].within: say by when"),
+        ('[[bank.answers]]\nstage = "received"\nwithin = "2h"\nby = "09:00"\n', "answers[1].within: say by when"),
+        ('[[bank.answers]]\nstage = "received"\nwithin = "2h"\ndays = 1\n', "answers[1].days: days go with by"),
+        (
+            '[[bank.answers]]\nstage = "received"\nby = "09:00"\ncloses = "18:00"\n',
+            "answers[1].closes: opens and closes",
+        ),
+        (TWO_HOURS + 'opens = "09:00"\ncloses = "08:00"\n', "answers[1].closes: has to be later than opens"),
+        ('[[bank.answers]]\nstage = "received"\nwithin = "0s"\n', "answers[1].within: has to be longer than nothing"),
+        (TWO_HOURS + 'warn = "2h"\n', "answers[1].warn: is no shorter than within"),
+        (TWO_HOURS * 2, "answers[2].stage: received is there already"),
+        (
+            TWO_HOURS + '[[bank.answers]]\nstage = "payment"\nwithin = "1h"\n',
+            "answers[2].stage: payment comes after received",
+        ),
+        (
+            TEN.replace("received", "payment") + TEN.replace("received", "syntax") + "days = 1\n",
+            "answers[1].stage: payment comes after syntax, and would be due before it",
+        ),
+    ],
+)
+def test_deadlines_that_contradict_each_other_are_told(tmp_path: Path, answers: str, told: str) -> None:
+    [found, *_] = problems(tmp_path, acme=BANK + answers)
+    assert re.match(r"banks/acme\.toml:\d+: bank\.", found)
+    assert told in found
+
+
+def test_the_contract_on_answers_is_the_banks_calendar_and_zone(tmp_path: Path) -> None:
+    [bank] = good(tmp_path, BANK + TWO_HOURS + 'opens = "08:00"\ncloses = "18:00"\n').banks
+    [owed] = bank.contract
+    friday = datetime(2026, 11, 20, 16, 30, tzinfo=UTC)  # 17:30 in Berlin
+    assert owed.due(friday) == datetime(2026, 11, 23, 8, 30, tzinfo=UTC)

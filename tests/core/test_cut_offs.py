@@ -7,13 +7,14 @@ changes are tried, and a month without any; H2H_LONG=1 tries all days.
 from __future__ import annotations
 
 import os
+import random
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo, available_timezones
 
 import pytest
 
-from h2h.schedule import Window, astray, closing, last_closing, next_opening
+from h2h.schedule import Window, astray, closing, closings, last_closing, next_opening
 
 LONG = bool(os.environ.get("H2H_LONG"))
 FIRST, LAST = date(2026, 1, 1), date(2029, 12, 31)
@@ -99,3 +100,30 @@ def test_who_waits_from_one_closing_to_the_next_meets_each(zone: str) -> None:
                 assert ends > now
                 met.append(now := ends)
             assert [each for each in met if each <= until] == _fired(window, start, until)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("zone", ZONES.values())
+def test_whenever_somebody_looks_each_closing_is_found_once_with_its_day(zone: str) -> None:
+    """As the lookout does it: since the last one that was noted. Whoever sleeps for days gets them all at once."""
+    chance = random.Random(zone)
+    for first, last in _stretches(zone):
+        for clock in QUARTERS[3::31]:
+            window = Window(timezone=zone, cut_off=clock, lead=timedelta(minutes=chance.choice([0, 10, 300])))
+            start, until = (datetime.combine(day, time(12), ZoneInfo(zone)).astimezone(UTC) for day in (first, last))
+            noted, now = [(first, start)], start
+            while now < until:
+                now = min(until, now + timedelta(minutes=chance.choice([1, 45, 700, 5000])))
+                noted += closings(window, noted[-1][1], now)
+            assert [at for _, at in noted[1:]] == _fired(window, start, until)
+            days = [day for day, _ in noted[1:]]
+            assert days == [days[0] + timedelta(days=n) for n in range(len(days))]
+            assert {(at + window.lead).astimezone(ZoneInfo(zone)).time() for _, at in noted[1:]} <= {
+                clock,
+                *((at + window.lead).astimezone(ZoneInfo(zone)).time() for day, at in noted[1:] if _changes(zone, day)),
+            }
+
+
+def _changes(zone: str, day: date) -> bool:
+    known = ZoneInfo(zone)
+    return len({datetime.combine(d, time(), known).utcoffset() for d in (day - ONE_DAY, day, day + ONE_DAY)}) > 1

@@ -1,0 +1,45 @@
+"""The lookout: finds all that somebody has to be told now, and has the ledger note it.
+
+Nothing is remembered but what stands in the ledger: what is found follows from files, lines, statements and the clock
+as they are at the moment of looking. So a restart, or a jump of the clock, loses nothing and doubles nothing.
+
+    files     what waits for a person, what was refused
+    cut_offs  what waits although a cut-off is near, or has passed; the cut-offs themselves, once for ever
+    banks     lines that are down, answers and statements that did not come, folders in trouble
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from h2h.alarms import Alarm
+from h2h.gateway import Gateway
+from h2h.health import alarms as health_alarms
+from h2h.ledger.gaps import GapRow
+from h2h.lookout import banks, cut_offs, files
+from h2h.lookout.banks import Answers
+
+
+class Lookout:
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
+        self._answers = Answers(gateway)
+
+    def round(self) -> None:
+        """One look; what it finds is noted. StoreError where the ledger cannot be asked."""
+        now = self._gateway.clock.now()
+        cut_offs.note_passed(self._gateway, now)
+        self._gateway.ledger.alarms.note(self.look(now, self._gateway.ledger.gaps.rows()), now)
+
+    def look(self, now: datetime, gaps: Sequence[GapRow]) -> list[Alarm]:
+        """All that stands now, `gaps` among the statements included. Changes nothing."""
+        gateway, outlook = self._gateway, self._gateway.ledger.outlook
+        on_the_way, contacts = outlook.on_the_way(), {contact.bank: contact for contact in outlook.contacts()}
+        waiting = [one for one in on_the_way if gateway.settings.bank(one.bank)]
+        found = [*health_alarms(gateway), *files.waiting(gateway.settings, on_the_way)]
+        found += files.refused(gateway.settings, outlook.refused(now))
+        found += cut_offs.alarms(gateway.settings, waiting, contacts, now)
+        found += banks.lines(gateway.settings, contacts, waiting)
+        found += self._answers.missing(now)
+        return [*found, *banks.troubles(gateway, now), *banks.gaps(gateway.settings, gaps)]

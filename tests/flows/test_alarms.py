@@ -1,0 +1,118 @@
+"""Alarms as people meet them: each kind from the world that makes it, on the screen, taken, and over."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from h2h.errors import ChannelError
+from h2h.gateway import Gateway
+from h2h.ledger.alarms import AlarmRow
+from h2h.lookout import Lookout
+from tests.flows.test_bad_world import SILENT
+from tests.flows.test_inbound_matrix import house
+from tests.flows.test_statements_missing import DAILY, FIRST, FRIDAY, closing
+from tests.flows.world import MovableClock, World, answer, opened, payments, put, send, world
+from tests.shell.command import run as h2h
+
+
+def look(gateway: Gateway) -> dict[str, AlarmRow]:
+    """One look of the lookout; what is open then, by its word."""
+    Lookout(gateway).round()
+    return {row.word: row for row in gateway.ledger.alarms.rows()}
+
+
+def pull(gateway: Gateway) -> None:
+    gateway.desks["box"].pull(gateway.bank("box").inbound[0])
+
+
+def shown(erp: World, *arguments: str) -> tuple[int, list[dict[str, Any]]]:
+    done = h2h(erp.config, *arguments, "--json")
+    assert "Traceback" not in done.stderr
+    return done.returncode, [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def test_what_waits_for_somebody_or_was_refused_names_what_to_do(tmp_path: Path) -> None:
+    with world(tmp_path, SILENT, bank={"contact": '"Cash desk, +49 69 555 0100"'}) as (erp, bank):
+        with opened(erp) as gateway:
+            erp.drop_file(payments("MSG-1", 2), "a.xml")
+            send(gateway)
+            erp.drop_file(payments("MSG-1", 2), "same.xml")
+            erp.drop_file(payments("MSG-2").replace(b"<NbOfTxs>1<", b"<NbOfTxs>3<"), "wrong.xml")
+            send(gateway)
+            put(bank.folders.outbox, "no.xml", answer("MSG-1", "RJCT", reason="AC04"))
+            pull(gateway)
+            found = look(gateway)
+        assert sorted(found) == ["bank_refused", "file_duplicate", "file_refused"]
+        refused = found["bank_refused"]
+        assert refused.text.startswith("a.xml (1 file, 2 payments, 20.02 EUR) was refused by the bank, REJECTED: ")
+        assert f"h2h resend {refused.file}" in refused.step
+        assert refused.step.endswith("Contact of box: Cash desk, +49 69 555 0100.")
+        assert "COUNT_MISMATCH" in found["file_refused"].text
+        assert (refused.passing, found["file_duplicate"].passing) == (True, False)
+        assert f"h2h release {found['file_duplicate'].file}" in found["file_duplicate"].step
+        assert "alarm" in h2h(erp.config, "show", refused.file).stdout
+
+
+def test_alarms_are_shown_taken_and_not_forgotten(tmp_path: Path) -> None:
+    with world(tmp_path, SILENT) as (erp, bank):
+        with opened(erp) as gateway:
+            erp.drop_file(payments("MSG-1"))
+            send(gateway)
+            put(bank.folders.outbox, "no.xml", answer("MSG-1", "RJCT"))
+            pull(gateway)
+        before = h2h(erp.config, "alarms")
+        assert (before.returncode, " new  urgent  box  bank_refused" in before.stdout) == (1, True)
+        assert shown(erp, "pull") == (0, [])  # which looks around at its end
+        [number] = [row["id"] for row in shown(erp, "alarms")[1]]
+        assert shown(erp, "ack", str(number), "--note", "the bank is called")[1][0]["taken_by"]
+        status, [row] = shown(erp, "alarms")
+        assert (status, row["note"]) == (0, "the bank is called")
+        assert ", taken by " in h2h(erp.config, "alarms").stdout
+        assert h2h(erp.config, "ack", "77").stderr.startswith("h2h: There is no alarm 77")
+        assert h2h(erp.config, "ack").returncode == 2
+        assert shown(erp, "alarms", "--bank", "box")[1] == [row]
+        assert "There is no bank 'none'" in h2h(erp.config, "alarms", "--bank", "none").stderr
+        assert h2h(erp.config, "ack", "--all").stdout == ""  # nothing is left that nobody has taken
+
+
+def test_a_bank_that_refuses_us_is_told_at_once(tmp_path: Path) -> None:
+    with world(tmp_path, SILENT) as (erp, _):
+        erp.fingerprint = "SHA256:" + "A" * 43
+        with opened(erp) as gateway:
+            erp.drop_file(payments("MSG-1"))
+            send(gateway)
+            found = look(gateway)["bank_refuses"]
+        assert found.urgency == "urgent"
+        assert "box refuses us; never reached yet. 1 file, 1 payment, 10.01 EUR wait for it." in found.text
+
+
+def test_a_folder_of_the_bank_that_is_gone_is_told_until_it_is_there_again(tmp_path: Path) -> None:
+    with world(tmp_path, SILENT) as (erp, bank), opened(erp) as gateway:
+        away = bank.folders.outbox.rename(tmp_path / "away")
+        with pytest.raises(ChannelError, match="out"):
+            pull(gateway)
+        assert look(gateway)["folder_trouble"].urgency == "warning"
+        shutil.move(away, bank.folders.outbox)
+        pull(gateway)
+        assert look(gateway) == {}
+
+
+def test_no_account_is_told_in_full(tmp_path: Path) -> None:
+    clock = MovableClock(FRIDAY.isoformat())
+    with house(tmp_path, "folder", clock=clock, more=DAILY) as it:
+        put(it.out, "a.xml", closing(221, "2026-11-18", *FIRST))
+        it.pull()
+        it.gateway.note_overdue(it.gateway.settings.banks)
+        alarm = look(it.gateway)["statement_missing"]
+        assert "DE89370400440532013000" not in alarm.text + alarm.step
+        assert "DE89…3000" in alarm.text
+
+
+def test_what_keeps_the_gateway_from_its_work_is_an_alarm_too(tmp_path: Path) -> None:
+    with world(tmp_path, SILENT, gateway_settings={"min_free": "999999999999999"}) as (erp, _), opened(erp) as gateway:
+        assert look(gateway)["room"].urgency == "urgent"
