@@ -109,7 +109,7 @@ def _standing(found: Sequence[Alarm]) -> dict[tuple[str, str, str], Alarm]:
 
 
 def _open(connection: Connection) -> Sequence[Row[Any]]:
-    query = select(*_COLUMNS).where(t.alarm.c.ended_at.is_(None))
+    query = select(*_COLUMNS).where(t.alarm.c.ended_at.is_(None)).limit(MOST)  # there are no more
     return connection.execute(query).all()
 
 

@@ -22,6 +22,8 @@ GROWING = (
     "message",
     "event",
     "gap",
+    "alarm",
+    "cut_off",
 )
 Asked = list[tuple[str, Any]]
 

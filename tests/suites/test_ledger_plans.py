@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from h2h.alarms import Alarm
 from h2h.lifecycle import State
 from h2h.model import RemoteFile
 from tests import alone
@@ -71,6 +72,19 @@ def asked_by_the_daemon(book: Book) -> None:
     ledger.restored.safe_mode()
     ledger.contacts.suspended_until("acme")
     ledger.wakes.banks(NOW)
+    looked_around(book)
+
+
+def looked_around(book: Book) -> None:
+    ledger = book.ledger
+    ledger.outlook.on_the_way()
+    ledger.outlook.refused(LATER)
+    ledger.outlook.unsettled("acme", LATER)
+    ledger.outlook.spoken("T1")
+    ledger.cut_offs.passed("acme", "/out", lambda since: [(since.date(), since)], LATER)
+    ledger.alarms.note([Alarm(word="held", text="It waits.")], LATER)
+    ledger.alarms.rows()
+    ledger.alarms.rows(ended=True)
 
 
 def taken_in(book: Book) -> None:
@@ -113,6 +127,23 @@ def test_what_an_entry_is_about_is_found_by_what_it_names(kept: Book) -> None:
     assert len(joined) >= 6
     history = ("transfer USING INDEX ix_transfer_due", "statement USING INDEX", "payment USING INDEX ix_payment_batch")
     assert [said for said, step in joined.items() if any(way in step for way in history)] == []
+
+
+def test_the_lookout_goes_through_nothing_that_is_done_with(kept: Book) -> None:
+    engine = kept.ledger._database.engine
+    if engine.dialect.name != "sqlite":
+        pytest.skip("the plans are read as SQLite writes them")
+    with noted(engine) as asked:
+        looked_around(kept)
+    steps = ways_in(engine, asked)
+    of_transfers = [step for said, step in steps.items() if "FROM transfer" in said]
+    assert len(of_transfers) == 4
+    by_state, refused, owed, left_behind = of_transfers
+    assert "ix_transfer_state" in by_state
+    assert "received_at>?" in refused
+    assert "verdict=?" in owed
+    assert "state=?" in left_behind
+    assert "ix_payment_batch" in next(step for said, step in steps.items() if "FROM payment" in said)
 
 
 def test_the_board_goes_through_nothing_that_is_done_with(kept: Book) -> None:
