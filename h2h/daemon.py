@@ -29,6 +29,7 @@ from h2h.gateway import Gateway
 from h2h.ledger.messages import Message
 from h2h.ledger.rows import Transfer
 from h2h.lookout import Lookout
+from h2h.pulse import Pulse
 from h2h.trouble import Troubles
 from h2h.watcher import Watcher
 from h2h.witness import Head
@@ -55,6 +56,7 @@ class Daemon:
         workers["lookout"] = self._lookout_round(Lookout(gateway))
         self._troubles = Troubles(gateway.trouble_file, gateway.clock)
         self._engine = LocalEngine(workers, self._troubles.note)
+        self._pulse = Pulse(gateway, self._engine.turns)
         self._watcher = Watcher(self._wakes())
         self._scheduler = BackgroundScheduler(timezone="UTC")
         self._set_back = SetBack(gateway.clock)
@@ -74,6 +76,7 @@ class Daemon:
         log.info("running", extra={"event": "started", "banks": len(self._gateway.settings.banks)})
         try:
             for glance in itertools.count(1):
+                self._pulse.beat()
                 if self._stop.wait(GLANCE_SECONDS):
                     break
                 self._glance()
@@ -105,6 +108,7 @@ class Daemon:
         self._mind_the_clock()
 
     def _end(self) -> None:
+        self._pulse.stop()
         self._scheduler.shutdown(wait=False)
         self._watcher.stop()
         if not self._engine.stop(STOP_SECONDS):

@@ -90,6 +90,7 @@ class Gateway:
         except OSError as error:
             raise StoreError(f"The data folder {self.data} cannot be used: {error.strerror}.") from error
         self.trouble_file = self.data / "h2h.trouble"
+        self.heartbeat_file = self.data / "h2h.beat"
         self.archive = Archive(self.data / "archive", settings.gateway.min_free)
 
     @cached_property

@@ -1,6 +1,6 @@
 """What `status` says before all else: why the gateway may be unable to do its work, although the ledger looks good.
-
-It asks the disk itself, since a gateway that cannot write cannot note that either.
+It asks the disk itself, since a gateway that cannot write cannot note that either. And what `h2h health` asks besides:
+whether it runs, and turns.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from h2h import trouble
+from h2h import heartbeat, trouble
 from h2h.alarms import Alarm, Urgency
 from h2h.config import Bank
 from h2h.errors import StoreError
@@ -36,6 +36,23 @@ def alarms(gateway: Gateway) -> list[Alarm]:
             for t in since
         ]
     return [alarm for alarm in found if alarm]
+
+
+def ailments(gateway: Gateway) -> list[Alarm]:
+    """Why nobody may count on the running gateway; empty where all is well. What is only to be read is no reason."""
+    found = [alarm for alarm in alarms(gateway) if alarm.urgency is not Urgency.NOTICE]
+    return [*_stands_still(gateway), *found]
+
+
+def _stands_still(gateway: Gateway) -> list[Alarm]:
+    process = gateway.runs()
+    if process is None:
+        return [Alarm(word="not_running", text=f"No gateway runs on {gateway.data}.")]
+    beat = heartbeat.noted(gateway.heartbeat_file, process)
+    if beat is None:
+        text = f"Process {process} holds {gateway.data} and did not turn yet: it starts, or is a `send` or `pull`."
+        return [Alarm(word="starting", text=text)]
+    return [Alarm(word="hangs", text=text) for text in beat.faults(gateway.clock.monotonic())]
 
 
 def _disk(data: Path) -> Alarm | None:

@@ -30,6 +30,7 @@ COMMANDS = {
     "status": "board",
     "alarms": "alarming",
     "ack": "alarming",
+    "health": "probing",
     "files": "reading",
     "show": "reading",
     "payments": "payments",
@@ -55,6 +56,7 @@ SECTIONS = {
     "Look": (
         "status",
         "alarms",
+        "health",
         "files",
         "show",
         "payments",

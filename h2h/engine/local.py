@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 
-from h2h.engine import Round
+from h2h.engine import Round, Turn
 from h2h.errors import H2hError
 
 log = logging.getLogger(__name__)
@@ -24,6 +24,8 @@ class LocalEngine:
         """`told`: hears after each round what keeps a worker from its work, or None."""
         self._told = told
         self._failing: dict[str, str] = {}
+        self._began: dict[str, float] = {}  # rounds under way
+        self._ended: dict[str, float] = {}
         self._stopping = threading.Event()
         self._wakes = {name: threading.Event() for name in workers}
         self._threads = [
@@ -41,6 +43,18 @@ class LocalEngine:
     def stopping(self) -> bool:
         return self._stopping.is_set()
 
+    def turns(self) -> list[Turn]:
+        return [
+            Turn(
+                worker=thread.name,
+                alive=thread.is_alive(),
+                ended=self._ended.get(thread.name),
+                began=self._began.get(thread.name),
+                used=_processor_seconds(thread),
+            )
+            for thread in self._threads
+        ]
+
     def stop(self, seconds: float) -> bool:
         self._stopping.set()
         for wake in self._wakes.values():
@@ -54,7 +68,11 @@ class LocalEngine:
         wake = self._wakes[name]
         while not self._stopping.is_set():
             wake.clear()
-            wake.wait(self._one_round(name, round_))
+            self._began[name] = time.monotonic()
+            seconds = self._one_round(name, round_)
+            self._ended[name] = time.monotonic()
+            del self._began[name]
+            wake.wait(seconds)
 
     def _one_round(self, name: str, round_: Round) -> float:
         """A round that fails is told and tried again: a worker never ends before the engine does."""
@@ -78,3 +96,10 @@ class LocalEngine:
             log.error("round failed", extra={"event": "round_failed", "worker": name, "text": text})
         self._failing[name] = text
         self._told(name, text)
+
+
+def _processor_seconds(thread: threading.Thread) -> float | None:
+    """Of a thread that is alive: the clock of one that is not must not be asked."""
+    if not thread.is_alive() or thread.ident is None or not hasattr(time, "pthread_getcpuclockid"):
+        return None
+    return time.clock_gettime(time.pthread_getcpuclockid(thread.ident))
