@@ -56,7 +56,7 @@ class Daemon:
         workers["lookout"] = self._lookout_round(Lookout(gateway))
         self._troubles = Troubles(gateway.trouble_file, gateway.clock)
         self._engine = LocalEngine(workers, self._troubles.note)
-        self._pulse = Pulse(gateway, self._engine.turns)
+        self._pulse = Pulse(gateway, self._engine.turns, every=GLANCE_SECONDS)
         self._watcher = Watcher(self._wakes())
         self._scheduler = BackgroundScheduler(timezone="UTC")
         self._set_back = SetBack(gateway.clock)
@@ -77,7 +77,7 @@ class Daemon:
         try:
             for glance in itertools.count(1):
                 self._pulse.beat()
-                if self._stop.wait(GLANCE_SECONDS):
+                if self._stop.wait(self._pulse.every):
                     break
                 self._glance()
                 if glance % GLANCES_TO_MEND == 0:

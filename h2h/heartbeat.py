@@ -37,8 +37,8 @@ class WorkerBeat:
         if self.still is None or now - self.still <= self.allowed:
             return None
         return (
-            f"The worker {self.worker} hangs: nothing moved in it for {now - self.still:.0f} s, and its time-outs end "
-            f"after {self.allowed:.0f} s. Look whether its folders and disks answer, and restart the gateway."
+            f"The worker {self.worker} hangs: nothing moved in it for more than {self.allowed:.0f} s, in which all its "
+            "time-outs end. Look whether its folders and disks answer, and restart the gateway."
         )
 
 
@@ -54,7 +54,7 @@ class Beat:
     def faults(self, now: float) -> list[str]:
         """What keeps it from turning; empty where all is well."""
         if now - self.at > STALE_SECONDS:
-            text = f"The main loop of process {self.process} hangs: it did not turn for {now - self.at:.0f} s. "
+            text = f"The main loop of process {self.process} hangs: it did not turn for {STALE_SECONDS:.0f} s or more. "
             return [f"{text}Look whether the ledger and the watched folders answer, and restart the gateway."]
         return [fault for worker in self.workers if (fault := worker.fault(now))]
 

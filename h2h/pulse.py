@@ -1,16 +1,21 @@
-"""What others see of a running gateway while it runs: its heartbeat. None of it may keep the gateway from its work."""
+"""What others see of a running gateway while it runs: its heartbeat, and what systemd is told.
+
+None of it may keep the gateway from its work: what fails here is told, once, and tried again at the next turn.
+"""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Callable, Mapping, Sequence
 
 from h2h.config import Bank, SftpSettings
 from h2h.confined import Limits
 from h2h.engine import Turn
 from h2h.errors import StoreError
 from h2h.gateway import Gateway
-from h2h.heartbeat import Heartbeat
+from h2h.heartbeat import Beat, Heartbeat
+from h2h.systemd import Notifier
 
 log = logging.getLogger(__name__)
 
@@ -19,28 +24,75 @@ GRACE_SECONDS = 60.0  # beyond the time-outs: slow disks, and whoever else the m
 
 
 class Pulse:
-    def __init__(self, gateway: Gateway, turns: Callable[[], Sequence[Turn]]) -> None:
+    def __init__(
+        self,
+        gateway: Gateway,
+        turns: Callable[[], Sequence[Turn]],
+        *,
+        every: float,
+        environ: Mapping[str, str] = os.environ,
+    ) -> None:
+        """`every`: so many seconds pass at most from one `beat` to the next; with a watchdog fewer, by `self.every`."""
+        banks = gateway.settings.banks
         self._clock = gateway.clock
         self._turns = turns
-        lines = allowed(gateway.settings.banks)
-        self._heartbeat = Heartbeat(gateway.heartbeat_file, lines, else_allowed=WAIT_SECONDS + GRACE_SECONDS)
+        self._heartbeat = Heartbeat(gateway.heartbeat_file, allowed(banks), else_allowed=WAIT_SECONDS + GRACE_SECONDS)
+        self._well = f"{len(banks)} bank(s): {', '.join(bank.name for bank in banks)}"
+        self._systemd = Systemd(Notifier(environ, os.getpid()), every)
+        self.every = self._systemd.every
         self._unwritten = ""
 
     def beat(self) -> None:
         """At each turn of the main loop."""
+        now = self._clock.monotonic()
+        beat = self._heartbeat.take(self._turns(), now)
+        self._write(beat)
+        self._systemd.beat(now, " ".join(beat.faults(now)), well=self._well)
+
+    def stop(self) -> None:
+        self._systemd.stop()
         try:
-            self._heartbeat.write(self._heartbeat.take(self._turns(), self._clock.monotonic()))
+            self._heartbeat.end()
+        except StoreError as error:
+            log.warning("heartbeat left", extra={"event": "heartbeat_failed", "text": str(error)})
+
+    def _write(self, beat: Beat) -> None:
+        try:
+            self._heartbeat.write(beat)
             self._unwritten = ""
         except StoreError as error:
             if str(error) != self._unwritten:
                 log.error("no heartbeat", extra={"event": "heartbeat_failed", "text": str(error)})
             self._unwritten = str(error)
 
+
+class Systemd:
+    """What is told when: that the gateway is ready with the first beat; how it goes when that changes; that it is alive
+    no later than after half of the watchdog's time, unless something hangs."""
+
+    def __init__(self, notifier: Notifier, every: float) -> None:
+        self._notifier = notifier
+        self._half = notifier.watchdog_seconds and notifier.watchdog_seconds / 2
+        self.every = min(every, self._half) if self._half else every
+        self._ready = False
+        self._status = ""
+        self._alive_at: float | None = None
+
+    def beat(self, now: float, fault: str, *, well: str) -> None:
+        if not self._ready:
+            self._ready = self._notifier.ready()
+        if self._status != (fault or well) and self._notifier.status(fault or well):
+            self._status = fault or well
+        if self._half and not fault and self._is_time(now) and self._notifier.alive():
+            self._alive_at = now
+
+    def _is_time(self, now: float) -> bool:
+        """Whether the next beat would come too late."""
+        assert self._half
+        return self._alive_at is None or now + self.every > self._alive_at + self._half
+
     def stop(self) -> None:
-        try:
-            self._heartbeat.end()
-        except StoreError as error:
-            log.warning("heartbeat left", extra={"event": "heartbeat_failed", "text": str(error)})
+        self._notifier.stopping()
 
 
 def allowed(banks: Sequence[Bank]) -> dict[str, float]:

@@ -16,14 +16,16 @@ STOP_SECONDS = 25
 class Daemon:
     """`python -m h2h run`; its log lines go to a file."""
 
-    def __init__(self, config: Path, before: str = "") -> None:
-        """`before`: a line of Python, run before it."""
+    def __init__(self, config: Path, before: str = "", **variables: str) -> None:
+        """`before`: a line of Python, run before it. `variables`: in its environment."""
         self.log_file = config.parent / "daemon.log"
         line = command(config, "run")
         if before:
             line[1:3] = ["-c", f"{before}\nfrom h2h.cli import main\nmain()"]
         with self.log_file.open("ab") as log:
-            self._process = subprocess.Popen(line, stdout=log, stderr=log, cwd=config.parent, env=environment())
+            self._process = subprocess.Popen(
+                line, stdout=log, stderr=log, cwd=config.parent, env=environment(**variables)
+            )
         self.pid = self._process.pid
 
     def terminate(self) -> int:
@@ -44,8 +46,8 @@ class Daemon:
 
 
 @contextmanager
-def daemon(config: Path, before: str = "") -> Iterator[Daemon]:
-    running = Daemon(config, before)
+def daemon(config: Path, before: str = "", **variables: str) -> Iterator[Daemon]:
+    running = Daemon(config, before, **variables)
     try:
         yield running
     finally:

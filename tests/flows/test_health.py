@@ -1,4 +1,6 @@
-"""`h2h health`: zero where the gateway runs, turns and can do its work; else one, and a line for each reason."""
+"""What others see of a running gateway. `h2h health`: zero where it runs, turns and can do its work; else one, and a
+line for each reason. systemd: that it is ready, lives, and stops.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,7 @@ from h2h.sandbox.keys import create_client_key
 from tests.shell.command import run as h2h
 
 from .process import Daemon, daemon
-from .world import World, opened, until
+from .world import PATIENCE_SECONDS, World, opened, until
 
 HANGS = "import h2h.desk, threading; h2h.desk.Desk.hand_over = lambda *a, **k: threading.Event().wait()"
 SOON = "import h2h.pulse; h2h.pulse.GRACE_SECONDS = 0.5 - h2h.pulse.WAIT_SECONDS"
@@ -148,3 +150,45 @@ def test_a_main_loop_that_hangs_is_a_reason(erp: World) -> None:
 def test_whoever_holds_the_data_folder_without_a_turn_is_no_running_gateway(erp: World) -> None:
     with opened(erp):
         assert reasons(erp).keys() == {"starting"}
+
+
+# systemd.
+
+
+@pytest.fixture
+def systemd(tmp_path: Path) -> Iterator[socket.socket]:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listening:
+        listening.bind(f"\0{tmp_path}")
+        listening.settimeout(PATIENCE_SECONDS)
+        yield listening
+
+
+def told(systemd: socket.socket, word: str) -> list[str]:
+    """All that is told up to this word."""
+    found: list[str] = []
+    while word not in found:
+        found.append(systemd.recv(4096).decode())
+    return found
+
+
+def test_systemd_hears_that_the_gateway_is_ready_that_it_lives_and_that_it_stops(
+    erp: World, systemd: socket.socket
+) -> None:
+    asked = {"NOTIFY_SOCKET": f"@{erp.folder}", "WATCHDOG_USEC": "400000"}
+    with daemon(erp.config, **asked) as running:
+        assert told(systemd, "READY=1") == ["READY=1"]
+        assert reasons(erp) == {}  # ready is when health says so
+        assert told(systemd, "WATCHDOG=1") == ["STATUS=1 bank(s): box", "WATCHDOG=1"]
+        assert told(systemd, "WATCHDOG=1") == ["WATCHDOG=1"]
+        assert running.terminate() == 0
+        assert set(told(systemd, "STOPPING=1")) <= {"WATCHDOG=1", "STOPPING=1"}
+
+
+def test_systemd_does_not_hear_that_a_gateway_lives_whose_worker_hangs(erp: World, systemd: socket.socket) -> None:
+    asked = {"NOTIFY_SOCKET": f"@{erp.folder}", "WATCHDOG_USEC": "400000"}
+    with daemon(erp.config, f"{HANGS}\n{SOON}", **asked):
+        while "line box hangs" not in systemd.recv(4096).decode():
+            pass
+        systemd.settimeout(2)  # ten times as long as it takes to be told of one that lives
+        with pytest.raises(TimeoutError):
+            told(systemd, "WATCHDOG=1")
