@@ -14,6 +14,7 @@ from sqlalchemy import String, exists, or_, select, type_coerce
 from h2h.ledger import tables as t
 from h2h.ledger.database import Database
 from h2h.ledger.rows import Transfer, transfer_of
+from h2h.ledger.timings import Timings, timings
 from h2h.ledger.views import refused_lately
 from h2h.lifecycle import State
 from h2h.verdicts import Verdict
@@ -91,6 +92,11 @@ class Outlook:
         with self._database.reading() as connection:
             said = frozenset(row.status for row in connection.execute(statuses))
             return Spoken(statuses=said, silent=len(connection.execute(silent).all()))
+
+    def timings(self, bank: str) -> Timings:
+        """How long the bank has taken lately."""
+        with self._database.reading() as connection:
+            return timings(connection, bank)
 
     def contacts(self) -> Sequence[Contact]:
         c = t.contact.c
