@@ -13,10 +13,11 @@ from h2h.errors import ChannelError
 from h2h.gateway import Gateway
 from h2h.ledger.alarms import AlarmRow
 from h2h.lookout import Lookout
+from tests.flows.process import daemon
 from tests.flows.test_bad_world import SILENT
 from tests.flows.test_inbound_matrix import house
 from tests.flows.test_statements_missing import DAILY, FIRST, FRIDAY, closing
-from tests.flows.world import MovableClock, World, answer, opened, payments, put, send, world
+from tests.flows.world import MovableClock, World, answer, opened, payments, put, send, until, world
 from tests.shell.command import run as h2h
 
 
@@ -116,3 +117,20 @@ def test_no_account_is_told_in_full(tmp_path: Path) -> None:
 def test_what_keeps_the_gateway_from_its_work_is_an_alarm_too(tmp_path: Path) -> None:
     with world(tmp_path, SILENT, gateway_settings={"min_free": "999999999999999"}) as (erp, _), opened(erp) as gateway:
         assert look(gateway)["room"].urgency == "urgent"
+
+
+def test_the_running_gateway_notes_alarms_by_itself_and_their_end(tmp_path: Path) -> None:
+    with world(tmp_path, SILENT) as (erp, _):
+        erp.write_settings()
+        with daemon(erp.config):
+            erp.drop_file(payments("MSG-1"), "a.xml")
+            until(lambda: [f["state"] for f in shown(erp, "files")[1]] == ["SENT"], "a file that is sent")
+            erp.drop_file(payments("MSG-1"), "b.xml")
+
+            def noted() -> list[str]:
+                return [row["word"] for row in shown(erp, "alarms", "--all")[1] if row["ended_at"] is None]
+
+            until(lambda: noted() == ["file_duplicate"], "an alarm that is noted")
+            [row] = shown(erp, "alarms")[1]
+            assert h2h(erp.config, "cancel", row["file"], "--reason", "it is the same").returncode == 0
+            until(lambda: noted() == [], "its end")
