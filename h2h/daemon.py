@@ -66,6 +66,7 @@ class Daemon:
         """Until SIGTERM or SIGINT, or `stop`. The caller holds the data folder (`Gateway.running`)."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: self.stop())
+        self._pulse.start()
         self._troubles.clear()
         self._plan()
         self._scheduler.start()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import os
+import threading
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -57,7 +58,7 @@ def _stands_still(gateway: Gateway) -> list[Alarm]:
 
 def _disk(data: Path) -> Alarm | None:
     """Write a little and sync it, as the gateway has to; somebody who may not is no sign of anything."""
-    probe = data / f".h2h-probe-{os.getpid()}"
+    probe = data / f".h2h-probe-{os.getpid()}-{threading.get_ident()}"
     try:
         handle = os.open(probe, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:

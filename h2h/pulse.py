@@ -1,4 +1,4 @@
-"""What others see of a running gateway while it runs: its heartbeat, and what systemd is told.
+"""What others see of a running gateway while it runs: its heartbeat, what systemd is told, metrics.
 
 None of it may keep the gateway from its work: what fails here is told, once, and tried again at the next turn.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from h2h.config import Bank, SftpSettings
 from h2h.confined import Limits
@@ -16,6 +17,9 @@ from h2h.errors import StoreError
 from h2h.gateway import Gateway
 from h2h.heartbeat import Beat, Heartbeat
 from h2h.systemd import Notifier
+
+if TYPE_CHECKING:
+    from h2h.metrics.server import MetricsServer
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +38,7 @@ class Pulse:
     ) -> None:
         """`every`: so many seconds pass at most from one `beat` to the next; with a watchdog fewer, by `self.every`."""
         banks = gateway.settings.banks
+        self._gateway = gateway
         self._clock = gateway.clock
         self._turns = turns
         self._heartbeat = Heartbeat(gateway.heartbeat_file, allowed(banks), else_allowed=WAIT_SECONDS + GRACE_SECONDS)
@@ -41,15 +46,33 @@ class Pulse:
         self._systemd = Systemd(Notifier(environ, os.getpid()), every)
         self.every = self._systemd.every
         self._unwritten = ""
+        self._standing = self._look()
+        self._metrics: MetricsServer | None = None
+
+    def start(self) -> None:
+        """Before anything is done. SettingsError where the address for metrics cannot be had."""
+        if self._gateway.settings.gateway.metrics is None:
+            return
+        from h2h.metrics.server import listening
+
+        self._metrics = listening(self._gateway, lambda: self._standing)
+        self._metrics.serve()
+        log.info("metrics", extra={"event": "metrics", "address": str(self._gateway.settings.gateway.metrics)})
+
+    def _look(self) -> tuple[Beat, Sequence[Turn]]:
+        turns = self._turns()
+        return self._heartbeat.take(turns, self._clock.monotonic()), turns
 
     def beat(self) -> None:
         """At each turn of the main loop."""
-        now = self._clock.monotonic()
-        beat = self._heartbeat.take(self._turns(), now)
+        self._standing = self._look()
+        beat, _ = self._standing
         self._write(beat)
-        self._systemd.beat(now, " ".join(beat.faults(now)), well=self._well)
+        self._systemd.beat(beat.at, " ".join(beat.faults(beat.at)), well=self._well)
 
     def stop(self) -> None:
+        if self._metrics:
+            self._metrics.close()
         self._systemd.stop()
         try:
             self._heartbeat.end()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import urllib.error
 import urllib.request
+from datetime import datetime
 from pathlib import Path
 
 from cryptography.x509 import Certificate, load_pem_x509_certificates
@@ -56,6 +57,10 @@ class TimeStamps:
         except (VerificationError, ValueError) as error:
             return str(error).rstrip(".") or type(error).__name__
         return None
+
+    def certificates_end(self) -> datetime:
+        """When the first of the certificates ends; StoreError where they cannot be read."""
+        return min(certificate.not_valid_after_utc for certificate in self._certificates())
 
     def _ask(self, request: bytes) -> bytes:
         headers = {"Content-Type": "application/timestamp-query", "User-Agent": "h2h"}

@@ -15,7 +15,7 @@ from pydantic import BaseModel, Field
 from h2h.config.bank import Bank
 from h2h.config.section import Contradiction, Section
 from h2h.config.toml_file import KeyPath, Read, Source, about, in_order, read_toml
-from h2h.config.values import DatabaseUrl, Duration, FilePattern, LocalPath
+from h2h.config.values import DatabaseUrl, Duration, FilePattern, ListenAddress, LocalPath
 from h2h.errors import Problem, SettingsError
 from h2h.messages.catalog import Catalog
 from h2h.resources import root
@@ -32,11 +32,21 @@ class GatewaySettings(Section):
     time_stamp: str | None = Field(default=None, pattern=r"^https?://")
     time_stamp_ca: LocalPath | None = None
     min_free: Annotated[int, Field(ge=0)] = 200_000_000
+    metrics: ListenAddress | None = None
+    metrics_public: bool = False
 
     def contradictions(self) -> Iterator[Contradiction]:
         if self.time_stamp and (self.anchor is None or self.time_stamp_ca is None):
             text = "time_stamp goes with anchor, where the stamps are noted, and time_stamp_ca"
             yield Contradiction(text=text, keys=(("time_stamp",),))
+        if self.metrics_public and self.metrics is None:
+            yield Contradiction(text="metrics_public goes with metrics", keys=(("metrics_public",), ("metrics",)))
+        if self.metrics and not self.metrics.loopback and not self.metrics_public:
+            text = (
+                f"{self.metrics} can be reached from other machines, where everybody may then read what is told of "
+                "banks and files: listen on 127.0.0.1, or state metrics_public = true"
+            )
+            yield Contradiction(text=text, keys=(("metrics",), ("metrics_public",)))
 
 
 class LedgerSettings(Section):

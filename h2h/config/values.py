@@ -5,8 +5,10 @@ from __future__ import annotations
 import importlib.util
 import os
 import re
+import socket
+from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
-from ipaddress import ip_network
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from string import Formatter
 from typing import Annotated
@@ -118,6 +120,37 @@ def _network(value: str) -> str:
     return value
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listen:
+    """Where a server of ours listens. `host`: an address."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+    @property
+    def loopback(self) -> bool:
+        return ip_address(self.host).is_loopback
+
+    @property
+    def family(self) -> socket.AddressFamily:
+        return socket.AF_INET6 if ":" in self.host else socket.AF_INET
+
+
+def _listen(value: object) -> Listen:
+    host, _, port = value.rpartition(":") if isinstance(value, str) else ("", "", "")
+    bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host
+    try:
+        address = ip_address({"localhost": "127.0.0.1"}.get(bare, bare))
+        if (address.version == 6) == (bare != host) and port.isdecimal() and 0 < int(port) < 65536:
+            return Listen(host=str(address), port=int(port))
+    except ValueError:
+        pass
+    raise ValueError(f"{value!r} is no address with a port; write it as in 127.0.0.1:9464 or [::1]:9464")
+
+
 def _pattern(value: str) -> str:
     try:
         next(Path().glob(value), None)
@@ -208,4 +241,5 @@ NameTemplate = Annotated[str, AfterValidator(_template)]
 Cron = Annotated[str, AfterValidator(_cron)]
 StatusCode = Annotated[str, AfterValidator(_status_code)]
 FilePattern = Annotated[str, AfterValidator(_pattern)]
+ListenAddress = Annotated[Listen, BeforeValidator(_listen), PlainSerializer(str)]
 DatabaseUrl = Annotated[str, AfterValidator(_database)]

@@ -9,6 +9,7 @@ troubles   what does not work in a bank's folder                           wakes
 gaps       what is missing among the statements of an account; expectations: what the calendar asks for
 cut_offs   those that passed, once for ever
 alarms     what somebody has to be told, until it is over                 outlook   what is open, for the lookout
+gauges     what is counted for metrics
 people     decisions: hold, release, sent by hand, …; `rehearsal`: the same, and nothing stays
 repairs    new files of payments that the bank refused in another one; lineage
 cases      what is known of one transfer, for whoever has to decide about it
@@ -32,6 +33,7 @@ from h2h.ledger.expected import Expectations
 from h2h.ledger.exports import Exports
 from h2h.ledger.feedback import Feedback
 from h2h.ledger.gaps import Gaps
+from h2h.ledger.gauges import Gauges
 from h2h.ledger.journal import Journal
 from h2h.ledger.messages import Messages
 from h2h.ledger.outlook import Outlook
@@ -71,6 +73,7 @@ class Ledger:
         self.cut_offs = CutOffs(self._database)
         self.outlook = Outlook(self._database)
         self.views = Views(self._database)
+        self.gauges = Gauges(self._database)
         self.exports = Exports(self._database)
         self.standings = Standings(self._database)
         self.feedback = Feedback(self._database)

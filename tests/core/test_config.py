@@ -324,6 +324,26 @@ def test_a_mistake_is_told_with_line_key_and_what_to_do(
             "h2h.toml:7: ledger.url: is no address of a dat",
         ),
         (MAIN + "[mail]\nto = 'x'\n", "h2h.toml:6: mail: is not a known setting; look for a typing error"),
+        *(
+            (f'{MAIN}metrics = "{wrong}"\n', f"h2h.toml:6: gateway.metrics: '{wrong}' is no address with a port")
+            for wrong in (
+                "9464",
+                "127.0.0.1",
+                "127.0.0.1:",
+                "127.0.0.1:0",
+                "127.0.0.1:65536",
+                "::1:9464",
+                "[127.0.0.1]:1",
+                "host:9464",
+            )
+        ),
+        (MAIN + "metrics = 9464\n", "h2h.toml:6: gateway.metrics: 9464 is no address with a port; write it as in 127."),
+        (
+            MAIN + 'metrics = "0.0.0.0:9464"\n',
+            "h2h.toml:6: gateway.metrics: 0.0.0.0:9464 can be reached from other machines, where everybody may then",
+        ),
+        (MAIN + 'metrics = "[::]:9464"\n', "h2h.toml:6: gateway.metrics: [::]:9464 can be reached from other machin"),
+        (MAIN + "metrics_public = true\n", "h2h.toml:6: gateway.metrics_public: metrics_public goes with metrics"),
         (MAIN.replace('"banks/', '"/etc/'), "h2h.toml:5: gateway.banks: '/etc/*.toml' is not a pattern of files"),
         (MAIN.replace('"banks/*.toml"', '""'), "h2h.toml:5: gateway.banks: '' is not a pattern of files"),
     ],
@@ -331,6 +351,24 @@ def test_a_mistake_is_told_with_line_key_and_what_to_do(
 def test_mistakes_of_the_main_file(tmp_path: Path, main: str, expected: str) -> None:
     [found] = problems(tmp_path, main)
     assert found.startswith(expected)
+
+
+@pytest.mark.parametrize(
+    ("written", "host", "port", "public"),
+    [
+        ("127.0.0.1:9464", "127.0.0.1", 9464, False),
+        ("localhost:1", "127.0.0.1", 1, False),
+        ("[::1]:65535", "::1", 65535, False),
+        ("0.0.0.0:9464", "0.0.0.0", 9464, True),
+    ],
+)
+def test_an_address_to_listen_on_is_loopback_unless_stated(
+    tmp_path: Path, written: str, host: str, port: int, public: bool
+) -> None:
+    stated = "metrics_public = true\n" if public else ""
+    found = load(write(tmp_path, f'{MAIN}metrics = "{written}"\n{stated}', acme=BANK)).gateway.metrics
+    assert found is not None
+    assert (found.host, found.port, str(found)) == (host, port, written.replace("localhost", "127.0.0.1"))
 
 
 def test_a_file_that_cannot_be_read_says_why(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from h2h.config import load
 from h2h.config.closings import LocalClosings
 from h2h.ledger.exports import COLUMNS
 from h2h.lifecycle import MOVES, RECONCILE, Seen, State
+from h2h.metrics.families import FAMILIES
 from h2h.model import Presence, Way
 from h2h.resources import root
 
@@ -119,6 +120,11 @@ def test_the_settings_table_says_which_are_required_and_plain_defaults(row: list
 def test_the_columns_of_exports_are_those_in_the_code() -> None:
     drawn = {row[0]: re.findall(r"`(\w+)`", row[1]) for row in rows(README, "## For programs")}
     assert drawn == {what: [column.name for column in columns] for what, columns in COLUMNS.items()}
+
+
+def test_the_metrics_are_those_in_the_code() -> None:
+    coded = [[f"`{f.name}`", " ".join(f"`{label}`" for label in f.labels), f.tells] for f in FAMILIES]
+    assert rows(README, "## Metrics and health") == coded
 
 
 def test_the_annotated_example_is_good_and_names_every_setting() -> None:
