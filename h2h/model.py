@@ -108,6 +108,7 @@ class Batch(Struct, frozen=True, kw_only=True, omit_defaults=True):
     number_of_transactions: str | None = None
     control_sum: Decimal | None = None
     service_level: str | None = None
+    further_service_levels: tuple[str, ...] = ()  # beside the first
     local_instrument: str | None = None
     requested_execution_date: str | None = None
     debtor_name: str | None = None
@@ -120,7 +121,10 @@ class Batch(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Payment(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One CdtTrfTxInf. `position` counts from 1 in the file, `batch` is the position of its PmtInf."""
+    """One CdtTrfTxInf. `position` counts from 1 in the file, `batch` is the position of its PmtInf.
+
+    Service levels and local instrument are those that stand at the payment itself: what it lacks, its batch may say.
+    """
 
     position: int
     batch: int
@@ -132,6 +136,9 @@ class Payment(Struct, frozen=True, kw_only=True, omit_defaults=True):
     currency: str | None
     equivalent: bool = False  # EqvtAmt: `amount` is in the debtor's currency, to be converted
     transfer_currency: str | None = None  # EqvtAmt: into which
+    service_level: str | None = None
+    further_service_levels: tuple[str, ...] = ()
+    local_instrument: str | None = None
     creditor_name: str | None = None
     creditor_iban: str | None = None
     creditor_account: str | None = None  # Othr/Id where there is no IBAN

@@ -15,6 +15,7 @@ from sqlalchemy import Connection, select, update
 from h2h.columns import Columns, in_columns
 from h2h.errors import NotAllowed
 from h2h.identity import debtor_keys, debtors_of, fingerprints
+from h2h.kinds import Kinds
 from h2h.ledger import tables as t
 from h2h.ledger.bulk import store
 from h2h.ledger.database import give_room
@@ -106,11 +107,12 @@ class _Count:
 
 
 class Tally:
-    """What the payments of a file come to, counted as they pass."""
+    """What the payments of a file come to, counted as they pass. `batches`: those that they stand in."""
 
-    def __init__(self) -> None:
+    def __init__(self, batches: Iterable[Batch] = ()) -> None:
         self.batches: defaultdict[int, _Count] = defaultdict(_Count)
         self.currencies: set[str] = set()
+        self.kinds = Kinds(batches)
 
     def passing(self, payments: Iterable[Payment]) -> Iterator[Columns[Payment]]:
         for some in in_columns(payments):
@@ -120,11 +122,12 @@ class Tally:
                 count.payments += together
                 count.amount = EXACT.add(count.amount, total(islice(amounts, together)))
             self.currencies.update(filter(None, some.column("currency")))
+            self.kinds.look(some)
             yield some
 
 
 def tallied(judgement: Judgement) -> Tally:
-    tally = Tally()
+    tally = Tally(judgement.batches)
     for _ in tally.passing(judgement.payments):
         pass
     return tally
@@ -139,6 +142,7 @@ def summarise(judgement: Judgement, tally: Tally) -> dict[str, Any]:
         "payments": len(judgement.payments) if header else None,
         "control_sum": total(count.amount for count in tally.batches.values()) if header else None,
         "currencies": sorted(tally.currencies) if header else None,
+        "kinds": tally.kinds.told() if header and judgement.good else None,
         "execution_date": min(dates, default=None),
     }
 

@@ -72,7 +72,7 @@ def enter_judgement(
     """
     row = get_row(connection, transfer_id)
     sound = judgement.good and judgement.header is not None
-    tally = Tally()
+    tally = Tally(judgement.batches)
     payments = tally.passing(judgement.payments)
     content = content_hash(judgement, payments) if sound else None
     instead = _instead(row, judgement, as_sent) if sound and as_sent else {}

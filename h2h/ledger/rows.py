@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
+from h2h.kinds import Kind, kinds_of
 from h2h.lifecycle import State
 from h2h.model import AsSent, Finding, Judgement, TransferId
 from h2h.verdicts import Verdict
@@ -52,6 +53,7 @@ class Transfer:
     repair_of: TransferId | None
     original_sha256: str | None
     original_message: str | None
+    kinds: list[Kind] | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,4 +106,5 @@ def transfer_of(row: Sequence[Any]) -> Transfer:
     """A row of the whole table, whose columns stand in the order of the fields above."""
     values = dict(zip(_NAMES, row, strict=True))
     values["state"], values["verdict"] = State(values["state"]), Verdict(values["verdict"])
+    values["kinds"] = kinds_of(values["kinds"])
     return Transfer(**values)

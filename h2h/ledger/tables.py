@@ -89,6 +89,7 @@ transfer = Table(
     Column("repair_of", String(32)),  # made of payments that the bank refused in that one
     Column("original_sha256", String(64)),  # what was dropped, where it is sent in another version of the message
     Column("original_message", Text),
+    Column("kinds", Json),  # of its payments (kinds.Kind); empty where these are not known, or too many
     Index("ix_transfer_due", "bank", "state", "due_at"),
     Index("ix_transfer_sent_at", "bank", "state", "sent_at"),
     Index("ix_transfer_verdict", "bank", "state", "verdict"),

@@ -44,6 +44,7 @@ def payment_file(node: Node, *, message: str, faults: Faults) -> PaymentFile:
 
 def batch(node: Node, *, position: int, head: Record, faults: Faults) -> Batch:  # noqa: ARG001
     account, charges = node.node("DbtrAcct"), node.node("ChrgsAcct")
+    level, *further = _service_levels(node) or (None,)
     return Batch(
         position=position,
         payment_information_id=node.text("PmtInfId"),
@@ -51,7 +52,8 @@ def batch(node: Node, *, position: int, head: Record, faults: Faults) -> Batch: 
         batch_booking=flag(node.node("BtchBookg"), faults),
         number_of_transactions=node.text("NbOfTxs"),
         control_sum=amount(node.node("CtrlSum"), faults),
-        service_level=code(node.node("PmtTpInf", "SvcLvl")),
+        service_level=level,
+        further_service_levels=tuple(further),
         local_instrument=code(node.node("PmtTpInf", "LclInstrm")),
         requested_execution_date=date(node.node("ReqdExctnDt")),
         debtor_name=name(node.node("Dbtr")),
@@ -69,6 +71,7 @@ def payment(node: Node, *, place: Place, group: Record | None, faults: Faults) -
     equivalent = node.node("Amt", "EqvtAmt", "Amt")
     value = equivalent or node.node("Amt", "InstdAmt")
     account = node.node("CdtrAcct")
+    level, *further = _service_levels(node) or (None,)
     return Payment(
         position=place.in_file,
         batch=place.group,
@@ -80,6 +83,9 @@ def payment(node: Node, *, place: Place, group: Record | None, faults: Faults) -
         currency=currency(value),
         equivalent=equivalent is not None,
         transfer_currency=node.text("Amt", "EqvtAmt", "CcyOfTrf"),
+        service_level=level,
+        further_service_levels=tuple(further),
+        local_instrument=code(node.node("PmtTpInf", "LclInstrm")),
         creditor_name=name(node.node("Cdtr")),
         creditor_iban=iban(account),
         creditor_account=other_account(account),
@@ -89,6 +95,11 @@ def payment(node: Node, *, place: Place, group: Record | None, faults: Faults) -
         addresses=_addresses(node),
         line=node.line,
     )
+
+
+def _service_levels(node: Node) -> list[str]:
+    """Since 2019 there may be several."""
+    return [said for each in node.nodes("PmtTpInf", "SvcLvl") if (said := code(each))]
 
 
 def _addresses(node: Node) -> tuple[Address, ...]:

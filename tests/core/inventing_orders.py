@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from h2h.messages import MessageType
 from h2h.model import (
@@ -90,8 +90,7 @@ def _batch(c: Chance, row: MessageType, position: int) -> Batch:
         batch_booking=c.flag(),
         number_of_transactions=c.maybe(c.digits),
         control_sum=c.maybe(lambda: c.amount(18, 17)),
-        service_level=c.maybe(lambda: code_or_text(c)),
-        local_instrument=c.maybe(c.text),
+        **_kind(c, year),
         requested_execution_date=c.date() if row.name == "pain.001.001.03" else c.date_or_moment(),
         debtor_name=name,
         debtor_iban=account.iban,
@@ -100,6 +99,13 @@ def _batch(c: Chance, row: MessageType, position: int) -> Batch:
         charges_account=c.maybe(c.account),
         addresses=tuple(each for each in addresses if each),
     )
+
+
+def _kind(c: Chance, year: int) -> dict[str, Any]:
+    """Of a batch or of a payment: the schemas let it stand at both."""
+    level = c.maybe(lambda: code_or_text(c))
+    further = c.some(lambda: code_or_text(c)) if level and year >= 2019 else ()
+    return {"service_level": level, "further_service_levels": further, "local_instrument": c.maybe(c.text)}
 
 
 def _address(c: Chance, holder: str, name: Callable[[], str | None]) -> Address | None:
@@ -134,6 +140,7 @@ def _payment(c: Chance, row: MessageType, position: int, batch: Batch) -> Paymen
         currency=c.currency(),
         equivalent=equivalent,
         transfer_currency=c.currency() if equivalent else None,
+        **_kind(c, year),
         creditor_name=name,
         creditor_iban=account.iban,
         creditor_account=account.other,

@@ -121,6 +121,8 @@ def other(value: Any, data: st.DataObject) -> Any:
             return value + data.draw(st.text("ABC019.-é", min_size=1, max_size=5))
         case None:
             return data.draw(st.sampled_from(["X", "0"]))
+        case tuple():
+            return (*value, "X")
     raise AssertionError(value)
 
 

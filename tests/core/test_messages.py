@@ -34,6 +34,7 @@ from h2h.model import (
     StatementFile,
     StatusReport,
 )
+from h2h.records import plain
 
 PROJECT = Path(__file__).resolve().parents[2]
 GOOD = PROJECT / "samples" / "good"
@@ -136,6 +137,18 @@ def test_an_equivalent_amount_is_marked_as_such() -> None:
     new = '<EqvtAmt><Amt Ccy="EUR">2140.00</Amt><CcyOfTrf>USD</CcyOfTrf></EqvtAmt>'
     payment = next(i for i in reading(swapped(sample("pain.001.001.09"), (old, new))) if isinstance(i, Payment))
     assert (payment.equivalent, payment.amount, payment.currency) == (True, Decimal("2140.00"), "EUR")
+
+
+def test_a_payment_says_of_what_type_it_is_where_its_batch_does_not() -> None:
+    levels = "<SvcLvl><Cd>URGP</Cd></SvcLvl><SvcLvl><Prtry>G001</Prtry></SvcLvl>"
+    own = f"<PmtTpInf>{levels}<LclInstrm><Cd>INST</Cd></LclInstrm></PmtTpInf>"
+    items = reading(swapped(sample("pain.001.001.09"), ("</PmtId>", f"</PmtId>{own}")))
+    first, second, *_ = (item for item in items if isinstance(item, Payment))
+    said = (first.service_level, first.further_service_levels, first.local_instrument)
+    assert said == ("URGP", ("G001",), "INST")
+    assert (second.service_level, second.further_service_levels, second.local_instrument) == (None, (), None)
+    assert plain(first)["further_service_levels"] == ["G001"]
+    assert "service_level" not in plain(second)
 
 
 def test_an_execution_date_may_carry_a_time() -> None:

@@ -50,7 +50,7 @@ def _batch(pen: Pen, row: MessageType, said: Batch, inside: Sequence[Payment]) -
         flag("BtchBookg", said.batch_booking, pen.chance),
         leaf("NbOfTxs", said.number_of_transactions),
         number("CtrlSum", said.control_sum),
-        _kind(pen, said.service_level, said.local_instrument),
+        _payment_kind(pen, said),
         executed("ReqdExctnDt", said.requested_execution_date),
         _party(pen, "Dbtr", said.debtor_name, own) or frame("Dbtr"),
         _account(pen, "DbtrAcct", said.debtor_iban, said.debtor_account) or frame("DbtrAcct"),
@@ -62,14 +62,21 @@ def _batch(pen: Pen, row: MessageType, said: Batch, inside: Sequence[Payment]) -
     )
 
 
-def _kind(pen: Pen, level: str | None, instrument: str | None, sequence: str | None = None) -> Element | None:
+def _kind(
+    pen: Pen, level: str | None, instrument: str | None, sequence: str | None = None, further: Sequence[str] = ()
+) -> Element | None:
     return box(
         "PmtTpInf",
         pen.noise(lambda: leaf("InstrPrty", "HIGH")),
         pen.code("SvcLvl", level),
+        [each for said in further if (each := pen.code("SvcLvl", said))],
         pen.code("LclInstrm", instrument, most=35),
         leaf("SeqTp", sequence),
     )
+
+
+def _payment_kind(pen: Pen, said: Batch | Payment) -> Element | None:
+    return _kind(pen, said.service_level, said.local_instrument, further=said.further_service_levels)
 
 
 def _payment(pen: Pen, said: Payment) -> Element:
@@ -77,7 +84,7 @@ def _payment(pen: Pen, said: Payment) -> Element:
     return frame(
         "CdtTrfTxInf",
         _ids(said),
-        pen.noise(lambda: frame("PmtTpInf", frame("SvcLvl", leaf("Cd", "URGP")))),
+        _payment_kind(pen, said),
         _amount(said),
         _party(pen, "UltmtDbtr", None, own),
         [each for n in (1, 2, 3) if (each := _agent(pen, f"IntrmyAgt{n}", None, own))],

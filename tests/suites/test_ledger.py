@@ -15,13 +15,14 @@ from sqlalchemy import Connection, MetaData, NullPool, create_engine, inspect, t
 from sqlalchemy.exc import DBAPIError
 
 from h2h.errors import NotAllowed, Stale, StoreError, UsageError
+from h2h.kinds import MOST, Kind
 from h2h.ledger import Ledger, database, moves, transfers
 from h2h.ledger.attempts import Attempt
 from h2h.ledger.database import Database
 from h2h.ledger.rows import Received, Transfer
 from h2h.ledger.tables import metadata
 from h2h.lifecycle import Actor, State, Trigger
-from h2h.model import TransferId, Way
+from h2h.model import Judgement, TransferId, Way
 from h2h.verdicts import Verdict
 from tests import alone
 from tests.changing import replace
@@ -59,6 +60,29 @@ def test_a_good_file_is_ready_at_once_with_what_it_holds(book: Book) -> None:
     assert (transfer.state, transfer.due_at, transfer.message_id) == (State.READY, NOW, "MSG-1")
     assert (transfer.payments, str(transfer.control_sum), transfer.currencies) == (2, "11.00", ["EUR"])
     assert [t.id for t in book.transfers.due("acme", NOW)] == ["T1"]
+
+
+def judged_as(book: Book, said: Judgement) -> Transfer:
+    return alone.judged(book.transfers, TransferId("T1"), said, NOW)
+
+
+def test_the_kinds_of_its_payments_are_kept_with_a_file(book: Book) -> None:
+    file = judgement("MSG-1", pay("A"), pay("B", batch=2))
+    urgent = replace(file.batches[0], service_level="URGP", further_service_levels=("G001",))
+    euros, dollars = file.payments
+    payments = [euros, replace(dollars, currency="USD")]
+    book.received("T1")
+    made = judged_as(book, replace(file, batches=[urgent, file.batches[1]], payments=payments))
+    assert made.kinds == [Kind((), None, "USD"), Kind(("URGP", "G001"), None, "EUR")]
+    assert book.transfers.get("T1") == made
+
+
+def test_a_file_of_more_kinds_than_are_told_apart_has_none(book: Book) -> None:
+    file = judgement("MSG-1", *(pay(f"E{n}") for n in range(MOST + 1)))
+    book.received("T1")
+    odd = [replace(one, local_instrument=f"I{n}") for n, one in enumerate(file.payments)]
+    assert judged_as(book, replace(file, payments=odd)).kinds is None
+    assert book.transfers.get("T1").kinds is None
 
 
 def test_a_bad_file_is_invalid_and_says_why(book: Book) -> None:
