@@ -22,7 +22,7 @@ from h2h.errors import Problem, Refused, UsageError
 from h2h.messages.catalog import Catalog, MessageType
 from h2h.outbound import origin
 from h2h.resources import root
-from h2h.schedule import astray, cut_off_on
+from h2h.schedule import Window, astray, cut_off_on
 
 if TYPE_CHECKING:
     from h2h.messages.own_schemas import OwnSchemas
@@ -99,12 +99,22 @@ def _time_problems(profile: Profile) -> Iterator[Problem]:
         yield from about(f"there is no calendar {bank.calendar}", at("bank", "calendar"))
         return
     for n, outbound in enumerate(bank.outbound):
-        window = bank.window(outbound)
-        if found := astray(window):
-            day, what = found
-            when = f"on {day}, when the clocks of {bank.timezone} change"
-            text = f"{cut_off_on(window, day):%H:%M} {what} {when}; choose a time that every open day has once"
-            yield from about(text, at("bank", "outbound", n, "cut_off"))
+        *others, own = bank.windows_for(outbound, None)
+        yield from _astray(own, at("bank", "outbound", n, "cut_off"))
+        for m, (row, window) in enumerate(zip(outbound.cut_offs, others, strict=True)):
+            place = ("bank", "outbound", n, "cut_offs", m)
+            if row.calendar and not is_calendar(row.calendar):
+                yield from about(f"there is no calendar {row.calendar}", at(*place, "calendar"))
+            else:
+                yield from _astray(window, at(*place, "cut_off"))
+
+
+def _astray(window: Window, place: Place) -> Iterator[Problem]:
+    if found := astray(window):
+        day, what = found
+        when = f"on {day}, when the clocks of {window.timezone} change"
+        text = f"{cut_off_on(window, day):%H:%M} {what} {when}; choose a time that every open day has once"
+        yield from about(text, place)
 
 
 def _schema_problems(profile: Profile) -> Iterator[Problem]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import itertools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
@@ -18,6 +18,7 @@ from h2h.calendars import EVERY_DAY, SEARCH_DAYS, Calendar
 
 DAY_NAMES = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 DUE_DAYS = 60
+NEVER = datetime.max.replace(tzinfo=UTC)  # what is always open closes then
 YEARS = range(2026, 2038)  # in which cut-offs are held against the clock changes that are known
 
 
@@ -25,21 +26,27 @@ YEARS = range(2026, 2038)  # in which cut-offs are held against the clock change
 class Window:
     """When handing over makes sense: from `opens` to `cut_off` minus `lead`, on open days, in the bank's zone.
 
-    Without a cut-off the whole day is open, and so is every day of the calendar.
+    Without a cut-off it is always open. `also`: another calendar by which a day has to be open; `payments`: the ones
+    that it is for, in words, where a folder has other windows for others.
     """
 
     timezone: str
     calendar: Calendar = EVERY_DAY
+    also: Calendar = EVERY_DAY
     days: frozenset[int] = frozenset(range(7))
     opens: time = time(0, 0)
     cut_off: time | None = None
     lead: timedelta = timedelta(0)
+    payments: str = ""
+
+    def is_open_on(self, day: date) -> bool:
+        return day.weekday() in self.days and self.calendar.is_open(day) and self.also.is_open(day)
 
 
 def closing(window: Window, now: datetime) -> datetime | None:
-    """The end of the span that is open at `now`; None where it is closed. Without a cut-off: the end of time."""
+    """The end of the span that is open at `now`; None where it is closed. Without a cut-off: NEVER."""
     if window.cut_off is None:
-        return datetime.max.replace(tzinfo=UTC)
+        return NEVER
     today = now.astimezone(ZoneInfo(window.timezone)).date()
     for day in (today - timedelta(days=1), today):
         span = _span(window, day)
@@ -88,13 +95,39 @@ def missed(window: Window, waiting_since: datetime, now: datetime) -> bool:
     return last >= waiting_since or last.astimezone(zone).date() == waiting_since.astimezone(zone).date()
 
 
+# Of several windows that a file goes by together: it may go while all of them are open.
+
+
+def all_closing(windows: Sequence[Window], now: datetime) -> datetime | None:
+    """The end of the time in which all are open, as they are now; None where one is closed."""
+    ends = [closing(window, now) for window in windows]
+    return min((end for end in ends if end), default=None) if all(ends) else None
+
+
+def all_opening(windows: Sequence[Window], now: datetime) -> datetime | None:
+    """The first instant from `now` on at which all are open; None where that is not within SEARCH_DAYS."""
+    at, last = now, now + timedelta(days=SEARCH_DAYS)
+    while at <= last:
+        latest = max(next_opening(window, at) for window in windows)
+        if latest == at:
+            return at
+        at = latest
+    return None
+
+
+def all_missed(windows: Sequence[Window], waiting_since: datetime, now: datetime) -> list[Window]:
+    """Those that the file missed; the one that closed first stands first."""
+    found = [window for window in windows if missed(window, waiting_since, now)]
+    return sorted(found, key=lambda window: last_closing(window, now) or now)
+
+
 def astray(window: Window) -> tuple[date, str] | None:
     """The first open day on which the clocks of the zone never show the cut-off, or show it twice; and which it is."""
     if window.cut_off is None:
         return None
     zone = ZoneInfo(window.timezone)
     for day in _clock_changes(window.timezone):
-        if day.weekday() in window.days and window.calendar.is_open(day):
+        if window.is_open_on(day):
             clock = datetime.combine(day, cut_off_on(window, day), zone)
             early, late = clock.utcoffset(), clock.replace(fold=1).utcoffset()
             assert early is not None
@@ -142,7 +175,7 @@ def days_due(due: Due, since: date, now: datetime) -> list[date]:
 
 
 def _span(window: Window, day: date) -> tuple[datetime, datetime] | None:
-    if day.weekday() not in window.days or not window.calendar.is_open(day):
+    if not window.is_open_on(day):
         return None
     cut_off = instant(day, cut_off_on(window, day), window.timezone)
     return instant(day, window.opens, window.timezone), cut_off - window.lead

@@ -30,9 +30,10 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from h2h.alarms import Alarm
-    from h2h.config import Bank
+    from h2h.config import Bank, Outbound
     from h2h.gateway import Gateway
     from h2h.ledger.gaps import GapRow
+    from h2h.ledger.transfers import Waiting
     from h2h.ledger.troubles import TroubleRow
     from h2h.ledger.views import BankRow, Board, FileRow
 
@@ -51,7 +52,8 @@ class Told:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Folder:
-    """A watched folder: what lies in it, and when it closes."""
+    """A watched folder: what lies in it, and when the windows of what waits close, or open; and the first for which
+    payments, where it has several."""
 
     watch: str
     waiting: int
@@ -60,6 +62,7 @@ class Folder:
     ignored: tuple[Told, ...]
     error: str | None
     cut_off: datetime | None
+    cut_off_for: str | None
     opens: datetime | None
 
 
@@ -118,31 +121,53 @@ def _folders(gateway: Gateway, bank: Bank, now: datetime) -> list[Folder]:
     """What lies in the watched folders, and when each of them closes."""
     from h2h.errors import FolderError
     from h2h.folders import WatchedFolder
-    from h2h.schedule import closing, next_opening
     from h2h.sightings import Scan
 
-    found = []
+    found, waiting = [], gateway.ledger.transfers.kinds_waiting(bank.name)
     for folder in bank.outbound:
-        window, watch = bank.window(folder), str(folder.watch)
+        watch = str(folder.watch)
         watched = WatchedFolder(folder, lambda watch=watch: gateway.ledger.transfers.taken_from(watch))  # type: ignore[misc]
         try:
             scan, stuck = watched.glance(now), watched.stuck(now)
         except FolderError as problem:
             scan, stuck = Scan(error=str(problem)), ()
-        closes = closing(window, now) if folder.cut_off else None
+        there = len(scan.ready) + len(scan.waiting)
+        closes, payments, opens = _times(bank, folder, [w for w in waiting if w.watch == watch], there, now)
         found.append(
             Folder(
                 watch=watch,
-                waiting=len(scan.ready) + len(scan.waiting),
+                waiting=there,
                 incomplete=_named(scan.waiting),
                 stuck=_named(stuck),
                 ignored=_named(scan.ignored),
                 error=scan.error,
                 cut_off=closes,
-                opens=next_opening(window, now) if folder.cut_off and closes is None else None,
+                cut_off_for=payments,
+                opens=opens,
             )
         )
     return found
+
+
+def _times(
+    bank: Bank, folder: Outbound, waiting: Sequence[Waiting], there: int, now: datetime
+) -> tuple[datetime | None, str | None, datetime | None]:
+    """Of what waits: the next cut-off, for which payments it is, or else the next opening. What is held counts while
+    its windows are open; of files that lie `there` nobody knows yet what is in them."""
+    from h2h.lifecycle import State
+    from h2h.schedule import NEVER, all_closing, all_opening, closing
+
+    held = [bank.windows_for(folder, each.kinds) for each in waiting if each.state is State.HELD]
+    files = [bank.windows_for(folder, each.kinds) for each in waiting if each.state is not State.HELD]
+    files += [bank.windows_for(folder, None)] if there else []
+    files = files + [windows for windows in held if all_closing(windows, now)] or [[bank.window(folder)]]
+    running = [window for windows in files if all_closing(windows, now) for window in windows]
+    ends = [(end, window.payments) for window in running if (end := closing(window, now)) and end < NEVER]
+    if ends:
+        closes, payments = min(ends)
+        return closes, payments or None, None
+    openings = [opening for windows in files if (opening := all_opening(windows, now)) and opening > now]
+    return None, None, min(openings, default=None)
 
 
 def _named(told: Sequence[tuple[str, str]]) -> tuple[Told, ...]:
@@ -262,11 +287,12 @@ def _verdicts(bank: BankRow) -> Text:
 
 def _cut_off(folders: Sequence[Folder], now: datetime) -> Text:
     """The next cut-off, counting down; red when files wait and it is near."""
-    closing = min((f.cut_off for f in folders if f.cut_off), default=None)
+    closing = min(((f.cut_off, f.cut_off_for or "") for f in folders if f.cut_off), default=None)
     opening = min((f.opens for f in folders if f.opens), default=None)
     if closing is not None:
-        near = closing - now < SOON
-        return text(f"in {span(closing - now)} ({clock_time(closing)})", STYLES["FAILED"] if near else "")
+        end, payments = closing
+        what = f"{clock_time(end)}, {payments}" if payments else clock_time(end)
+        return text(f"in {span(end - now)} ({what})", STYLES["FAILED"] if end - now < SOON else "")
     return (
         text(f"closed; opens {opening.astimezone():%a} {clock_time(opening)}", "dim")
         if opening

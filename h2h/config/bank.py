@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import Annotated
 from zoneinfo import ZoneInfo
 
 from pydantic import Field
 
-from h2h.calendars import Calendar, Closings
+from h2h.calendars import EVERY_DAY, Calendar, Closings
 from h2h.closure import Terms as CashTerms
 from h2h.config.accounts import BankAccount
 from h2h.config.answers import Answers
 from h2h.config.channel import ChannelSettings
 from h2h.config.closings import LocalClosings
+from h2h.config.cut_offs import CutOff, Times
 from h2h.config.folders import Inbound, Outbound
 from h2h.config.section import Contradiction, Section
+from h2h.config.toml_file import KeyPath
 from h2h.config.values import CalendarName, Duration, SchemaFolder, StatusCode, Zone
 from h2h.contract import AnswerStage, Owed
 from h2h.identity import account_key
+from h2h.kinds import Kind
 from h2h.model import Severity, Way
 from h2h.rules import Terms
 from h2h.schedule import Due, Window
@@ -57,9 +61,9 @@ class Bank(Section):
                 text = "is a status of ISO 20022 already, and taken as that; here stand the bank's own words"
                 yield Contradiction(text=text, keys=(("statuses", word),))
         for number, folder in enumerate(self.outbound):
-            if self.calendar != "EVERYDAY" and not folder.days & set(range(5)):
-                text = f"these are only days that the calendar {self.calendar} closes"
-                yield Contradiction(text=text, keys=(("outbound", number, "days"), ("calendar",)))
+            yield from self._closed_days(folder.days, ("outbound", number))
+            for place, row in enumerate(folder.cut_offs):
+                yield from self._closed_days(row.days, ("outbound", number, "cut_offs", place), row.calendar)
             if self.channel.way is not Way.RENAME and folder.staging:
                 text = 'staging goes with publish = "rename": here nothing is moved from one folder to the other'
                 yield Contradiction(text=text, keys=(("outbound", number, "staging"), ("channel", "publish")))
@@ -69,9 +73,8 @@ class Bank(Section):
 
     def _accounts(self) -> Iterator[Contradiction]:
         for number, account in enumerate(self.accounts):
-            if account.statements == "daily" and self.calendar != "EVERYDAY" and not account.days & set(range(5)):
-                text = f"these are only days that the calendar {self.calendar} closes"
-                yield Contradiction(text=text, keys=(("accounts", number, "days"), ("calendar",)))
+            if account.statements == "daily":
+                yield from self._closed_days(account.days, ("accounts", number))
         for (first, one), (second, other) in itertools.combinations(enumerate(self.accounts), 2):
             same = account_key(one.account) == account_key(other.account)
             if same and (one.currency == other.currency or None in (one.currency, other.currency)):
@@ -88,6 +91,13 @@ class Bank(Section):
             if order.index(one.stage) < order.index(other.stage) and _earlier(other, one):
                 text = f"{other.stage} comes after {one.stage}, and would be due before it"
                 yield Contradiction(text=text, keys=keys)
+
+    def _closed_days(self, days: frozenset[int], at: KeyPath, calendar: str | None = None) -> Iterator[Contradiction]:
+        """`calendar`: one beside the bank's, or EVERYDAY in place of it."""
+        closing = calendar or self.calendar
+        if closing != "EVERYDAY" and not days & set(range(5)):
+            text = f"these are only days that the calendar {closing} closes"
+            yield Contradiction(text=text, keys=((*at, "days"), (*at, "calendar") if calendar else ("calendar",)))
 
     def due(self, account: BankAccount) -> Due | None:
         """When its statements are due; None where none is expected of a day."""
@@ -111,13 +121,31 @@ class Bank(Section):
         return [i.place for i in self.inbound] + [o.status_place for o in self.outbound if o.status]
 
     def window(self, folder: Outbound) -> Window:
+        """The folder's own, by which payments go that it has no other times for."""
+        return self._window(folder, self.open_days)
+
+    def windows_for(self, folder: Outbound, kinds: Collection[Kind] | None) -> list[Window]:
+        """Those that a file with payments of these kinds goes by; where they are not known, all that there are."""
+        counting = [*folder.cut_offs, None] if kinds is None else [*map(folder.cut_off_for, kinds)] or [None]
+        windows = [self._other_window(row) for row in folder.cut_offs if row in counting]
+        return [*windows, self.window(folder)] if None in counting else windows
+
+    def _other_window(self, row: CutOff) -> Window:
+        """By the bank's calendar and its own; with EVERYDAY by none but for the bank's closings."""
+        if row.calendar == "EVERYDAY":
+            window = self._window(row, Calendar("EVERYDAY", self.closings))
+        else:
+            window = self._window(row, self.open_days)
+        return replace(window, payments=row.payments, also=Calendar(row.calendar) if row.calendar else EVERY_DAY)
+
+    def _window(self, times: Times, calendar: Calendar) -> Window:
         return Window(
             timezone=self.timezone,
-            calendar=self.open_days,
-            days=folder.days,
-            opens=folder.opens,
-            cut_off=folder.cut_off,
-            lead=folder.lead,
+            calendar=calendar,
+            days=times.days,
+            opens=times.opens,
+            cut_off=times.cut_off,
+            lead=times.lead,
         )
 
     def today(self, now: datetime) -> date:

@@ -5,20 +5,19 @@ from __future__ import annotations
 import itertools
 import posixpath
 from collections.abc import Iterator
-from datetime import date, datetime, time, timedelta
+from datetime import timedelta
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field
 
+from h2h.config.cut_offs import CutOff, Times, never_counting
 from h2h.config.section import Contradiction, Section
 from h2h.config.toml_file import KeyPath
 from h2h.config.values import (
     Account,
-    ClockTime,
     Cron,
-    Days,
     Duration,
     IncomingMessage,
     LocalPath,
@@ -27,12 +26,13 @@ from h2h.config.values import (
     RemotePath,
     Span,
 )
+from h2h.kinds import Kind
 
 UPGRADED = "pain.001.001.03"  # the one message that can be brought to a newer version
 SHORTEST = timedelta(milliseconds=100)  # between two looks at a bank's folder
 
 
-class Outbound(Section):
+class Outbound(Times):
     watch: LocalPath
     settle: Duration = timedelta(seconds=5)
     marker: str | None = Field(default=None, pattern=r"^\.[A-Za-z0-9._-]+$")
@@ -46,11 +46,8 @@ class Outbound(Section):
     remote: RemotePath
     staging: RemotePath | None = None
     name: NameTemplate = "{msg_id}.xml"
-    opens: ClockTime = time(0, 0)
-    cut_off: ClockTime | None = None
-    lead: Duration = timedelta(0)
-    days: Days = frozenset(range(7))
     warn: Duration = timedelta(minutes=30)
+    cut_offs: list[CutOff] = Field(default=[])
     after_cut_off: Literal["hold", "next-window", "send"] = "hold"
     max_size: Annotated[int, Field(ge=1)] = 2_000_000_000
     accounts: Annotated[list[Account], Field(min_length=1)] | None = None
@@ -65,15 +62,14 @@ class Outbound(Section):
     status_format: Literal["json", "pain.002.001.03", "pain.002.001.10"] = "json"
 
     def contradictions(self) -> Iterator[Contradiction]:
-        window: tuple[KeyPath, ...] = (("cut_off",), ("opens",), ("lead",))
-        if self.cut_off is None and (given := sorted(self.model_fields_set & {"opens", "days", "lead", "warn"})):
-            text = "opens, days, lead and warn go with a cut_off; without one a folder is always open"
-            yield Contradiction(text=text, keys=((given[0],), ("cut_off",)))
-        if self.cut_off is not None:
-            opens, cut_off = (datetime.combine(date.min, clock) for clock in (self.opens, self.cut_off))
-            if opens + self.lead >= cut_off:
-                text = "the window has no time in it: opens plus lead must be before cut_off"
-                yield Contradiction(text=text, keys=window)
+        yield from super().contradictions()
+        if "warn" in self.model_fields_set and all(each.cut_off is None for each in (self, *self.cut_offs)):
+            text = "goes with a cut_off; without one nothing closes that could be warned of"
+            yield Contradiction(text=text, keys=(("warn",), ("cut_off",)))
+        for number in never_counting(self.cut_offs):
+            text = "never counts: those before it take every payment that it takes; put it before them or leave it out"
+            keys = [("cut_offs", each) for each in (number, *range(number))]
+            yield Contradiction(text=text, keys=tuple(keys))
         if self.upgrade and UPGRADED not in self.messages:
             text = f"brings {UPGRADED} to {self.upgrade}, and messages does not take {UPGRADED}"
             yield Contradiction(text=text, keys=(("upgrade",), ("messages",)))
@@ -87,6 +83,10 @@ class Outbound(Section):
         if self.status is None and "status_format" in self.model_fields_set:
             text = "status_format goes with status, the folder that statuses are handed back to"
             yield Contradiction(text=text, keys=(("status_format",), ("status",)))
+
+    def cut_off_for(self, kind: Kind) -> CutOff | None:
+        """The first of the other times that a payment of this kind fits."""
+        return next((row for row in self.cut_offs if row.fits(kind)), None)
 
     @property
     def status_place(self) -> str:

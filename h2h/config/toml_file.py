@@ -183,7 +183,8 @@ def _sentence(fault: Mapping[str, Any]) -> str:
         case "string_pattern_mismatch":
             return f"{fault['input']!r} is not of the right form ({fault['ctx']['pattern']})"
         case "list_type" if isinstance(fault["input"], dict):
-            return f"may stand several times: write its header with two brackets, [[bank.{fault['loc'][-1]}]]"
+            name = ".".join(part for part in fault["loc"] if isinstance(part, str))
+            return f"may stand several times: write its header with two brackets, [[{name}]]"
         case "model_type" | "model_attributes_type":
             return "must be a table, with a header in brackets and its keys below"
         case _:

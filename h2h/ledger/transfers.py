@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, and_, bindparam, func, or_, select, update
 
 from h2h.errors import Stale
+from h2h.kinds import Kind, kinds_of
 from h2h.ledger import tables as t
 from h2h.ledger.attempts import Attempt, announce, complete, last
 from h2h.ledger.database import Database, changed_one
@@ -32,6 +33,12 @@ UNDER_WAY = (State.RECEIVED, State.READY, *AT_WORK)
 _IN_STATE = Prepared(
     select(t.transfer).where(t.transfer.c.state == bindparam("wanted")).order_by(t.transfer.c.received_at)
 )
+
+
+class Waiting(NamedTuple):
+    watch: str
+    state: State
+    kinds: list[Kind] | None
 
 
 class Transfers:
@@ -89,6 +96,14 @@ class Transfers:
         query = select(c.bank, c.watch, func.count()).where(c.state.in_(UNDER_WAY)).group_by(c.bank, c.watch)
         with self._database.reading() as connection:
             return [(bank, watch, count) for bank, watch, count in connection.execute(query)]
+
+    def kinds_waiting(self, bank: str) -> list[Waiting]:
+        """What waits to go to the bank: which kinds of payments are in files of one state and folder, each once."""
+        c = t.transfer.c
+        here = (c.bank == bank) & c.state.in_([State.RECEIVED, State.READY, State.STAGING, State.HELD])
+        query = select(c.watch, c.state, c.kinds).where(here).distinct()
+        with self._database.reading() as connection:
+            return [Waiting(watch, State(state), kinds_of(kinds)) for watch, state, kinds in connection.execute(query)]
 
     def last_attempt(self, transfer: Transfer) -> Attempt:
         with self._database.reading() as connection:

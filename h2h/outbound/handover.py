@@ -17,7 +17,6 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
-from zoneinfo import ZoneInfo
 
 from h2h.archive import BLOCK, Archive
 from h2h.channels import Channel, Upload
@@ -30,15 +29,15 @@ from h2h.ledger.rows import Transfer
 from h2h.lifecycle import State, Trigger
 from h2h.line import Line
 from h2h.model import Look, Presence, Staged, TransferId, Way
+from h2h.outbound.lateness import Lateness
 from h2h.outbound.names import names
 from h2h.outbound.publisher import Publisher, unless_stale
-from h2h.schedule import Window, backoff, closing, cut_off_on, last_closing, missed, next_opening
+from h2h.schedule import backoff
 
 log = logging.getLogger(__name__)
 
 LEASE = timedelta(minutes=2)
 ALL_THE_SAME = "; it goes all the same, as its folder says"
-RELEASE = "; release it for the next window, or with --now"
 GROUP = 32  # transfers that are handed over together
 SMALL = 256 * 1024  # bytes of a file that goes with others
 
@@ -109,24 +108,19 @@ class Handover:
         if folder is None:
             reason = f"the settings of {self.bank.name} have no outbound folder {transfer.watch} any more"
             return self._ledger.transfers.late(transfer, reason, now)
-        opening = self._opening(transfer, folder, now)
+        lateness = self._late(transfer, now)
+        opening = lateness.opening()
         if opening == now:
             return transfer
-        if opening is None:
-            passed = _passed(self.bank.window(folder), now)
-            if folder.after_cut_off == "send":
-                return self._ledger.transfers.go_late(transfer, passed + ALL_THE_SAME, now)
-            return self._ledger.transfers.late(transfer, passed + RELEASE, now)
-        reason = f"the window opens at {opening:%Y-%m-%d %H:%M} UTC"
-        return self._ledger.transfers.postpone(transfer, opening, reason, now)
+        if opening is not None:
+            return self._ledger.transfers.postpone(transfer, opening, lateness.waits(opening), now)
+        if lateness.missed and folder.after_cut_off == "send":
+            return self._ledger.transfers.go_late(transfer, lateness.passed() + ALL_THE_SAME, now)
+        return self._ledger.transfers.late(transfer, lateness.held(), now)
 
-    def _opening(self, transfer: Transfer, folder: Outbound, now: datetime) -> datetime | None:
-        """When the transfer may go: now, later, or (None) not before somebody, or the folder's rule, has allowed it."""
-        window = self.bank.window(folder)
-        if transfer.late_allowed == "now" or closing(window, now):
-            return now
-        asks = folder.after_cut_off != "next-window" and transfer.late_allowed is None
-        return None if asks and missed(window, transfer.received_at, now) else next_opening(window, now)
+    def _late(self, transfer: Transfer, now: datetime) -> Lateness:
+        folder = self._folder(transfer)
+        return Lateness(self.bank.windows_for(folder, transfer.kinds), folder.after_cut_off, transfer, now)
 
     # Lease and stage.
 
@@ -265,7 +259,7 @@ class Handover:
         if len(whole) > 1 and not self._publisher.settles_by_itself():
             return self._one_by_one(session, whole)
         now = self._clock.now()
-        openings = [self._opening(one.transfer, self._folder(one.transfer), now) for one in whole]
+        openings = [self._late(one.transfer, now).opening() for one in whole]
         in_time = [one for one, opening in zip(whole, openings, strict=True) if opening == now]
         late = [(one, opening) for one, opening in zip(whole, openings, strict=True) if opening != now]
         results = [self._too_late(session, one, opening) for one, opening in late]
@@ -347,8 +341,7 @@ class Handover:
         now, transfer, verbs = self._clock.now(), one.transfer, self._ledger.transfers
         folder = self._folder(transfer)
         if opening is None and folder.after_cut_off == "hold":
-            reason = _passed(self.bank.window(folder), now) + RELEASE
-            return unless_stale(verbs.stop_staging, transfer, Trigger.LATE, reason, now)
+            return unless_stale(verbs.stop_staging, transfer, Trigger.LATE, self._late(transfer, now).held(), now)
         text = "the window closed during the upload; nothing was published"
         kept = transfer.failures
         return unless_stale(
@@ -381,11 +374,3 @@ def _final(transfer: Transfer) -> str:
 
 def _is_due(transfer: Transfer, now: datetime) -> bool:
     return transfer.state is State.READY and (transfer.due_at is None or transfer.due_at <= now)
-
-
-def _passed(window: Window, now: datetime) -> str:
-    last = last_closing(window, now)
-    assert last
-    cut_off = cut_off_on(window, (last + window.lead).astimezone(ZoneInfo(window.timezone)).date())
-    early = "" if cut_off == window.cut_off else ", early on this day,"
-    return f"the cut-off at {cut_off:%H:%M} ({window.timezone}){early} has passed"

@@ -9,15 +9,20 @@ from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from h2h import config
 from h2h.calendars import Calendar, Closings
 from h2h.config import STAND_INS, FolderSettings, Settings, SftpSettings, load
 from h2h.config.accounts import BankAccount
+from h2h.config.cut_offs import CutOff, never_counting
 from h2h.errors import SettingsError
+from h2h.kinds import Kind
 from h2h.model import Severity
 from h2h.rules import Terms
+from h2h.schedule import Window
 from h2h.toml_lines import lines_of, nearest
 
 PIN = "SHA256:" + "ab" * 21 + "c"
@@ -59,6 +64,12 @@ every = "10m"
 
 
 EVERY = 'every = "10m"'
+DAYS = 'days = "mon-fri"'
+TIMES = BANK[BANK.index('opens = "08') : BANK.index(DAYS) + len(DAYS)]
+USD = f"""{DAYS}
+[[bank.outbound.cut_offs]]
+currencies = ["USD"]\
+"""  # begins on line 21
 ACCOUNT = f"""{EVERY}
 [[bank.accounts]]
 account = "DE89370400440532013000\""""
@@ -281,6 +292,28 @@ MISTAKES = [
      "bank.inbound[1].move_to", "remote"),
     ('every = "10m"', 'every = "10m"\n[bank.statuses]\n"00" = "DONE"', 27, "bank.statuses.00", "write one of ACCC"),
     ('every = "10m"', 'every = "10m"\n[bank.statuses]\nACTC = "ACSP"', 27, "bank.statuses.ACTC", "is a status of ISO"),
+    (DAYS, f'{DAYS}\n[[bank.outbound.cut_offs]]\ncut_off = "13:00"', 21, "bank.outbound[1].cut_offs[1]", "state serv"),
+    (DAYS, f'{USD}\n[[bank.outbound.cut_offs]]\ncut_off = "13:00"', 23, "bank.outbound[1].cut_offs[2]", "no payments"),
+    (TIMES, 'warn = "1h"\n', 17, "bank.outbound[1].warn", "goes with a cut_off"),
+    (DAYS, f'{DAYS}\n[bank.outbound.cut_offs]', 21, "bank.outbound[1].cut_offs", "[[bank.outbound.cut_offs]]"),
+    (DAYS, USD.replace("USD", "usd"), 22, "bank.outbound[1].cut_offs[1].currencies[1]", "right form"),
+    (DAYS, USD.replace('"USD"', ""), 22, "bank.outbound[1].cut_offs[1].currencies", "at least 1"),
+    (DAYS, f"{USD}\nservice_levels = [5]", 23, "bank.outbound[1].cut_offs[1].service_levels[1]", "string"),
+    (DAYS, f"{USD}\nlocal_instruments = ['']", 23, "bank.outbound[1].cut_offs[1].local_instruments[1]", "at least 1"),
+    (DAYS, f'{USD}\ncalendar = "TARGET2"', 23, "bank.outbound[1].cut_offs[1].calendar", "is not a calendar"),
+    (DAYS, f'{USD}\ncalendar = "FEDWIRE"', 23, "bank.outbound[1].cut_offs[1].calendar", "go with a cut_off"),
+    (DAYS, f'{USD}\nlead = "1h"\ncut_off = "01:00"', 24, "bank.outbound[1].cut_offs[1].cut_off", "no time in it"),
+    (DAYS, f'{USD}\ncut_off = "24:00"', 23, "bank.outbound[1].cut_offs[1].cut_off", "as in 15:30"),
+    (DAYS, f'{USD}\ncutoff = "13:00"', 23, "bank.outbound[1].cut_offs[1].cutoff", "typing error"),
+    (DAYS, f'{USD}\ncut_off = "13:00"\ndays = "sat-sun"', 24, "bank.outbound[1].cut_offs[1].days", "TARGET closes"),
+    (
+        DAYS, f'{USD}\ncut_off = "13:00"\ndays = "sat"\ncalendar = "FEDWIRE"', 24,
+        "bank.outbound[1].cut_offs[1].days", "FEDWIRE closes",
+    ),
+    (
+        DAYS, f'{USD}\n[[bank.outbound.cut_offs]]\ncurrencies = ["USD"]\nservice_levels = ["URGP"]', 23,
+        "bank.outbound[1].cut_offs[2]", "never counts: those before it take every payment",
+    ),
     (EVERY, f'{EVERY}\n[[bank.accounts]]\nstatements = "daily"', 26, "bank.accounts[1].account", "is missing"),
     (EVERY, f'{ACCOUNT}\nstatements = "weekly"', 28, "bank.accounts[1].statements", "'daily'"),
     (EVERY, f'{ACCOUNT}\ncurrency = "Euro"', 28, "bank.accounts[1].currency", "right form"),
@@ -533,3 +566,74 @@ def test_the_contract_on_answers_is_the_banks_calendar_and_zone(tmp_path: Path) 
     [owed] = bank.contract
     friday = datetime(2026, 11, 20, 16, 30, tzinfo=UTC)  # 17:30 in Berlin
     assert owed.due(friday) == datetime(2026, 11, 23, 8, 30, tzinfo=UTC)
+
+
+# Other times for some payments.
+
+
+def rows(folder: Path, *conditions: str) -> list[CutOff]:
+    text = "".join(f"\n[[bank.outbound.cut_offs]]\n{each}" for each in conditions)
+    return good(folder, BANK.replace(DAYS, DAYS + text)).banks[0].outbound[0].cut_offs
+
+
+@pytest.mark.parametrize(
+    ("kind", "row"),
+    [
+        (Kind(("URGP",), None, "USD"), 0),
+        (Kind(("G001", "URGP"), "INST", "USD"), 0),  # one of several is enough
+        (Kind(("SEPA",), None, "USD"), 2),
+        (Kind(("URGP",), None, "EUR"), None),
+        (Kind((), "INST", "USD"), 1),  # the first that fits
+        (Kind((), "B2B", None), 1),
+        (Kind((), None, None), None),
+        (Kind(("SEPA",), "inst", "EUR"), None),
+    ],
+)
+def test_the_first_row_counts_of_which_a_payment_fits_every_condition(
+    tmp_path: Path, kind: Kind, row: int | None
+) -> None:
+    urgent = 'service_levels = ["URGP", "SDVA"]\ncurrencies = ["USD"]'
+    found = rows(tmp_path, urgent, 'local_instruments = ["INST", "B2B"]', 'currencies = ["USD", "CAD"]')
+    assert next((n for n, each in enumerate(found) if each.fits(kind)), None) == row
+    assert [each.payments for each in found] == ["URGP/SDVA USD", "INST/B2B", "USD/CAD"]
+
+
+def test_windows_are_those_of_the_rows_that_count_in_their_order_then_the_folders_own(tmp_path: Path) -> None:
+    dollars = 'currencies = ["USD"]\ncalendar = "FEDWIRE"\nopens = "07:00"\ncut_off = "13:00"\nlead = "5m"'
+    instant = 'local_instruments = ["INST"]\ncut_off = "20:00"\ncalendar = "EVERYDAY"'
+    text = f"{DAYS}\n[[bank.outbound.cut_offs]]\n{dollars}\n[[bank.outbound.cut_offs]]\n{instant}"
+    bank = good(tmp_path, BANK.replace(DAYS, text)).banks[0]
+    folder = bank.outbound[0]
+    own = bank.window(folder)
+    usd = Window(
+        timezone="Europe/Berlin", calendar=Calendar("TARGET"), also=Calendar("FEDWIRE"), opens=time(7),
+        cut_off=time(13), lead=timedelta(minutes=5), payments="USD",
+    )  # fmt: skip
+    inst = Window(timezone="Europe/Berlin", calendar=Calendar("EVERYDAY"), cut_off=time(20), payments="INST")
+    sepa = Kind(("SEPA",), None, "EUR")
+    assert bank.windows_for(folder, [sepa]) == bank.windows_for(folder, []) == [own]
+    assert bank.windows_for(folder, [sepa, Kind((), "INST", "EUR"), Kind((), None, "USD")]) == [usd, inst, own]
+    assert bank.windows_for(folder, [Kind((), "INST", "EUR"), Kind(("SEPA",), "INST", None)]) == [inst]
+    assert bank.windows_for(folder, None) == [usd, inst, own]
+
+
+CODES = ["A", "B"]
+conditions = st.lists(st.sampled_from(CODES), min_size=1, unique=True) | st.none()
+cut_offs = st.builds(
+    CutOff,
+    service_levels=conditions,
+    local_instruments=conditions,
+    currencies=st.lists(st.sampled_from(["EUR", "USD"]), min_size=1, unique=True) | st.none(),
+)
+ALL_KINDS = [
+    Kind(tuple(levels), instrument, currency)
+    for levels in ([], ["A"], ["B"], ["A", "B"], ["C"], ["C", "B"])
+    for instrument in (None, *CODES, "C")
+    for currency in (None, "EUR", "USD", "CHF")
+]
+
+
+@given(st.lists(cut_offs, max_size=5))
+def test_a_row_never_counts_where_no_payment_there_is_makes_it_the_first(found: list[CutOff]) -> None:
+    firsts = {next((n for n, row in enumerate(found) if row.fits(kind)), None) for kind in ALL_KINDS}
+    assert set(never_counting(found)) == set(range(len(found))) - firsts

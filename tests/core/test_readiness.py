@@ -207,6 +207,17 @@ def test_a_cut_off_that_some_open_day_does_not_have(world: Path) -> None:
     assert found.endswith("of Europe/Berlin change; choose a time that every open day has once")
 
 
+def test_a_cut_off_for_some_payments_is_looked_at_with_its_own_calendars(world: Path) -> None:
+    def cut(clock: str, calendar: str) -> list[str]:
+        row = f'[[bank.outbound.cut_offs]]\ncurrencies = ["USD"]\ncut_off = "{clock}"\ncalendar = "{calendar}"'
+        return told(world, changed(BANK, outbound_remote=f'remote = "/in"\n{row}'))
+
+    assert cut("02:30", "FEDWIRE") == []
+    [found] = cut("02:30", "EVERYDAY")
+    assert found.startswith("banks/0.toml:17: bank.outbound[1].cut_offs[1].cut_off: 02:30 never comes on 2026-03-29")
+    assert cut("13:00", "QQ") == ["banks/0.toml:18: bank.outbound[1].cut_offs[1].calendar: there is no calendar QQ"]
+
+
 def test_a_calendar_that_no_library_has(world: Path) -> None:
     assert told(world, changed(BANK, calendar='calendar = "QQ"')) == [
         "banks/0.toml:4: bank.calendar: there is no calendar QQ"
