@@ -38,7 +38,7 @@ cut_off = Table(  # each that passed, once for ever: by the local day in the ban
     "cut_off",
     metadata,
     Column("bank", String(40), primary_key=True),
-    Column("channel", Text, primary_key=True),  # the watched folder
+    Column("channel", Text, primary_key=True),  # the watched folder, and for which payments
     Column("day", String(10), primary_key=True),
     Column("at", Instant, nullable=False),  # when it was
     Column("noted_at", Instant, nullable=False),

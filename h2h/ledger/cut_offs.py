@@ -1,4 +1,5 @@
-"""Cut-offs that passed: each is noted once for ever, by bank, watched folder and local day.
+"""Cut-offs that passed: each is noted once for ever, by bank, channel (watched folder, and payments that have times
+of their own) and local day.
 
 The day is the key, so that no restart, jump of the clock or change of its zone makes one pass twice. An event tells of
 it where files were left behind. What passed while nobody looked is noted in one commit, with one event.
@@ -14,20 +15,22 @@ from sqlalchemy import Connection, func, insert, select
 from h2h.ledger import tables as t
 from h2h.ledger.database import Database
 from h2h.ledger.journal import record
-from h2h.lifecycle import State
 
-LEFT_BEHIND = (State.READY, State.STAGING, State.PUBLISHING, State.HELD, State.FAILED)
 FIRST_LOOK = timedelta(days=1)  # so far back where no cut-off of a folder is known
 
 Closings = Callable[[datetime], Sequence[tuple[date, datetime]]]
 """Since when -> the cut-offs that passed since, each with its day, oldest first."""
 
 
+LeftBehind = Callable[[datetime], int]
+"""When one passed -> how many files waited for it, and still do."""
+
+
 class CutOffs:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def passed(self, bank: str, channel: str, since: Closings, now: datetime) -> int:
+    def passed(self, bank: str, channel: str, since: Closings, waiting: LeftBehind, now: datetime) -> int:
         """Note those that passed and are not noted; how many these were."""
         with self._database.reading() as connection:
             if not _new(connection, bank, channel, since, now):
@@ -36,10 +39,11 @@ class CutOffs:
             new = _new(connection, bank, channel, since, now)
             for day, at in new:
                 values = {"bank": bank, "channel": channel, "day": day.isoformat(), "at": at, "noted_at": now}
-                waiting = _left_behind(connection, bank, channel, at)
-                connection.execute(insert(t.cut_off).values(waiting=waiting, **values))
-            if new:
-                _tell(connection, bank, channel, new, now)
+                connection.execute(insert(t.cut_off).values(waiting=waiting(at), **values))
+            if new and (left := waiting(new[-1][1])):
+                day, at = new[-1]
+                data = {"folder": channel, "day": day, "at": at, "waiting": left, "passed": len(new)}
+                record(connection, at=now, subject=f"bank {bank}", kind="cut-off", actor="gateway", data=data)
             return len(new)
 
 
@@ -53,17 +57,3 @@ def _new(
     days = [day.isoformat() for day, _ in found]
     known = set(connection.execute(select(c.day).where(here, c.day.in_(days))).scalars()) if days else set()
     return [(day, at) for day, at in found if day.isoformat() not in known]
-
-
-def _left_behind(connection: Connection, bank: str, channel: str, at: datetime) -> int:
-    c = t.transfer.c
-    here = (c.bank == bank) & (c.watch == channel) & c.state.in_(LEFT_BEHIND) & (c.received_at < at)
-    return connection.execute(select(func.count()).select_from(t.transfer).where(here)).scalar_one()
-
-
-def _tell(connection: Connection, bank: str, channel: str, new: Sequence[tuple[date, datetime]], now: datetime) -> None:
-    last_day, last_at = new[-1]
-    waiting = _left_behind(connection, bank, channel, last_at)
-    if waiting:
-        data = {"folder": channel, "day": last_day, "at": last_at, "waiting": waiting, "passed": len(new)}
-        record(connection, at=now, subject=f"bank {bank}", kind="cut-off", actor="gateway", data=data)

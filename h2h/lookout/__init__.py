@@ -29,7 +29,7 @@ class Lookout:
     def round(self) -> None:
         """One look; what it finds is noted. StoreError where the ledger cannot be asked."""
         now = self._gateway.clock.now()
-        cut_offs.note_passed(self._gateway, now)
+        cut_offs.note_passed(self._gateway, self._gateway.ledger.outlook.on_the_way(), now)
         self._gateway.ledger.alarms.note(self.look(now, self._gateway.ledger.gaps.rows()), now)
 
     def look(self, now: datetime, gaps: Sequence[GapRow]) -> list[Alarm]:

@@ -16,10 +16,10 @@ from h2h.ledger.outlook import Contact
 from h2h.ledger.rows import Transfer
 from h2h.lifecycle import State
 from h2h.lookout.words import call, named, steps, total, utc
-from h2h.schedule import Window, closing, closings
+from h2h.schedule import Window, all_closing, closing, closings
 
 GOES = (State.READY, State.STAGING)  # by itself
-FOR_A_PERSON = (State.HELD, State.FAILED)
+WAITING = (*GOES, State.PUBLISHING, State.HELD, State.FAILED)
 MOMENT = timedelta(minutes=2)  # what came just now is on its way
 ACT = "Release, resend or cancel what waits; where the bank cannot be reached, hand it in by another way"
 
@@ -28,62 +28,81 @@ def alarms(
     settings: Settings, files: Sequence[Transfer], contacts: Mapping[str, Contact], now: datetime
 ) -> Iterator[Alarm]:
     """`files`: those on their way, of banks that the settings know."""
-    by_folder = defaultdict(list)
-    for file in files:
-        if file.state in (*GOES, *FOR_A_PERSON, State.PUBLISHING):
-            by_folder[file.bank, file.watch].append(file)
+    for bank, folder, windows in _with_cut_offs(settings):
+        waiting = [
+            (file, bank.windows_for(folder, file.kinds))
+            for file in files
+            if (file.bank, file.watch) == (bank.name, str(folder.watch)) and file.state in WAITING
+        ]
+        yield from _missed(bank, folder, waiting, now)
+        yield from _near(bank, folder, windows, waiting, contacts.get(bank.name), now)
+
+
+def _with_cut_offs(settings: Settings) -> Iterator[tuple[Bank, Outbound, list[Window]]]:
     for bank in settings.banks:
-        contact = contacts.get(bank.name)
         for folder in bank.outbound:
-            if folder.cut_off is not None:
-                waiting = by_folder[bank.name, str(folder.watch)]
-                yield from _missed(bank, folder, waiting, now)
-                yield from _near(bank, folder, waiting, contact, now)
+            windows = [window for window in bank.windows_for(folder, None) if window.cut_off is not None]
+            if windows:
+                yield bank, folder, windows
 
 
-def _missed(bank: Bank, folder: Outbound, files: Sequence[Transfer], now: datetime) -> Iterator[Alarm]:
-    """By the day of the first cut-off that passed each of them by; until they have gone."""
-    window, by_day = bank.window(folder), defaultdict[tuple[date, datetime], list[Transfer]](list)
-    for file in files:
-        if passed := closings(window, file.received_at, now):
-            by_day[passed[0]].append(file)
-    for (day, at), missed in by_day.items():
+def _missed(
+    bank: Bank, folder: Outbound, files: Sequence[tuple[Transfer, list[Window]]], now: datetime
+) -> Iterator[Alarm]:
+    """By the first cut-off that passed each of them by; until they have gone."""
+    groups = defaultdict[tuple[datetime, date, str], list[Transfer]](list)
+    for file, windows in files:
+        passed = [(at, day, w.payments) for w in windows for day, at in closings(w, file.received_at, now)[:1]]
+        if passed:
+            groups[min(passed)].append(file)
+    for (at, day, payments), missed in groups.items():
         by_itself = folder.after_cut_off != "hold" and all(file.state in GOES for file in missed)
-        which = f"the cut-off of {bank.name} on {day} ({utc(at)}) for {folder.watch}"
-        text = f"{total(missed)} missed {which}: {named(missed)}."
+        which = f"the cut-off{_for(payments)} of {bank.name} on {day} ({utc(at)}), from {folder.watch}"
         yield Alarm(
             word="cut_off_missed",
             bank=bank.name,
-            subject=f"{folder.watch} {day}",
+            subject=_subject(folder, payments, day),
             urgency=Urgency.WARNING if by_itself else Urgency.URGENT,
-            text=text,
+            text=f"{total(missed)} missed {which}: {named(missed)}.",
             step="They go by themselves as soon as they may." if by_itself else steps(f"{ACT}.", call(bank)),
         )
 
 
 def _near(
-    bank: Bank, folder: Outbound, files: Sequence[Transfer], contact: Contact | None, now: datetime
+    bank: Bank,
+    folder: Outbound,
+    windows: Sequence[Window],
+    files: Sequence[tuple[Transfer, list[Window]]],
+    contact: Contact | None,
+    now: datetime,
 ) -> Iterator[Alarm]:
-    """What will miss the cut-off unless somebody acts: early enough to call the bank."""
-    window = bank.window(folder)
-    ends = closing(window, now)
-    if ends is None or ends - now > folder.warn:
-        return
+    """What will miss a cut-off unless somebody acts: early enough to call the bank."""
+    ends = sorted((end, w.payments, w) for w in windows if (end := closing(w, now)) and end - now <= folder.warn)
     down = contact is not None and contact.error_class is not None
-    waiting = [file for file in files if _waits(file, down, now)]
-    halves = _not_complete(folder, now)
-    if not waiting and not halves:
-        return
+    late = [(file, by) for file, by in files if all_closing(by, now) and _waits(file, down, now)]
     why = f" {bank.name} cannot be reached: {contact.text}" if contact and down else ""
-    said = [f"{total(waiting)} wait: {named(waiting)}."] if waiting else []
-    said += [f"Not complete in the folder: {halves}."] if halves else []
-    yield Alarm(
-        word="cut_off_near",
-        bank=bank.name,
-        subject=f"{folder.watch} {_day(window, ends)}",
-        text=f"The cut-off of {bank.name} for {folder.watch} is at {utc(ends)}. {' '.join(said)}{why}",
-        step=steps(f"{ACT} (`h2h sent-by-hand ID --how …` notes it).", call(bank)),
-    )
+    halves = _not_complete(folder, now) if ends else ""
+    for end, payments, window in ends:
+        waiting = [file for file, by in late if window in by]
+        said = [f"{total(waiting)} wait: {named(waiting)}."] if waiting else []
+        said += [f"Not complete in the folder: {halves}."] if halves else []
+        if said:
+            which = f"The cut-off{_for(payments)} of {bank.name}, from {folder.watch}, is at {utc(end)}."
+            yield Alarm(
+                word="cut_off_near",
+                bank=bank.name,
+                subject=_subject(folder, payments, _day(window, end)),
+                text=f"{which} {' '.join(said)}{why}",
+                step=steps(f"{ACT} (`h2h sent-by-hand ID --how …` notes it).", call(bank)),
+            )
+
+
+def _for(payments: str) -> str:
+    return f" for {payments}" if payments else ""
+
+
+def _subject(folder: Outbound, payments: str, day: date) -> str:
+    return " ".join(filter(None, (str(folder.watch), payments, str(day))))
 
 
 def _waits(file: Transfer, down: bool, now: datetime) -> bool:
@@ -104,14 +123,21 @@ def _day(window: Window, ends: datetime) -> date:
     return day
 
 
-def note_passed(gateway: Gateway, now: datetime) -> None:
+def note_passed(gateway: Gateway, files: Sequence[Transfer], now: datetime) -> None:
     """Each cut-off that passed is noted once, for ever. Those of a time in which nobody looked become one event."""
-    for bank in gateway.settings.banks:
-        for folder in bank.outbound:
-            if folder.cut_off is not None:
-                since = partial(_since, bank.window(folder), now)
-                gateway.ledger.cut_offs.passed(bank.name, str(folder.watch), since, now)
+    for bank, folder, windows in _with_cut_offs(gateway.settings):
+        here = [file for file in files if (file.bank, file.watch) == (bank.name, str(folder.watch))]
+        for window in windows:
+            left = partial(_left_behind, bank, folder, window, here)
+            channel = " ".join(filter(None, (str(folder.watch), window.payments)))
+            gateway.ledger.cut_offs.passed(bank.name, channel, partial(_since, window, now), left, now)
 
 
 def _since(window: Window, now: datetime, last: datetime) -> list[tuple[date, datetime]]:
     return closings(window, last, now)
+
+
+def _left_behind(bank: Bank, folder: Outbound, window: Window, files: Sequence[Transfer], at: datetime) -> int:
+    """How many waited for it when it passed, and still do."""
+    behind = [file for file in files if file.state in WAITING and file.received_at < at]
+    return sum(window in bank.windows_for(folder, file.kinds) for file in behind)

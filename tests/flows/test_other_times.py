@@ -17,6 +17,7 @@ from h2h.gateway import Gateway
 from h2h.kinds import Kind
 from h2h.ledger.rows import Transfer
 from h2h.lifecycle import State
+from h2h.lookout import Lookout
 from h2h.sandbox.server import BankServer
 from tests.shell.command import run as h2h
 
@@ -228,3 +229,33 @@ def test_what_is_held_counts_in_status_while_it_could_go(tmp_path: Path) -> None
         assert office.sent(usd=dollars("M1"))["usd"].state is State.HELD
         assert board(office, "2026-11-20T13:35") == OWN_CLOSES
         assert board(office, "2026-11-20T12:00") == USD_CLOSES
+
+
+def test_alarms_name_the_cut_off_that_is_near_or_was_missed_and_only_the_files_that_go_by_it(tmp_path: Path) -> None:
+    with at_work(tmp_path, "2026-11-20T12:00", DOLLARS) as it:
+        for name, content in (("usd", dollars("USD")), ("eur", euros("EUR")), ("both", mixed("BOTH"))):
+            it.erp.drop_file(content, f"{name}.xml")
+        it.gateway.desks["box"].take_in()
+        files = [row for row in it.gateway.ledger.views.files() if row.direction == "out"]
+        for row in files:
+            it.gateway.decisions.hold(row.id, who="ann", reason="is it ours?")
+
+        def cut_offs() -> dict[str, str]:
+            Lookout(it.gateway).round()
+            return {row.word: row.text for row in it.gateway.ledger.alarms.rows() if row.word.startswith("cut_off")}
+
+        assert cut_offs() == {}
+        it.clock.advance(minutes=45)
+        [(word, text)] = cut_offs().items()
+        assert word == "cut_off_near"
+        assert text.startswith("The cut-off for USD/CAD of box, from ")
+        assert "usd.xml" in text
+        assert "both.xml" in text
+        assert "eur.xml" not in text
+        it.clock.advance(minutes=30)
+        [(word, text)] = cut_offs().items()
+        assert word == "cut_off_missed"
+        assert text.startswith("2 files, 3 payments")
+        assert " missed the cut-off for USD/CAD of box on 2026-11-20 " in text
+        passed = [event.data for event in it.gateway.ledger.journal.of("bank box") if event.kind == "cut-off"]
+        assert [(event["folder"].rpartition(" ")[2], event["waiting"]) for event in passed] == [("USD/CAD", 2)]

@@ -17,7 +17,10 @@ BEFORE = MONDAY - timedelta(hours=5)
 
 
 def passed(ledger: Ledger, now: datetime, window: Window = WINDOW) -> int:
-    return ledger.cut_offs.passed("acme", "/out", lambda since: closings(window, since, now), now)
+    def waiting(at: datetime) -> int:
+        return sum(file.received_at < at for file in ledger.outlook.on_the_way())
+
+    return ledger.cut_offs.passed("acme", "/out", lambda since: closings(window, since, now), waiting, now)
 
 
 def events(ledger: Ledger) -> list[tuple[str, int, int]]:

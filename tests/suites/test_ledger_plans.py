@@ -81,7 +81,7 @@ def looked_around(book: Book) -> None:
     ledger.outlook.refused(LATER)
     ledger.outlook.unsettled("acme", LATER)
     ledger.outlook.spoken("T1")
-    ledger.cut_offs.passed("acme", "/out", lambda since: [(since.date(), since)], LATER)
+    ledger.cut_offs.passed("acme", "/out", lambda since: [(since.date(), since)], lambda _: 1, LATER)
     ledger.alarms.note([Alarm(word="held", text="It waits.")], LATER)
     ledger.alarms.rows()
     ledger.alarms.rows(ended=True)
@@ -137,12 +137,11 @@ def test_the_lookout_goes_through_nothing_that_is_done_with(kept: Book) -> None:
         looked_around(kept)
     steps = ways_in(engine, asked)
     of_transfers = [step for said, step in steps.items() if "FROM transfer" in said]
-    assert len(of_transfers) == 4
-    by_state, refused, owed, left_behind = of_transfers
+    assert len(of_transfers) == 3
+    by_state, refused, owed = of_transfers
     assert "ix_transfer_state" in by_state
     assert "received_at>?" in refused
     assert "verdict=?" in owed
-    assert "state=?" in left_behind
     assert "ix_payment_batch" in next(step for said, step in steps.items() if "FROM payment" in said)
 
 
