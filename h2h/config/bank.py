@@ -14,7 +14,7 @@ from pydantic import Field
 from h2h.calendars import EVERY_DAY, Calendar, Closings
 from h2h.closure import Terms as CashTerms
 from h2h.config.accounts import BankAccount
-from h2h.config.answers import Answers
+from h2h.config.answers import Answers, first_of, out_of_order
 from h2h.config.channel import ChannelSettings
 from h2h.config.closings import LocalClosings
 from h2h.config.cut_offs import CutOff, Times
@@ -69,7 +69,7 @@ class Bank(Section):
                 yield Contradiction(text=text, keys=(("outbound", number, "staging"), ("channel", "publish")))
 
         yield from self._accounts()
-        yield from self._answers()
+        yield from out_of_order(self.answers)
 
     def _accounts(self) -> Iterator[Contradiction]:
         for number, account in enumerate(self.accounts):
@@ -80,17 +80,6 @@ class Bank(Section):
             if same and (one.currency == other.currency or None in (one.currency, other.currency)):
                 text = "is there already; an account stands here once, or once for each of its currencies"
                 yield Contradiction(text=text, keys=(("accounts", second, "account"), ("accounts", first, "account")))
-
-    def _answers(self) -> Iterator[Contradiction]:
-        """Of two stages the later one cannot be due first."""
-        order = list(AnswerStage)
-        for (first, one), (second, other) in itertools.permutations(enumerate(self.answers), 2):
-            keys = (("answers", second, "stage"), ("answers", first, "stage"))
-            if one.stage is other.stage and first < second:
-                yield Contradiction(text=f"{one.stage} is there already; a stage stands here once", keys=keys)
-            if order.index(one.stage) < order.index(other.stage) and _earlier(other, one):
-                text = f"{other.stage} comes after {one.stage}, and would be due before it"
-                yield Contradiction(text=text, keys=keys)
 
     def _closed_days(self, days: frozenset[int], at: KeyPath, calendar: str | None = None) -> Iterator[Contradiction]:
         """`calendar`: one beside the bank's, or EVERYDAY in place of it."""
@@ -105,10 +94,15 @@ class Bank(Section):
             return None
         return Due(timezone=self.timezone, calendar=self.open_days, days=account.days, clock=account.due)
 
-    @property
-    def contract(self) -> list[Owed]:
-        """Which answers the bank owes after a file was handed over."""
-        return [each.owed(self.timezone, self.open_days) for each in self.answers]
+    def contract(self, kinds: Collection[Kind] | None, sent_at: datetime) -> list[Owed]:
+        """Which answers the bank owes on a file with payments of these kinds. Of several terms for one stage the one
+        that ends last: until then the payments of the others may be all that was answered."""
+        found: list[Owed] = []
+        for stage in AnswerStage:
+            rows = first_of([row for row in self.answers if row.stage is stage], kinds)
+            owed = [row.owed(self.timezone, self.open_days) for row in rows]
+            found += sorted(owed, key=lambda each: each.due(sent_at))[-1:]
+        return found
 
     @property
     def open_days(self) -> Calendar:
@@ -172,12 +166,3 @@ class Bank(Section):
 
     def outbound_for(self, watch: str) -> Outbound | None:
         return next((o for o in self.outbound if str(o.watch) == watch), None)
-
-
-def _earlier(one: Answers, other: Answers) -> bool:
-    """Whether it is due before the other whenever a file is sent; not said of such as count in other ways."""
-    if one.within is not None and other.within is not None:
-        return (one.opens, one.closes) == (other.opens, other.closes) and one.within < other.within
-    if one.by is not None and other.by is not None:
-        return (one.days, one.by) < (other.days, other.by)
-    return False

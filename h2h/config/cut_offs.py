@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator
 from datetime import date, datetime, time, timedelta
-from itertools import product
-from typing import Annotated, ClassVar
-
-from pydantic import Field
+from typing import ClassVar
 
 from h2h.config.section import Contradiction, Section
+from h2h.config.some_payments import CONDITIONS, SomePayments
 from h2h.config.values import CalendarName, ClockTime, Days, Duration
-from h2h.kinds import Kind
-
-Code = Annotated[str, Field(min_length=1, max_length=35)]
-Currency = Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
-CONDITIONS = ("service_levels", "local_instruments", "currencies")
 
 
 class Times(Section):
@@ -40,12 +33,9 @@ class Times(Section):
                 yield Contradiction(text=text, keys=(("cut_off",), ("opens",), ("lead",)))
 
 
-class CutOff(Times):
-    """Times for some payments. A payment has to fit every condition that is stated, by one of its values."""
+class CutOff(Times, SomePayments):
+    """Times for some payments."""
 
-    service_levels: Annotated[list[Code], Field(min_length=1)] | None = None
-    local_instruments: Annotated[list[Code], Field(min_length=1)] | None = None
-    currencies: Annotated[list[Currency], Field(min_length=1)] | None = None
     calendar: CalendarName | None = None
 
     with_a_cut_off: ClassVar[Collection[str]] = ("opens", "days", "lead", "calendar")
@@ -55,39 +45,3 @@ class CutOff(Times):
         if not self.conditions:
             text = f"says for no payments that it is; state {', '.join(CONDITIONS[:-1])} or {CONDITIONS[-1]}"
             yield Contradiction(text=text, keys=((),))
-
-    @property
-    def conditions(self) -> Sequence[Sequence[str]]:
-        """Those that are stated."""
-        return [values for name in CONDITIONS if (values := getattr(self, name))]
-
-    @property
-    def payments(self) -> str:
-        """Which ones it is for, in words."""
-        return " ".join("/".join(values) for values in self.conditions)
-
-    def fits(self, kind: Kind) -> bool:
-        return (
-            (self.service_levels is None or not set(kind.service_levels).isdisjoint(self.service_levels))
-            and (self.local_instruments is None or kind.local_instrument in self.local_instruments)
-            and (self.currencies is None or kind.currency in self.currencies)
-        )
-
-
-def never_counting(rows: Sequence[CutOff]) -> Iterator[int]:
-    """The numbers of those rows of which earlier ones take every payment. A value that no row names fits what is not
-    stated, and stands for all such values."""
-    for number, row in enumerate(rows):
-        if all(any(earlier.fits(kind) for earlier in rows[:number]) for kind in _taken(row, rows[:number])):
-            yield number
-
-
-def _taken(row: CutOff, earlier: Sequence[CutOff]) -> Iterator[Kind]:
-    """Payments of every sort that the row takes, as far as the earlier rows can tell them apart."""
-    values = [getattr(row, name) or [None, *_named(earlier, name)] for name in CONDITIONS]
-    for level, instrument, currency in product(*values):
-        yield Kind((level,) if level else (), instrument, currency)
-
-
-def _named(rows: Sequence[CutOff], name: str) -> set[str]:
-    return {value for row in rows for value in getattr(row, name) or ()}

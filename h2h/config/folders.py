@@ -12,8 +12,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from h2h.config.cut_offs import CutOff, Times, never_counting
+from h2h.config.cut_offs import CutOff, Times
 from h2h.config.section import Contradiction, Section
+from h2h.config.some_payments import never_counting
 from h2h.config.toml_file import KeyPath
 from h2h.config.values import (
     Account,

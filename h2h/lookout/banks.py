@@ -57,14 +57,17 @@ class Answers:
     def missing(self, now: datetime) -> Iterator[Alarm]:
         open_: set[str] = set()
         for bank in self._gateway.settings.banks:
-            contract = bank.contract
-            for file in self._gateway.ledger.outlook.unsettled(bank.name, now) if contract else ():
+            for file in self._gateway.ledger.outlook.unsettled(bank.name, now) if bank.answers else ():
                 open_.add(file.id)
-                assert file.sent_at
-                if not file.verdict_by and any(True for _ in missing(contract, file.sent_at, (), now)):
-                    found = missing(contract, file.sent_at, self._reached(file), now)
-                    yield from (_unanswered(bank, file, each) for each in found)
+                yield from (_unanswered(bank, file, each) for each in self._of(bank, file, now))
         self._known = {id_: known for id_, known in self._known.items() if id_ in open_}
+
+    def _of(self, bank: Bank, file: Transfer, now: datetime) -> Iterator[Missing]:
+        """A person who noted the bank's word by hand has asked already."""
+        assert file.sent_at
+        contract = bank.contract(file.kinds, file.sent_at)
+        if not file.verdict_by and any(True for _ in missing(contract, file.sent_at, (), now)):
+            yield from missing(contract, file.sent_at, self._reached(file), now)
 
     def _reached(self, file: Transfer) -> frozenset[AnswerStage]:
         if file.answered_at is None:

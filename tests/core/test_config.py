@@ -17,7 +17,8 @@ from h2h import config
 from h2h.calendars import Calendar, Closings
 from h2h.config import STAND_INS, FolderSettings, Settings, SftpSettings, load
 from h2h.config.accounts import BankAccount
-from h2h.config.cut_offs import CutOff, never_counting
+from h2h.config.cut_offs import CutOff
+from h2h.config.some_payments import never_counting
 from h2h.errors import SettingsError
 from h2h.kinds import Kind
 from h2h.model import Severity
@@ -544,7 +545,7 @@ TWO_HOURS = '[[bank.answers]]\nstage = "received"\nwithin = "2h"\n'
         (TWO_HOURS + 'opens = "09:00"\ncloses = "08:00"\n', "answers[1].closes: has to be later than opens"),
         ('[[bank.answers]]\nstage = "received"\nwithin = "0s"\n', "answers[1].within: has to be longer than nothing"),
         (TWO_HOURS + 'warn = "2h"\n', "answers[1].warn: is no shorter than within"),
-        (TWO_HOURS * 2, "answers[2].stage: received is there already"),
+        (TWO_HOURS * 2, "answers[2].stage: never counts: received stands before it"),
         (
             TWO_HOURS + '[[bank.answers]]\nstage = "payment"\nwithin = "1h"\n',
             "answers[2].stage: payment comes after received",
@@ -563,9 +564,25 @@ def test_deadlines_that_contradict_each_other_are_told(tmp_path: Path, answers: 
 
 def test_the_contract_on_answers_is_the_banks_calendar_and_zone(tmp_path: Path) -> None:
     [bank] = good(tmp_path, BANK + TWO_HOURS + 'opens = "08:00"\ncloses = "18:00"\n').banks
-    [owed] = bank.contract
     friday = datetime(2026, 11, 20, 16, 30, tzinfo=UTC)  # 17:30 in Berlin
+    [owed] = bank.contract(None, friday)
     assert owed.due(friday) == datetime(2026, 11, 23, 8, 30, tzinfo=UTC)
+
+
+def test_some_payments_have_a_contract_of_their_own_and_a_file_of_several_the_longest(tmp_path: Path) -> None:
+    instant = '[[bank.answers]]\nstage = "payment"\nwithin = "10m"\nlocal_instruments = ["INST"]\n'
+    rows = instant + '[[bank.answers]]\nstage = "payment"\nwithin = "1d"\n'
+    [bank] = good(tmp_path, BANK + rows).banks
+    sent = datetime(2026, 11, 18, 9, tzinfo=UTC)
+    fast, usual = Kind(("SEPA",), "INST", "EUR"), Kind(("SEPA",), None, "EUR")
+
+    def due(*kinds: Kind) -> list[timedelta]:
+        return [each.due(sent) - sent for each in bank.contract(kinds or None, sent)]
+
+    assert due(fast) == [timedelta(minutes=10)]
+    assert due(usual) == due(fast, usual) == due() == [timedelta(days=1)]
+    [bank] = good(tmp_path, BANK + instant).banks
+    assert (due(fast, usual), due(usual), due()) == ([timedelta(minutes=10)], [], [])
 
 
 # Other times for some payments.
