@@ -31,6 +31,7 @@ COMMANDS = {
     "alarms": "alarming",
     "ack": "alarming",
     "health": "probing",
+    "forecast": "forecasting",
     "files": "reading",
     "show": "reading",
     "payments": "payments",
@@ -56,6 +57,7 @@ SECTIONS = {
     "Look": (
         "status",
         "alarms",
+        "forecast",
         "health",
         "files",
         "show",

@@ -97,7 +97,7 @@ def _judged(file: Path, reader: ConfinedReader, terms: list[Terms]) -> dict[str,
     from h2h.model import total
     from h2h.outbound.report import report
 
-    judgement = min((_judgement(file, reader, each) for each in terms), key=lambda j: (not j.good, j.held))
+    judgement = min((judgement_of(file, reader, each) for each in terms), key=lambda j: (not j.good, j.held))
     orders = judgement.direct_debits
     header, each = (orders.header, orders.transactions) if orders else (judgement.header, judgement.payments)
     return report(
@@ -111,7 +111,7 @@ def _judged(file: Path, reader: ConfinedReader, terms: list[Terms]) -> dict[str,
     )
 
 
-def _judgement(file: Path, reader: ConfinedReader, terms: Terms) -> Judgement:
+def judgement_of(file: Path, reader: ConfinedReader, terms: Terms) -> Judgement:
     from h2h.outbound.judge import judge
 
     with _opened(file) as source:

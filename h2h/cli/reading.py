@@ -92,7 +92,10 @@ def show(ctx: click.Context, file: str, as_json: bool) -> None:
 
     The last four or more characters of an id are enough where they are unique.
     """
-    ledger = open_gateway(ctx).ledger
+    from h2h.cli.forecasting import foretell
+
+    gateway = open_gateway(ctx)
+    ledger = gateway.ledger
     history = ledger.views.history(ledger.views.find(file))
     if as_json:
         emit([history])
@@ -102,6 +105,7 @@ def show(ctx: click.Context, file: str, as_json: bool) -> None:
     _print_parts(history)
     _print_said(history)
     if history.file.direction == "out":
+        foretell(gateway, history.file.id)
         _print_advice(ledger.cases.of(history.file.id))
 
 
