@@ -1,5 +1,5 @@
-"""The heartbeat of the running gateway: a small file in the data folder, written anew with each turn of the main loop,
-by which another process sees whether main loop and workers turn.
+"""The heartbeat of the running gateway: a small file in the data folder, written anew while the main loop turns, by
+which another process sees whether main loop and workers turn.
 
 Its times are of the monotonic clock, which all processes of a machine share, which no setting of the clock moves, and
 which stands still while the machine sleeps; they say nothing after the next start of the machine, whose id stands with

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 WAIT_SECONDS = Limits().silence_seconds  # for a reader process, on this machine the longest wait
+BEAT_SECONDS = 10.0  # between two beats that are written, where nothing has changed
 GRACE_SECONDS = 60.0  # beyond the time-outs: slow disks, and whoever else the machine has to serve
 
 
@@ -46,6 +47,7 @@ class Pulse:
         self._systemd = Systemd(Notifier(environ, os.getpid()), every)
         self.every = self._systemd.every
         self._unwritten = ""
+        self._written: Beat | None = None
         self._standing = self._look()
         self._metrics: MetricsServer | None = None
 
@@ -80,9 +82,13 @@ class Pulse:
             log.warning("heartbeat left", extra={"event": "heartbeat_failed", "text": str(error)})
 
     def _write(self, beat: Beat) -> None:
+        """Where something hangs, or does not any more, at once; else once in a while, which is less for the disk."""
+        before = self._written
+        if before and beat.at - before.at < BEAT_SECONDS and beat.faults(beat.at) == before.faults(before.at):
+            return
         try:
             self._heartbeat.write(beat)
-            self._unwritten = ""
+            self._written, self._unwritten = beat, ""
         except StoreError as error:
             if str(error) != self._unwritten:
                 log.error("no heartbeat", extra={"event": "heartbeat_failed", "text": str(error)})

@@ -25,6 +25,7 @@ from .process import Daemon, daemon
 from .world import PATIENCE_SECONDS, World, opened, until
 
 HANGS = "import h2h.desk, threading; h2h.desk.Desk.hand_over = lambda *a, **k: threading.Event().wait()"
+OFTEN = "import h2h.pulse; h2h.pulse.BEAT_SECONDS = 0"
 SOON = "import h2h.pulse; h2h.pulse.GRACE_SECONDS = 0.5 - h2h.pulse.WAIT_SECONDS"
 
 
@@ -120,13 +121,13 @@ def test_a_line_that_waits_within_its_time_outs_is_no_reason(erp: World, mute: i
     erp.channel, erp.port, erp.fingerprint = None, mute, "SHA256:" + "ab" * 21 + "c"
     create_client_key(erp.folder / "client_key")
     erp.write_settings()
-    with daemon(erp.config) as running:
+    with daemon(erp.config, OFTEN) as running:
         until(lambda: at_work(erp, running), "a line that waits for the bank")
         assert reasons(erp) == {}
 
 
 def test_a_worker_that_hangs_is_a_reason_after_its_time_outs_alone(erp: World) -> None:
-    with daemon(erp.config, HANGS) as running:
+    with daemon(erp.config, f"{HANGS}\n{OFTEN}") as running:
         until(lambda: at_work(erp, running), "a line that hangs")
         assert reasons(erp) == {}
         running.end()

@@ -23,9 +23,11 @@ from h2h.alarms import Alarm, Urgency
 from h2h.config.values import Listen
 from h2h.engine import Turn
 from h2h.gateway import Gateway
+from h2h.health import alarms
 from h2h.heartbeat import Beat, WorkerBeat
 from h2h.metrics.families import FAMILIES, Standing
 from h2h.metrics.server import MOST_AT_ONCE, MetricsServer, Scrapes
+from h2h.pulse import Pulse
 from tests.shell.command import run as h2h
 
 from .process import daemon, environment
@@ -167,6 +169,8 @@ def test_alarms_are_those_of_the_ledger_and_what_could_not_be_noted_there(
         assert scrape("h2h_alarms", "calendar", "", "notice", "no") == 1
         assert len(scrape.labels("h2h_alarms")) == 3
         gateway.archive._min_free = 1 << 60
+        assert Scrape(server)("h2h_alarms", "room", "", "urgent", "no") == 1
+        gateway.ledger.alarms.note(alarms(gateway), clock.now())
         assert Scrape(server)("h2h_alarms", "room", "", "urgent", "no") == 1
 
 
@@ -311,6 +315,17 @@ def test_the_daemon_answers_from_its_start_to_its_end(erp: World, free_port: int
         assert running.terminate() == 0
         assert not _answers(free_port)()
         assert f"metrics address=127.0.0.1:{free_port}" in running.log()
+
+
+def test_nobody_is_answered_before_the_start_and_after_the_end(erp: World, clock: MovableClock, free_port: int) -> None:
+    erp.gateway_settings = {"metrics": f'"127.0.0.1:{free_port}"'}
+    with opened(erp, clock) as gateway:
+        pulse = Pulse(gateway, list, every=1.0, environ={})
+        assert not _answers(free_port)()
+        pulse.start()
+        assert _answers(free_port)()
+        pulse.stop()
+        assert not _answers(free_port)()
 
 
 def test_an_address_that_somebody_else_has_is_a_mistake_of_the_settings(erp: World) -> None:
