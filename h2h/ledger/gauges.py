@@ -13,6 +13,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, func, select
 
+from h2h.kinds import Kind, kinds_of
 from h2h.ledger import tables as t
 from h2h.ledger.database import Database
 from h2h.ledger.messages import MessageState
@@ -28,12 +29,21 @@ PAGE = 5_000  # events
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """So many files from a folder, with payments of these kinds; None where these are not known."""
+
+    watch: str
+    kinds: Sequence[Kind] | None
+    number: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BankGauges:
-    """`states`: of OPEN, all of them. `waiting`: by watched folder. `reachable`: None where the line was not used."""
+    """`states`: of OPEN, all of them. `reachable`: None where the line was not used."""
 
     bank: str
     states: dict[State, int]
-    waiting: dict[str, int]
+    waiting: Sequence[Waiting]
     oldest_ready: datetime | None
     unanswered: int
     unreadable: int
@@ -94,7 +104,8 @@ def _of_bank(connection: Connection, bank: str) -> BankGauges:
 
     number = select(func.count())
     by_state = select(c.state, func.count()).where(c.bank == bank, c.state.in_(OPEN)).group_by(c.state)
-    by_folder = select(c.watch, func.count()).where(c.bank == bank, c.state.in_(WAITING)).group_by(c.watch)
+    here = (c.bank == bank) & c.state.in_(WAITING)
+    by_folder = select(c.watch, c.kinds, func.count()).where(here).group_by(c.watch, c.kinds)
     oldest = select(func.min(c.received_at)).where(c.bank == bank, c.state == State.READY)
     silent = select(c.id).where(c.bank == bank, c.state == State.SENT, c.verdict == Verdict.NONE).limit(MOST)
     contact = connection.execute(select(t.contact).where(t.contact.c.bank == bank)).first()
@@ -102,7 +113,7 @@ def _of_bank(connection: Connection, bank: str) -> BankGauges:
     return BankGauges(
         bank=bank,
         states={state: states.get(state, 0) for state in OPEN},
-        waiting={row[0]: row[1] for row in connection.execute(by_folder)},
+        waiting=[Waiting(watch=w, kinds=kinds_of(k), number=n) for w, k, n in connection.execute(by_folder)],
         oldest_ready=connection.execute(oldest).scalar(),
         unanswered=count(number.select_from(silent.subquery())),
         unreadable=count(number.where(m.bank == bank, m.state == MessageState.UNREADABLE)),

@@ -15,12 +15,13 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 import h2h
+from h2h.config import Bank, Outbound
 from h2h.engine import Turn
 from h2h.errors import StoreError
 from h2h.gateway import Gateway
 from h2h.health import alarms
 from h2h.heartbeat import Beat
-from h2h.ledger.gauges import MOST, BankGauges
+from h2h.ledger.gauges import MOST, BankGauges, Waiting
 from h2h.lifecycle import State
 from h2h.schedule import closing, next_opening
 
@@ -45,8 +46,8 @@ FAMILIES = (
     _family("h2h_files", "bank state", "files in this state; not those that are SENT, INVALID or CANCELLED"),
     _family("h2h_oldest_ready_seconds", "bank", "how long ago the oldest READY file was taken; 0 without one"),
     _family("h2h_waiting_files", "bank folder", "files RECEIVED, READY or STAGING, by watched folder"),
-    _family("h2h_cut_off_seconds", "bank folder", "until the next cut-off, less the lead; of folders that have one"),
-    _family("h2h_waiting_cut_off_seconds", "bank folder", "the same, only while files wait"),
+    _family("h2h_cut_off_seconds", "bank folder payments", "until the next cut-off, less the lead"),
+    _family("h2h_waiting_cut_off_seconds", "bank folder payments", "the same, only while files wait that go by it"),
     _family("h2h_state_changes_total", "bank state", "files that came to this state since the gateway started"),
     _family("h2h_attempts_failed_total", "bank", "tries to hand a file over that failed since the gateway started"),
     _family("h2h_unanswered_files", "bank", f"SENT, and the bank said nothing on them; counted up to {MOST}"),
@@ -147,19 +148,27 @@ def _since(at: datetime | None, now: datetime) -> float:
 def _folders(found: Families, gateway: Gateway, gauges: BankGauges, now: datetime) -> None:
     """Those that are not in the settings any more, too, as long as files wait in them."""
     bank = gateway.bank(gauges.bank)
-    watched = {str(folder.watch): folder for folder in bank.outbound}
-    for watch in {**watched, **gauges.waiting}:
-        waiting, folder = gauges.waiting.get(watch, 0), watched.get(watch)
-        found.add("h2h_waiting_files", waiting, bank.name, watch)
-        if folder is None or folder.cut_off is None:
+    numbers = Counter({str(folder.watch): 0 for folder in bank.outbound})
+    for waiting in gauges.waiting:
+        numbers[waiting.watch] += waiting.number
+    for watch, number in numbers.items():
+        found.add("h2h_waiting_files", number, bank.name, watch)
+    for folder in bank.outbound:
+        _cut_offs(found, bank, folder, gauges.waiting, now)
+
+
+def _cut_offs(found: Families, bank: Bank, folder: Outbound, waiting: Sequence[Waiting], now: datetime) -> None:
+    watch = str(folder.watch)
+    gone_by = [window for w in waiting if w.watch == watch for window in bank.windows_for(folder, w.kinds)]
+    for window in bank.windows_for(folder, None):
+        if window.cut_off is None:
             continue
-        window = bank.window(folder)
         closes = closing(window, now) or closing(window, next_opening(window, now))
         assert closes
         seconds = (closes - now).total_seconds()
-        found.add("h2h_cut_off_seconds", seconds, bank.name, watch)
-        if waiting:
-            found.add("h2h_waiting_cut_off_seconds", seconds, bank.name, watch)
+        found.add("h2h_cut_off_seconds", seconds, bank.name, watch, window.payments)
+        if window in gone_by:
+            found.add("h2h_waiting_cut_off_seconds", seconds, bank.name, watch, window.payments)
 
 
 def _alarms(found: Families, gateway: Gateway) -> None:

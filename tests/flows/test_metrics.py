@@ -127,8 +127,8 @@ def test_what_waits_is_told_with_the_time_that_it_has_left(erp: World, gateway: 
         scrape = Scrape(server)
         assert scrape("h2h_files", "box", "READY") == scrape("h2h_waiting_files", "box", watch) == 1
         assert 3600 <= scrape("h2h_oldest_ready_seconds", "box") < 4000
-        assert 5000 < scrape("h2h_waiting_cut_off_seconds", "box", watch) <= 5400  # 13:00 to half past two
-        assert abs(scrape("h2h_cut_off_seconds", "box", watch) - 5400) < 400
+        assert 5000 < scrape("h2h_waiting_cut_off_seconds", "box", watch, "") <= 5400  # 13:00 to half past two
+        assert abs(scrape("h2h_cut_off_seconds", "box", watch, "") - 5400) < 400
         send(gateway)
         scrape = Scrape(server)
         assert scrape("h2h_files", "box", "READY") == scrape("h2h_oldest_ready_seconds", "box") == 0
@@ -136,7 +136,23 @@ def test_what_waits_is_told_with_the_time_that_it_has_left(erp: World, gateway: 
         assert scrape("h2h_bank_reachable", "box") == 1
         assert abs(scrape("h2h_bank_last_contact_timestamp_seconds", "box") - clock.now().timestamp()) < 400
         clock.advance(hours=2)  # closed: until the cut-off of Monday
-        assert abs(Scrape(server)("h2h_cut_off_seconds", "box", watch) - (3 * 86400 - 1800)) < 400
+        assert abs(Scrape(server)("h2h_cut_off_seconds", "box", watch, "") - (3 * 86400 - 1800)) < 400
+
+
+def test_only_the_cut_offs_count_that_waiting_files_go_by(erp: World, clock: MovableClock) -> None:
+    erp.outbound["cut_offs"] = '[{currencies = ["USD"], cut_off = "13:00"}, {local_instruments = ["INST"]}]'
+    watch = str(erp.drop)
+    with opened(erp, clock) as gateway, served(gateway) as server:
+        erp.drop_file(payments("MSG-1"))
+        gateway.desks["box"].take_in()
+        scrape = Scrape(server)
+        assert abs(scrape("h2h_cut_off_seconds", "box", watch, "USD") - 3600) < 400
+        assert [labels["payments"] for labels in scrape.labels("h2h_waiting_cut_off_seconds")] == [""]
+        erp.drop_file(payments("MSG-2").replace(b'Ccy="EUR"', b'Ccy="USD"'), "dollars.xml")
+        gateway.desks["box"].take_in()
+        scrape = Scrape(server)
+        assert abs(scrape("h2h_waiting_cut_off_seconds", "box", watch, "USD") - 3600) < 400
+        assert len(scrape.labels("h2h_cut_off_seconds")) == len(scrape.labels("h2h_waiting_cut_off_seconds")) == 2
 
 
 def test_what_happens_is_counted_from_the_start_of_the_gateway_on(erp: World, gateway: Gateway) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine
 
+from h2h.kinds import Kind
 from h2h.ledger import gauges
 from h2h.ledger.gauges import OPEN, Change
 from h2h.lifecycle import MOVES, State
@@ -17,6 +18,7 @@ from tests.suites.books import LATER, NOW, Book, pay, says
 from tests.suites.plans import noted, whole_tables
 from tests.suites.test_gaps import closes
 
+EUROS = Kind((), None, "EUR")
 UNTIL = NOW + timedelta(minutes=1)
 
 
@@ -53,13 +55,15 @@ def test_what_is_open_is_counted_by_bank(book: Book) -> None:
     acme, other = book.ledger.gauges.of(["acme", "other"])
     found = {state: number for state, number in acme.states.items() if number}
     assert found == {State.RECEIVED: 1, State.READY: 2, State.UNCERTAIN: 1, State.FAILED: 1}
-    assert (acme.waiting, acme.oldest_ready) == ({"/out": 3}, NOW)
+    assert sum(w.number for w in acme.waiting) == 3
+    assert {(w.watch, str(w.kinds)) for w in acme.waiting} == {("/out", "None"), ("/out", str([EUROS]))}
+    assert acme.oldest_ready == NOW
     assert (acme.unanswered, acme.unreadable, acme.gaps) == (2, 1, 1)
     assert (acme.reachable, acme.failures, acme.last_good_at) == (False, 1, None)
     book.ledger.contacts.good("acme", LATER)
     [acme] = book.ledger.gauges.of(["acme"])
     assert (acme.reachable, acme.failures, acme.last_good_at) == (True, 0, LATER)
-    assert (other.bank, other.waiting, other.unanswered, other.gaps) == ("other", {}, 0, 0)
+    assert (other.bank, other.waiting, other.unanswered, other.gaps) == ("other", [], 0, 0)
 
 
 def test_what_a_bank_never_answers_is_counted_up_to_a_bound(book: Book, monkeypatch: pytest.MonkeyPatch) -> None:
