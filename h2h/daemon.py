@@ -1,7 +1,8 @@
 """The daemon: watches folders, sends, pulls on schedule, and stops cleanly.
 
 Each bank has two workers: one takes files in, one holds the line (sending goes before pulling). Neither waits for
-another bank. File events and the scheduler only wake them; what is to be done stands in folders and ledger.
+another bank. File events and the scheduler only wake them; what is to be done stands in folders and ledger. One more
+worker tells of alarms, and has a hand in nothing else.
 """
 
 from __future__ import annotations
@@ -44,6 +45,7 @@ LOOKOUT_SECONDS = 20.0
 LOOKOUT_REST_SECONDS = 3.0
 OVERDUE_SECONDS = 300  # between two looks for statements that are overdue
 STOP_SECONDS = 15.0
+ALERTS = "alerts"  # the worker that tells of alarms
 
 
 class Daemon:
@@ -55,6 +57,8 @@ class Daemon:
         workers |= {f"line {name}": self._line_round(desk) for name, desk in gateway.desks.items()}
         workers["lookout"] = self._lookout_round(Lookout(gateway))
         self._troubles = Troubles(gateway.trouble_file, gateway.clock)
+        if teller := gateway.teller(self._troubles.note, self._stop.is_set):
+            workers[ALERTS] = teller.round
         self._engine = LocalEngine(workers, self._troubles.note)
         self._pulse = Pulse(gateway, self._engine.turns, every=GLANCE_SECONDS)
         self._watcher = Watcher(self._wakes())
@@ -96,6 +100,8 @@ class Daemon:
             banks, head = ledger.wakes.banks(self._gateway.clock.now()), ledger.journal.last()
         except StoreError:
             banks, head = set(desks), None  # each worker finds out for itself, and tells
+        if head != self._head and self._gateway.settings.alerts:
+            self._engine.wake(ALERTS)
         if head != self._head:
             self._engine.wake("lookout")
             banks |= {bank.name for bank in self._gateway.settings.banks if any(o.status for o in bank.outbound)}

@@ -20,6 +20,7 @@ from h2h.archive import Archive
 from h2h.channels import Channel
 from h2h.clock import Clock
 from h2h.config import Bank, Outbound, Settings
+from h2h.config.alerts import GATHER
 from h2h.errors import AlreadyRunning, StoreError, UsageError
 from h2h.foothold import Foothold
 from h2h.identity import account_key
@@ -34,6 +35,7 @@ from h2h.resources import root
 from h2h.witness import Head, Witness
 
 if TYPE_CHECKING:
+    from h2h.alerting.teller import Teller
     from h2h.confined import ConfinedReader
     from h2h.desk import Desk
     from h2h.ledger.rows import Transfer
@@ -377,6 +379,23 @@ class Gateway:
         wanted = account_key(account) if account else None
         new = [gap for gap in new if wanted in (None, gap.account)]
         return sorted([*ledger.gaps.rows(bank=bank, account=account), *new], key=lambda gap: gap.since)
+
+    # Who is told of alarms.
+
+    def teller(
+        self,
+        told: Callable[[str, str | None], None] = lambda _where, _text: None,
+        stopping: Callable[[], bool] = lambda: False,
+        gather: timedelta = GATHER,
+    ) -> Teller | None:
+        """Who tells of alarms; None where the settings name nobody. `told` hears who cannot be told."""
+        if not self.settings.alerts:
+            return None
+        from h2h.alerting.post import Post
+        from h2h.alerting.teller import Teller
+
+        post = Post(environ=os.environ, stopping=stopping)
+        return Teller(self.settings, self.ledger, self.clock, post, told=told, gather=gather)
 
     def _open_channel(self, bank: Bank) -> Channel:
         from h2h.channels.kinds import connect

@@ -68,6 +68,19 @@ def world_problems(reading: Reading, environ: Mapping[str, str] = os.environ) ->
         yield from _schema_problems(profile)
         yield from _time_problems(profile)
     yield from clashes(reading)
+    yield from _alert_problems(reading, environ)
+
+
+def _alert_problems(reading: Reading, environ: Mapping[str, str]) -> Iterator[Problem]:
+    """Whether each address is one; nobody is told anything."""
+    if not reading.alerts:
+        return
+    from h2h.alerting.post import Post  # here, as few commands tell anybody
+
+    places = {one.name: reading.source.at("alerts", n, "to") for n, one in enumerate(reading.alerts)}
+    tried = {one.name: one.to for one in reading.alerts if not _not_from_here(one.to, environ)}
+    for name, fault in Post(environ=environ).faults(tried).items():
+        yield from about(fault, places[name])
 
 
 def _data_problems(data: Path, place: Place) -> Iterator[Problem]:
@@ -224,6 +237,10 @@ def _warnings(reading: Reading, environ: Mapping[str, str]) -> Iterator[Problem]
         if isinstance(channel, SftpSettings) and _not_from_here(channel.key_passphrase, environ):
             text = f"the key was not tried: {channel.key_passphrase} is there for the systemd unit only"
             yield from about(text, profile.source.at("bank", "channel", "key_passphrase"))
+    for n, recipient in enumerate(reading.alerts):
+        if _not_from_here(recipient.to, environ):
+            text = f"the address was not looked at: {recipient.to} is there for the systemd unit only"
+            yield from about(text, reading.source.at("alerts", n, "to"))
 
 
 def file_system(folder: Path, mounts: str) -> str:

@@ -32,6 +32,7 @@ COMMANDS = {
     "ack": "alarming",
     "health": "probing",
     "forecast": "forecasting",
+    "alert-test": "alerting",
     "files": "reading",
     "show": "reading",
     "payments": "payments",
@@ -52,7 +53,7 @@ COMMANDS = {
     "journal": "audit",
 }
 SECTIONS = {
-    "Set up": ("init", "check", "sandbox", "demo"),
+    "Set up": ("init", "check", "alert-test", "sandbox", "demo"),
     "Work": ("run", "send", "pull", "reread"),
     "Look": (
         "status",

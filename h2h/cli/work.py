@@ -65,6 +65,7 @@ def send(ctx: click.Context, bank: str | None, as_json: bool) -> int:
             desk.hand_back()
         safe_mode = gateway.ledger.restored.safe_mode()
         Lookout(gateway).round()
+        _tell_of_alarms(gateway)
     for error in errors:
         click.echo(f"h2h: {error}", err=True)
     final = [gateway.ledger.transfers.get(transfer_id) for transfer_id in seen]
@@ -133,11 +134,28 @@ def pull(ctx: click.Context, bank: str | None, as_json: bool) -> int:
             gateway.desks[one.name].hand_back()
         gateway.note_overdue(banks)
         Lookout(gateway).round()
+        _tell_of_alarms(gateway)
     if as_json:
         emit(seen)
     elif not seen and not failed:
         click.echo("Nothing new.")
     return 1 if failed or any(m.state == "UNREADABLE" for m in seen) else 0
+
+
+def _tell_of_alarms(gateway: Gateway) -> None:
+    """All that is due, at once, as nobody runs who could gather it. That somebody was not told is logged, and no
+    failure of the work."""
+    from datetime import timedelta
+
+    from h2h.errors import StoreError
+
+    teller = gateway.teller(gather=timedelta(0))
+    if teller is None:
+        return
+    try:
+        teller.round()
+    except StoreError as error:
+        click.echo(f"h2h: warning: it was not noted who was told of alarms: {error}", err=True)
 
 
 def chosen(gateway: Gateway, name: str | None) -> list[Bank]:

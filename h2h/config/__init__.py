@@ -6,6 +6,7 @@ paths are relative to the file they stand in. Secrets are references, never valu
 """
 
 from h2h.config.accounts import BankAccount
+from h2h.config.alerts import Recipient
 from h2h.config.bank import Bank, Retry
 from h2h.config.channel import ChannelSettings, FolderSettings, SftpSettings
 from h2h.config.files import (
@@ -34,6 +35,7 @@ __all__ = [
     "Outbound",
     "Profile",
     "Reading",
+    "Recipient",
     "Retry",
     "Settings",
     "SftpSettings",

@@ -12,6 +12,7 @@ from typing import Annotated, Literal, TypeVar
 
 from pydantic import BaseModel, Field
 
+from h2h.config.alerts import Recipient, contradicting
 from h2h.config.bank import Bank
 from h2h.config.section import Contradiction, Section
 from h2h.config.toml_file import KeyPath, Read, Source, about, in_order, read_toml
@@ -64,6 +65,7 @@ class Settings(Section):
     gateway: GatewaySettings
     ledger: LedgerSettings = LedgerSettings()
     duplicates: DuplicateSettings = DuplicateSettings()
+    alerts: tuple[Recipient, ...] = ()
     banks: tuple[Bank, ...] = ()
 
     def bank(self, name: str) -> Bank | None:
@@ -74,6 +76,10 @@ class _MainFile(Section):
     gateway: GatewaySettings
     ledger: LedgerSettings = LedgerSettings()
     duplicates: DuplicateSettings = DuplicateSettings()
+    alerts: list[Recipient] = Field(default=[])
+
+    def contradictions(self) -> Iterator[Contradiction]:
+        yield from contradicting(self.alerts)
 
 
 class _BankFile(Section):
@@ -83,6 +89,8 @@ class _BankFile(Section):
 STAND_INS: Mapping[tuple[str, str], object] = {  # for what has to be there and cannot be used; see toml_file.py
     ("gateway", "data"): "data",
     ("gateway", "environment"): "test",
+    ("alerts", "name"): "unnamed",
+    ("alerts", "to"): "env:UNNAMED",
     ("bank", "name"): "unnamed",
     ("bank", "timezone"): "UTC",
     ("bank", "channel"): {"kind": "folder", "path": "."},
@@ -116,6 +124,7 @@ class Reading:
     gateway: GatewaySettings | None
     ledger: LedgerSettings
     duplicates: DuplicateSettings
+    alerts: tuple[Recipient, ...]
     bank_files: tuple[Path, ...]
     profiles: tuple[Profile, ...]
     problems: tuple[Problem, ...]
@@ -127,7 +136,14 @@ class Reading:
             raise SettingsError(problems)
         assert self.gateway
         banks = tuple(profile.bank for profile in self.profiles)
-        return Settings(file=file, gateway=self.gateway, ledger=self.ledger, duplicates=self.duplicates, banks=banks)
+        return Settings(
+            file=file,
+            gateway=self.gateway,
+            ledger=self.ledger,
+            duplicates=self.duplicates,
+            alerts=self.alerts,
+            banks=banks,
+        )
 
 
 def load(file: Path) -> Settings:
@@ -146,11 +162,15 @@ def read(file: Path) -> Reading:
     problems = [*map(_advised, main.problems), *(p for bank in banks for p in bank.problems)]
     problems += _contradictions(main.source, main.value, ()) if main.value else ()
     problems += [p for bank in banks if bank.value for p in _contradictions(bank.source, bank.value, ())]
+    alerts = tuple(main.value.alerts) if main.value else ()
+    if all(bank.value for bank in banks):
+        problems += _of_no_bank(main.source, alerts, profiles)
     return Reading(
         source=main.source,
         gateway=gateway,
         ledger=ledger,
         duplicates=main.value.duplicates if main.value else DuplicateSettings(),
+        alerts=alerts,
         bank_files=bank_files,
         profiles=profiles,
         problems=(*problems, *_named_twice(profiles)),
@@ -192,3 +212,14 @@ def _named_twice(profiles: tuple[Profile, ...]) -> Iterator[Problem]:
             here, there = second.source.at("bank", "name"), first.source.at("bank", "name")
             text = f"{first.bank.name} is the name of the bank in {there} too; it must be unique"
             yield from about(text, here, there)
+
+
+def _of_no_bank(main: Source, alerts: tuple[Recipient, ...], profiles: tuple[Profile, ...]) -> Iterator[Problem]:
+    """Who is to be told of a bank that there is not would be told nothing."""
+    names = [profile.source.at("bank", "name") for profile in profiles]
+    known = [profile.bank.name for profile in profiles]
+    for number, recipient in enumerate(alerts):
+        for which, bank in enumerate(recipient.banks or ()):
+            if bank not in known:
+                text = f"there is no bank {bank!r} in the settings; there is {', '.join(known) or 'none'}"
+                yield from about(text, main.at("alerts", number, "banks", which), *names)

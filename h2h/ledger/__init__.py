@@ -10,6 +10,7 @@ gaps       what is missing among the statements of an account; expectations: wha
 cut_offs   those that passed, once for ever
 alarms     what somebody has to be told, until it is over                 outlook   what is open, for the lookout
 gauges     what is counted for metrics
+tellings   who heard of which alarm
 people     decisions: hold, release, sent by hand, …; `rehearsal`: the same, and nothing stays
 repairs    new files of payments that the bank refused in another one; lineage
 cases      what is known of one transfer, for whoever has to decide about it
@@ -41,6 +42,7 @@ from h2h.ledger.people import People
 from h2h.ledger.repairs import Repairs
 from h2h.ledger.restored import Restored
 from h2h.ledger.standings import Standings
+from h2h.ledger.tellings import Tellings
 from h2h.ledger.transfers import Transfers
 from h2h.ledger.troubles import Troubles
 from h2h.ledger.views import Views
@@ -72,6 +74,7 @@ class Ledger:
         self.alarms = Alarms(self._database)
         self.cut_offs = CutOffs(self._database)
         self.outlook = Outlook(self._database)
+        self.tellings = Tellings(self._database)
         self.views = Views(self._database)
         self.gauges = Gauges(self._database)
         self.exports = Exports(self._database)

@@ -1,4 +1,5 @@
-"""The tables of what somebody has to be told: alarms, and the cut-offs that passed."""
+"""The tables of what somebody has to be told: alarms, who was told of them, and the cut-offs that
+passed."""
 
 from __future__ import annotations
 
@@ -43,4 +44,15 @@ cut_off = Table(  # each that passed, once for ever: by the local day in the ban
     Column("at", Instant, nullable=False),  # when it was
     Column("noted_at", Instant, nullable=False),
     Column("waiting", Integer, nullable=False),  # files that it left behind
+)
+
+telling = Table(  # what each recipient heard of each alarm
+    "telling",
+    metadata,
+    Column("alarm_id", Integer, primary_key=True, autoincrement=False),
+    Column("recipient", String(40), primary_key=True),  # its name in the settings
+    Column("urgency", String(10), nullable=False),  # as which it was told
+    Column("at", Instant, nullable=False),  # the last time
+    Column("times", Integer, nullable=False),
+    Column("over_at", Instant),  # told that it is over
 )

@@ -23,6 +23,7 @@ from sqlalchemy import (
 
 from h2h.ledger.alarm_tables import alarm as alarm
 from h2h.ledger.alarm_tables import cut_off as cut_off
+from h2h.ledger.alarm_tables import telling as telling
 from h2h.ledger.columns import INSTANT_FORMAT as INSTANT_FORMAT
 from h2h.ledger.columns import Exact as Exact
 from h2h.ledger.columns import Instant as Instant

@@ -101,6 +101,7 @@ SETTINGS = {
     **keys(config.GatewaySettings, "gateway"),
     **keys(config.LedgerSettings, "ledger"),
     **keys(config.DuplicateSettings, "duplicates"),
+    **keys(config.Recipient, "alerts"),
     **keys(config.Bank, "bank"),
 }
 
