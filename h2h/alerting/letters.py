@@ -252,7 +252,7 @@ def _some(names: Iterable[str]) -> str:
 
 
 def _spoken(word: str) -> str:
-    return word.replace("_", " ")
+    return word.replace("cut_off", "cut-off").replace("_", " ")
 
 
 def _groups(news: Sequence[News], now: datetime) -> Iterator[str]:

@@ -250,13 +250,13 @@ def test_a_letter_as_it_is_read() -> None:
     ]
     found = written(alarms, [told(1, ago=2 * HOUR), told(2)])
     assert found.urgency is URGENT
-    assert found.subject == ("h2h production: 3 urgent, 1 warning at box: cut off near, file uncertain, no answer")
+    assert found.subject == ("h2h production: 3 urgent, 1 warning at box: cut-off near, file uncertain, no answer")
     assert (
         found.body
         == """\
-3 urgent, 1 warning at box: cut off near, file uncertain, no answer.
+3 urgent, 1 warning at box: cut-off near, file uncertain, no answer.
 
-box, cut off near: 2 urgent
+box, cut-off near: 2 urgent
   3  urgent, since 2026-11-20 10:00 UTC: File 3 waits.
   5  urgent, since 2026-11-20 10:00 UTC: File 5 waits.
       Next: Release 5.
