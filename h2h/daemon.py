@@ -100,6 +100,7 @@ class Daemon:
             banks, head = ledger.wakes.banks(self._gateway.clock.now()), ledger.journal.last()
         except StoreError:
             banks, head = set(desks), None  # each worker finds out for itself, and tells
+        banks -= {name for name, desk in desks.items() if desk.bank.away_until(self._gateway.clock.now())}
         if head != self._head and self._gateway.settings.alerts:
             self._engine.wake(ALERTS)
         if head != self._head:

@@ -1,7 +1,8 @@
 """The line to one bank: its session is opened when first needed, kept, and opened again after it broke.
 
 What went wrong stands in the ledger; after a failure the bank is left alone for a while (back-off), and a refusal,
-which somebody has to mend, waits for the longest time at once. Flows use the line; they never retry on their own.
+which somebody has to mend, waits for the longest time at once. While the bank's server is in maintenance it is left
+alone as well. Flows use the line; they never retry on their own.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from datetime import datetime
 from h2h.channels import Channel
 from h2h.clock import Clock
 from h2h.config import Bank
-from h2h.errors import ChannelError, Refused
+from h2h.errors import ChannelError, NotDelivered, Refused
 from h2h.ledger import Ledger
 from h2h.schedule import backoff
 
@@ -29,12 +30,23 @@ class Line:
 
     def suspended_until(self) -> datetime | None:
         """Until when the bank is left alone; None where it may be asked now."""
-        until = self._ledger.contacts.suspended_until(self.bank.name)
-        return until if until and until > self._clock.now() else None
+        now = self._clock.now()
+        times = (self._ledger.contacts.suspended_until(self.bank.name), self.away_until())
+        return max((until for until in times if until and until > now), default=None)
+
+    def away_until(self) -> datetime | None:
+        """Until when the bank's server is away by its own word: what fails then is no failure."""
+        return self.bank.away_until(self._clock.now())
 
     @contextmanager
     def session(self) -> Iterator[Channel]:
-        """An open session. One that broke in the block is closed; a failure to open it suspends the bank."""
+        """An open session. One that broke in the block is closed; a failure to open it suspends the bank.
+
+        While the bank's server is away none is opened, nor used: NotDelivered.
+        """
+        if until := self.away_until():
+            self.close()
+            raise NotDelivered(f"{self.bank.name} is in maintenance until {until:%Y-%m-%d %H:%M} UTC and is not asked.")
         session = self._session if self._session and self._session.alive() else self._open()
         try:
             yield session
@@ -48,7 +60,8 @@ class Line:
         try:
             self._session = self._connect(self.bank)
         except ChannelError as error:
-            self._suspend(error)
+            if not self.away_until():
+                self._suspend(error)
             raise
         self._ledger.contacts.good(self.bank.name, self._clock.now())
         return self._session

@@ -22,7 +22,7 @@ from h2h.errors import Problem, Refused, UsageError
 from h2h.messages.catalog import Catalog, MessageType
 from h2h.outbound import origin
 from h2h.resources import root
-from h2h.schedule import Window, astray, cut_off_on
+from h2h.schedule import Window, astray, closes_away, cut_off_on
 
 if TYPE_CHECKING:
     from h2h.messages.own_schemas import OwnSchemas
@@ -230,6 +230,7 @@ def _warnings(reading: Reading, environ: Mapping[str, str]) -> Iterator[Problem]
             text = f"stands on a network file system ({kind}), on which SQLite can lose what it wrote; use a local disk"
             yield from about(text, reading.source.at("gateway", "data"))
     for profile in reading.profiles:
+        yield from _closing_in_maintenance(profile)
         if profile.bank.schemas is not None:
             for text in _own_schemas(profile.bank.schemas, Catalog.load(root("schemas"))).unused:
                 yield from about(text, profile.source.at("bank", "schemas"))
@@ -241,6 +242,20 @@ def _warnings(reading: Reading, environ: Mapping[str, str]) -> Iterator[Problem]
         if _not_from_here(recipient.to, environ):
             text = f"the address was not looked at: {recipient.to} is there for the systemd unit only"
             yield from about(text, reading.source.at("alerts", n, "to"))
+
+
+def _closing_in_maintenance(profile: Profile) -> Iterator[Problem]:
+    bank, at = profile.bank, profile.source.at
+    text = (
+        "the bank's server is in maintenance right before this cut-off on a day of each week: files have to go earlier"
+    )
+    for n, outbound in enumerate(bank.outbound):
+        *others, own = bank.windows_for(outbound, None)
+        if is_calendar(bank.calendar) and closes_away(own, bank.away):
+            yield from about(text, at("bank", "outbound", n, "cut_off"))
+        for m, window in enumerate(others):
+            if is_calendar(bank.calendar) and is_calendar(window.also.name) and closes_away(window, bank.away):
+                yield from about(text, at("bank", "outbound", n, "cut_offs", m, "cut_off"))
 
 
 def file_system(folder: Path, mounts: str) -> str:

@@ -19,6 +19,11 @@ from h2h.calendars import EVERY_DAY, SEARCH_DAYS, Calendar
 DAY_NAMES = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 DUE_DAYS = 60
 NEVER = datetime.max.replace(tzinfo=UTC)  # what is always open closes then
+MOST_AWAY = 50
+PLAIN_WEEKS, WEEKS = (
+    date(2026, 6, 1),
+    4,
+)  # from a Monday on, without changes of the clocks
 YEARS = range(2026, 2038)  # in which cut-offs are held against the clock changes that are known
 
 
@@ -200,6 +205,51 @@ def instant(day: date, clock: time, timezone: str) -> datetime:
         middle = early + (found - early) / 2
         early, found = (early, middle) if zone.utcoffset(middle.astimezone(zone)) == jump else (middle, found)
     return found.replace(microsecond=0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Away:
+    """When a bank's server is away, in the bank's zone: on these days of each week, or `on` one day, from `starts` to
+    `ends`, which is on the next day where it is not later."""
+
+    timezone: str
+    days: frozenset[int] = frozenset()
+    on: date | None = None
+    starts: time
+    ends: time
+
+    def covers(self, now: datetime) -> datetime | None:
+        """Its end, where it lasts at `now`."""
+        today = now.astimezone(ZoneInfo(self.timezone)).date()
+        days = [day for day in (today - timedelta(days=1), today) if day == self.on or day.weekday() in self.days]
+        return max((ends for begins, ends in map(self._span, days) if begins <= now < ends), default=None)
+
+    def _span(self, day: date) -> tuple[datetime, datetime]:
+        last = day if self.starts < self.ends else day + timedelta(days=1)
+        return instant(day, self.starts, self.timezone), instant(last, self.ends, self.timezone)
+
+
+def away_until(times: Sequence[Away], now: datetime) -> datetime | None:
+    """The first instant from `now` on at which none of these lasts; None where none does now. Where they follow each
+    other for ever, the end of the MOST_AWAY-th."""
+    until = now
+    for _ in range(MOST_AWAY):
+        ends = max((end for each in times if (end := each.covers(until))), default=None)
+        if ends is None:
+            break
+        until = ends
+    return until if until > now else None
+
+
+def closes_away(window: Window, times: Sequence[Away]) -> bool:
+    """Whether on some day of the week the server is always away right before the window closes."""
+    return any(_closes_away(window, times, weekday) for weekday in range(7)) if window.cut_off else False
+
+
+def _closes_away(window: Window, times: Sequence[Away], weekday: int) -> bool:
+    days = (PLAIN_WEEKS + timedelta(days=weekday, weeks=week) for week in range(WEEKS))
+    ends = [span[1] - timedelta(seconds=1) for day in days if (span := _span(window, day))]
+    return bool(ends) and all(away_until(times, end) for end in ends)
 
 
 def parse_days(value: object) -> frozenset[int]:

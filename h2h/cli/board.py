@@ -181,7 +181,10 @@ def _status(
         at=now,
         environment=gateway.settings.gateway.environment,
         process=gateway.runs(),
-        banks=[{**json_value(bank), "folders": folders[bank.bank]} for bank in board.banks],
+        banks=[
+            {**json_value(bank), "maintenance_until": _away(gateway, bank, now), "folders": folders[bank.bank]}
+            for bank in board.banks
+        ],
         alarms=found,
         troubles=board.troubles,
         gaps=gateway.gaps(),
@@ -198,11 +201,11 @@ def _print(gateway: Gateway, board: Board, folders: Mapping[str, list[Folder]], 
     out.print()
     table(
         ["bank", "line", "to send", "sent today", "the bank's word", "cut-off", "last statement"],
-        [_bank_row(bank, folders[bank.bank], now) for bank in board.banks],
+        [_bank_row(bank, folders[bank.bank], _away(gateway, bank, now), now) for bank in board.banks],
         right=["to send", "sent today"],
     )
     for bank in board.banks:
-        if trouble := _trouble(bank, now):
+        if not _away(gateway, bank, now) and (trouble := _trouble(bank, now)):
             out.print(trouble)
     _print_left_alone(folders)
     _print_troubles(board)
@@ -242,12 +245,16 @@ def _why_here(file: FileRow) -> str:
     return file.verdict if file.state == "SENT" and file.verdict else file.state
 
 
-def _bank_row(bank: BankRow, folders: Sequence[Folder], now: datetime) -> list[object]:
+def _away(gateway: Gateway, bank: BankRow, now: datetime) -> datetime | None:
+    return gateway.bank(bank.bank).away_until(now)
+
+
+def _bank_row(bank: BankRow, folders: Sequence[Folder], away: datetime | None, now: datetime) -> list[object]:
     waiting = sum(bank.states.get(s, 0) for s in OPEN) + sum(f.waiting for f in folders)
     oldest = f" (oldest {span(now - bank.oldest_ready)})" if bank.oldest_ready else ""
     return [
         bank.bank,
-        _line(bank, now),
+        text(f"maintenance until {clock_time(away)}", "yellow") if away else _line(bank, now),
         f"{waiting}{oldest}",
         str(bank.sent_today),
         _verdicts(bank),

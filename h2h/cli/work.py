@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from h2h.cli.output import as_json, emit, ready_gateway, text, word
+from h2h.cli.output import as_json, at, emit, ready_gateway, text, word
 
 if TYPE_CHECKING:
     from h2h.config import Bank
@@ -61,6 +61,7 @@ def send(ctx: click.Context, bank: str | None, as_json: bool) -> int:
         for one in banks:
             desk = gateway.desks[one.name]
             errors += _take_in(gateway, desk, told)
+            _is_away(gateway, one)
             desk.hand_over(told)
             desk.hand_back()
         safe_mode = gateway.ledger.restored.safe_mode()
@@ -125,7 +126,7 @@ def pull(ctx: click.Context, bank: str | None, as_json: bool) -> int:
 
     with gateway.running():
         for one in banks:
-            for folder in one.inbound:
+            for folder in () if _is_away(gateway, one) else one.inbound:
                 try:
                     gateway.desks[one.name].pull(folder, told)
                 except ChannelError as error:
@@ -156,6 +157,13 @@ def _tell_of_alarms(gateway: Gateway) -> None:
         teller.round()
     except StoreError as error:
         click.echo(f"h2h: warning: it was not noted who was told of alarms: {error}", err=True)
+
+
+def _is_away(gateway: Gateway, bank: Bank) -> bool:
+    """Whether the bank is in maintenance, which is told."""
+    if until := bank.away_until(gateway.clock.now()):
+        click.echo(f"{bank.name} is in maintenance until {at(until).plain}: it is not asked.", err=True)
+    return until is not None
 
 
 def chosen(gateway: Gateway, name: str | None) -> list[Bank]:

@@ -19,6 +19,7 @@ from h2h.config.channel import ChannelSettings
 from h2h.config.closings import LocalClosings
 from h2h.config.cut_offs import CutOff, Times
 from h2h.config.folders import Inbound, Outbound
+from h2h.config.maintenance import Maintenance
 from h2h.config.section import Contradiction, Section
 from h2h.config.toml_file import KeyPath
 from h2h.config.values import CalendarName, Duration, SchemaFolder, StatusCode, Zone
@@ -27,7 +28,7 @@ from h2h.identity import account_key
 from h2h.kinds import Kind
 from h2h.model import Severity, Way
 from h2h.rules import Terms
-from h2h.schedule import Due, Window
+from h2h.schedule import Away, Due, Window, away_until
 from h2h.verdicts import KNOWN
 
 ADDRESSES = {"off": None, "warn": Severity.WARNING, "refuse": Severity.ERROR}
@@ -49,6 +50,7 @@ class Bank(Section):
     debit_within: Annotated[int, Field(ge=0, le=60)] = 3
     retry: Retry = Retry()
     statuses: dict[str, StatusCode] = Field(default={})
+    maintenance: list[Maintenance] = Field(default=[])
     contact: str | None = Field(default=None, min_length=1)
     answers: list[Answers] = Field(default=[])
     outbound: list[Outbound] = Field(default=[])
@@ -141,6 +143,15 @@ class Bank(Section):
             cut_off=times.cut_off,
             lead=times.lead,
         )
+
+    @property
+    def away(self) -> list[Away]:
+        """When its server is."""
+        return [each.away(self.timezone) for each in self.maintenance]
+
+    def away_until(self, now: datetime) -> datetime | None:
+        """The end of the maintenance that lasts now."""
+        return away_until(self.away, now)
 
     def today(self, now: datetime) -> date:
         return now.astimezone(ZoneInfo(self.timezone)).date()

@@ -105,6 +105,8 @@ STAND_INS: Mapping[tuple[str, str], object] = {  # for what has to be there and 
     ("inbound", "messages"): ["camt.053.001.08"],
     ("inbound", "remote"): "/",
     ("accounts", "account"): "0",
+    ("maintenance", "starts"): "00:00",
+    ("maintenance", "ends"): "00:01",
 }
 
 

@@ -239,7 +239,7 @@ class Handover:
     def _not_delivered(self, transfer: Transfer, step: str, error: ChannelError | Damaged) -> Transfer | Stale:
         """Nothing is visible at the bank: try again later; after too many failed uploads give up."""
         now, retry = self._clock.now(), self.bank.retry
-        counted = transfer.failures + (step == "stage")
+        counted = transfer.failures + (step == "stage" and not self._line.away_until())
         wait = retry.most if isinstance(error, Refused) else self._wait(transfer)
         give_up = counted >= retry.give_up_after or isinstance(error, Damaged)
         due_at = None if give_up else self._line.suspended_until() or now + wait

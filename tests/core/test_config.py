@@ -18,12 +18,13 @@ from h2h.calendars import Calendar, Closings
 from h2h.config import STAND_INS, FolderSettings, Settings, SftpSettings, load
 from h2h.config.accounts import BankAccount
 from h2h.config.cut_offs import CutOff
+from h2h.config.maintenance import Maintenance
 from h2h.config.some_payments import never_counting
 from h2h.errors import SettingsError
 from h2h.kinds import Kind
 from h2h.model import Severity
 from h2h.rules import Terms
-from h2h.schedule import Window
+from h2h.schedule import Away, Window
 from h2h.toml_lines import lines_of, nearest
 
 PIN = "SHA256:" + "ab" * 21 + "c"
@@ -65,6 +66,9 @@ every = "10m"
 
 
 EVERY = 'every = "10m"'
+AWAY = f"""{EVERY}
+[[bank.maintenance]]
+starts = "02:00\""""
 DAYS = 'days = "mon-fri"'
 TIMES = BANK[BANK.index('opens = "08') : BANK.index(DAYS) + len(DAYS)]
 USD = f"""{DAYS}
@@ -315,6 +319,12 @@ MISTAKES = [
         DAYS, f'{USD}\n[[bank.outbound.cut_offs]]\ncurrencies = ["USD"]\nservice_levels = ["URGP"]', 23,
         "bank.outbound[1].cut_offs[2]", "never counts: those before it take every payment",
     ),
+    (EVERY, f'{AWAY}\nends = "06:00"', 26, "bank.maintenance[1].on", "say when it is: either days"),
+    (EVERY, f'{AWAY}\nends = "06:00"\ndays = "sun"\non = 2026-12-05', 30, "bank.maintenance[1].on", "say when it is"),
+    (EVERY, f'{AWAY}\nends = "02:00"\ndays = "sun"', 28, "bank.maintenance[1].ends", "another time than starts"),
+    (EVERY, f'{AWAY}\ndays = "sun"', 26, "bank.maintenance[1].ends", "is missing"),
+    (EVERY, f'{AWAY}\nends = "06:00"\non = "soon"', 29, "bank.maintenance[1].on", "write it as in 2026-12-24"),
+    (EVERY, f'{AWAY}\nends = "6"\ndays = "sun"', 28, "bank.maintenance[1].ends", "as in 15:30"),
     (EVERY, f'{EVERY}\n[[bank.accounts]]\nstatements = "daily"', 26, "bank.accounts[1].account", "is missing"),
     (EVERY, f'{ACCOUNT}\nstatements = "weekly"', 28, "bank.accounts[1].statements", "'daily'"),
     (EVERY, f'{ACCOUNT}\ncurrency = "Euro"', 28, "bank.accounts[1].currency", "right form"),
@@ -494,7 +504,7 @@ def test_whatever_has_to_be_there_has_a_stand_in_that_is_good(tmp_path: Path) ->
     """Else one wrong value of it would hide all that is only seen when the whole bank can be read."""
     blocks = {"gateway": config.GatewaySettings, "bank": config.Bank, "outbound": config.Outbound,
               "inbound": config.Inbound, "ledger": config.LedgerSettings, "retry": config.Retry,
-              "accounts": config.BankAccount, "alerts": config.Recipient}  # fmt: skip
+              "accounts": config.BankAccount, "alerts": config.Recipient, "maintenance": Maintenance}  # fmt: skip
     needed = {
         (block, name) for block, kind in blocks.items() for name, f in kind.model_fields.items() if f.is_required()
     }
@@ -654,3 +664,15 @@ ALL_KINDS = [
 def test_a_row_never_counts_where_no_payment_there_is_makes_it_the_first(found: list[CutOff]) -> None:
     firsts = {next((n for n, row in enumerate(found) if row.fits(kind)), None) for kind in ALL_KINDS}
     assert set(never_counting(found)) == set(range(len(found))) - firsts
+
+
+def test_maintenance_is_each_week_or_once_in_the_banks_zone(tmp_path: Path) -> None:
+    weekly = 'days = "sat-sun"\nstarts = "22:00"\nends = "02:00"\n'
+    once = 'on = 2026-12-05\nstarts = "06:00"\nends = "12:00"\n'
+    [bank] = good(tmp_path, f"{BANK}[[bank.maintenance]]\n{weekly}[[bank.maintenance]]\n{once}").banks
+    assert bank.away == [
+        Away(timezone="Europe/Berlin", days=frozenset({5, 6}), starts=time(22), ends=time(2)),
+        Away(timezone="Europe/Berlin", on=date(2026, 12, 5), starts=time(6), ends=time(12)),
+    ]
+    assert bank.away_until(datetime(2026, 12, 5, 5, tzinfo=UTC)) == datetime(2026, 12, 5, 11, tzinfo=UTC)
+    assert bank.away_until(datetime(2026, 12, 4, 5, tzinfo=UTC)) is None

@@ -218,6 +218,25 @@ def test_a_cut_off_for_some_payments_is_looked_at_with_its_own_calendars(world: 
     assert cut("13:00", "QQ") == ["banks/0.toml:18: bank.outbound[1].cut_offs[1].calendar: there is no calendar QQ"]
 
 
+def test_a_cut_off_that_falls_into_maintenance_each_week_is_warned_of(world: Path) -> None:
+    def warned(starts: str, *more: str) -> list[str]:
+        row = '[[bank.outbound.cut_offs]]\ncurrencies = ["USD"]\ncut_off = "13:00"'
+        away = f'[[bank.maintenance]]\ndays = "mon"\nstarts = "{starts}"\nends = "16:00"'
+        text = changed(BANK, outbound_remote="\n".join(['remote = "/in"', 'cut_off = "15:00"', row, away, *more]))
+        (world / "banks" / "0.toml").write_text(text)
+        found = look(world / "h2h.toml", {})
+        return [str(each).replace(f"{world}/", "")[:48] for each in found.warnings]
+
+    own, row = "banks/0.toml:15: bank.outbound[1].cut_off: the b", "banks/0.toml:18: bank.outbound[1].cut_offs[1].cu"
+    assert warned("15:00") == []
+    assert warned("14:00") == [own]
+    assert warned("12:00") == [own, row]
+    (world / "banks" / "0.toml").write_text(
+        changed((world / "banks" / "0.toml").read_text(), calendar='calendar = "QQ"')
+    )
+    assert look(world / "h2h.toml", {}).warnings == ()  # but a problem
+
+
 def test_a_calendar_that_no_library_has(world: Path) -> None:
     assert told(world, changed(BANK, calendar='calendar = "QQ"')) == [
         "banks/0.toml:4: bank.calendar: there is no calendar QQ"
