@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from sqlalchemy import Boolean, Column, Index, Integer, String, Table, Text, text
 
-from h2h.ledger.columns import Instant, metadata
+from h2h.ledger.columns import Instant, known_index, metadata
 
 alarm = Table(  # open until what it says is over; of the same one there is one open row
     "alarm",
@@ -33,6 +33,7 @@ alarm = Table(  # open until what it says is over; of the same one there is one 
         sqlite_where=text("ended_at IS NULL"),
         postgresql_where=text("ended_at IS NULL"),
     ),
+    known_index("alarm", "ended_at"),
 )
 
 cut_off = Table(  # each that passed, once for ever: by the local day in the bank's zone

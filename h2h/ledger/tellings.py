@@ -6,8 +6,9 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import ColumnElement, and_, exists, insert, or_, select, update
+from sqlalchemy import ColumnElement, Select, and_, exists, insert, or_, select, update
 
 from h2h.alarms import Urgency
 from h2h.ledger import tables as t
@@ -49,11 +50,11 @@ class Tellings:
 
     def known(self, recipients: Collection[str], now: datetime) -> Known:
         """All that is open, and what is over lately as far as it concerns these recipients."""
-        a, c = t.alarm.c, t.telling.c
+        c = t.telling.c
         to_them = c.recipient.in_(recipients)
         with self._database.reading() as connection:
-            alarms = connection.execute(select(*_ALARM).where(_concerning(to_them, now)).order_by(a.id).limit(2 * MOST))
-            rows = [AlarmRow(**{**row._mapping, "urgency": Urgency(row.urgency)}) for row in alarms]
+            found = [row for query in _concerning(to_them, now) for row in connection.execute(query)]
+            rows = [AlarmRow(**{**row._mapping, "urgency": Urgency(row.urgency)}) for row in found]
             of_those = select(*_TOLD).where(to_them, c.alarm_id.in_([row.id for row in rows]))
             told = [Told(**{**row._mapping, "urgency": Urgency(row.urgency)}) for row in connection.execute(of_those)]
         return Known(alarms=tuple(rows), told=tuple(told))
@@ -78,9 +79,10 @@ class Tellings:
             record(connection, at=now, subject=GATEWAY, kind="alarms told", actor=GATEWAY, data=data)
 
 
-def _concerning(to_them: ColumnElement[bool], now: datetime) -> ColumnElement[bool]:
+def _concerning(to_them: ColumnElement[bool], now: datetime) -> tuple[Select[Any], ...]:
+    """The open alarms, and the newest of those that are over; two questions, as no index answers both."""
     a, c = t.alarm.c, t.telling.c
-    awaited = exists().where(c.alarm_id == a.id, to_them, c.over_at.is_(None))
-    ended = and_(a.passing.is_(False), a.ended_at >= now - LATELY, awaited)
+    awaited = and_(a.passing.is_(False), exists().where(c.alarm_id == a.id, to_them, c.over_at.is_(None)))
     passed = and_(a.passing.is_(True), a.ended_at >= now - NEWS)
-    return or_(a.ended_at.is_(None), ended, passed)
+    over = select(*_ALARM).where(a.ended_at >= now - LATELY, or_(awaited, passed))
+    return select(*_ALARM).where(a.ended_at.is_(None)).limit(MOST), over.order_by(a.ended_at.desc()).limit(MOST)

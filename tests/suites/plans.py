@@ -24,6 +24,7 @@ GROWING = (
     "gap",
     "alarm",
     "cut_off",
+    "telling",
 )
 Asked = list[tuple[str, Any]]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from h2h.alarms import Alarm
+from h2h.alarms import Alarm, Urgency
 from h2h.lifecycle import State
 from h2h.model import RemoteFile
 from tests import alone
@@ -85,6 +85,8 @@ def looked_around(book: Book) -> None:
     ledger.alarms.note([Alarm(word="held", text="It waits.")], LATER)
     ledger.alarms.rows()
     ledger.alarms.rows(ended=True)
+    ledger.tellings.note("treasury", {1: Urgency.URGENT}, [1], LATER)
+    ledger.tellings.known(["treasury"], LATER)
 
 
 def taken_in(book: Book) -> None:

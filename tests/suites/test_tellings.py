@@ -20,7 +20,7 @@ def stand(book: Book, *subjects: str, at: datetime = NOW, passing: bool = False)
 
 
 def known(book: Book, *recipients: str, at: datetime = NOW) -> list[str]:
-    return [row.subject for row in book.ledger.tellings.known(recipients, at).alarms]
+    return sorted(row.subject for row in book.ledger.tellings.known(recipients, at).alarms)
 
 
 def heard(book: Book, *recipients: str) -> list[tuple[str, int, Urgency, datetime, int, datetime | None]]:

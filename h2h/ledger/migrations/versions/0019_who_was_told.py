@@ -18,3 +18,10 @@ def upgrade() -> None:
         sa.Column("over_at", sa.String(27)),
         sa.PrimaryKeyConstraint("alarm_id", "recipient", name="pk_telling"),
     )
+    op.create_index(
+        "ix_alarm_ended_at",
+        "alarm",
+        ["ended_at"],
+        sqlite_where=sa.text("ended_at IS NOT NULL"),
+        postgresql_where=sa.text("ended_at IS NOT NULL"),
+    )
