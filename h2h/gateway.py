@@ -367,9 +367,10 @@ class Gateway:
     # What is missing among the statements.
 
     def note_overdue(self, banks: Sequence[Bank]) -> None:
-        """Keep the days whose statements are overdue."""
+        """Keep the days whose statements are overdue, and those of which all have come."""
         for bank in banks:
             self.ledger.expectations.note(bank.name, _expected(bank), self.clock.now())
+            self.ledger.expectations.note_complete(bank.name, _expected(bank), self.clock.now())
 
     def gaps(self, *, bank: str | None = None, account: str | None = None) -> list[GapRow]:
         """All that is missing now, the oldest first; days that are overdue, whether anybody noted them or not."""

@@ -1,25 +1,27 @@
 """Statements that the calendar expects: a day whose statement is overdue is a gap, until one comes that covers it.
 
 Nothing is expected before the first statement of an account that is known. `missing` looks and changes nothing, so
-that a list is right while no gateway runs; `note` keeps what it finds.
+that a list is right while no gateway runs; `note` keeps what it finds. A day of which all have come is an event, too.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
-from sqlalchemy import Connection, Row, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, func, insert, or_, select, update
 
 from h2h.completeness import Gap, Kind
 from h2h.ledger import tables as t
 from h2h.ledger.database import Database
 from h2h.ledger.gaps import GATEWAY, MOST_AROUND, GapRow, page_in, row_of, values_of
 from h2h.ledger.journal import record
-from h2h.pages import covers
-from h2h.schedule import Due, days_due
+from h2h.pages import Page, covers
+from h2h.schedule import DUE_DAYS, Due, days_due
 
 MOST = 1_000  # days of one bank that are missing
 
@@ -51,6 +53,18 @@ class Expectations:
                 connection.execute(update(t.gap).where(t.gap.c.id == row.id).values(healed_at=now))
                 text = f"The statement of {row.from_day} is not expected any more, by the settings."
                 _tell(connection, "gap closed", row.account, text, row.currency, now)
+
+    def note_complete(self, bank: str, expected: Sequence[Expected], now: datetime) -> None:
+        """An event for each day of which all statements that the calendar expects have come; once for ever."""
+        with self._database.reading() as connection:
+            if not _newly_complete(connection, bank, expected, now):
+                return
+        with self._database.transaction() as connection:
+            for day, accounts in _newly_complete(connection, bank, expected, now):
+                values = {"bank": bank, "day": day.isoformat(), "accounts": accounts, "noted_at": now}
+                connection.execute(insert(t.complete_day).values(**values))
+                data = {"day": day, "accounts": accounts}
+                record(connection, at=now, subject=f"bank {bank}", kind="day complete", actor=GATEWAY, data=data)
 
     def missing(self, bank: str, expected: Sequence[Expected], now: datetime) -> list[GapRow]:
         """Days that are overdue and not noted yet."""
@@ -97,17 +111,62 @@ def _noted(connection: Connection, bank: str) -> Sequence[Row[Any]]:
 
 
 def _missed(connection: Connection, bank: str, one: Expected, now: datetime) -> list[date]:
+    first = _first_day(connection, bank, one)
+    days = days_due(one.due, first, now) if first else []
+    there = _pages(connection, bank, one, days[0]) if days else []
+    return [day for day in days if not any(covers(page, day) for page in there)]
+
+
+def _first_day(connection: Connection, bank: str, one: Expected) -> date | None:
+    """Of the first statement that is known."""
+    first = connection.execute(select(func.min(t.statement.c.day)).where(_mine(bank, one))).scalar()
+    return date.fromisoformat(first) if first else None
+
+
+def _pages(connection: Connection, bank: str, one: Expected, since: date) -> list[Page]:
+    c = t.statement.c
+    query = select(c.id, c.record, c.day, c.booked, c.page_of_message)
+    rows = query.where(_mine(bank, one), c.day >= since.isoformat()).order_by(c.day.desc()).limit(MOST_AROUND)
+    return [page_in(row) for row in connection.execute(rows)]
+
+
+def _mine(bank: str, one: Expected) -> ColumnElement[bool]:
     c = t.statement.c
     mine = (c.bank == bank) & (c.chain == one.account)
+    return mine if one.currency is None else mine & (c.currency == one.currency)
+
+
+# Days that are complete.
+
+
+def _newly_complete(
+    connection: Connection, bank: str, expected: Sequence[Expected], now: datetime
+) -> list[tuple[date, int]]:
+    """Days that are not noted yet on which each account that is to have a statement has one, and how many these are."""
+    wanting: defaultdict[date, int] = defaultdict(int)
+    complete: defaultdict[date, int] = defaultdict(int)
+    for one in expected:
+        today = now.astimezone(ZoneInfo(one.due.timezone)).date()
+        first = max(_first_day(connection, bank, one) or date.max, today - timedelta(days=DUE_DAYS))
+        days = [day for n in range((today - first).days + 1) if one.due.expects(day := first + timedelta(days=n))]
+        there, open_ = (_pages(connection, bank, one, first), _gaps(connection, bank, one)) if days else ([], [])
+        for day in days:
+            wanting[day] += 1
+            missing = any(from_ <= day.isoformat() <= to for from_, to in open_)
+            complete[day] += not missing and any(covers(page, day) for page in there)
+    c = t.complete_day.c
+    noted = {row.day for row in connection.execute(select(c.day).where(c.bank == bank, c.day.in_(_said(wanting))))}
+    return [(day, n) for day, n in sorted(wanting.items()) if complete[day] == n and day.isoformat() not in noted]
+
+
+def _said(days: Iterable[date]) -> list[str]:
+    return [day.isoformat() for day in days]
+
+
+def _gaps(connection: Connection, bank: str, one: Expected) -> list[tuple[str, str]]:
+    """From which day to which something is missing."""
+    c = t.gap.c
+    query = select(c.from_day, c.to_day).where(c.bank == bank, c.account == one.account, c.healed_at.is_(None))
     if one.currency is not None:
-        mine &= c.currency == one.currency
-    first = connection.execute(select(func.min(c.day)).where(mine)).scalar()
-    if first is None:
-        return []
-    days = days_due(one.due, date.fromisoformat(first), now)
-    if not days:
-        return []
-    query = select(c.id, c.record, c.day, c.booked, c.page_of_message).where(mine, c.day >= days[0].isoformat())
-    rows = connection.execute(query.order_by(c.day.desc()).limit(MOST_AROUND))
-    there = [page_in(row) for row in rows]
-    return [day for day in days if not any(covers(page, day) for page in there)]
+        query = query.where(or_(c.currency == one.currency, c.currency.is_(None)))
+    return [(row.from_day, row.to_day) for row in connection.execute(query.limit(MOST))]

@@ -57,6 +57,15 @@ statement = Table(
     Index("ix_statement_chain_currency", "bank", "chain", "currency", "day"),
 )
 
+complete_day = Table(  # of which every statement that the calendar expects has come, once for ever
+    "complete_day",
+    metadata,
+    Column("bank", String(40), primary_key=True),
+    Column("day", String(10), primary_key=True),
+    Column("accounts", Integer, nullable=False),
+    Column("noted_at", Instant, nullable=False),
+)
+
 gap = Table(  # what is missing among the statements of an account; a row stays when it has healed
     "gap",
     metadata,

@@ -33,6 +33,7 @@ from h2h.ledger.columns import canonical as canonical
 from h2h.ledger.columns import known_index
 from h2h.ledger.columns import metadata as metadata
 from h2h.ledger.statement_tables import booking as booking
+from h2h.ledger.statement_tables import complete_day as complete_day
 from h2h.ledger.statement_tables import detail as detail
 from h2h.ledger.statement_tables import entry as entry
 from h2h.ledger.statement_tables import gap as gap

@@ -25,6 +25,7 @@ GROWING = (
     "alarm",
     "cut_off",
     "telling",
+    "complete_day",
 )
 Asked = list[tuple[str, Any]]
 

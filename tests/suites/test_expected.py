@@ -139,3 +139,51 @@ def test_two_gateways_on_one_ledger_note_a_day_once(book: Book) -> None:
     assert note(book, at(20)) == ["DAY 2026-11-19"]
     other.close()
     assert book.kinds(f"account {ACCOUNT}") == ["gap"]
+
+
+# Days that are complete.
+
+OTHER = "DE89370400440532013000"
+TWO = [*DAILY, Expected(account=OTHER, currency=None, due=DUE)]
+
+
+def complete(book: Book, now: datetime, expected: list[Expected] = DAILY) -> list[tuple[str, int]]:
+    """All that are noted by then, with how many accounts each."""
+    book.ledger.expectations.note("acme", expected, now)
+    book.ledger.expectations.note_complete("acme", expected, now)
+    events = [event.data for event in book.ledger.journal.of("bank acme") if event.kind == "day complete"]
+    return [(data["day"], data["accounts"]) for data in events]
+
+
+def test_a_day_is_complete_as_soon_as_its_statement_is_there_and_once(book: Book) -> None:
+    assert complete(book, at(18)) == []
+    book.report(closes(18, 7, "100", "90"))
+    for hour in (19, 20, 21):
+        assert complete(book, at(18, hour)) == [("2026-11-18", 1)]
+    assert complete(book, at(20)) == [("2026-11-18", 1)]
+
+
+def test_a_day_is_complete_when_the_last_of_its_accounts_is_there(book: Book) -> None:
+    book.report(closes(18, 7, "100", "90"))
+    book.report(of_other(closes(17, 4, "100", "90")))
+    assert complete(book, at(19), TWO) == [("2026-11-17", 1)]
+    book.report(of_other(closes(18, 5, "90", "80")))
+    assert complete(book, at(19), TWO) == [("2026-11-17", 1), ("2026-11-18", 2)]
+
+
+def test_a_day_with_a_gap_is_complete_when_that_has_come(book: Book) -> None:
+    book.report(closes(17, 6, "110", "100"))
+    book.report(closes(19, 8, "90", "80"))
+    assert complete(book, at(20)) == []  # number 7 is missing, and may be of any of these days
+    book.report(closes(18, 7, "100", "90"))
+    assert complete(book, at(20)) == [("2026-11-17", 1), ("2026-11-18", 1), ("2026-11-19", 1)]
+
+
+def test_closed_days_and_days_before_the_first_statement_are_none(book: Book) -> None:
+    book.report(closes(20, 9, "80", "70"))
+    book.report(closes(23, 10, "70", "60"))
+    assert complete(book, at(24)) == [("2026-11-20", 1), ("2026-11-23", 1)]
+
+
+def of_other(records: list[Record]) -> list[Record]:
+    return [replace(record, iban=OTHER) if hasattr(record, "iban") else record for record in records]
