@@ -48,13 +48,14 @@ def refused(settings: Settings, files: Sequence[Transfer]) -> Iterator[Alarm]:
 
 def _alarm(file: Transfer, word: str, urgency: Urgency, what: str, *, step: str, passing: bool = False) -> Alarm:
     why = f": {file.reason}" if file.reason else ""
+    said = f"{file.name} ({total([file])}) {what}{why}"
     return Alarm(
         word=word,
         bank=file.bank,
         subject=file.id,
         file=file.id,
         urgency=urgency,
-        text=f"{file.name} ({total([file])}) {what}{why}.".replace("..", "."),
+        text=said if said.endswith((".", "?", "!")) else f"{said}.",
         step=step,
         passing=passing,
     )

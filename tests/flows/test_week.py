@@ -6,13 +6,15 @@ Easter 2027. TARGET is closed from Good Friday to Easter Monday, Fedwire is not;
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from h2h.alerting.post import Post
+from h2h.alerting.teller import Teller
 from h2h.config import load
 from h2h.errors import ChannelError
 from h2h.gateway import Gateway
@@ -23,13 +25,26 @@ from h2h.sandbox.server import BankServer
 from tests.flows.test_bad_world import SILENT
 from tests.flows.test_statements_missing import FIRST, SECOND, THIRD, closing
 from tests.flows.world import MovableClock, OneOfMany, answer, payments, put
+from tests.suites.receivers import Came, MailServer, WebServer
 
 BERLIN, NEW_YORK = ZoneInfo("Europe/Berlin"), ZoneInfo("America/New_York")
 FOURTH = ("66773.02", "49395.82")
 FIFTH = ("49395.82", "32018.62")
 THURSDAY = "statement_missing DAY DE89370400440532013000 2027-03-25 2027-03-25"
 NUMBER = "statement_missing NUMBER DE89370400440532013000 EUR 2027-03-24 2027-03-30 223 3"
-KINDS = ("alarm", "alarm over", "alarm taken", "cut-off")
+KINDS = ("alarm", "alarm over", "alarm taken", "cut-off", "day complete")
+RECIPIENTS = """
+[[alerts]]
+name = "treasury"
+to = "env:TREASURY"
+repeat = "0s"
+
+[[alerts]]
+name = "pager"
+to = "env:PAGER"
+least = "urgent"
+repeat = "2h"
+"""
 MORE = {
     "berlin": """
 [[bank.answers]]
@@ -59,6 +74,33 @@ warn = "30m"
 }
 
 
+TO_TREASURY = [
+    "1 warning at berlin: file held",
+    "1 over at berlin: file held",
+    "1 warning at newyork: answer missing",
+    "1 urgent at newyork: answer missing",
+    "1 over at newyork: answer missing",
+    "1 warning at newyork: file held",
+    "2 urgent at newyork: bank unreachable, cut-off near",
+    "1 urgent, 1 warning at newyork: cut-off missed, file held",
+    "1 over at newyork: bank unreachable",
+    "3 over at newyork: cut-off missed, file held",
+    "1 warning at berlin: statement missing",
+    "1 warning at berlin: statement missing",
+    "2 over at berlin: statement missing",
+]
+TO_THE_PAGER = [  # which is told again, as nobody takes an alarm, each time that somebody looks
+    "1 urgent at newyork: answer missing",
+    "still 1 urgent at newyork: answer missing",
+    "1 over at newyork: answer missing",
+    "2 urgent at newyork: bank unreachable, cut-off near",
+    "1 urgent at newyork: cut-off missed",
+    "still 1 urgent at newyork: cut-off missed",
+    "1 over at newyork: bank unreachable",
+    "1 over at newyork: cut-off missed",
+]
+
+
 class Week:
     """Both banks, the gateway between, and what happened since it was asked last."""
 
@@ -68,10 +110,12 @@ class Week:
         create_client_key(folder / "client_key")
         self._key = folder / "client_key.pub"
         self._folder = folder
+        self.mail, self.pager = held.enter_context(MailServer()), held.enter_context(WebServer())
         self.banks = {name: held.enter_context(self._server(name)) for name in MORE}
         self.erp = self._world("berlin", "Europe/Berlin", "TARGET", "15:30")
         self.erp.others = [self._world("newyork", "America/New_York", "FEDWIRE", "17:00")]
         self.erp.write_settings()
+        self.erp.config.write_text(self.erp.config.read_text() + RECIPIENTS)
         for name, more in MORE.items():
             profile = folder / "banks" / f"{name}.toml"
             profile.write_text(profile.read_text() + more)
@@ -96,6 +140,8 @@ class Week:
         running.callback(self.gateway.close)
         running.enter_context(self.gateway.running())
         self.lookout = Lookout(self.gateway)
+        post = Post(environ={"TREASURY": self.mail.address, "PAGER": self.pager.address})
+        self.teller = Teller(self.gateway.settings, self.gateway.ledger, self.clock, post, gather=timedelta(0))
         return running
 
     def restart(self) -> None:
@@ -115,6 +161,7 @@ class Week:
                 desk.pull(self.gateway.bank(name).inbound[0])
         self.gateway.note_overdue(self.gateway.settings.banks)
         self.lookout.round()
+        self.teller.round()
         return self.told()
 
     def told(self) -> list[str]:
@@ -146,7 +193,13 @@ class Week:
         self.banks[bank] = self._held.enter_context(self._server(bank, self.banks[bank].port))
 
 
+def _subjects(letters: Sequence[Came]) -> list[str]:
+    return [came.subject.removeprefix("h2h test: ") for came in letters]
+
+
 def _line(kind: str, data: Mapping[str, Any], names: Mapping[str, str]) -> str:
+    if kind == "day complete":
+        return f"day complete {data['day']}: {data['accounts']}"
     if kind == "cut-off":
         passed = f", {data['passed']} at once" if data["passed"] > 1 else ""
         return f"cut-off {data['folder'].split('/')[-2]} {data['day']}: {data['waiting']} left{passed}"
@@ -166,7 +219,7 @@ def week(folder: Path, start: str) -> Iterator[Week]:
 def test_a_week_at_two_banks(tmp_path: Path) -> None:
     with week(tmp_path, "2027-03-24 07:00") as it:
         it.puts("berlin", "tue", closing(221, "2027-03-23", *FIRST))
-        assert it.at("2027-03-24 07:01") == []
+        assert it.at("2027-03-24 07:01") == ["day complete 2027-03-23: 1"]
 
         # Wednesday: a file goes, and is answered in time.
         it.drop("berlin", "WED")
@@ -178,7 +231,7 @@ def test_a_week_at_two_banks(tmp_path: Path) -> None:
         it.puts("berlin", "wed", closing(222, "2027-03-24", *SECOND))
 
         # Thursday: one comes too late, and is released for the next window. At the other bank one is not answered.
-        assert it.at("2027-03-25 08:30") == []
+        assert it.at("2027-03-25 08:30") == ["day complete 2027-03-24: 1"]
         it.drop("berlin", "LATE")
         assert it.at("2027-03-25 16:00") == ["warning file_held LATE"]
         it.drop("newyork", "MUTE")
@@ -234,8 +287,14 @@ def test_a_week_at_two_banks(tmp_path: Path) -> None:
         assert it.at("2027-03-31 08:30") == [f"warning {NUMBER}"]
         it.puts("berlin", "thu", closing(223, "2027-03-25", *THIRD))
         it.puts("berlin", "wed2", closing(225, "2027-03-31", *FIFTH))
-        assert it.at("2027-04-01 11:00") == [f"over {THURSDAY}", f"over {NUMBER}"]
+        assert it.at("2027-04-01 11:00") == [
+            *(f"day complete {day}: 1" for day in ("2027-03-25", "2027-03-30", "2027-03-31")),
+            f"over {THURSDAY}",
+            f"over {NUMBER}",
+        ]
         assert it.lookout.look(it.clock.now(), it.gateway.gaps()) == []
+        assert _subjects(it.mail.letters) == TO_TREASURY
+        assert _subjects(it.pager.letters) == TO_THE_PAGER
 
 
 def test_a_clock_that_jumps_and_a_machine_that_sleeps_make_no_cut_off_pass_twice(tmp_path: Path) -> None:
