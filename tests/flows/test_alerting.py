@@ -224,6 +224,20 @@ def test_where_every_way_fails_it_is_a_trouble_until_one_is_well_again(tmp_path:
             assert (other.asked, other.letters) == ([], [])
 
 
+def test_a_failure_is_logged_once_until_it_is_over(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with WebServer(500, 500, 200, 500) as web, story(tmp_path, treasury=(web.address, "")) as told:
+        told.stand("T1")
+        told.teller.round()
+        told.after(minutes=1)
+        assert len(web.asked) == 2
+        told.after(minutes=2)
+        assert len(web.letters) == 1
+        told.stand("T1", "T2")
+        told.teller.round()
+    events = [getattr(record, "event", "") for record in caplog.records]
+    assert [event for event in events if event == "alert_failed"] == ["alert_failed", "alert_failed"]
+
+
 def test_one_who_hangs_keeps_nobody_else_waiting(tmp_path: Path) -> None:
     with MailServer("hangs") as mail, WebServer() as web:
         recipients = {"treasury": (f"{mail.address}&cto=1", ""), "other": (web.address, "")}
