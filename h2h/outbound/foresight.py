@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from decimal import Decimal
 
 from h2h.config import Bank, Outbound
 from h2h.forecast import Execution, Outlook, Spread, executions, outlook, spread, together, upload
 from h2h.kinds import Kind
 from h2h.ledger.timings import Timings
-from h2h.schedule import NEVER, all_closing, all_missed, all_opening
+from h2h.schedule import NEVER, Window, all_closing, all_missed, all_opening
+
+MOST_TIMES = 400  # that maintenance may cover an opening, one after the other
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +35,7 @@ class Asked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Foreseen:
-    """Times are empty where a person is asked first, or where nothing is known. `almost`: for nineteen of twenty files.
+    """Times are empty where a person is asked first, or where nothing is known.
 
     `cut_off` ends the window in which it goes (the cut-off less the lead), for the payments named by `cut_off_for`.
     """
@@ -45,21 +47,21 @@ class Foreseen:
     cut_off_for: str
     answer_by: datetime | None
     executions: Sequence[Execution]
-    queue: Spread | None
     upload: Spread | None
     answer: Spread | None
 
 
 def foresee(bank: Bank, folder: Outbound, file: Asked, taken: Timings, now: datetime) -> Foreseen:
     windows = bank.windows_for(folder, file.kinds)
+    begins = bank.away_until(now) or now  # before that its server is in maintenance
     queue, sending, answer = spread(taken.queues), upload(file.size, taken.uploads), spread(taken.answers)
-    settling = timedelta(0) if file.taken else folder.settle
-    takes = settling + together(queue if not file.taken else None, sending)
-    asks_first = folder.after_cut_off != "next-window" and all_missed(windows, file.since, now)
-    opens = None if asks_first else all_opening(windows, now)
-    closes = NEVER if file.at_once else all_closing(windows, now)
-    verdict = outlook(now, closes, opens, takes, folder.after_cut_off)
-    goes_at = _goes_at(verdict, now, closes, opens, bank, folder, file)
+    takes = together(sending) if file.taken else folder.settle + together(queue, sending)
+    asks_first = folder.after_cut_off != "next-window" and all_missed(windows, file.since, begins)
+    closes = NEVER if file.at_once else all_closing(windows, begins)
+    opens = None if asks_first else _goes(bank, windows, closes if closes and begins + takes > closes else begins)
+    verdict = outlook(begins, closes, opens, takes, folder.after_cut_off)
+    times = {Outlook.NEXT_WINDOW: opens, Outlook.TOO_LATE: None}
+    goes_at = times.get(verdict, begins)
     there_by = goes_at + takes if goes_at else None
     ends = [(end, w.payments) for w in windows if goes_at and (end := all_closing([w], goes_at)) and end < NEVER]
     cut_off, payments = min(ends, default=(None, ""))
@@ -71,27 +73,18 @@ def foresee(bank: Bank, folder: Outbound, file: Asked, taken: Timings, now: date
         cut_off_for=payments,
         answer_by=there_by + together(answer) if there_by and answer else None,
         executions=executions(file.batches, bank.today(goes_at), bank.open_days) if goes_at else (),
-        queue=queue,
         upload=sending,
         answer=answer,
     )
 
 
-def _goes_at(
-    verdict: Outlook,
-    now: datetime,
-    closes: datetime | None,
-    opens: datetime | None,
-    bank: Bank,
-    folder: Outbound,
-    file: Asked,
-) -> datetime | None:
-    match verdict:
-        case Outlook.MAKES_IT | Outlook.AT_ONCE_THOUGH_LATE:
-            return now
-        case Outlook.NEXT_WINDOW if closes is not None:  # there is no time for it in the window that is open
-            return all_opening(bank.windows_for(folder, file.kinds), closes)
-        case Outlook.NEXT_WINDOW:
-            return opens
-        case Outlook.TOO_LATE:
-            return None
+def _goes(bank: Bank, windows: Sequence[Window], since: datetime) -> datetime | None:
+    """The first instant from `since` on at which all windows are open and the bank's server is there."""
+    at: datetime | None = since
+    for _ in range(MOST_TIMES):
+        at = all_opening(windows, at) if at else None
+        away = bank.away_until(at) if at else None
+        if away is None:
+            return at
+        at = away
+    return None

@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from h2h.lifecycle import State
 from tests.flows.test_other_times import DOLLARS, at_work, dollars, euros, mixed
 from tests.flows.world import answer, put
@@ -91,3 +93,40 @@ def _written(folder: Path, content: bytes) -> Path:
     file = folder / "run.xml"
     file.write_bytes(content)
     return file
+
+
+AWAY = """
+[[bank.maintenance]]
+days = "{days}"
+starts = "{starts}"
+ends = "{ends}"
+"""
+
+
+@pytest.mark.parametrize(
+    ("days", "starts", "ends", "verdict", "goes_at"),
+    [
+        ("fri", "09:00", "11:00", "MAKES_IT", "2026-11-20T10:00:00Z"),
+        ("fri", "09:00", "15:00", "TOO_LATE", None),  # until then the cut-off for USD has passed
+        ("sun", "09:00", "11:00", "MAKES_IT", "2026-11-20T09:00"),
+    ],
+)
+def test_a_bank_in_maintenance_gets_it_afterwards(
+    tmp_path: Path, days: str, starts: str, ends: str, verdict: str, goes_at: str | None
+) -> None:
+    now = "2026-11-20T10:00"
+    with at_work(tmp_path, now, DOLLARS) as it:
+        profile = it.erp.profile_file
+        profile.write_text(profile.read_text() + AWAY.format(days=days, starts=starts, ends=ends))
+        [found] = told(it.erp.config, now, str(_written(tmp_path, dollars("USD"))))
+        assert found["verdict"] == verdict
+        assert (found["goes_at"] or "").startswith(goes_at or "")
+
+
+def test_an_opening_in_maintenance_is_put_off_to_its_end(tmp_path: Path) -> None:
+    now = "2026-11-21T10:00"
+    with at_work(tmp_path, now) as it:
+        profile = it.erp.profile_file
+        profile.write_text(profile.read_text() + AWAY.format(days="mon", starts="07:00", ends="09:30"))
+        [found] = told(it.erp.config, now, str(_written(tmp_path, euros("EUR"))))
+        assert (found["verdict"], found["goes_at"]) == ("NEXT_WINDOW", "2026-11-23T08:30:00Z")
