@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from zoneinfo import ZoneInfo
@@ -136,6 +136,14 @@ def due(row: CashRow, terms: Terms) -> date | None:
     """The last day on which the debit is in time: counted from the execution date, or from the day of sending."""
     days = [day for day in (_date(row.execution_date), _local(row.sent_at, terms)) if day]
     return terms.calendar.after(max(days), terms.debit_within) if days else None
+
+
+def last_due(terms: Terms, now: datetime) -> date:
+    """The last execution date whose debits should be there by now."""
+    day = today = now.astimezone(ZoneInfo(terms.timezone)).date()
+    while terms.calendar.after(day, terms.debit_within) >= today:
+        day -= timedelta(days=1)
+    return day
 
 
 def _late(rows: Iterable[CashRow], terms_of: Callable[[str], Terms], now: datetime) -> Iterable[CashRow]:

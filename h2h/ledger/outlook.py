@@ -5,17 +5,18 @@ Costs grow with what is open, not with what ever was.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 
-from sqlalchemy import String, exists, or_, select, type_coerce
+from sqlalchemy import String, exists, func, or_, select, type_coerce
 
 from h2h.ledger import tables as t
+from h2h.ledger.cash_views import ACCEPTED
 from h2h.ledger.database import Database
 from h2h.ledger.rows import Transfer, transfer_of
 from h2h.ledger.timings import Timings, timings
-from h2h.ledger.views import refused_lately
+from h2h.ledger.views import refused_lately, troubled_messages
 from h2h.lifecycle import State
 from h2h.verdicts import Verdict
 
@@ -51,6 +52,29 @@ class Spoken:
 
     statuses: frozenset[str | None]
     silent: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageRow:
+    """An inbound file that somebody should look at."""
+
+    id: str
+    bank: str
+    name: str
+    state: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Undebited:
+    """So many payments of a file that the bank accepted and no statement shows; `since`: the first day asked for."""
+
+    transfer: str
+    name: str
+    message_id: str | None
+    of: int
+    payments: int
+    since: str
 
 
 class Outlook:
@@ -92,6 +116,43 @@ class Outlook:
         with self._database.reading() as connection:
             said = frozenset(row.status for row in connection.execute(statuses))
             return Spoken(statuses=said, silent=len(connection.execute(silent).all()))
+
+    def undebited(self, bank: str, accounts: Collection[str], since: date, until: date) -> list[Undebited]:
+        """Files that debit one of these accounts, with payments of these days that are accepted and not debited, nor
+        announced. Goes through the payments of these days."""
+        f, p, b = t.transfer.c, t.payment.c, t.batch.c
+        day = func.substr(p.execution_date, 1, 10)
+        # The sums of text keep SQLite from all that an account, or a bank, ever had.
+        mine = (f.bank + "" == bank) & (f.state + "" == State.SENT) & (b.debtor_account + "").in_(accounts)
+        open_ = p.booked_by.is_(None) & p.advised_by.is_(None) & p.returned_by.is_(None) & p.status.in_(ACCEPTED)
+        days = (p.execution_date >= since.isoformat()) & (p.execution_date < (until + timedelta(days=1)).isoformat())
+        query = (
+            select(
+                f.id, f.name, f.message_id, f.payments, f.sent_at, func.count().label("n"), func.min(day).label("day")
+            )
+            .select_from(t.payment)
+            .join(t.transfer, f.id == p.transfer_id)
+            .join(t.batch, (b.transfer_id == p.transfer_id) & (b.position == p.batch))
+            .where(mine, open_, days)
+            .group_by(f.id, f.name, f.message_id, f.payments, f.sent_at)
+            .order_by(f.id)
+            .limit(MOST)
+        )
+        last = datetime.combine(until + timedelta(days=1), time(), UTC)
+        with self._database.reading() as connection:
+            return [
+                Undebited(transfer=r.id, name=r.name, message_id=r.message_id, of=r.payments, payments=r.n, since=r.day)
+                for r in connection.execute(query)
+                if r.sent_at < last
+            ]
+
+    def troubled_messages(self, now: datetime) -> list[MessageRow]:
+        """What came in lately and could not be read, or has something remarkable in it."""
+        with self._database.reading() as connection:
+            return [
+                MessageRow(id=r.id, bank=r.bank, name=r.name, state=r.state, reason=r.reason or "")
+                for r in connection.execute(troubled_messages(now))
+            ]
 
     def timings(self, bank: str) -> Timings:
         """How long the bank has taken lately."""

@@ -266,7 +266,7 @@ class Views:
         with self._database.reading() as connection:
             found = {row.id: row for query in _troubled_transfers(now) for row in connection.execute(query)}
             newest = sorted(map(_transfer_row, found.values()), key=lambda file: file.at, reverse=True)[:LIMIT]
-            files = [*newest, *(_message_row(row) for row in connection.execute(_troubled_messages(now)))]
+            files = [*newest, *(_message_row(row) for row in connection.execute(troubled_messages(now)))]
             attention = sorted(files, key=lambda file: file.at, reverse=True)
             troubles = troubles_now(connection, banks, now)
             rows = [_bank_row(connection, bank, today) for bank in banks]
@@ -308,7 +308,7 @@ def refused_lately(now: datetime) -> ColumnElement[bool]:
     return refused & (c.received_at > now - NEWS)
 
 
-def _troubled_messages(now: datetime) -> Select[Any]:
+def troubled_messages(now: datetime) -> Select[Any]:
     """What could not be read, and what was found in the others, unless it was a gap and all of that has come."""
     c = t.message.c
     gaps = select(t.gap.c.id).where(t.gap.c.shown_by == c.id)

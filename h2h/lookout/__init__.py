@@ -18,13 +18,13 @@ from h2h.gateway import Gateway
 from h2h.health import alarms as health_alarms
 from h2h.ledger.gaps import GapRow
 from h2h.lookout import banks, cut_offs, files
-from h2h.lookout.banks import Answers
+from h2h.lookout.banks import Answers, Debits
 
 
 class Lookout:
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
-        self._answers = Answers(gateway)
+        self._answers, self._debits = Answers(gateway), Debits(gateway)
 
     def round(self) -> None:
         """One look; what it finds is noted. StoreError where the ledger cannot be asked."""
@@ -41,5 +41,6 @@ class Lookout:
         found += files.refused(gateway.settings, outlook.refused(now))
         found += cut_offs.alarms(gateway.settings, waiting, contacts, now)
         found += banks.lines(gateway.settings, contacts, waiting)
-        found += self._answers.missing(now)
+        found += [*self._answers.missing(now), *self._debits.missing(now)]
+        found += files.messages(outlook.troubled_messages(now))
         return [*found, *banks.troubles(gateway, now), *banks.gaps(gateway.settings, gaps)]

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from h2h.alarms import Alarm, Urgency
+from h2h.closure import last_due
 from h2h.config import Bank, Settings
 from h2h.contract import MEANS, AnswerStage, Missing, missing, reached
 from h2h.gateway import Gateway
@@ -15,6 +16,7 @@ from h2h.ledger.rows import Transfer
 from h2h.lifecycle import State
 from h2h.lookout.words import call, hidden, steps, total, utc
 
+DEBITS_EVERY, DEBITS_BACK = timedelta(hours=1), timedelta(days=14)
 PROBES = 3  # failures in a row: one alone is none of anybody's business
 REFUSED = "Refused"  # trying again is no use until somebody acts
 
@@ -94,6 +96,39 @@ def _unanswered(bank: Bank, file: Transfer, owed: Missing) -> Alarm:
         text=f"{bank.name} owes {MEANS[owed.stage]} on {what}: it {late}.",
         step=steps(ask if owed.late else "Nothing yet; it is told again when it is late.", call(bank)),
     )
+
+
+class Debits:
+    """Payments that the bank accepted and did not debit in time, on accounts whose statements come. To find them all
+    payments of some days are gone through: once in a while."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
+        self._at: datetime | None = None
+        self._found: list[Alarm] = []
+
+    def missing(self, now: datetime) -> list[Alarm]:
+        if self._at is None or not timedelta(0) <= now - self._at < DEBITS_EVERY:
+            self._found = [alarm for bank in self._gateway.settings.banks for alarm in self._of(bank, now)]
+            self._at = now
+        return self._found
+
+    def _of(self, bank: Bank, now: datetime) -> Iterator[Alarm]:
+        accounts = [each.account for each in bank.accounts if each.statements != "none"]
+        if not accounts:
+            return
+        last = last_due(bank.cash_terms, now)
+        for each in self._gateway.ledger.outlook.undebited(bank.name, accounts, last - DEBITS_BACK, last):
+            yield Alarm(
+                word="debit_missing",
+                bank=bank.name,
+                subject=each.transfer,
+                file=each.transfer,
+                urgency=Urgency.WARNING,
+                text=f"{each.payments:,} of {each.of:,} payments of {each.name} (message id {each.message_id}) are "
+                f"accepted, and no statement shows their debit; the first were to be executed on {each.since}.",
+                step=steps("`h2h closure` lists them; ask the bank.", call(bank)),
+            )
 
 
 def troubles(gateway: Gateway, now: datetime) -> Iterator[Alarm]:

@@ -6,8 +6,11 @@ from collections.abc import Iterator, Sequence
 
 from h2h.alarms import Alarm, Urgency
 from h2h.config import Settings
+from h2h.ledger.messages import MessageState
+from h2h.ledger.outlook import MessageRow
 from h2h.ledger.people import what_now
 from h2h.ledger.rows import Transfer
+from h2h.ledger.views import OF_GAPS
 from h2h.lifecycle import State
 from h2h.lookout.words import call, steps, total
 
@@ -46,16 +49,39 @@ def refused(settings: Settings, files: Sequence[Transfer]) -> Iterator[Alarm]:
             yield _alarm(file, "bank_refused", Urgency.URGENT, said, step=step, passing=True)
 
 
+def messages(rows: Sequence[MessageRow]) -> Iterator[Alarm]:
+    """What came in and could not be read, or says something that somebody should know. What is missing among
+    statements is told as that."""
+    for row in rows:
+        if row.reason.startswith(tuple(f"{code}:" for code in OF_GAPS)):
+            continue
+        unreadable = row.state == MessageState.UNREADABLE
+        yield Alarm(
+            word="message_unreadable" if unreadable else "message_remarkable",
+            bank=row.bank,
+            subject=row.id,
+            file=row.id,
+            urgency=Urgency.WARNING,
+            text=_ended(f"{row.name} from {row.bank} {'cannot be read' if unreadable else 'has come'}: {row.reason}"),
+            step=f"`h2h show {row.id}` shows all of it."
+            + (f" Ask the bank to send it again; after an update, `h2h reread {row.id}`." if unreadable else ""),
+            passing=True,
+        )
+
+
+def _ended(text: str) -> str:
+    return text if text.endswith((".", "?", "!")) else f"{text}."
+
+
 def _alarm(file: Transfer, word: str, urgency: Urgency, what: str, *, step: str, passing: bool = False) -> Alarm:
     why = f": {file.reason}" if file.reason else ""
-    said = f"{file.name} ({total([file])}) {what}{why}"
     return Alarm(
         word=word,
         bank=file.bank,
         subject=file.id,
         file=file.id,
         urgency=urgency,
-        text=said if said.endswith((".", "?", "!")) else f"{said}.",
+        text=_ended(f"{file.name} ({total([file])}) {what}{why}"),
         step=step,
         passing=passing,
     )

@@ -15,7 +15,7 @@ from h2h.ledger.alarms import AlarmRow
 from h2h.lookout import Lookout
 from tests.flows.process import daemon
 from tests.flows.test_bad_world import SILENT
-from tests.flows.test_inbound_matrix import house
+from tests.flows.test_inbound_matrix import house, statement
 from tests.flows.test_statements_missing import DAILY, FIRST, FRIDAY, closing
 from tests.flows.world import MovableClock, World, answer, opened, payments, put, send, until, world
 from tests.shell.command import run as h2h
@@ -112,6 +112,52 @@ def test_no_account_is_told_in_full(tmp_path: Path) -> None:
         alarm = look(it.gateway)["statement_missing"]
         assert "DE89370400440532013000" not in alarm.text + alarm.step
         assert "DE89…3000" in alarm.text
+
+
+def test_an_accepted_payment_that_no_statement_shows_is_told_until_one_does(tmp_path: Path) -> None:
+    clock = MovableClock(FRIDAY.isoformat())
+    with house(tmp_path, "folder", clock=clock, more=DAILY) as it:
+        lookout = Lookout(it.gateway)
+
+        def told(**later: float) -> list[str]:
+            clock.advance(**later)
+            lookout.round()
+            return [row.text for row in it.gateway.ledger.alarms.rows() if row.word == "debit_missing"]
+
+        it.erp.drop_file(payments("MSG-1", 2).replace(b"2026-11-18", b"2026-11-20"))
+        [sent] = send(it.gateway)
+        assert sent.state == "SENT"
+        put(it.out, "yes.xml", answer("MSG-1", "ACSP"))
+        it.pull()
+        assert told() == []
+        assert told(days=5) == []  # Wednesday: three business days, and today is the third
+        [text] = told(days=1)
+        assert text.startswith(
+            "2 of 2 payments of payments.xml (message id MSG-1) are accepted, and no statement shows"
+        )
+        put(it.out, "one.xml", booked("MSG-1-1"))
+        it.pull()
+        assert told(minutes=59)[0].startswith("2 of 2")  # looked for once an hour
+        assert told(minutes=2)[0].startswith("1 of 2")
+        put(it.out, "two.xml", booked("MSG-1-2"))
+        it.pull()
+        assert told(hours=1) == []
+
+
+def booked(reference: str) -> bytes:
+    """A statement whose first debit names this payment, of 10.01."""
+    text = statement(300 + int(reference[-1]), "2026-11-26").decode()
+    return text.replace("ZA-2026-004701", reference, 1).replace("2140.00", "10.01").encode()
+
+
+def test_a_file_from_the_bank_that_cannot_be_read_is_told(tmp_path: Path) -> None:
+    with house(tmp_path, "folder") as it:
+        put(it.out, "broken.xml", b"<Document>")
+        it.pull()
+        found = look(it.gateway)["message_unreadable"]
+        assert found.text.startswith("broken.xml from box cannot be read: ")
+        assert found.passing
+        assert f"h2h reread {found.file}" in found.step
 
 
 def test_what_keeps_the_gateway_from_its_work_is_an_alarm_too(tmp_path: Path) -> None:

@@ -81,6 +81,9 @@ def looked_around(book: Book) -> None:
     ledger.outlook.refused(LATER)
     ledger.outlook.unsettled("acme", LATER)
     ledger.outlook.spoken("T1")
+    ledger.outlook.undebited("acme", [ACCOUNT], NOW.date(), LATER.date())
+    ledger.outlook.troubled_messages(LATER)
+    ledger.outlook.timings("acme")
     ledger.cut_offs.passed("acme", "/out", lambda since: [(since.date(), since)], lambda _: 1, LATER)
     ledger.alarms.note([Alarm(word="held", text="It waits.")], LATER)
     ledger.alarms.rows()
@@ -139,12 +142,15 @@ def test_the_lookout_goes_through_nothing_that_is_done_with(kept: Book) -> None:
         looked_around(kept)
     steps = ways_in(engine, asked)
     of_transfers = [step for said, step in steps.items() if "FROM transfer" in said]
-    assert len(of_transfers) == 3
-    by_state, refused, owed = of_transfers
+    assert len(of_transfers) == 4
+    by_state, refused, owed, newest = of_transfers
+    assert "ix_transfer_sent_at" in newest
     assert "ix_transfer_state" in by_state
     assert "received_at>?" in refused
     assert "verdict=?" in owed
-    assert "ix_payment_batch" in next(step for said, step in steps.items() if "FROM payment" in said)
+    of_payments = [step for said, step in steps.items() if "FROM payment" in said]
+    assert "ix_payment_batch" in of_payments[0]
+    assert "ix_payment_execution_date" in of_payments[1]
 
 
 def test_the_board_goes_through_nothing_that_is_done_with(kept: Book) -> None:
