@@ -77,21 +77,21 @@ def _near(
     now: datetime,
 ) -> Iterator[Alarm]:
     """What will miss a cut-off unless somebody acts: early enough to call the bank."""
-    ends = sorted((end, w.payments, w) for w in windows if (end := closing(w, now)) and end - now <= folder.warn)
+    ends = [(end, w) for w in windows if (end := closing(w, now)) and end - now <= folder.warn]
     down = contact is not None and contact.error_class is not None
     late = [(file, by) for file, by in files if all_closing(by, now) and _waits(file, down, now)]
     why = f" {bank.name} cannot be reached: {contact.text}" if contact and down else ""
     halves = _not_complete(folder, now) if ends else ""
-    for end, payments, window in ends:
+    for end, window in sorted(ends, key=lambda each: each[0]):
         waiting = [file for file, by in late if window in by]
         said = [f"{total(waiting)} wait: {named(waiting)}."] if waiting else []
         said += [f"Not complete in the folder: {halves}."] if halves else []
         if said:
-            which = f"The cut-off{_for(payments)} of {bank.name}, from {folder.watch}, is at {utc(end)}."
+            which = f"The cut-off{_for(window.payments)} of {bank.name}, from {folder.watch}, is at {utc(end)}."
             yield Alarm(
                 word="cut_off_near",
                 bank=bank.name,
-                subject=_subject(folder, payments, _day(window, end)),
+                subject=_subject(folder, window.payments, _day(window, end)),
                 text=f"{which} {' '.join(said)}{why}",
                 step=steps(f"{ACT} (`h2h sent-by-hand ID --how …` notes it).", call(bank)),
             )

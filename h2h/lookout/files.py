@@ -13,6 +13,7 @@ from h2h.ledger.rows import Transfer
 from h2h.ledger.views import OF_GAPS
 from h2h.lifecycle import State
 from h2h.lookout.words import call, steps, total
+from h2h.verdicts import Verdict
 
 WAITS = {
     State.HELD: ("file_held", Urgency.WARNING),
@@ -45,7 +46,7 @@ def refused(settings: Settings, files: Sequence[Transfer]) -> Iterator[Alarm]:
             yield _alarm(file, "file_refused", Urgency.WARNING, "was refused by us", step=step, passing=True)
         elif file.state is State.SENT:
             step = steps(what_now(file), call(settings.bank(file.bank)))
-            said = f"was refused by the bank, {file.verdict}"
+            said = "was refused by the bank" if file.verdict is Verdict.REJECTED else "was refused in part by the bank"
             yield _alarm(file, "bank_refused", Urgency.URGENT, said, step=step, passing=True)
 
 

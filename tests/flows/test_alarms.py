@@ -50,7 +50,7 @@ def test_what_waits_for_somebody_or_was_refused_names_what_to_do(tmp_path: Path)
             found = look(gateway)
         assert sorted(found) == ["bank_refused", "file_duplicate", "file_refused"]
         refused = found["bank_refused"]
-        assert refused.text.startswith("a.xml (1 file, 2 payments, 20.02 EUR) was refused by the bank, REJECTED: ")
+        assert refused.text.startswith("a.xml (1 file, 2 payments, 20.02 EUR) was refused by the bank: ")
         assert f"h2h resend {refused.file}" in refused.step
         assert refused.step.endswith("Contact of box: Cash desk, +49 69 555 0100.")
         assert "COUNT_MISMATCH" in found["file_refused"].text
