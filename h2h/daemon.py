@@ -2,7 +2,7 @@
 
 Each bank has two workers: one takes files in, one holds the line (sending goes before pulling). Neither waits for
 another bank. File events and the scheduler only wake them; what is to be done stands in folders and ledger. One more
-worker tells of alarms, and has a hand in nothing else.
+worker tells of alarms, and one tells each webhook of events; they have a hand in nothing else.
 """
 
 from __future__ import annotations
@@ -56,6 +56,8 @@ class Daemon:
         workers = {f"intake {name}": self._intake_round(desk) for name, desk in gateway.desks.items()}
         workers |= {f"line {name}": self._line_round(desk) for name, desk in gateway.desks.items()}
         workers["lookout"] = self._lookout_round(Lookout(gateway))
+        self._webhooks = {f"webhook {one.name}": one.round for one in gateway.deliverers(self._stop.is_set)}
+        workers |= self._webhooks
         self._troubles = Troubles(gateway.trouble_file, gateway.clock)
         if teller := gateway.teller(self._troubles.note, self._stop.is_set):
             workers[ALERTS] = teller.round
@@ -72,6 +74,7 @@ class Daemon:
             signal.signal(number, lambda *_: self.stop())
         self._pulse.start()
         self._troubles.clear()
+        self._gateway.ledger.webhooks.resume([one.name for one in self._gateway.settings.webhooks])
         self._plan()
         self._scheduler.start()
         self._engine.start()
@@ -106,6 +109,8 @@ class Daemon:
         if head != self._head:
             self._engine.wake("lookout")
             banks |= {bank.name for bank in self._gateway.settings.banks if any(o.status for o in bank.outbound)}
+            for worker in self._webhooks:
+                self._engine.wake(worker)
         self._head = head
         for name in banks & desks.keys():
             self._engine.wake(f"line {name}")

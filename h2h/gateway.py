@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from h2h.ledger.rows import Transfer
     from h2h.outbound.repair import Repair
     from h2h.stamp import TimeStamps
+    from h2h.webhooks.deliverer import Deliverer
 
 log = logging.getLogger(__name__)
 
@@ -119,6 +120,7 @@ class Gateway:
             held.enter_context(self.ledger.held(self.node))
             self.archive.prepare()
             self.ledger.feedback.begin([b.name for b in self.settings.banks if any(o.status for o in b.outbound)])
+            self.ledger.webhooks.begin([one.name for one in self.settings.webhooks], self.clock.now())
             self._look_for_signs()
             self.ledger.transfers.release_leases(self.node, self.owner, self.clock.now())
             self.hurry()
@@ -397,6 +399,16 @@ class Gateway:
 
         post = Post(environ=os.environ, stopping=stopping)
         return Teller(self.settings, self.ledger, self.clock, post, told=told, gather=gather)
+
+    # Programs that are told of events.
+
+    def deliverers(self, stop: Callable[[], bool]) -> list[Deliverer]:
+        """What tells each of them; Refused where the certificates for one cannot be read."""
+        if not self.settings.webhooks:
+            return []
+        from h2h.webhooks.composing import deliverers
+
+        return deliverers(self.settings, self.ledger.webhooks, self.clock, stop)
 
     def _open_channel(self, bank: Bank) -> Channel:
         from h2h.channels.kinds import connect

@@ -69,6 +69,7 @@ def world_problems(reading: Reading, environ: Mapping[str, str] = os.environ) ->
         yield from _time_problems(profile)
     yield from clashes(reading)
     yield from _alert_problems(reading, environ)
+    yield from _webhook_problems(reading, environ)
 
 
 def _alert_problems(reading: Reading, environ: Mapping[str, str]) -> Iterator[Problem]:
@@ -81,6 +82,25 @@ def _alert_problems(reading: Reading, environ: Mapping[str, str]) -> Iterator[Pr
     tried = {one.name: one.to for one in reading.alerts if not _not_from_here(one.to, environ)}
     for name, fault in Post(environ=environ).faults(tried).items():
         yield from about(fault, places[name])
+
+
+def _webhook_problems(reading: Reading, environ: Mapping[str, str]) -> Iterator[Problem]:
+    """Whether each can be told, as far as it is known here; nobody is told anything."""
+    if not reading.webhooks:
+        return
+    from h2h.webhooks.post import secret_fault, tls  # here, as few gateways tell any
+
+    for n, webhook in enumerate(reading.webhooks):
+        if _for_examples(webhook.host):
+            text = f"{webhook.host} is a name for examples; write the receiver's own"
+            yield from about(text, reading.source.at("webhooks", n, "url"))
+        for reference in webhook.secret:
+            fault = None if _not_from_here(reference, environ) else secret_fault(reference, environ)
+            yield from about(fault, reading.source.at("webhooks", n, "secret")) if fault else ()
+        try:
+            tls(webhook)
+        except Refused as error:
+            yield from about(str(error).rstrip("."), reading.source.at("webhooks", n, "ca"))
 
 
 def _data_problems(data: Path, place: Place) -> Iterator[Problem]:
@@ -188,14 +208,18 @@ def _channel_problems(profile: Profile, environ: Mapping[str, str]) -> Iterator[
 
 def _placeholders(channel: SftpSettings, profile: Profile) -> Iterator[Problem]:
     at = profile.source.at
-    host = channel.host.lower().rstrip(".")
-    if host.endswith(RESERVED) or f".{host}".endswith(EXAMPLES):
+    if _for_examples(channel.host):
         text = f"{channel.host} is a name for examples; write the server that the bank told you"
         yield from about(text, at("bank", "channel", "host"))
     for number, pin in enumerate(channel.host_keys):
         if len(set(pin.removeprefix("SHA256:"))) == 1:
             text = f"{pin} is a placeholder; write the fingerprint that the bank told you"
             yield from about(text, at("bank", "channel", "host_keys", number))
+
+
+def _for_examples(name: str) -> bool:
+    host = name.lower().rstrip(".")
+    return host.endswith(RESERVED) or f".{host}".endswith(EXAMPLES)
 
 
 def _key_problems(channel: SftpSettings, profile: Profile, environ: Mapping[str, str]) -> Iterator[Problem]:
@@ -242,6 +266,15 @@ def _warnings(reading: Reading, environ: Mapping[str, str]) -> Iterator[Problem]
         if _not_from_here(recipient.to, environ):
             text = f"the address was not looked at: {recipient.to} is there for the systemd unit only"
             yield from about(text, reading.source.at("alerts", n, "to"))
+    yield from _not_looked_at(reading, environ)
+
+
+def _not_looked_at(reading: Reading, environ: Mapping[str, str]) -> Iterator[Problem]:
+    for n, webhook in enumerate(reading.webhooks):
+        for reference in webhook.secret:
+            if _not_from_here(reference, environ):
+                text = f"the secret was not looked at: {reference} is there for the systemd unit only"
+                yield from about(text, reading.source.at("webhooks", n, "secret"))
 
 
 def _closing_in_maintenance(profile: Profile) -> Iterator[Problem]:

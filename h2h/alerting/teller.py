@@ -9,12 +9,12 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from h2h.alerting.letters import Due, Failing, Kind, Parcel, due, letter, trial
-from h2h.alerting.masking import masker
 from h2h.alerting.post import Post
 from h2h.clock import Clock
 from h2h.config import Settings
 from h2h.config.alerts import GATHER
 from h2h.ledger import Ledger
+from h2h.masking import masker
 from h2h.schedule import backoff
 
 log = logging.getLogger(__name__)
@@ -44,7 +44,7 @@ class Teller:
     ) -> None:
         self._recipients = settings.alerts
         self._gateway = f"h2h {settings.gateway.environment}"
-        self._mask = masker(_accounts(settings))
+        self._mask = masker(settings.accounts())
         self._ledger, self._clock, self._post = ledger, clock, post
         self._told = told
         self._gather = gather
@@ -148,9 +148,3 @@ class Teller:
             if text and name not in before:
                 log.error(text, extra={"event": "nobody_told", "recipient": name, "text": fault})
             self._told(f"alerts {name}", text)
-
-
-def _accounts(settings: Settings) -> list[str]:
-    banks = settings.banks
-    own = [account.account for bank in banks for account in bank.accounts]
-    return own + [account for bank in banks for folder in bank.outbound for account in folder.accounts or ()]

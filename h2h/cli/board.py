@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from h2h.ledger.transfers import Waiting
     from h2h.ledger.troubles import TroubleRow
     from h2h.ledger.views import BankRow, Board, FileRow
+    from h2h.webhooks.arrears import Arrears
 
 OPEN = ("RECEIVED", "READY", "STAGING", "PUBLISHING")
 SOON = timedelta(minutes=30)
@@ -77,6 +78,7 @@ class Status:
     alarms: Sequence[Alarm]
     troubles: Sequence[TroubleRow]
     gaps: Sequence[GapRow]
+    webhooks: Sequence[Arrears]
     attention: Sequence[FileRow]
 
 
@@ -188,6 +190,7 @@ def _status(
         alarms=found,
         troubles=board.troubles,
         gaps=gateway.gaps(),
+        webhooks=_webhooks(gateway, now),
         attention=board.attention,
     )
 
@@ -209,11 +212,13 @@ def _print(gateway: Gateway, board: Board, folders: Mapping[str, list[Folder]], 
             out.print(trouble)
     _print_left_alone(folders)
     _print_troubles(board)
+    webhooks = _webhooks(gateway, now)
+    _print_webhooks(webhooks)
     gaps = gateway.gaps()
     _print_gaps(gaps, now)
     out.print()
     broken = any(f.error or f.stuck for watched in folders.values() for f in watched)
-    if not board.attention and not board.troubles and not gaps and not broken:
+    if not board.attention and not board.troubles and not gaps and not broken and not webhooks:
         out.print(text("Nothing needs attention.", "green"))
     if not board.attention:
         return
@@ -328,6 +333,20 @@ def _print_troubles(board: Board) -> None:
         what += f": {trouble.name}" if trouble.name else ""
         since = f"(since {at(trouble.since).plain})"
         console().print(text(f"{what}: {trouble.text} {since}", STYLES["HELD"]))
+
+
+def _webhooks(gateway: Gateway, now: datetime) -> list[Arrears]:
+    """Programs that do not take the events that they are told of."""
+    from h2h.webhooks.arrears import failing
+
+    return failing(gateway.settings.webhooks, gateway.ledger.webhooks, now) if gateway.settings.webhooks else []
+
+
+def _print_webhooks(webhooks: Sequence[Arrears]) -> None:
+    from h2h.webhooks.arrears import sentence as of_arrears
+
+    for arrears in webhooks:
+        console().print(text(of_arrears(arrears), STYLES["HELD"]))
 
 
 def _print_gaps(gaps: Sequence[GapRow], now: datetime) -> None:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from h2h.ledger.messages import Message
     from h2h.ledger.rows import Transfer
 
+WEBHOOK_SECONDS = 20.0  # for telling programs of events
 PATIENCE_SECONDS = 2.0  # beyond `settle`, for files that are still being written
 
 
@@ -67,6 +68,7 @@ def send(ctx: click.Context, bank: str | None, as_json: bool) -> int:
         safe_mode = gateway.ledger.restored.safe_mode()
         Lookout(gateway).round()
         _tell_of_alarms(gateway)
+        _tell_programs(gateway)
     for error in errors:
         click.echo(f"h2h: {error}", err=True)
     final = [gateway.ledger.transfers.get(transfer_id) for transfer_id in seen]
@@ -136,6 +138,7 @@ def pull(ctx: click.Context, bank: str | None, as_json: bool) -> int:
         gateway.note_overdue(banks)
         Lookout(gateway).round()
         _tell_of_alarms(gateway)
+        _tell_programs(gateway)
     if as_json:
         emit(seen)
     elif not seen and not failed:
@@ -164,6 +167,22 @@ def _is_away(gateway: Gateway, bank: Bank) -> bool:
     if until := bank.away_until(gateway.clock.now()):
         click.echo(f"{bank.name} is in maintenance until {at(until).plain}: it is not asked.", err=True)
     return until is not None
+
+
+def _tell_programs(gateway: Gateway) -> None:
+    """What has happened, as far as the time lasts; the rest the next time. None of it is a failure of the work."""
+    from h2h.errors import H2hError
+
+    end = gateway.clock.monotonic() + WEBHOOK_SECONDS
+    try:
+        deliverers = gateway.deliverers(lambda: gateway.clock.monotonic() > end)
+        for one in deliverers:
+            while one.round() == 0.0 and gateway.clock.monotonic() < end:
+                pass
+            if one.fault:
+                click.echo(f"h2h: warning: the webhook {one.name} {one.fault}; it is told the next time.", err=True)
+    except H2hError as error:
+        click.echo(f"h2h: warning: programs were not told of events: {error}", err=True)
 
 
 def chosen(gateway: Gateway, name: str | None) -> list[Bank]:

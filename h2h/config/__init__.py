@@ -21,6 +21,7 @@ from h2h.config.files import (
     read,
 )
 from h2h.config.folders import Inbound, Outbound
+from h2h.config.webhooks import Webhook
 
 __all__ = [
     "STAND_INS",
@@ -39,6 +40,7 @@ __all__ = [
     "Retry",
     "Settings",
     "SftpSettings",
+    "Webhook",
     "load",
     "read",
 ]

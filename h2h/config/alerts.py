@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Annotated, Literal
@@ -12,7 +11,7 @@ from pydantic import AfterValidator, Field
 
 from h2h.alarms import Urgency
 from h2h.config.section import Contradiction, Section
-from h2h.config.values import Duration
+from h2h.config.values import Duration, is_reference
 
 GATHER = timedelta(minutes=1)  # what is not urgent waits so long for more
 SHORTEST_REPEAT = timedelta(minutes=1)
@@ -21,7 +20,7 @@ OF_THE_OTHER = ("banks", "least", "repeat")  # a fall-back is told what the one 
 
 def _reference(value: str) -> str:
     """No word of the value is repeated: a password may stand in it."""
-    if not re.match("(env|file|cred):.", value):
+    if not is_reference(value):
         text = "write where the address stands, as in file:/path, env:NAME or cred:NAME"
         raise ValueError(f"{text}; it may hold a password, and does not stand here")
     return value

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
@@ -17,6 +17,7 @@ from h2h.config.bank import Bank
 from h2h.config.section import Contradiction, Section
 from h2h.config.toml_file import KeyPath, Read, Source, about, in_order, read_toml
 from h2h.config.values import DatabaseUrl, Duration, FilePattern, ListenAddress, LocalPath
+from h2h.config.webhooks import Webhook, named_twice
 from h2h.errors import Problem, SettingsError
 from h2h.messages.catalog import Catalog
 from h2h.resources import root
@@ -66,10 +67,16 @@ class Settings(Section):
     ledger: LedgerSettings = LedgerSettings()
     duplicates: DuplicateSettings = DuplicateSettings()
     alerts: tuple[Recipient, ...] = ()
+    webhooks: tuple[Webhook, ...] = ()
     banks: tuple[Bank, ...] = ()
 
     def bank(self, name: str) -> Bank | None:
         return next((b for b in self.banks if b.name == name), None)
+
+    def accounts(self) -> list[str]:
+        """All that are named anywhere; they are told nobody outside in full."""
+        own = [account.account for bank in self.banks for account in bank.accounts]
+        return own + [account for bank in self.banks for folder in bank.outbound for account in folder.accounts or ()]
 
 
 class _MainFile(Section):
@@ -77,9 +84,11 @@ class _MainFile(Section):
     ledger: LedgerSettings = LedgerSettings()
     duplicates: DuplicateSettings = DuplicateSettings()
     alerts: list[Recipient] = Field(default=[])
+    webhooks: list[Webhook] = Field(default=[])
 
     def contradictions(self) -> Iterator[Contradiction]:
         yield from contradicting(self.alerts)
+        yield from named_twice(self.webhooks)
 
 
 class _BankFile(Section):
@@ -91,6 +100,9 @@ STAND_INS: Mapping[tuple[str, str], object] = {  # for what has to be there and 
     ("gateway", "environment"): "test",
     ("alerts", "name"): "unnamed",
     ("alerts", "to"): "env:UNNAMED",
+    ("webhooks", "name"): "unnamed",
+    ("webhooks", "url"): "https://localhost/",
+    ("webhooks", "secret"): "env:UNNAMED",
     ("bank", "name"): "unnamed",
     ("bank", "timezone"): "UTC",
     ("bank", "channel"): {"kind": "folder", "path": "."},
@@ -127,6 +139,7 @@ class Reading:
     ledger: LedgerSettings
     duplicates: DuplicateSettings
     alerts: tuple[Recipient, ...]
+    webhooks: tuple[Webhook, ...]
     bank_files: tuple[Path, ...]
     profiles: tuple[Profile, ...]
     problems: tuple[Problem, ...]
@@ -144,6 +157,7 @@ class Reading:
             ledger=self.ledger,
             duplicates=self.duplicates,
             alerts=self.alerts,
+            webhooks=self.webhooks,
             banks=banks,
         )
 
@@ -165,14 +179,17 @@ def read(file: Path) -> Reading:
     problems += _contradictions(main.source, main.value, ()) if main.value else ()
     problems += [p for bank in banks if bank.value for p in _contradictions(bank.source, bank.value, ())]
     alerts = tuple(main.value.alerts) if main.value else ()
+    webhooks = tuple(main.value.webhooks) if main.value else ()
     if all(bank.value for bank in banks):
-        problems += _of_no_bank(main.source, alerts, profiles)
+        problems += _of_no_bank(main.source, "alerts", alerts, profiles)
+        problems += _of_no_bank(main.source, "webhooks", webhooks, profiles)
     return Reading(
         source=main.source,
         gateway=gateway,
         ledger=ledger,
         duplicates=main.value.duplicates if main.value else DuplicateSettings(),
         alerts=alerts,
+        webhooks=webhooks,
         bank_files=bank_files,
         profiles=profiles,
         problems=(*problems, *_named_twice(profiles)),
@@ -216,12 +233,14 @@ def _named_twice(profiles: tuple[Profile, ...]) -> Iterator[Problem]:
             yield from about(text, here, there)
 
 
-def _of_no_bank(main: Source, alerts: tuple[Recipient, ...], profiles: tuple[Profile, ...]) -> Iterator[Problem]:
+def _of_no_bank(
+    main: Source, block: str, told: Sequence[Recipient | Webhook], profiles: tuple[Profile, ...]
+) -> Iterator[Problem]:
     """Who is to be told of a bank that there is not would be told nothing."""
     names = [profile.source.at("bank", "name") for profile in profiles]
     known = [profile.bank.name for profile in profiles]
-    for number, recipient in enumerate(alerts):
-        for which, bank in enumerate(recipient.banks or ()):
+    for number, one in enumerate(told):
+        for which, bank in enumerate(one.banks or ()):
             if bank not in known:
                 text = f"there is no bank {bank!r} in the settings; there is {', '.join(known) or 'none'}"
-                yield from about(text, main.at("alerts", number, "banks", which), *names)
+                yield from about(text, main.at(block, number, "banks", which), *names)

@@ -49,6 +49,11 @@ def path_of(value: object, info: ValidationInfo) -> Path:
     return Path(os.path.abspath(base / Path(value).expanduser()))
 
 
+def is_reference(value: object) -> bool:
+    """Whether it says where a secret stands."""
+    return isinstance(value, str) and re.match("(env|file|cred):.", value) is not None
+
+
 def _zone(value: str) -> str:
     try:
         ZoneInfo(value)

@@ -4,6 +4,7 @@ transfers  outbound files: received, judged, lease, publishing, sent, …      c
 messages   inbound files: kept, applied, discarded, handed over             slots     once per schedule and slot
 views      what people and programs read                                     journal   the chained events
 exports    rows for other programs                                       feedback  what the ERP was told
+webhooks   which events programs were told of
 standings  a transfer at one moment
 troubles   what does not work in a bank's folder                           wakes     banks with something to do
 gaps       what is missing among the statements of an account; expectations: what the calendar asks for
@@ -47,6 +48,7 @@ from h2h.ledger.transfers import Transfers
 from h2h.ledger.troubles import Troubles
 from h2h.ledger.views import Views
 from h2h.ledger.wakes import Wakes
+from h2h.ledger.webhooks import Webhooks
 from h2h.witness import Witness
 
 
@@ -80,6 +82,7 @@ class Ledger:
         self.exports = Exports(self._database)
         self.standings = Standings(self._database)
         self.feedback = Feedback(self._database)
+        self.webhooks = Webhooks(self._database)
         self.cash = Cash(self._database)
         self.journal = Journal(self._database)
         self.restored = Restored(self._database, self.journal, witness, joining=joining)

@@ -48,11 +48,11 @@ class Expectations:
             for one, gap in _new(connection, bank, expected, now):
                 where = {"bank": bank, "account": one.account, "since": one.due.at(gap.to_day)}
                 connection.execute(insert(t.gap).values(**where, **values_of(gap)))
-                _tell(connection, "gap", one.account, gap.text, gap.currency, now)
+                _tell(connection, bank, "gap", one.account, gap.text, gap.currency, now)
             for row in _over(connection, bank, expected):
                 connection.execute(update(t.gap).where(t.gap.c.id == row.id).values(healed_at=now))
                 text = f"The statement of {row.from_day} is not expected any more, by the settings."
-                _tell(connection, "gap closed", row.account, text, row.currency, now)
+                _tell(connection, bank, "gap closed", row.account, text, row.currency, now)
 
     def note_complete(self, bank: str, expected: Sequence[Expected], now: datetime) -> None:
         """An event for each day of which all statements that the calendar expects have come; once for ever."""
@@ -73,8 +73,10 @@ class Expectations:
         return [row_of(gap, bank=bank, account=one.account, since=one.due.at(gap.to_day)) for one, gap in new]
 
 
-def _tell(connection: Connection, kind: str, account: str, text: str, currency: str | None, now: datetime) -> None:
-    data = {"gap": Kind.DAY, "account": account, "currency": currency, "text": text}
+def _tell(
+    connection: Connection, bank: str, kind: str, account: str, text: str, currency: str | None, now: datetime
+) -> None:
+    data = {"gap": Kind.DAY, "bank": bank, "account": account, "currency": currency, "text": text}
     subject = f"account {account}"[:64]
     record(connection, at=now, subject=subject, kind=kind, actor=GATEWAY, data=data)
 

@@ -2,7 +2,7 @@
 comes out of a file has no length here: a bank's value that breaks its schema must not break the ledger.
 
 A transfer is an outbound file, a message an inbound one. Events can only be added; triggers refuse anything else. The
-tables of statements are in statement_tables.py, those of alarms in alarm_tables.py.
+tables of statements are in statement_tables.py, those of alarms in alarm_tables.py, of webhooks in webhook_tables.py.
 """
 
 from __future__ import annotations
@@ -38,6 +38,8 @@ from h2h.ledger.statement_tables import detail as detail
 from h2h.ledger.statement_tables import entry as entry
 from h2h.ledger.statement_tables import gap as gap
 from h2h.ledger.statement_tables import statement as statement
+from h2h.ledger.webhook_tables import webhook as webhook
+from h2h.ledger.webhook_tables import webhook_waiting as webhook_waiting
 
 event = Table(
     "event",

@@ -18,6 +18,7 @@ from h2h.ledger.journal import record
 
 LATELY = timedelta(days=7)  # so long after its end it is told that an alarm is over
 NEWS = timedelta(days=1)  # so long after its end a passing one is told to whoever could not be told while it was so
+TOLD = "alarms told"  # the event of a letter that was taken
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +77,7 @@ class Tellings:
             ended = (c.recipient == recipient, c.alarm_id.in_([*over]))
             connection.execute(update(t.telling).where(*ended).values(over_at=now))
             data = {"recipient": recipient, "alarms": sorted(heard), "over": sorted(over)}
-            record(connection, at=now, subject=GATEWAY, kind="alarms told", actor=GATEWAY, data=data)
+            record(connection, at=now, subject=GATEWAY, kind=TOLD, actor=GATEWAY, data=data)
 
 
 def _concerning(to_them: ColumnElement[bool], now: datetime) -> tuple[Select[Any], ...]:

@@ -6,6 +6,7 @@ as they are at the moment of looking. So a restart, or a jump of the clock, lose
     files     what waits for a person, what was refused
     cut_offs  what waits although a cut-off is near, or has passed; the cut-offs themselves, once for ever
     banks     lines that are down, answers and statements that did not come, folders in trouble
+    webhooks  programs that do not take the events that they are told of
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from h2h.alarms import Alarm
 from h2h.gateway import Gateway
 from h2h.health import alarms as health_alarms
 from h2h.ledger.gaps import GapRow
-from h2h.lookout import banks, cut_offs, files
+from h2h.lookout import banks, cut_offs, files, webhooks
 from h2h.lookout.banks import Answers, Debits
 
 
@@ -43,4 +44,5 @@ class Lookout:
         found += banks.lines(gateway.settings, contacts, waiting)
         found += [*self._answers.missing(now), *self._debits.missing(now)]
         found += files.messages(outlook.troubled_messages(now))
+        found += webhooks.alarms(gateway, now)
         return [*found, *banks.troubles(gateway, now), *banks.gaps(gateway.settings, gaps)]

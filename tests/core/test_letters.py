@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from h2h.alarms import Urgency
 from h2h.alerting.letters import Due, Failing, Kind, Letter, Parcel, due, letter, trial
-from h2h.alerting.masking import masker
 from h2h.config import Recipient
 from h2h.ledger.alarms import AlarmRow
 from h2h.ledger.tellings import Told
+from h2h.masking import masker
 from tests.changing import replace
 
 NOW = datetime(2026, 11, 20, 10, 0, tzinfo=UTC)

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from h2h.alerting.masking import masker
 from h2h.ibans import STRUCTURES, is_sound
+from h2h.masking import masker
 
 OWN = ["CH93 0076 2011 6238 5295 7", "4711", "47110815", "K-00012345678"]
 mask = masker(OWN)

@@ -102,6 +102,7 @@ SETTINGS = {
     **keys(config.LedgerSettings, "ledger"),
     **keys(config.DuplicateSettings, "duplicates"),
     **keys(config.Recipient, "alerts"),
+    **keys(config.Webhook, "webhooks"),
     **keys(config.Bank, "bank"),
 }
 

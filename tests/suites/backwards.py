@@ -6,6 +6,7 @@ from tests.suites.test_ledger import sql
 
 UNFINISHED = "state NOT IN ('INVALID','DUPLICATE','CANCELLED') AND duplicate_of IS NULL"
 UNDO: dict[str, tuple[str, ...]] = {
+    "0021": ("DROP TABLE webhook_waiting", "DROP TABLE webhook"),
     "0020": ("DROP TABLE complete_day",),
     "0019": ("DROP TABLE telling", "DROP INDEX ix_alarm_ended_at"),
     "0018": ("ALTER TABLE transfer DROP COLUMN kinds",),
