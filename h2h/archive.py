@@ -2,13 +2,18 @@
 
 A file is written under a temporary name, synced, renamed, and its folder synced, before anybody names it in the
 ledger. A crash between leaves bytes that nothing names, which is harmless.
+
+Bytes are removed when no row asks for them any more, and never such as were written lately: somebody may be about to
+name them. Writing and removing exclude each other, also between processes, by a lock on the folder of what comes in.
 """
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import io
 import os
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
@@ -18,6 +23,7 @@ from h2h.errors import Damaged, FolderError, StoreError
 from h2h.syncs import sync_all, sync_folders
 
 BLOCK = 1 << 18
+LATELY_SECONDS = 86_400  # bytes that were written since are not removed: their row may be yet to come
 Observe = Callable[[BinaryIO, int, str], AbstractContextManager[BinaryIO]]
 """Wraps a file that is being read, with its size and what it is read for: a command shows progress by it."""
 
@@ -86,6 +92,26 @@ class Archive:
     def secure(self, kept: Sequence[str]) -> None:
         """Make the names of files durable that were placed, all of them together."""
         _sync_names(self._folder, kept)
+
+    def remove(self, sha256: str) -> bool:
+        """Remove bytes that no row asks for any more, durably; False where they were written lately, and stay."""
+        place = _place(self._folder, sha256)
+        with _translated(self._folder), _locked(self.scratch, fcntl.LOCK_EX):
+            try:
+                written = os.stat(place).st_mtime
+            except FileNotFoundError:
+                return True
+            if written > self._now() - LATELY_SECONDS:
+                return False
+            os.unlink(place)
+        with _translated(self._folder):
+            sync_folders([os.path.dirname(place)])
+        return True
+
+    def _now(self) -> float:
+        """By the clock of its disk, by which its files are dated."""
+        with tempfile.TemporaryFile(dir=self.scratch) as file:
+            return os.fstat(file.fileno()).st_mtime
 
     @contextmanager
     def open(self, sha256: str, what: str = "reading") -> Iterator[BinaryIO]:
@@ -189,7 +215,9 @@ class Incoming:
         with _translated(self._folder):
             if not self.synced:
                 os.fsync(self.flushed())
-            _move(self._part, place)
+            with _locked(os.path.dirname(self._part), fcntl.LOCK_SH):
+                os.utime(self._part)  # written lately, however long the writing was ago
+                _move(self._part, place)
         self.placed = True
         return sha256
 
@@ -228,6 +256,17 @@ def _move(part: str, place: str) -> None:
     except FileNotFoundError:
         _make_folder(os.path.dirname(place))
         os.replace(part, place)
+
+
+@contextmanager
+def _locked(folder: str | Path, how: int) -> Iterator[None]:
+    """Others may place files at the same time, and nobody removes one meanwhile; or, LOCK_EX, the other way."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(handle, how)
+        yield
+    finally:
+        os.close(handle)
 
 
 def _make_folder(folder: str) -> None:

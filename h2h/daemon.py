@@ -55,6 +55,8 @@ class Daemon:
         self._due: dict[str, set[int]] = {b.name: set(range(len(b.inbound))) for b in gateway.settings.banks}
         workers = {f"intake {name}": self._intake_round(desk) for name, desk in gateway.desks.items()}
         workers |= {f"line {name}": self._line_round(desk) for name, desk in gateway.desks.items()}
+        if gateway.settings.retention.files is not None:
+            workers["retention"] = gateway.daily_purge.round
         workers["lookout"] = self._lookout_round(Lookout(gateway))
         self._webhooks = {f"webhook {one.name}": one.round for one in gateway.deliverers(self._stop.is_set)}
         workers |= self._webhooks

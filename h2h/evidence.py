@@ -20,6 +20,7 @@ from h2h.errors import H2hError, StoreError
 from h2h.folders import local_name
 from h2h.ledger import Ledger
 from h2h.ledger.journal import Anchor, words_of
+from h2h.ledger.rows import refuse_purged
 from h2h.records import json_value
 
 README = """\
@@ -36,7 +37,8 @@ stamps/             time stamps (RFC 3161) on heads of the journal, each for the
 
 
 def write_bundle(file_id: str, target: Path, *, ledger: Ledger, archive: Archive, anchors: Sequence[Anchor]) -> None:
-    """Write the bundle on a transfer or message. `target` must not exist."""
+    """Write the bundle on a transfer or message. `target` must not exist. NotAllowed where it was purged."""
+    refuse_purged(file_id, ledger.views.history(file_id).file.purged_at)
     try:
         bundle = zipfile.ZipFile(target, "x", zipfile.ZIP_DEFLATED)
     except OSError as error:

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from h2h.desk import Desk
     from h2h.ledger.rows import Transfer
     from h2h.outbound.repair import Repair
+    from h2h.retention import Daily
     from h2h.stamp import TimeStamps
     from h2h.webhooks.deliverer import Deliverer
 
@@ -365,6 +366,13 @@ class Gateway:
             new_id=lambda: TransferId(new_id("T", self.clock.now())),
             entered=self._note_decision,
         )
+
+    @cached_property
+    def daily_purge(self) -> Daily:
+        """Removes each day what the policy of retention lets go."""
+        from h2h.retention import Daily
+
+        return Daily(self.settings, self.ledger, self.archive, self.clock)
 
     # What is missing among the statements.
 

@@ -51,10 +51,11 @@ COMMANDS = {
     "sent-by-hand": "deciding",
     "confirm": "deciding",
     "journal": "audit",
+    "purge": "purging",
 }
 SECTIONS = {
     "Set up": ("init", "check", "alert-test", "sandbox", "demo"),
-    "Work": ("run", "send", "pull", "reread"),
+    "Work": ("run", "send", "pull", "reread", "purge"),
     "Look": (
         "status",
         "alarms",

@@ -87,6 +87,7 @@ def convert(ctx: click.Context, statement: str, form: str, output: Path | None, 
 def _source(ctx: click.Context, statement: str) -> Iterator[tuple[BinaryIO, ConfinedReader]]:
     """The bytes of a file, or of the message that has this id."""
     from h2h.errors import UsageError
+    from h2h.ledger.rows import refuse_purged
 
     if Path(statement).exists() or "/" in statement or "." in statement:
         with _opened(Path(statement)) as source:
@@ -99,6 +100,7 @@ def _source(ctx: click.Context, statement: str) -> Iterator[tuple[BinaryIO, Conf
         raise UsageError(
             f"{file.id} is a file that went out ({file.name}); statements come in. `h2h files` lists them."
         )
+    refuse_purged(file.id, file.purged_at)
     with gateway.archive.open(file.sha256) as source:
         yield source, gateway.reader
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from itertools import islice
@@ -56,9 +56,15 @@ def export(
     gateway = open_gateway(ctx)
     _known(gateway, bank)
     wanted = Wanted(bank=bank, since=since and since.date(), until=until and until.date())
+    _say_purged(gateway.ledger.exports.purged(what, wanted))
     rows = islice(gateway.ledger.exports.rows(what, wanted), limit)
     with _target(output) as target:
         WRITERS[form](COLUMNS[what], rows, target)
+
+
+def _say_purged(ways: Sequence[tuple[str, int]]) -> None:
+    for way, count in ways:
+        click.echo(f"h2h: {count} file(s) that {way} were purged; their records are not in this.", err=True)
 
 
 def _check(form: str, output: Path | None) -> None:

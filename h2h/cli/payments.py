@@ -112,6 +112,8 @@ def _print_orphans(gateway: Gateway, reference: str | None) -> None:
     said = gateway.ledger.views.orphans_naming(reference) if reference else []
     which = f"No payment has the reference {reference}" if reference else "No payment is such a one"
     click.echo(printed(f"{which}{', but a bank speaks of it:' if said else '.'}"))
+    for file in gateway.ledger.views.purged(reference) if reference else ():
+        click.echo(printed(f"  {file.id} ({file.name}) was purged on {file.purged_at:%Y-%m-%d}, with its payments."))
     for row in said:
         why = f": {reasons}" if (reasons := in_words(row["reasons"])) else ""
         told = f"  {status_in_words(row['status'], row['said'])}{why}, on message id {row['original_message_id']}"

@@ -104,7 +104,7 @@ def show(ctx: click.Context, file: str, as_json: bool) -> None:
     _print_lines(history)
     _print_parts(history)
     _print_said(history)
-    if history.file.direction == "out":
+    if history.file.direction == "out" and history.file.purged_at is None:
         foretell(gateway, history.file.id)
         _print_advice(ledger.cases.of(history.file.id))
 
@@ -122,6 +122,7 @@ def _print_head(history: History) -> None:
         ("dropped as", file.original_sha256 and f"{file.original_message}  sha256 {file.original_sha256}"),
         ("the bank's word", file.verdict),
         ("reason", file.reason),
+        ("purged", file.purged_at and f"on {file.purged_at:%Y-%m-%d}: bytes and records are gone, this stays"),
         ("payments", total if file.payments is not None else None),
     ]
     for name, value in facts:

@@ -16,7 +16,7 @@ from h2h.config.alerts import Recipient, contradicting
 from h2h.config.bank import Bank
 from h2h.config.section import Contradiction, Section
 from h2h.config.toml_file import KeyPath, Read, Source, about, in_order, read_toml
-from h2h.config.values import DatabaseUrl, Duration, FilePattern, ListenAddress, LocalPath
+from h2h.config.values import DatabaseUrl, Duration, FilePattern, KeptFor, ListenAddress, LocalPath
 from h2h.config.webhooks import Webhook, named_twice
 from h2h.errors import Problem, SettingsError
 from h2h.messages.catalog import Catalog
@@ -61,6 +61,12 @@ class DuplicateSettings(Section):
     days: Annotated[int, Field(ge=0, le=366)] = 5
 
 
+class RetentionSettings(Section):
+    """For how long files and records are kept after they came to their end; for ever, if that is not stated."""
+
+    files: KeptFor | None = None
+
+
 class Settings(Section):
     file: Path
     gateway: GatewaySettings
@@ -68,6 +74,7 @@ class Settings(Section):
     duplicates: DuplicateSettings = DuplicateSettings()
     alerts: tuple[Recipient, ...] = ()
     webhooks: tuple[Webhook, ...] = ()
+    retention: RetentionSettings = RetentionSettings()
     banks: tuple[Bank, ...] = ()
 
     def bank(self, name: str) -> Bank | None:
@@ -85,10 +92,15 @@ class _MainFile(Section):
     duplicates: DuplicateSettings = DuplicateSettings()
     alerts: list[Recipient] = Field(default=[])
     webhooks: list[Webhook] = Field(default=[])
+    retention: RetentionSettings = RetentionSettings()
 
     def contradictions(self) -> Iterator[Contradiction]:
         yield from contradicting(self.alerts)
         yield from named_twice(self.webhooks)
+        kept = self.retention.files
+        if kept is not None and kept <= timedelta(days=self.duplicates.days):
+            text = f"payments are looked for {self.duplicates.days} days back (duplicates.days); keep them for longer"
+            yield Contradiction(text=text, keys=(("retention", "files"), ("duplicates", "days")))
 
 
 class _BankFile(Section):
@@ -140,6 +152,7 @@ class Reading:
     duplicates: DuplicateSettings
     alerts: tuple[Recipient, ...]
     webhooks: tuple[Webhook, ...]
+    retention: RetentionSettings
     bank_files: tuple[Path, ...]
     profiles: tuple[Profile, ...]
     problems: tuple[Problem, ...]
@@ -158,6 +171,7 @@ class Reading:
             duplicates=self.duplicates,
             alerts=self.alerts,
             webhooks=self.webhooks,
+            retention=self.retention,
             banks=banks,
         )
 
@@ -190,6 +204,7 @@ def read(file: Path) -> Reading:
         duplicates=main.value.duplicates if main.value else DuplicateSettings(),
         alerts=alerts,
         webhooks=webhooks,
+        retention=main.value.retention if main.value else RetentionSettings(),
         bank_files=bank_files,
         profiles=profiles,
         problems=(*problems, *_named_twice(profiles)),

@@ -24,6 +24,7 @@ from h2h.verdicts import KNOWN
 
 NAME_FIELDS = ("bank", "msg_id", "id", "name", "date")
 MOST_DAYS = 100_000
+KEPT_DAYS = range(90, MOST_DAYS)
 UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
 DATABASES = ("sqlite", "postgresql", "postgresql+psycopg")
 GOES_OUT = ("pain001",)  # readers of messages to the bank; the others come from it
@@ -222,6 +223,15 @@ def _schemas(value: Path, info: ValidationInfo) -> Path:
     return value
 
 
+def _kept_for(value: timedelta) -> timedelta:
+    if value.days in KEPT_DAYS:
+        return value
+    raise ValueError(
+        f"write {KEPT_DAYS[0]}d or more, and no more than {KEPT_DAYS[-1]}d: what came lately is needed to know "
+        "duplicates, late answers, returns and gaps among statements"
+    )
+
+
 def _status_code(value: str) -> str:
     if value not in KNOWN:
         raise ValueError(f"{value!r} is not a status of ISO 20022; write one of {', '.join(sorted(KNOWN))}")
@@ -229,6 +239,7 @@ def _status_code(value: str) -> str:
 
 
 Duration = Annotated[timedelta, BeforeValidator(_duration), PlainSerializer(lambda d: f"{d.total_seconds():g}s")]
+KeptFor = Annotated[Duration, AfterValidator(_kept_for)]
 ClockTime = Annotated[time, BeforeValidator(_clock_time)]
 LocalPath = Annotated[Path, BeforeValidator(path_of)]
 SchemaFolder = Annotated[LocalPath, AfterValidator(_schemas)]

@@ -16,6 +16,7 @@ people     decisions: hold, release, sent by hand, …; `rehearsal`: the same, a
 repairs    new files of payments that the bank refused in another one; lineage
 cases      what is known of one transfer, for whoever has to decide about it
 cash       what is known of the cash leg on some days
+retention  what is so old that it may go; erasing: what was marked so goes
 restored   safe mode, after the ledger was put back from an older copy
 """
 
@@ -31,6 +32,7 @@ from h2h.ledger.cash_views import Cash
 from h2h.ledger.contacts import Contacts, Slots
 from h2h.ledger.cut_offs import CutOffs
 from h2h.ledger.database import Database
+from h2h.ledger.erasing import Erasing
 from h2h.ledger.expected import Expectations
 from h2h.ledger.exports import Exports
 from h2h.ledger.feedback import Feedback
@@ -42,6 +44,7 @@ from h2h.ledger.outlook import Outlook
 from h2h.ledger.people import People
 from h2h.ledger.repairs import Repairs
 from h2h.ledger.restored import Restored
+from h2h.ledger.retention import Retention
 from h2h.ledger.standings import Standings
 from h2h.ledger.tellings import Tellings
 from h2h.ledger.transfers import Transfers
@@ -85,6 +88,8 @@ class Ledger:
         self.webhooks = Webhooks(self._database)
         self.cash = Cash(self._database)
         self.journal = Journal(self._database)
+        self.retention = Retention(self._database)
+        self.erasing = Erasing(self._database)
         self.restored = Restored(self._database, self.journal, witness, joining=joining)
 
     def held(self, node: str) -> AbstractContextManager[None]:

@@ -232,6 +232,7 @@ def same_entries(place: Place, entries: Sequence[Entry]) -> list[Select[Any]]:
         .join(t.statement, s.id == e.statement_id)
         .join(t.message, m.id == s.message_id)
         .where(s.bank + "" == place.bank, s.account + "" == place.account, s.id != place.statement)
+        .where(m.purged_at.is_(None))
     )  # fmt: skip
     return [query.where(way) for way in ways] if place.account else []
 
@@ -279,6 +280,7 @@ def at_the_bank(place: Place) -> Select[Any]:
         .join(t.transfer, f.id == p.transfer_id)
         .join(t.batch, (b.transfer_id == p.transfer_id) & (b.position == p.batch))
         .where(f.bank + "" == place.bank, (f.state + "").in_(AT_THE_BANK))  # no way in: whatever was sent hangs on it
+        .where(f.purged_at.is_(None))
     )
     if place.account is None:
         return query

@@ -131,7 +131,7 @@ def _payments(days: Days) -> Select[Any]:
         .select_from(t.payment)
         .join(t.transfer, f.id == p.transfer_id)
         .join(t.batch, (b.transfer_id == p.transfer_id) & (b.position == p.batch))
-        .where(*days.where(f.bank))
+        .where(f.purged_at.is_(None), *days.where(f.bank))
     )  # fmt: skip
 
 
@@ -194,8 +194,10 @@ def _debits(days: Days, accounts: Sequence[tuple[str, str]]) -> Select[Any]:
                d.currency.label("detail_currency"))
         .select_from(t.entry)
         .join(t.statement, s.id == e.statement_id)
+        .join(t.message, t.message.c.id == s.message_id)
         .where(
-            days.of(e.day), e.direction == "DBIT", or_(e.status.is_(None), e.status == "BOOK"),
+            t.message.c.purged_at.is_(None), days.of(e.day),
+            e.direction == "DBIT", or_(e.status.is_(None), e.status == "BOOK"),
             s.kind == Kind.STATEMENT, tuple_(s.bank, s.account).in_(accounts), *days.where(s.bank),
         )
         .order_by(e.day, e.id)

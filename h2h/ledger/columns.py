@@ -126,6 +126,12 @@ metadata = MetaData(
 )
 
 
+def to_erase_index(table: str) -> Index:
+    """Of the files that were purged and are not erased yet: few, if any."""
+    begun = text("purged_at IS NOT NULL AND erased_at IS NULL")
+    return Index(f"ix_{table}_to_erase", "purged_at", sqlite_where=begun, postgresql_where=begun)
+
+
 def known_index(table: str, column: str) -> Index:
     """Of the rows that have a value there: most have none, and each index costs where rows come in bulk."""
     there = text(f"{column} IS NOT NULL")

@@ -114,6 +114,19 @@ class Exports:
         names = [column.name for column in COLUMNS[what]]
         return (tuple(row[name] for name in names) for row in kinds[what](wanted))
 
+    def purged(self, what: str, wanted: Wanted) -> list[tuple[str, int]]:
+        """How many files would have rows of this sort, had they not been purged; by which way they went."""
+        ways = {"payments": (t.transfer, "received_at", "went out"), "statuses": (t.message, "fetched_at", "came in")}
+        ways["entries"] = ways["statuses"]
+        if what not in ways:
+            return []
+        table, at, way = ways[what]
+        c = table.c
+        query = select(func.count()).where(c.purged_at.is_not(None), *wanted.within(c[at], c.bank))
+        with self._database.reading() as connection:
+            count = connection.execute(query).scalar_one()
+        return [(way, count)] if count else []
+
     def _files(self, wanted: Wanted) -> Iterator[Mapping[str, Any]]:
         both = (
             self._of_way(table, at, wanted) for table, at in ((t.transfer, "received_at"), (t.message, "fetched_at"))

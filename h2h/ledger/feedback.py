@@ -66,7 +66,8 @@ class Feedback:
                 return None
             subjects = select(e.subject).where(e.seq > last, e.seq <= up_to, e.kind != TOLD).distinct().subquery()
             touched = _touched(subjects.c.subject)
-            query = select(f.id).where(f.id.in_(touched), f.bank == bank, f.watch.in_(watches)).order_by(f.id)
+            there = (f.bank == bank, f.watch.in_(watches), f.purged_at.is_(None))
+            query = select(f.id).where(f.id.in_(touched), *there).order_by(f.id)
             return Changed(transfers=tuple(connection.execute(query).scalars()), seq=up_to)
 
     def seen(self, bank: str, seq: int) -> None:

@@ -73,7 +73,7 @@ def record(
     connection: Connection, *, at: datetime, subject: str, kind: str, actor: str, data: Mapping[str, Any]
 ) -> None:
     """Append one event to the chain, inside the transaction of the change that it records."""
-    last: Head = connection.info.get(NEW_HEAD) or _head(connection)
+    last: Head = connection.info.get(NEW_HEAD) or head_of(connection)
     seq, previous = last.seq + 1, last.hash
     body = canonical(data)
     digest = _hash(seq, Instant.written(at), subject, kind, actor, body, previous)
@@ -84,7 +84,7 @@ def record(
     connection.info[NEW_HEAD] = Head(seq=seq, hash=digest)
 
 
-def _head(connection: Connection) -> Head:
+def head_of(connection: Connection) -> Head:
     row = _LAST.first(connection)
     return Head(seq=row.seq, hash=row.hash) if row else Head(seq=0, hash=GENESIS)
 
@@ -116,7 +116,7 @@ class Journal:
     def last(self) -> Head:
         """The head as it is; number 0 while nothing has happened."""
         with self._database.reading() as connection:
-            return _head(connection)
+            return head_of(connection)
 
     def contradicted_by(self, head: Head) -> str | None:
         """Why this head, noted elsewhere, cannot be of this journal's past; None where it can."""

@@ -19,6 +19,7 @@ from h2h.ledger.findings import Found, load_findings, store_findings
 from h2h.ledger.journal import record
 from h2h.ledger.people import in_words
 from h2h.ledger.reports import apply_reports
+from h2h.ledger.rows import refuse_purged
 from h2h.model import Finding, InboundId, RemoteFile, Severity, Statement, StatusReport
 from h2h.text import printable
 from h2h.verdicts import NO_WORDS
@@ -61,6 +62,8 @@ class Message:
     same_as: InboundId | None
     discarded_at: datetime | None
     handed_over_at: datetime | None
+    purged_at: datetime | None
+    erased_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,6 +115,7 @@ class Messages:
         why = in_words("reason", reason)
         with self._database.transaction() as connection:
             row = _get(connection, message_id)
+            refuse_purged(row.id, row.purged_at)
             if row.state is not MessageState.UNREADABLE:
                 raise NotAllowed(f"{row.id} is {row.state}; only what is UNREADABLE can be read again.")
             codes = [f.code for f in load_findings(connection, message_id)]

@@ -71,13 +71,14 @@ def dicts(connection: Connection, query: Select[Any]) -> list[dict[str, Any]]:
 
 
 def payments_query() -> Select[Any]:
-    """Payments with what their file and their batch say of them."""
+    """Payments with what their file and their batch say of them; of a file that was purged none, whatever is left."""
     f, b, p = t.transfer.c, t.batch.c, t.payment.c
     of_file = (f.bank, f.name, f.state, f.received_at, f.sent_at, f.verdict, f.verdict_by)
     return (
         select(t.payment, *of_file, b.payment_information_id, b.debtor_account)
         .join(t.transfer, f.id == p.transfer_id)
         .join(t.batch, (b.transfer_id == p.transfer_id) & (b.position == p.batch))
+        .where(f.purged_at.is_(None))
     )
 
 

@@ -19,7 +19,7 @@ from h2h.ledger.early import apply_orphans
 from h2h.ledger.judged import forget_refusal
 from h2h.ledger.lineage import refuse_if_alive_elsewhere
 from h2h.ledger.moves import BANK, change_row, get_row, move_row
-from h2h.ledger.rows import Transfer
+from h2h.ledger.rows import Transfer, refuse_purged
 from h2h.lifecycle import COMMANDS, Actor, State, Trigger, commands, move
 from h2h.verdicts import DUPLICATE_CODES, REFUSALS, Verdict, verdict_of, verdict_over
 
@@ -68,6 +68,7 @@ class People:
         order = _Order(who=who, why=in_words("reason", reason), now=now)
         with self._unit() as connection:
             row = get_row(connection, transfer_id)
+            refuse_purged(row.id, row.purged_at)
             if why := against_resending(row, _refusal_codes(connection, row.id)):
                 raise NotAllowed(f"{row.id} is not sent again: {why}")
             if row.state is State.FAILED:
@@ -156,6 +157,8 @@ def in_words(what: str, text: str) -> str:
 
 def what_now(row: Transfer) -> str:
     """What can be done with a transfer now, in a sentence that names the commands."""
+    if row.purged_at is not None:
+        return NOTHING
     if row.state in AT_WORK:
         return AT_WORK[row.state]
     found = commands(row.state, row.verdict, by_hand=row.verdict_by is not None)
@@ -241,6 +244,7 @@ def _when(row: Transfer) -> str:
 
 
 def _possible(row: Transfer, trigger: Trigger, actor: Actor) -> State:
+    refuse_purged(row.id, row.purged_at)
     try:
         return move(row.state, trigger, actor)
     except NotAllowed as error:

@@ -26,7 +26,7 @@ from h2h.ledger.journal import record
 from h2h.ledger.lineage import alive_elsewhere, contradicted, roots
 from h2h.ledger.moves import enter, enter_judgement, get_row
 from h2h.ledger.people import in_words
-from h2h.ledger.rows import Received, Transfer
+from h2h.ledger.rows import Received, Transfer, refuse_purged
 from h2h.ledger.safety import in_safe_mode
 from h2h.lifecycle import State, Trigger
 from h2h.model import Judgement, total
@@ -151,6 +151,7 @@ def _lineage(connection: Connection, plan: Plan, new: Received) -> list[dict[str
 
 def _plan(connection: Connection, transfer_id: str) -> Plan:
     row = get_row(connection, transfer_id)
+    refuse_purged(row.id, row.purged_at)
     if why := _against(connection, row):
         raise NotAllowed(f"{row.id} is not repaired: {why}")
     left_out = _not_refused(connection, row)

@@ -141,7 +141,11 @@ class Application:
             text = f"The report answers message id {named}, which was never sent to {self._bank}."
             self._find("REPORT_UNKNOWN", text)
             return None
-        fitting = known if len(known) == 1 else [r for r in known if self._fits(r, batches, listed)]
+        if all(row.purged_at for row in known):
+            self._gone(named, known)
+            return None
+        left = [row for row in known if row.purged_at is None]
+        fitting = known if len(known) == 1 else [r for r in left if self._fits(r, batches, listed)]
         there = [row for row in fitting if row.state in AT_THE_BANK]
         if len(there) == 1:
             return there[0]
@@ -151,6 +155,11 @@ class Application:
             for row in fitting:
                 self._unsent(row)
         return None
+
+    def _gone(self, named: str, purged: Sequence[Row[Any]]) -> None:
+        which = ", ".join(f"{row.id} (purged on {row.purged_at:%Y-%m-%d})" for row in purged[:SHOWN])
+        text = f"The report answers message id {named} of {which}, whose records are gone: it changes nothing."
+        self._find("REPORT_UNKNOWN", text)
 
     def known(self, message_id: str) -> list[Row[Any]]:
         """Transfers with this message id: several where it is of several debtors, or a duplicate was let go."""

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
+from h2h.errors import NotAllowed
 from h2h.kinds import Kind, kinds_of
 from h2h.lifecycle import State
 from h2h.model import AsSent, Finding, Judgement, TransferId
@@ -54,6 +55,8 @@ class Transfer:
     original_sha256: str | None
     original_message: str | None
     kinds: list[Kind] | None
+    purged_at: datetime | None
+    erased_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +95,15 @@ def received_of(transfer: Transfer) -> Received:
         size=transfer.size,
         repair_of=transfer.repair_of,
     )
+
+
+def refuse_purged(file_id: str, purged_at: datetime | None) -> None:
+    """NotAllowed where nothing can be done with a file any more, nor be told of what was in it."""
+    if purged_at is not None:
+        raise NotAllowed(
+            f"{file_id} was purged on {purged_at:%Y-%m-%d}, as [retention] in the settings says: its bytes and its "
+            f"records are gone. What stays stands in `h2h show {file_id}`."
+        )
 
 
 def as_read(value: Any) -> Any:

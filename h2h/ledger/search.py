@@ -208,6 +208,7 @@ def _narrow() -> Select[Any]:
         .select_from(t.payment)
         .join(t.transfer, f.id == p.transfer_id)
         .join(t.batch, (b.transfer_id == p.transfer_id) & (b.position == p.batch))
+        .where(f.purged_at.is_(None))
     )  # fmt: skip
 
 

@@ -14,6 +14,7 @@ from h2h.ledger import tables as t
 from h2h.ledger.database import Database
 from h2h.ledger.exports import PAGE, booked_payments
 from h2h.ledger.payment_views import stage_of_row
+from h2h.ledger.rows import refuse_purged
 from h2h.life import MEANS, Stage
 from h2h.lifecycle import State
 from h2h.reasons import Of, explained
@@ -30,6 +31,7 @@ class Standing:
         row = connection.execute(select(t.transfer).where(t.transfer.c.id == transfer_id)).first()
         if row is None:
             raise UsageError(f"There is no file {transfer_id}; `h2h files` lists them.")
+        refuse_purged(row.id, row.purged_at)
         self.watch: str = row.watch
         self.file = _file(connection, row)
 

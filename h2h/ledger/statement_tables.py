@@ -48,6 +48,7 @@ statement = Table(
     Column("day", String(10)),
     Column("booked", Exact),  # what the booked entries come to; empty where that cannot be said
     Column("page_of_message", Boolean),  # the page is said of the file, not of the statement
+    Column("essence", Text),  # what its entries came to, where they were purged: a repeat is known by it
     UniqueConstraint("message_id", "position"),
     Index("ix_statement_account", "account", "closing_date"),
     Index("ix_statement_named", "account", "statement_id"),

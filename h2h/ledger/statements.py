@@ -122,7 +122,13 @@ def _same_day(row: Row[Any], statement: Statement) -> bool:
 def _same_content(connection: Connection, row: Row[Any], content: Content) -> bool:
     if content.totals != (row.opening, row.closing, row.entries) or not _same_day(row, content.statement):
         return False
-    return _stored(connection, row.id) == content.of_entries
+    known = row.essence or stored_essence(connection, row.id)  # whose entries were purged, or stand there
+    return known == str(content.of_entries)
+
+
+def stored_essence(connection: Connection, statement: int) -> str:
+    """What the entries of a statement come to, as it is kept when they go."""
+    return str(_stored(connection, statement))
 
 
 def _stored(connection: Connection, statement: int) -> int:

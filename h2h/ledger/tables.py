@@ -30,7 +30,7 @@ from h2h.ledger.columns import Instant as Instant
 from h2h.ledger.columns import Json as Json
 from h2h.ledger.columns import RecordText as RecordText
 from h2h.ledger.columns import canonical as canonical
-from h2h.ledger.columns import known_index
+from h2h.ledger.columns import known_index, to_erase_index
 from h2h.ledger.columns import metadata as metadata
 from h2h.ledger.statement_tables import booking as booking
 from h2h.ledger.statement_tables import complete_day as complete_day
@@ -94,6 +94,9 @@ transfer = Table(
     Column("original_sha256", String(64)),  # what was dropped, where it is sent in another version of the message
     Column("original_message", Text),
     Column("kinds", Json),  # of its payments (kinds.Kind); empty where these are not known, or too many
+    Column("purged_at", Instant),  # that its bytes and records go was decided, by the policy of retention
+    Column("erased_at", Instant),  # the last of them is gone
+    to_erase_index("transfer"),
     Index("ix_transfer_due", "bank", "state", "due_at"),
     Index("ix_transfer_sent_at", "bank", "state", "sent_at"),
     Index("ix_transfer_verdict", "bank", "state", "verdict"),
@@ -239,6 +242,9 @@ message = Table(
     Column("same_as", String(32)),
     Column("discarded_at", Instant),
     Column("handed_over_at", Instant),
+    Column("purged_at", Instant),  # as of a transfer
+    Column("erased_at", Instant),
+    to_erase_index("message"),
     Index("ix_message_sha256", "sha256"),
     Index("ix_message_seen", "bank", "folder", "name"),
     Index("ix_message_fetched_at", "fetched_at"),

@@ -61,6 +61,7 @@ class FileRow:
     at: datetime
     original_sha256: str | None = None  # of what was dropped, where another version of the message was sent
     original_message: str | None = None
+    purged_at: datetime | None = None  # since when its bytes and records are gone
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -206,6 +207,14 @@ class Views:
         """Payments, newest file first: those with this reference, or all."""
         return self.search(Wanted(reference=reference, bank=bank, limit=limit)).payments
 
+    def purged(self, reference: str) -> list[FileRow]:
+        """Files that were purged, by their message id or that of a batch."""
+        f, b = t.transfer.c, t.batch.c
+        batches = select(b.transfer_id).where(b.payment_information_id == reference)
+        query = select(t.transfer).where(f.purged_at.is_not(None), or_(f.message_id == reference, f.id.in_(batches)))
+        with self._database.reading() as connection:
+            return [_transfer_row(row) for row in connection.execute(query.limit(CANDIDATES))]
+
     def search(self, wanted: Wanted) -> Found:
         with self._database.reading() as connection:
             return search(connection, wanted)
@@ -332,6 +341,7 @@ def _transfer_row(r: Row[Any]) -> FileRow:
         message_id=r.message_id, sha256=r.sha256, size=r.size, payments=r.payments, control_sum=r.control_sum,
         currencies=r.currencies, reason=r.reason, duplicate_of=r.duplicate_of, attempts=r.attempts, due_at=r.due_at,
         at=r.received_at, original_sha256=r.original_sha256, original_message=r.original_message,
+        purged_at=r.purged_at,
     )  # fmt: skip
 
 
@@ -340,6 +350,7 @@ def _message_row(r: Row[Any]) -> FileRow:
         id=r.id, direction="in", bank=r.bank, name=r.name, state=r.state, verdict=None, message=r.message,
         message_id=r.message_id, sha256=r.sha256, size=r.size, payments=None, control_sum=None, currencies=None,
         reason=r.reason, duplicate_of=r.same_as, attempts=None, due_at=None, at=r.fetched_at,
+        purged_at=r.purged_at,
     )  # fmt: skip
 
 

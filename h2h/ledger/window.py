@@ -313,7 +313,7 @@ class Window:
         if not names:
             return set()
         f, b = t.transfer.c, t.batch.c
-        there = (f.bank == self._place.bank, f.state.in_(AT_THE_BANK))
+        there = (f.bank == self._place.bank, f.state.in_(AT_THE_BANK), f.purged_at.is_(None))
         batches = select(b.payment_information_id).join(t.transfer, f.id == b.transfer_id)
         batches = batches.where(b.payment_information_id.in_(names), *there).distinct()
         files = select(f.message_id).where(f.message_id.in_(names), *there).distinct()

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import hashlib
 import io
 import os
 import stat
+import threading
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
-from h2h.archive import BLOCK, Archive
+from h2h.archive import BLOCK, LATELY_SECONDS, Archive
 from h2h.errors import Damaged, StoreError
 
 
@@ -175,3 +177,76 @@ def test_files_that_are_placed_together_share_the_syncs_of_their_folders(
     places = {tmp_path / "archive" / sha256[:2] / sha256[2:4] for sha256 in kept}
     assert len(synced) == 5
     assert set(map(Path, synced)) == {tmp_path / "archive", *places, *(place.parent for place in places)}
+
+
+# Removing.
+
+
+def old(archive: Archive, sha256: str) -> Path:
+    """As if it had been written two days ago."""
+    place = archive._folder / sha256[:2] / sha256[2:4] / sha256
+    long_ago = place.stat().st_mtime - 2 * LATELY_SECONDS
+    os.utime(place, (long_ago, long_ago))
+    return place
+
+
+def test_what_nobody_asks_for_is_removed_and_more_than_once_does_no_harm(archive: Archive) -> None:
+    sha256 = keep(archive, b"gone")
+    place = old(archive, sha256)
+    assert archive.remove(sha256)
+    assert not place.exists()
+    assert archive.remove(sha256)
+
+
+def test_what_was_written_lately_is_not_removed(archive: Archive) -> None:
+    sha256 = keep(archive, b"somebody is about to name it")
+    assert not archive.remove(sha256)
+    old(archive, sha256)
+    keep(archive, b"somebody is about to name it")  # once more
+    assert not archive.remove(sha256)
+    with archive.open(sha256) as file:
+        assert file.read()
+
+
+def test_bytes_count_as_written_when_they_are_placed(archive: Archive) -> None:
+    """However long it took to write them."""
+    with archive.incoming() as incoming:
+        incoming.write(b"slow")
+        incoming.flushed()
+        [part] = (archive._folder / "incoming").iterdir()
+        os.utime(part, (1, 1))
+        incoming.synced = True
+        sha256 = incoming.keep()
+    assert not archive.remove(sha256)
+
+
+@pytest.mark.parametrize("removing", [True, False], ids=["removing waits", "placing waits"])
+def test_placing_and_removing_exclude_each_other(archive: Archive, removing: bool) -> None:
+    sha256 = keep(archive, b"contended")
+    place = old(archive, sha256)
+    handle = os.open(archive.scratch, os.O_RDONLY)
+    fcntl.flock(handle, fcntl.LOCK_SH if removing else fcntl.LOCK_EX)
+    done = threading.Event()
+
+    def act() -> None:
+        archive.remove(sha256) if removing else keep(archive, b"contended")
+        done.set()
+
+    thread = threading.Thread(target=act)
+    thread.start()
+    try:
+        assert not done.wait(0.3)
+        assert place.exists()
+    finally:
+        os.close(handle)
+        thread.join()
+    assert place.exists() is not removing
+
+
+def test_many_place_at_the_same_time(archive: Archive) -> None:
+    handle = os.open(archive.scratch, os.O_RDONLY)
+    fcntl.flock(handle, fcntl.LOCK_SH)
+    try:
+        assert keep(archive, b"beside another")
+    finally:
+        os.close(handle)

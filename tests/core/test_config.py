@@ -388,6 +388,16 @@ def test_a_mistake_is_told_with_line_key_and_what_to_do(
         ),
         (MAIN + 'metrics = "[::]:9464"\n', "h2h.toml:6: gateway.metrics: [::]:9464 can be reached from other machin"),
         (MAIN + "metrics_public = true\n", "h2h.toml:6: gateway.metrics_public: metrics_public goes with metrics"),
+        (
+            MAIN + '[retention]\nfiles = "89d"\n',
+            "h2h.toml:7: retention.files: write 90d or more, and no more than 99999d",
+        ),
+        (MAIN + '[retention]\nfiles = "100000d"\n', "h2h.toml:7: retention.files: write 90d or more"),
+        (MAIN + "[retention]\nfiles = 3650\n", "h2h.toml:7: retention.files: write a number and a unit"),
+        (
+            MAIN + '[duplicates]\ndays = 120\n[retention]\nfiles = "120d"\n',
+            "h2h.toml:9: retention.files: payments are looked for 120 days back (duplicates.days); keep them",
+        ),
         (MAIN.replace('"banks/', '"/etc/'), "h2h.toml:5: gateway.banks: '/etc/*.toml' is not a pattern of files"),
         (MAIN.replace('"banks/*.toml"', '""'), "h2h.toml:5: gateway.banks: '' is not a pattern of files"),
     ],

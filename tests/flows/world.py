@@ -49,6 +49,7 @@ class World:
     gateway_settings: dict[str, str] = field(default_factory=dict)
     remote: str = ""
     others: list[World] = field(default_factory=list)
+    retention: str | None = None
     duplicates_days: int = 0  # off: most stories send the same payments again and again
 
     @property
@@ -71,7 +72,8 @@ class World:
         self.make_folders()
         gateway = {"data": '"data"', "environment": '"test"', **self.gateway_settings}
         duplicates = {"days": str(self.duplicates_days)}
-        self.config.write_text(_table("[gateway]", gateway) + _table("[duplicates]", duplicates))
+        kept = _table("[retention]", {"files": self.retention}) if self.retention else ""
+        self.config.write_text(_table("[gateway]", gateway) + _table("[duplicates]", duplicates) + kept)
         for bank in (self, *self.others):
             bank.make_folders()
             (self.folder / "banks" / f"{bank.name}.toml").write_text(bank.profile())

@@ -103,6 +103,7 @@ SETTINGS = {
     **keys(config.DuplicateSettings, "duplicates"),
     **keys(config.Recipient, "alerts"),
     **keys(config.Webhook, "webhooks"),
+    **keys(config.RetentionSettings, "retention"),
     **keys(config.Bank, "bank"),
 }
 

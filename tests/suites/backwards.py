@@ -6,6 +6,13 @@ from tests.suites.test_ledger import sql
 
 UNFINISHED = "state NOT IN ('INVALID','DUPLICATE','CANCELLED') AND duplicate_of IS NULL"
 UNDO: dict[str, tuple[str, ...]] = {
+    "0022": (
+        *(f"DROP INDEX ix_{table}_to_erase" for table in ("transfer", "message")),
+        *(f"ALTER TABLE {table} DROP COLUMN {name}" for table, name in (
+            ("transfer", "purged_at"), ("transfer", "erased_at"), ("message", "purged_at"), ("message", "erased_at"),
+            ("statement", "essence"),
+        )),
+    ),
     "0021": ("DROP TABLE webhook_waiting", "DROP TABLE webhook"),
     "0020": ("DROP TABLE complete_day",),
     "0019": ("DROP TABLE telling", "DROP INDEX ix_alarm_ended_at"),
