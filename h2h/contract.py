@@ -32,7 +32,7 @@ MEANS = {
 class Owed:
     """An answer that a contract asks for: `within` so much of the bank's time, or `by` a time so many open `days` on.
 
-    `warn`: so much of the bank's time before that somebody is told.
+    `warn`: so long before that somebody is told; of the bank's time, where that is what counts.
     """
 
     stage: AnswerStage

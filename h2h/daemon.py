@@ -165,6 +165,7 @@ class Daemon:
                 desk.finish_started(tell)
                 started = True
             self._pull_due(desk)
+            desk.probe()
             desk.hand_back(stop=self._engine.stopping)
             return self._seconds_to_next(desk)
 

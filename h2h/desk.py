@@ -116,6 +116,10 @@ class Desk:
         """Tell the ERP what became of its files since it was told last."""
         self._feedback.round(stop=stop)
 
+    def probe(self) -> None:
+        """See whether a bank that failed is there again."""
+        self._line.probe()
+
     def suspended_until(self) -> datetime | None:
         return self._line.suspended_until()
 

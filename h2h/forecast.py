@@ -14,6 +14,7 @@ from enum import StrEnum
 
 from h2h.calendars import Calendar
 
+SMALL, MUCH_LARGER = 100_000, 10  # bytes; times
 USUALLY, ALMOST_ALWAYS = 0.5, 0.95  # of all files
 
 
@@ -54,8 +55,10 @@ def spread(seconds: Sequence[float]) -> Spread | None:
 
 
 def upload(size: int, uploads: Iterable[tuple[int, float]]) -> Spread | None:
-    """How long a file of so many bytes takes: what others took, and in proportion where it is larger than they."""
-    return spread([seconds * max(1.0, size / max(1, other)) for other, seconds in uploads])
+    """How long a file of so many bytes takes: what others took, and in proportion where it is larger than they. Of much
+    smaller ones nothing follows: most of their time is none of their size."""
+    alike = [(other, seconds) for other, seconds in uploads if size <= max(other, SMALL) * MUCH_LARGER]
+    return spread([seconds * max(1.0, size / max(other, SMALL)) for other, seconds in alike])
 
 
 def together(*parts: Spread | None) -> timedelta:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 
 from h2h.channels import Channel
@@ -71,6 +71,12 @@ class Line:
         failures = self._ledger.contacts.failures(self.bank.name) + 1
         wait = retry.most if isinstance(error, Refused) else backoff(failures, retry.first, retry.most, random.random)
         self._ledger.contacts.failed(self.bank.name, type(error).__name__, str(error), now + wait, now)
+
+    def probe(self) -> None:
+        """See whether a bank that failed is there again, as soon as it may be asked: perhaps nothing else asks it."""
+        if self._ledger.contacts.failures(self.bank.name) and not self.suspended_until():
+            with suppress(ChannelError), self.session():
+                pass
 
     def worked(self) -> None:
         """The bank answered all that was asked."""

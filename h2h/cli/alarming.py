@@ -59,11 +59,12 @@ def ack(ctx: click.Context, numbers: tuple[int, ...], every: bool, note: str, as
     if every:
         numbers = tuple(row.id for row in gateway.ledger.alarms.rows() if row.id and row.taken_by is None)
     who, now = person(gateway.data), gateway.clock.now()
-    taken = [gateway.ledger.alarms.take(number, who, note, now) for number in numbers]
-    if as_json:
-        emit(taken)
-    for row in taken if not as_json else ():
-        console().print(text(f"{row.id} is yours, {who}: ").append_text(sentence(row.text)))
+    for number in numbers:
+        row = gateway.ledger.alarms.take(number, who, note, now)
+        if as_json:
+            emit([row])
+        else:
+            console().print(text(f"{row.id} is yours, {who}: ").append_text(sentence(row.text)))
 
 
 def _now(gateway: Gateway) -> list[AlarmRow]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -75,8 +76,9 @@ def forecast(ctx: click.Context, places: tuple[str, ...], bank: str | None, as_j
     """Say what will become of files: whether they make the cut-off, when they go, when payments are executed.
 
     By the windows of their payments, the calendars, and how long this bank has taken lately. Nothing is stored or sent.
-    A folder stands for all files in it; an id for a file that was taken already. Exit status 1 where one is refused or
-    too late.
+    A folder stands for all files in it, a watched one for those that are taken from there; an id for a file that was
+    taken already. What came before is not looked for: a duplicate is told when it is dropped. Exit status 1 where one
+    is refused or too late.
     """
     gateway = open_gateway(ctx)
     bad = False
@@ -101,8 +103,10 @@ def foretell(gateway: Gateway, transfer_id: str) -> None:
 def _of(gateway: Gateway, place: str, bank: str | None) -> Iterator[Forecast]:
     path = Path(place)
     if path.is_dir():
+        watched = [o for each in gateway.settings.banks for o in each.outbound if o.watch == path.absolute()]
         for file in sorted(each for each in path.iterdir() if each.is_file() and not each.name.startswith(".")):
-            yield _dropped(gateway, file, bank)
+            if not watched or any(fnmatchcase(file.name, folder.match) for folder in watched):
+                yield _dropped(gateway, file, bank)
     elif path.exists():
         yield _dropped(gateway, path, bank)
     else:
@@ -129,7 +133,7 @@ def _taken(gateway: Gateway, name: str) -> Forecast:
         currencies=transfer.currencies or (),
         since=transfer.received_at,
         taken=True,
-        at_once=transfer.late_allowed == "now",
+        allowed=transfer.late_allowed,
     )
     return _forecast(gateway, bank, folder, asked, transfer.id, held=transfer.state == "HELD")
 
@@ -192,9 +196,9 @@ def _forecast(
         currencies=list(asked.currencies),
         goes_at=None if refused or held else found.goes_at,
         there_by=None if refused or held else found.there_by,
-        cut_off=found.cut_off,
-        cut_off_for=found.cut_off_for,
-        to_spare=_to_spare(found),
+        cut_off=None if refused or held else found.cut_off,
+        cut_off_for="" if refused or held else found.cut_off_for,
+        to_spare=None if refused or held else _to_spare(found),
         answer_by=None if refused or held else found.answer_by,
         executions=[] if refused else list(found.executions),
         upload=found.upload,

@@ -68,10 +68,10 @@ class Answers(SomePayments):
 
 
 def first_of(rows: Sequence[Answers], kinds: Collection[Kind] | None) -> list[Answers]:
-    """Of one stage: for each kind of payments in a file the first row that fits; where the kinds are not known, the
-    first that is for all."""
-    some = kinds or [Kind((), None, None)]
-    found = [next((row for row in rows if row.fits(kind)), None) for kind in some]
+    """Of one stage: for each kind of payments in a file the first row that fits; where the kinds are not known, all."""
+    if kinds is None:
+        return list(rows)
+    found = [next((row for row in rows if row.fits(kind)), None) for kind in kinds]
     return [row for row in rows if row in found]
 
 

@@ -53,21 +53,19 @@ class Alarms:
         self._database = database
 
     def note(self, found: Sequence[Alarm], now: datetime) -> None:
-        """All that stands now, the most urgent first where there are too many."""
+        """All that stands now. Where that is too much, what is open stays so and the most urgent is raised."""
         standing = _standing(found)
         with self._database.reading() as connection:
-            if not _differs(_open(connection), standing):
+            if not any(_differences(_open(connection), standing)):
                 return
         with self._database.transaction() as connection:
-            known = {(row.word, row.bank, row.subject): row for row in _open(connection)}
-            for key, row in known.items():
-                if key not in standing:
-                    _end(connection, row, now)
-            for key, alarm in standing.items():
-                if key not in known:
-                    _raise(connection, alarm, now)
-                elif _said(known[key]) != _said(alarm):
-                    _change(connection, known[key], alarm, now)
+            over, new, changed = _differences(_open(connection), standing)
+            for row in over:
+                _end(connection, row, now)
+            for alarm in new:
+                _raise(connection, alarm, now)
+            for row, alarm in changed:
+                _change(connection, row, alarm, now)
 
     def rows(self, *, ended: bool = False, limit: int = MOST) -> list[AlarmRow]:
         """Those that are open, the most urgent and then the oldest first; with `ended` the newest of all."""
@@ -104,7 +102,7 @@ class Alarms:
 
 
 def _standing(found: Sequence[Alarm]) -> dict[tuple[str, str, str], Alarm]:
-    urgent_first = sorted(found, key=lambda alarm: -alarm.urgency.rank)[:MOST]
+    urgent_first = sorted(found, key=lambda alarm: -alarm.urgency.rank)
     return {(alarm.word, alarm.bank, alarm.subject[:SUBJECT]): alarm for alarm in urgent_first}
 
 
@@ -113,9 +111,16 @@ def _open(connection: Connection) -> Sequence[Row[Any]]:
     return connection.execute(query).all()
 
 
-def _differs(rows: Sequence[Row[Any]], standing: dict[tuple[str, str, str], Alarm]) -> bool:
-    known = {(row.word, row.bank, row.subject): _said(row) for row in rows}
-    return known != {key: _said(alarm) for key, alarm in standing.items()}
+def _differences(
+    rows: Sequence[Row[Any]], standing: dict[tuple[str, str, str], Alarm]
+) -> tuple[list[Row[Any]], list[Alarm], list[tuple[Row[Any], Alarm]]]:
+    """Of the open rows those that are over; what is to be raised, as far as there is room; what says other words."""
+    known = {(row.word, row.bank, row.subject): row for row in rows}
+    over = [row for key, row in known.items() if key not in standing]
+    room = MOST - len(known) + len(over)
+    new = [alarm for key, alarm in standing.items() if key not in known][:room]
+    same = [(known[key], alarm) for key, alarm in standing.items() if key in known]
+    return over, new, [(row, alarm) for row, alarm in same if _said(row) != _said(alarm)]
 
 
 def _said(what: Row[Any] | Alarm) -> tuple[Any, ...]:

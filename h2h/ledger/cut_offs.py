@@ -52,7 +52,8 @@ def _new(
 ) -> list[tuple[date, datetime]]:
     c = t.cut_off.c
     here = (c.bank == bank) & (c.channel == channel)
-    last = connection.execute(select(func.max(c.at, type_=t.Instant)).where(here)).scalar()
+    # What a clock that ran ahead has noted is no sign that those before it were seen.
+    last = connection.execute(select(func.max(c.at, type_=t.Instant)).where(here, c.at <= now)).scalar()
     found = since(last or now - FIRST_LOOK)
     days = [day.isoformat() for day, _ in found]
     known = set(connection.execute(select(c.day).where(here, c.day.in_(days))).scalars()) if days else set()

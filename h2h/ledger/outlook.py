@@ -20,17 +20,11 @@ from h2h.ledger.views import refused_lately, troubled_messages
 from h2h.lifecycle import State
 from h2h.verdicts import Verdict
 
-MOST = 1_000  # files of each kind; the oldest of them
-OWED_FOR = timedelta(days=30)  # an answer that is still missing after so long is nobody's business at this desk
-ON_THE_WAY = (
-    State.READY,
-    State.STAGING,
-    State.PUBLISHING,
-    State.HELD,
-    State.DUPLICATE,
-    State.UNCERTAIN,
-    State.FAILED,
-)
+MOST = 1_000  # files of each state, or of each bank; where there are more, those that are named
+MOST_BY_THEMSELVES = 5_000
+OWED_FOR = timedelta(days=120)  # longer than any contract; what is missing then was asked for long ago
+BY_THEMSELVES = (State.RECEIVED, State.READY, State.STAGING)
+FOR_SOMEBODY = (State.PUBLISHING, State.HELD, State.DUPLICATE, State.UNCERTAIN, State.FAILED)
 UNSETTLED = (Verdict.NONE, Verdict.PENDING, Verdict.PARTIAL)
 
 
@@ -82,35 +76,55 @@ class Outlook:
         self._database = database
 
     def on_the_way(self) -> list[Transfer]:
-        """Files that are not at the bank for certain, and not withdrawn or refused; the oldest first."""
+        """Files that are not at the bank for certain, and not withdrawn or refused; the oldest first.
+
+        However many there are in one state, those in the others are among them.
+        """
         c = t.transfer.c
         oldest = type_coerce(c.received_at, String) + ""
-        query = select(t.transfer).where(c.state.in_(ON_THE_WAY)).order_by(oldest).limit(MOST)
+        limits = {**dict.fromkeys(FOR_SOMEBODY, MOST), **dict.fromkeys(BY_THEMSELVES, MOST_BY_THEMSELVES)}
+        queries = (
+            select(t.transfer).where(c.state == state).order_by(oldest).limit(most) for state, most in limits.items()
+        )
         with self._database.reading() as connection:
-            return [transfer_of(row) for row in connection.execute(query)]
+            found = [transfer_of(row) for query in queries for row in connection.execute(query)]
+        return sorted(found, key=lambda file: (file.received_at, file.name, file.id))
 
     def refused(self, now: datetime) -> list[Transfer]:
         """What was refused lately, by us or by the bank; the newest first."""
         c = t.transfer.c
         newest = (type_coerce(c.received_at, String) + "").desc()
-        query = select(t.transfer).where(refused_lately(now)).order_by(newest).limit(MOST)
         with self._database.reading() as connection:
-            return [transfer_of(row) for row in connection.execute(query)]
+            ways = [select(t.transfer).where(way).order_by(newest).limit(MOST) for way in refused_lately(now)]
+            found = {row.id: transfer_of(row) for way in ways for row in connection.execute(way)}
+        return sorted(found.values(), key=lambda file: file.received_at, reverse=True)
 
     def unsettled(self, bank: str, now: datetime) -> list[Transfer]:
-        """Sent lately, and not settled by the bank's word on each payment, as far as the file's verdict tells."""
+        """Sent lately, and not settled by the bank's word on each payment, as far as the file's verdict tells. Those of
+        which nothing was said come first, and of all the newest."""
         c = t.transfer.c
         open_ = (c.bank == bank) & (c.state == State.SENT) & c.verdict.in_(UNSETTLED)
         lately = (type_coerce(c.sent_at, String) + "") > type_coerce(now - OWED_FOR, t.Instant)
-        query = select(t.transfer).where(open_, lately).order_by(type_coerce(c.sent_at, String) + "").limit(MOST)
+        newest = (type_coerce(c.sent_at, String) + "").desc()
+        query = select(t.transfer).where(open_, lately).order_by(c.answered_at.is_not(None), newest).limit(MOST)
         with self._database.reading() as connection:
             return [transfer_of(row) for row in connection.execute(query)]
 
-    def spoken(self, transfer_id: str) -> Spoken:
-        """Looks through the payments of one file."""
-        p, b, r = t.payment.c, t.batch.c, t.report.c
+    def last_report(self, transfer_id: str, sent_at: datetime) -> int | None:
+        """Names the last word of a report on the file, as it was sent last."""
+        r, m = t.report.c, t.message.c
+        query = select(func.max(r.id)).join(t.message, m.id == r.message_id)
+        with self._database.reading() as connection:
+            query = query.where(r.transfer_id == transfer_id, m.fetched_at >= sent_at)
+            found: int | None = connection.execute(query).scalar()
+            return found
+
+    def spoken(self, transfer_id: str, sent_at: datetime) -> Spoken:
+        """Looks through the payments of one file. What was said of an earlier copy of it does not count."""
+        p, b, r, m = t.payment.c, t.batch.c, t.report.c, t.message.c
         statuses = select(p.status).where(p.transfer_id == transfer_id).distinct()
-        of_it = exists().where(r.transfer_id == transfer_id, r.batch == b.position)
+        since = (m.id == r.message_id) & (m.fetched_at >= sent_at)
+        of_it = exists().where(r.transfer_id == transfer_id, r.batch == b.position, since)
         unsettled = or_(b.verdict == Verdict.NONE, b.verdict == Verdict.PENDING)
         silent = select(b.position).where(b.transfer_id == transfer_id, unsettled, ~of_it)
         with self._database.reading() as connection:

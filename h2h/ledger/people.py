@@ -210,7 +210,7 @@ def _decide(connection: Connection, row: Transfer, trigger: Trigger, actor: Acto
     if to is State.READY:
         _refuse_if_booked(connection, row)
         refuse_if_alive_elsewhere(connection, row)
-        extra |= {"failures": 0, "verdict": Verdict.NONE, "verdict_by": None, "sent_at": None}
+        extra |= {"failures": 0, "verdict": Verdict.NONE, "verdict_by": None, "sent_at": None, "answered_at": None}
         extra |= {"late_allowed": order.late_allowed}
     if to is State.SENT:
         extra |= {"sent_at": order.now}

@@ -306,15 +306,17 @@ def _troubled_transfers(now: datetime) -> list[Select[Any]]:
     c = t.transfer.c
     newest = (type_coerce(c.received_at, String) + "").desc()
     stuck = c.state.in_([State.READY, State.PUBLISHING]) & (c.attempts > 0) & c.reason.is_not(None)
-    ways = (c.state.in_(WAITING_FOR_SOMEBODY), stuck, refused_lately(now))
+    ways = (c.state.in_(WAITING_FOR_SOMEBODY), stuck, *refused_lately(now))
     return [select(t.transfer).where(way).order_by(newest).limit(LIMIT) for way in ways]
 
 
-def refused_lately(now: datetime) -> ColumnElement[bool]:
-    """Of a transfer: refused, by us or by the bank, and still news."""
-    c = t.transfer.c
-    refused = ((c.state + "") == State.INVALID) | (c.verdict.in_([Verdict.REJECTED, Verdict.PARTIAL]))
-    return refused & (c.received_at > now - NEWS)
+def refused_lately(now: datetime) -> list[ColumnElement[bool]]:
+    """Of a transfer: refused, by us or by the bank, and still news: it came lately, or the bank's word did."""
+    c, r, m = t.transfer.c, t.report.c, t.message.c
+    by_the_bank = (c.verdict + "").in_([Verdict.REJECTED, Verdict.PARTIAL])
+    refused = ((c.state + "") == State.INVALID) | by_the_bank
+    told = select(r.transfer_id).join(t.message, m.id == r.message_id).where(m.fetched_at > now - NEWS)
+    return [refused & (c.received_at > now - NEWS), by_the_bank & c.id.in_(told)]
 
 
 def troubled_messages(now: datetime) -> Select[Any]:

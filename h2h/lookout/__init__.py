@@ -41,7 +41,7 @@ class Lookout:
         found = [*health_alarms(gateway), *files.waiting(gateway.settings, on_the_way)]
         found += files.refused(gateway.settings, outlook.refused(now))
         found += cut_offs.alarms(gateway.settings, waiting, contacts, now)
-        found += banks.lines(gateway.settings, contacts, waiting)
+        found += banks.lines(gateway.settings, contacts, waiting, now)
         found += [*self._answers.missing(now), *self._debits.missing(now)]
         found += files.messages(outlook.troubled_messages(now))
         found += webhooks.alarms(gateway, now)

@@ -15,14 +15,17 @@ from h2h.ledger.outlook import Contact
 from h2h.ledger.rows import Transfer
 from h2h.lifecycle import State
 from h2h.lookout.words import call, hidden, steps, total, utc
+from h2h.schedule import all_closing
 
 DEBITS_EVERY, DEBITS_BACK = timedelta(hours=1), timedelta(days=14)
 PROBES = 3  # failures in a row: one alone is none of anybody's business
 REFUSED = "Refused"  # trying again is no use until somebody acts
 
 
-def lines(settings: Settings, contacts: Mapping[str, Contact], files: Sequence[Transfer]) -> Iterator[Alarm]:
-    """Lines that are down. What waits for one makes it urgent; so does what the bank refuses, at once."""
+def lines(
+    settings: Settings, contacts: Mapping[str, Contact], files: Sequence[Transfer], now: datetime
+) -> Iterator[Alarm]:
+    """Lines that are down. What could go now makes it urgent; so does what the bank refuses, at once."""
     for bank in settings.banks:
         contact = contacts.get(bank.name)
         if contact is None or contact.error_class is None:
@@ -30,7 +33,7 @@ def lines(settings: Settings, contacts: Mapping[str, Contact], files: Sequence[T
         refuses = contact.error_class == REFUSED
         if not refuses and contact.failures < PROBES:
             continue
-        waits = [file for file in files if file.bank == bank.name and file.state in (State.READY, State.PUBLISHING)]
+        waits = [file for file in files if file.bank == bank.name and _could_go(bank, file, now)]
         good = f"; last reached at {utc(contact.last_good_at)}" if contact.last_good_at else "; never reached yet"
         held_up = f" {total(waits)} wait for it." if waits else ""
         yield Alarm(
@@ -40,6 +43,16 @@ def lines(settings: Settings, contacts: Mapping[str, Contact], files: Sequence[T
             text=f"{bank.name} {'refuses us' if refuses else 'cannot be reached'}{good}.{held_up} {contact.text}",
             step=steps(_to_do(refuses), call(bank)),
         )
+
+
+def _could_go(bank: Bank, file: Transfer, now: datetime) -> bool:
+    """If only the line were up."""
+    folder = bank.outbound_for(file.watch)
+    if folder is None or bank.away_until(now):
+        return False
+    if file.state in (State.READY, State.STAGING):
+        return file.late_allowed == "now" or all_closing(bank.windows_for(folder, file.kinds), now) is not None
+    return file.state is State.PUBLISHING
 
 
 def _to_do(refuses: bool) -> str:
@@ -54,7 +67,7 @@ class Answers:
 
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
-        self._known: dict[str, tuple[int, frozenset[AnswerStage]]] = {}
+        self._known: dict[str, tuple[tuple[int, int], frozenset[AnswerStage]]] = {}
 
     def missing(self, now: datetime) -> Iterator[Alarm]:
         open_: set[str] = set()
@@ -72,12 +85,15 @@ class Answers:
             yield from missing(contract, file.sent_at, self._reached(file), now)
 
     def _reached(self, file: Transfer) -> frozenset[AnswerStage]:
-        if file.answered_at is None:
+        assert file.sent_at
+        outlook = self._gateway.ledger.outlook
+        last = outlook.last_report(file.id, file.sent_at)
+        if last is None:
             return frozenset()
         known = self._known.get(file.id)
-        if known is None or known[0] != file.version:
-            spoken = self._gateway.ledger.outlook.spoken(file.id)
-            known = file.version, reached(spoken.statuses, spoken.silent, answered=True)
+        if known is None or known[0] != (file.version, last):
+            spoken = outlook.spoken(file.id, file.sent_at)
+            known = (file.version, last), reached(spoken.statuses, spoken.silent, answered=True)
             self._known[file.id] = known
         return known[1]
 
@@ -145,9 +161,11 @@ def troubles(gateway: Gateway, now: datetime) -> Iterator[Alarm]:
 
 
 def gaps(settings: Settings, rows: Sequence[GapRow]) -> Iterator[Alarm]:
-    """Statements that did not come, or do not follow the one before."""
+    """Statements that did not come, or do not follow the one before; of banks that the settings know."""
     for gap in rows:
         bank = settings.bank(gap.bank)
+        if bank is None:
+            continue
         yield Alarm(
             word="statement_missing",
             bank=gap.bank,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
@@ -15,11 +16,12 @@ from h2h.gateway import Gateway
 from h2h.ledger.outlook import Contact
 from h2h.ledger.rows import Transfer
 from h2h.lifecycle import State
-from h2h.lookout.words import call, named, steps, total, utc
+from h2h.lookout.words import NAMED, call, named, steps, total, utc
 from h2h.schedule import Window, all_closing, closing, closings
 
-GOES = (State.READY, State.STAGING)  # by itself
+GOES = (State.RECEIVED, State.READY, State.STAGING)  # by itself
 WAITING = (*GOES, State.PUBLISHING, State.HELD, State.FAILED)
+MOST_AWAY = timedelta(days=1)
 MOMENT = timedelta(minutes=2)  # what came just now is on its way
 ACT = "Release, resend or cancel what waits; where the bank cannot be reached, hand it in by another way"
 
@@ -56,7 +58,8 @@ def _missed(
         if passed:
             groups[min(passed)].append(file)
     for (at, day, payments), missed in groups.items():
-        by_itself = folder.after_cut_off != "hold" and all(file.state in GOES for file in missed)
+        let_go = folder.after_cut_off != "hold"
+        by_itself = all(file.state in GOES and (let_go or file.late_allowed) for file in missed)
         which = f"the cut-off{_for(payments)} of {bank.name} on {day} ({utc(at)}), from {folder.watch}"
         yield Alarm(
             word="cut_off_missed",
@@ -77,7 +80,7 @@ def _near(
     now: datetime,
 ) -> Iterator[Alarm]:
     """What will miss a cut-off unless somebody acts: early enough to call the bank."""
-    ends = [(end, w) for w in windows if (end := closing(w, now)) and end - now <= folder.warn]
+    ends = [(end, w) for w in windows if (end := closing(w, now)) and _reachable_until(bank, end) - now <= folder.warn]
     down = contact is not None and contact.error_class is not None
     late = [(file, by) for file, by in files if all_closing(by, now) and _waits(file, down, now)]
     why = f" {bank.name} cannot be reached: {contact.text}" if contact and down else ""
@@ -88,9 +91,12 @@ def _near(
         said += [f"Not complete in the folder: {halves}."] if halves else []
         if said:
             which = f"The cut-off{_for(window.payments)} of {bank.name}, from {folder.watch}, is at {utc(end)}."
+            last = _reachable_until(bank, end)
+            which += f" Its server is in maintenance before that, from {utc(last)} on." if last < end else ""
             yield Alarm(
                 word="cut_off_near",
                 bank=bank.name,
+                urgency=Urgency.URGENT if waiting else Urgency.WARNING,
                 subject=_subject(folder, window.payments, _day(window, end)),
                 text=f"{which} {' '.join(said)}{why}",
                 step=steps(f"{ACT} (`h2h sent-by-hand ID --how …` notes it).", call(bank)),
@@ -115,7 +121,16 @@ def _not_complete(folder: Outbound, now: datetime) -> str:
         scan = WatchedFolder(folder, lambda: True).glance(now)
     except FolderError:
         return ""  # told by the intake
-    return ", ".join(f"{name} ({why})" for name, why in scan.waiting)
+    told = [f"{name} ({why})" for name, why in scan.waiting[:NAMED]]
+    return ", ".join([*told, "…"] if len(scan.waiting) > NAMED else told)
+
+
+def _reachable_until(bank: Bank, end: datetime) -> datetime:
+    """`end`, or the minute at which the maintenance begins that lasts up to it."""
+    last, earliest = end, end - MOST_AWAY
+    while last > earliest and bank.away_until(last - timedelta(seconds=1)):
+        last -= timedelta(minutes=1)
+    return last
 
 
 def _day(window: Window, ends: datetime) -> date:
@@ -126,18 +141,16 @@ def _day(window: Window, ends: datetime) -> date:
 def note_passed(gateway: Gateway, files: Sequence[Transfer], now: datetime) -> None:
     """Each cut-off that passed is noted once, for ever. Those of a time in which nobody looked become one event."""
     for bank, folder, windows in _with_cut_offs(gateway.settings):
-        here = [file for file in files if (file.bank, file.watch) == (bank.name, str(folder.watch))]
+        here = [
+            (file.received_at, bank.windows_for(folder, file.kinds))
+            for file in files
+            if (file.bank, file.watch) == (bank.name, str(folder.watch)) and file.state in WAITING
+        ]
         for window in windows:
-            left = partial(_left_behind, bank, folder, window, here)
+            left = partial(bisect_left, sorted(at for at, by in here if window in by))
             channel = " ".join(filter(None, (str(folder.watch), window.payments)))
             gateway.ledger.cut_offs.passed(bank.name, channel, partial(_since, window, now), left, now)
 
 
 def _since(window: Window, now: datetime, last: datetime) -> list[tuple[date, datetime]]:
     return closings(window, last, now)
-
-
-def _left_behind(bank: Bank, folder: Outbound, window: Window, files: Sequence[Transfer], at: datetime) -> int:
-    """How many waited for it when it passed, and still do."""
-    behind = [file for file in files if file.state in WAITING and file.received_at < at]
-    return sum(window in bank.windows_for(folder, file.kinds) for file in behind)

@@ -9,6 +9,7 @@ from decimal import Decimal
 
 from h2h.config import Bank
 from h2h.ledger.rows import Transfer
+from h2h.lifecycle import State
 
 NAMED = 5  # files that are named one by one
 
@@ -31,8 +32,13 @@ def total(files: Sequence[Transfer]) -> str:
 
 def named(files: Sequence[Transfer]) -> str:
     """The first of them, by id, name and state."""
-    told = [f"{file.id} ({file.name}, {file.state})" for file in files[:NAMED]]
+    told = [f"{file.id} ({file.name}, {_stands(file)})" for file in files[:NAMED]]
     return ", ".join([*told, "…"] if len(files) > NAMED else told)
+
+
+def _stands(file: Transfer) -> str:
+    """Whether it is being tried at this moment makes no other sentence."""
+    return "waits to go" if file.state in (State.READY, State.STAGING) else file.state
 
 
 def call(bank: Bank | None) -> str:

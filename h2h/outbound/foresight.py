@@ -20,7 +20,7 @@ MOST_TIMES = 400  # that maintenance may cover an opening, one after the other
 class Asked:
     """A file, as far as its way depends on it. `batches`: the day that each asks for, and its payments.
 
-    `since`: when it came, or would come; `at_once`: somebody has let it go in spite of its cut-off.
+    `since`: when it came, or would come; `allowed`: somebody has let it go, "now" or in the "next" window.
     """
 
     size: int
@@ -30,7 +30,7 @@ class Asked:
     currencies: Sequence[str]
     since: datetime
     taken: bool = False  # it is in the ledger already
-    at_once: bool = False
+    allowed: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,10 +56,14 @@ def foresee(bank: Bank, folder: Outbound, file: Asked, taken: Timings, now: date
     begins = bank.away_until(now) or now  # before that its server is in maintenance
     queue, sending, answer = spread(taken.queues), upload(file.size, taken.uploads), spread(taken.answers)
     takes = together(sending) if file.taken else folder.settle + together(queue, sending)
-    asks_first = folder.after_cut_off != "next-window" and all_missed(windows, file.since, begins)
-    closes = NEVER if file.at_once else all_closing(windows, begins)
-    opens = None if asks_first else _goes(bank, windows, closes if closes and begins + takes > closes else begins)
-    verdict = outlook(begins, closes, opens, takes, folder.after_cut_off)
+    patient = folder.after_cut_off == "next-window" or file.allowed is not None
+    missed = not patient and bool(all_missed(windows, file.since, begins))
+    closes = NEVER if file.allowed == "now" else all_closing(windows, begins)
+    since = closes if closes and begins + takes > closes else begins
+    opens = None if missed else _goes(bank, windows, since, None if patient else file.since)
+    together_once = missed or closes is not None or all_opening(windows, begins) is not None
+    after = "next-window" if patient else folder.after_cut_off if together_once else "hold"
+    verdict = outlook(begins, closes, opens, takes, after)
     times = {Outlook.NEXT_WINDOW: opens, Outlook.TOO_LATE: None}
     goes_at = times.get(verdict, begins)
     there_by = goes_at + takes if goes_at else None
@@ -78,13 +82,14 @@ def foresee(bank: Bank, folder: Outbound, file: Asked, taken: Timings, now: date
     )
 
 
-def _goes(bank: Bank, windows: Sequence[Window], since: datetime) -> datetime | None:
-    """The first instant from `since` on at which all windows are open and the bank's server is there."""
+def _goes(bank: Bank, windows: Sequence[Window], since: datetime, came: datetime | None) -> datetime | None:
+    """The first instant from `since` on at which all windows are open and the bank's server is there; None where a
+    cut-off passes meanwhile by a file that `came` then, and has to ask somebody."""
     at: datetime | None = since
     for _ in range(MOST_TIMES):
         at = all_opening(windows, at) if at else None
         away = bank.away_until(at) if at else None
         if away is None:
             return at
-        at = away
+        at = None if came and all_missed(windows, came, away) else away
     return None

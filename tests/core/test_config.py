@@ -603,7 +603,7 @@ def test_some_payments_have_a_contract_of_their_own_and_a_file_of_several_the_lo
     assert due(fast) == [timedelta(minutes=10)]
     assert due(usual) == due(fast, usual) == due() == [timedelta(days=1)]
     [bank] = good(tmp_path, BANK + instant).banks
-    assert (due(fast, usual), due(usual), due()) == ([timedelta(minutes=10)], [], [])
+    assert (due(fast, usual), due(usual), due()) == ([timedelta(minutes=10)], [], [timedelta(minutes=10)])
 
 
 # Other times for some payments.

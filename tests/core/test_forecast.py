@@ -31,11 +31,18 @@ def test_half_of_the_files_were_as_quick_as_is_usual(seconds: list[float]) -> No
 
 
 def test_a_larger_file_than_any_takes_in_proportion_and_a_smaller_one_no_less() -> None:
-    seen = [(1000, 1.0), (2000, 2.0)]
+    seen = [(1_000_000, 1.0), (2_000_000, 2.0)]
     assert upload(500, seen) == Spread(usually=1.0, almost_always=2.0, files=2)
-    assert upload(4000, seen) == Spread(usually=4.0, almost_always=4.0, files=2)
+    assert upload(4_000_000, seen) == Spread(usually=4.0, almost_always=4.0, files=2)
     assert upload(10, []) is None
     assert upload(0, [(0, 1.0)]) == Spread(usually=1.0, almost_always=1.0, files=1)
+
+
+def test_of_much_smaller_files_nothing_follows() -> None:
+    small = [(3_000, 0.4)] * 99
+    assert upload(50_000_000, small) is None
+    assert upload(90_000, small) == Spread(usually=0.4, almost_always=0.4, files=99)
+    assert upload(100_000_000, [*small, (100_000_000, 12.0)]) == Spread(usually=12.0, almost_always=12.0, files=1)
 
 
 def test_what_is_not_known_takes_no_time() -> None:

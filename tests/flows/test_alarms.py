@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +13,18 @@ import pytest
 from h2h.errors import ChannelError
 from h2h.gateway import Gateway
 from h2h.ledger.alarms import AlarmRow
+from h2h.ledger.rows import Received
 from h2h.lookout import Lookout
+from h2h.lookout.banks import gaps
+from h2h.model import TransferId
+from tests import alone
 from tests.flows.process import daemon
 from tests.flows.test_bad_world import SILENT
-from tests.flows.test_inbound_matrix import house, statement
+from tests.flows.test_inbound_matrix import again, house, statement
 from tests.flows.test_statements_missing import DAILY, FIRST, FRIDAY, closing
-from tests.flows.world import MovableClock, World, answer, opened, payments, put, send, until, world
+from tests.flows.world import MovableClock, World, answer, only, opened, payments, put, send, transfers, until, world
 from tests.shell.command import run as h2h
+from tests.suites.books import LEASE, ROUTE, plan
 
 
 def look(gateway: Gateway) -> dict[str, AlarmRow]:
@@ -180,3 +186,153 @@ def test_the_running_gateway_notes_alarms_by_itself_and_their_end(tmp_path: Path
             [row] = shown(erp, "alarms")[1]
             assert h2h(erp.config, "cancel", row["file"], "--reason", "it is the same").returncode == 0
             until(lambda: noted() == [], "its end")
+
+
+def words(gateway: Gateway, lookout: Lookout) -> dict[str, AlarmRow]:
+    lookout.round()
+    return {row.word: row for row in gateway.ledger.alarms.rows()}
+
+
+CONTRACT = """
+[[bank.answers]]
+stage = "received"
+within = "1h"
+
+[[bank.answers]]
+stage = "batch"
+within = "2h"
+"""
+
+
+def test_what_a_bank_said_of_the_first_copy_is_no_answer_to_the_second(tmp_path: Path) -> None:
+    clock = MovableClock(FRIDAY.isoformat())
+    with house(tmp_path, "folder", clock=clock, more=CONTRACT) as it:
+        lookout = Lookout(it.gateway)
+        it.erp.drop_file(payments("MSG-1"))
+        [sent] = send(it.gateway)
+        put(it.out, "no.xml", answer("MSG-1", "RJCT", reason="FF01"))
+        it.pull()
+        clock.advance(hours=1)
+        it.gateway.decisions.resend(sent.id, who="ann", reason="the bank has mended it")
+        send(it.gateway)
+        clock.advance(minutes=30)
+        assert "answer_missing" not in words(it.gateway, lookout)
+        clock.advance(minutes=31)
+        assert words(it.gateway, lookout)["answer_missing"].subject == f"{sent.id} received"
+
+
+def test_an_answer_that_says_no_more_than_was_known_is_an_answer(tmp_path: Path) -> None:
+    clock = MovableClock(FRIDAY.isoformat())
+    with house(tmp_path, "folder", clock=clock, more=CONTRACT) as it:
+        lookout = Lookout(it.gateway)
+        it.erp.drop_file(payments("MSG-1"))
+        send(it.gateway)
+        put(it.out, "yes.xml", answer("MSG-1", "ACTC"))
+        it.pull()
+        clock.advance(hours=3)
+        assert words(it.gateway, lookout)["answer_missing"].subject.endswith(" batch")
+        batch = b"<OrgnlPmtInfId>LIEF-2026-47</OrgnlPmtInfId><PmtInfSts>ACTC</PmtInfSts>"
+        more = b"<OrgnlPmtInfAndSts>" + batch + b"</OrgnlPmtInfAndSts></CstmrPmtStsRpt>"
+        said = answer("MSG-1", "ACTC", paper_id="STS-2").replace(b"</CstmrPmtStsRpt>", more)
+        put(it.out, "again.xml", said)
+        it.pull()
+        assert "answer_missing" not in words(it.gateway, lookout)
+
+
+def test_a_file_that_is_being_tried_just_now_waits_as_before(tmp_path: Path) -> None:
+    """Whoever took the alarm would be told again each time that the bank is tried."""
+    with world(tmp_path, SILENT) as (erp, bank), opened(erp) as gateway:
+        lookout = Lookout(gateway)
+        erp.drop_file(payments("MSG-1"))
+        gateway.desks["box"].take_in()
+        for _ in range(3):
+            gateway.ledger.contacts.failed("box", "NotDelivered", "no answer", gateway.clock.now(), gateway.clock.now())
+        before = words(gateway, lookout)["bank_unreachable"]
+        assert before.urgency == "urgent"
+        [file] = transfers(gateway)
+        assert alone.lease(gateway.ledger.transfers, file, gateway.owner, plan, ROUTE, gateway.clock.now(), LEASE)
+        assert words(gateway, lookout)["bank_unreachable"] == before
+        assert bank.taken == []
+
+
+def test_a_bank_that_is_back_is_found_so_though_nothing_waits_for_it(tmp_path: Path) -> None:
+    with world(tmp_path, SILENT) as (erp, _), opened(erp) as gateway:
+        lookout = Lookout(gateway)
+        for _ in range(3):
+            gateway.ledger.contacts.failed("box", "Refused", "no such key", gateway.clock.now(), gateway.clock.now())
+        assert words(gateway, lookout)["bank_refuses"].urgency == "urgent"
+        gateway.desks["box"].probe()
+        assert words(gateway, lookout) == {}
+
+
+WINDOW = {"opens": '"08:00"', "cut_off": '"15:30"', "warn": '"30m"', "days": '"mon-fri"'}
+
+
+def test_what_somebody_released_for_the_next_window_is_no_more_urgent(tmp_path: Path) -> None:
+    clock = MovableClock("2026-11-20T15:00:00+01:00")  # a Friday
+    with world(tmp_path, SILENT, outbound=WINDOW) as (erp, _), opened(erp, clock) as gateway:
+        lookout = Lookout(gateway)
+        erp.drop_file(payments("MSG-1"))
+        gateway.desks["box"].take_in()
+        [file] = transfers(gateway)
+        gateway.decisions.hold(file.id, who="ann", reason="is it ours?")
+        clock.advance(hours=1)
+        assert words(gateway, lookout)["cut_off_missed"].urgency == "urgent"
+        gateway.decisions.release(file.id, who="ann", reason="it is", now=False)
+        gateway.desks["box"].hand_over()
+        found = words(gateway, lookout)["cut_off_missed"]
+        assert (found.urgency, found.step) == ("warning", "They go by themselves as soon as they may.")
+        shown_ = h2h(erp.config, "forecast", file.id, H2H_NOW="2026-11-20T16:00:00+01:00")
+        assert (shown_.returncode, "NEXT_WINDOW" in shown_.stdout) == (0, True)
+
+
+def test_a_file_that_could_not_go_anyway_makes_a_line_that_is_down_no_more_urgent(tmp_path: Path) -> None:
+    clock = MovableClock("2026-11-21T12:00:00+01:00")  # a Saturday
+    with world(tmp_path, SILENT, outbound=WINDOW) as (erp, _), opened(erp, clock) as gateway:
+        erp.drop_file(payments("MSG-1"))
+        send(gateway)
+        for _ in range(3):
+            gateway.ledger.contacts.failed("box", "NotDelivered", "no answer", clock.now(), clock.now())
+        assert words(gateway, Lookout(gateway))["bank_unreachable"].urgency == "warning"
+
+
+def test_a_cut_off_behind_maintenance_is_near_before_that_begins(tmp_path: Path) -> None:
+    clock = MovableClock("2026-11-20T13:20:00+01:00")
+    away = '\n[[bank.maintenance]]\ndays = "fri"\nstarts = "14:00"\nends = "16:00"\n'
+    with world(tmp_path, SILENT, outbound=WINDOW) as (erp, _):
+        erp.write_settings()
+        erp.profile_file.write_text(erp.profile() + away)
+        with again(erp, clock) as gateway:
+            lookout = Lookout(gateway)
+            erp.drop_file(payments("MSG-1"))
+            gateway.desks["box"].take_in()
+            gateway.decisions.hold(only(transfers(gateway)).id, who="ann", reason="is it ours?")
+            assert "cut_off_near" not in words(gateway, lookout)
+            clock.advance(minutes=15)
+            found = words(gateway, lookout)["cut_off_near"]
+            assert (
+                "is at 2026-11-20 14:30 UTC. Its server is in maintenance before that, from 2026-11-20 13:00"
+                in found.text
+            )
+
+
+def test_a_file_that_is_kept_and_not_judged_yet_waits_for_its_cut_off_too(tmp_path: Path) -> None:
+    clock = MovableClock("2026-11-20T15:10:00+01:00")
+    with world(tmp_path, SILENT, outbound=WINDOW) as (erp, _), opened(erp, clock) as gateway:
+        at = clock.now() - timedelta(minutes=5)
+        new = Received(id=TransferId("T1"), bank="box", watch=str(erp.drop), name="run.xml", sha256="0" * 64, size=1)
+        alone.received(gateway.ledger.transfers, new, at)
+        assert "run.xml, RECEIVED" in words(gateway, Lookout(gateway))["cut_off_near"].text
+        clock.advance(minutes=30)
+        assert "cut_off_missed" in words(gateway, Lookout(gateway))
+
+
+def test_what_is_missing_of_a_bank_that_is_gone_from_the_settings_is_told_no_more(tmp_path: Path) -> None:
+    clock = MovableClock(FRIDAY.isoformat())
+    with house(tmp_path, "folder", clock=clock, more=DAILY) as it:
+        put(it.out, "a.xml", closing(221, "2026-11-18", *FIRST))
+        it.pull()
+        it.gateway.note_overdue(it.gateway.settings.banks)
+        rows = it.gateway.ledger.gaps.rows()
+        assert [alarm.bank for alarm in gaps(it.gateway.settings, rows)] == ["box"]
+        assert list(gaps(it.gateway.settings.model_copy(update={"banks": ()}), rows)) == []

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from h2h.lifecycle import State
-from tests.flows.test_other_times import DOLLARS, at_work, dollars, euros, mixed
+from tests.flows.test_other_times import DOLLARS, MORNING, at_work, dollars, euros, mixed
 from tests.flows.world import answer, put
 from tests.shell.command import run as h2h
 
@@ -130,3 +130,28 @@ def test_an_opening_in_maintenance_is_put_off_to_its_end(tmp_path: Path) -> None
         profile.write_text(profile.read_text() + AWAY.format(days="mon", starts="07:00", ends="09:30"))
         [found] = told(it.erp.config, now, str(_written(tmp_path, euros("EUR"))))
         assert (found["verdict"], found["goes_at"]) == ("NEXT_WINDOW", "2026-11-23T08:30:00Z")
+
+
+def test_maintenance_over_a_whole_window_is_a_cut_off_missed(tmp_path: Path) -> None:
+    now = "2026-11-21T10:00"
+    with at_work(tmp_path, now) as it:
+        profile = it.erp.profile_file
+        profile.write_text(profile.read_text() + AWAY.format(days="mon", starts="07:00", ends="16:30"))
+        [found] = told(it.erp.config, now, str(_written(tmp_path, euros("EUR"))))
+        assert (found["verdict"], found["goes_at"]) == ("TOO_LATE", None)
+
+
+@pytest.mark.parametrize(
+    ("now", "verdict", "state"),
+    [
+        ("2026-11-20T04:30", "TOO_LATE", State.HELD),
+        ("2026-11-20T10:00", "AT_ONCE_THOUGH_LATE", State.SENT),  # the one for USD has passed
+    ],
+)
+def test_windows_that_are_never_open_together_need_a_person_until_one_has_passed(
+    tmp_path: Path, now: str, verdict: str, state: State
+) -> None:
+    with at_work(tmp_path, now, MORNING, after_cut_off='"send"') as it:
+        [found] = told(it.erp.config, now, str(_written(tmp_path, mixed("BOTH"))))
+        assert found["verdict"] == verdict
+        assert it.sent(both=mixed("BOTH"))["both"].state is state

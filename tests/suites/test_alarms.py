@@ -9,7 +9,7 @@ import pytest
 
 from h2h.alarms import Alarm, Urgency
 from h2h.errors import UsageError
-from h2h.ledger import Ledger
+from h2h.ledger import Ledger, alarms
 from tests.suites.books import Book
 from tests.suites.test_ledger import book_url, sql
 
@@ -104,3 +104,17 @@ def test_whatever_stands_at_each_look_is_open_after_it_and_each_begins_and_ends_
     kinds = [kind for name in "ABCDEF" for kind, _ in told(book.ledger, name)]
     assert (kinds.count("alarm"), kinds.count("alarm over")) == (begun, over)
     assert begun > 50 < over
+
+
+def test_where_there_are_too_many_what_is_open_stays_so_and_the_most_urgent_is_raised(
+    book: Book, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(alarms, "MOST", 3)
+    held = [alarm(f"H{n}") for n in range(5)]
+    book.ledger.alarms.note(held[:3], NOW)
+    found = [*held, alarm("U", Urgency.URGENT)]
+    book.ledger.alarms.note(found, LATER)
+    assert {row.subject for row in book.ledger.alarms.rows()} == {"H0", "H1", "H2"}
+    book.ledger.alarms.note(found[1:], LATER)
+    assert {row.subject for row in book.ledger.alarms.rows()} == {"H1", "H2", "U"}
+    assert told(book.ledger, "H0") == [("alarm", "H0"), ("alarm over", "H0")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 
@@ -53,7 +54,8 @@ def test_those_that_nobody_saw_passing_are_noted_together(book: Book) -> None:
 
 
 def test_a_clock_that_is_set_back_a_restart_and_another_time_make_none_pass_again(book: Book, url: str) -> None:
-    passed(book.ledger, MONDAY + 3 * DAY)
+    passed(book.ledger, MONDAY)
+    assert passed(book.ledger, MONDAY + 3 * DAY) == 3
     assert passed(book.ledger, MONDAY + DAY) == 0
     other = Ledger(url, Path("/nowhere"))
     try:
@@ -64,3 +66,9 @@ def test_a_clock_that_is_set_back_a_restart_and_another_time_make_none_pass_agai
         other.close()
     days = [day for (day,) in sql(url, "SELECT day FROM cut_off ORDER BY day")]
     assert days == sorted(set(days))
+
+
+def test_a_clock_that_ran_ahead_silences_no_cut_off_that_it_did_not_note(book: Book) -> None:
+    passed(book.ledger, MONDAY)
+    passed(book.ledger, MONDAY + 365 * DAY, replace(WINDOW, days=frozenset({4})))  # Fridays alone, for a while
+    assert [passed(book.ledger, MONDAY + n * DAY) for n in (1, 2, 3, 4)] == [1, 1, 1, 0]

@@ -87,7 +87,8 @@ def looked_around(book: Book) -> None:
     ledger.outlook.on_the_way()
     ledger.outlook.refused(LATER)
     ledger.outlook.unsettled("acme", LATER)
-    ledger.outlook.spoken("T1")
+    ledger.outlook.spoken("T1", NOW)
+    ledger.outlook.last_report("T1", NOW)
     ledger.outlook.undebited("acme", [ACCOUNT], NOW.date(), LATER.date())
     ledger.outlook.troubled_messages(LATER)
     ledger.outlook.timings("acme")
@@ -149,8 +150,9 @@ def test_the_lookout_goes_through_nothing_that_is_done_with(kept: Book) -> None:
         looked_around(kept)
     steps = ways_in(engine, asked)
     of_transfers = [step for said, step in steps.items() if "FROM transfer" in said]
-    assert len(of_transfers) == 4
-    by_state, refused, owed, newest = of_transfers
+    assert len(of_transfers) == 5
+    by_state, refused, told, owed, newest = of_transfers
+    assert told.startswith("SEARCH")
     assert "ix_transfer_sent_at" in newest
     assert "ix_transfer_state" in by_state
     assert "received_at>?" in refused
