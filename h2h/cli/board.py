@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from h2h.alarms import Alarm
     from h2h.config import Bank, Outbound
     from h2h.gateway import Gateway
+    from h2h.ledger.alarms import AlarmRow
     from h2h.ledger.gaps import GapRow
     from h2h.ledger.transfers import Waiting
     from h2h.ledger.troubles import TroubleRow
@@ -79,6 +80,7 @@ class Status:
     troubles: Sequence[TroubleRow]
     gaps: Sequence[GapRow]
     webhooks: Sequence[Arrears]
+    open_alarms: Sequence[AlarmRow]
     attention: Sequence[FileRow]
 
 
@@ -191,6 +193,7 @@ def _status(
         troubles=board.troubles,
         gaps=gateway.gaps(),
         webhooks=_webhooks(gateway, now),
+        open_alarms=gateway.ledger.alarms.rows(),
         attention=board.attention,
     )
 
@@ -216,6 +219,7 @@ def _print(gateway: Gateway, board: Board, folders: Mapping[str, list[Folder]], 
     _print_webhooks(webhooks)
     gaps = gateway.gaps()
     _print_gaps(gaps, now)
+    _print_open(gateway.ledger.alarms.rows())
     out.print()
     broken = any(f.error or f.stuck for watched in folders.values() for f in watched)
     if not board.attention and not board.troubles and not gaps and not broken and not webhooks:
@@ -228,6 +232,16 @@ def _print(gateway: Gateway, board: Board, folders: Mapping[str, list[Folder]], 
         [[f.id, word(_why_here(f)), f.bank, f.name, at(f.at), sentence(f.reason)] for f in board.attention],
     )
     _print_doubts(gateway, board.attention)
+
+
+def _print_open(rows: Sequence[AlarmRow]) -> None:
+    """How many alarms the gateway has noted that nobody has taken."""
+    left = [row.urgency.value for row in rows if row.taken_by is None]
+    if left:
+        counts = ", ".join(f"{left.count(word)} {word}" for word in ("urgent", "warning", "notice") if word in left)
+        style = STYLES["FAILED"] if "urgent" in left else STYLES["HELD"]
+        console().print()
+        console().print(text(f"Alarms that nobody has taken: {counts}. `h2h alarms` says what to do.", style))
 
 
 def _print_doubts(gateway: Gateway, attention: Sequence[FileRow]) -> None:

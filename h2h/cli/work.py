@@ -46,6 +46,7 @@ def send(ctx: click.Context, bank: str | None, as_json: bool) -> int:
 
     Exit status 1 if a file was refused or could not be sent.
     """
+    from h2h.cli.forecasting import foretell
     from h2h.lookout import Lookout
 
     gateway = ready_gateway(ctx)
@@ -76,6 +77,8 @@ def send(ctx: click.Context, bank: str | None, as_json: bool) -> int:
         emit(final)
     elif not final:
         click.echo("Nothing to send.")
+    for waiting in final if not as_json else ():
+        foretell(gateway, waiting.id)
     if safe_mode:
         click.echo("SAFE MODE: nothing was sent; `h2h status` says why and what to do.", err=True)
         return 1

@@ -76,10 +76,13 @@ def test_alarms_are_shown_taken_and_not_forgotten(tmp_path: Path) -> None:
         assert (before.returncode, " new  urgent  box  bank_refused" in before.stdout) == (1, True)
         assert shown(erp, "pull") == (0, [])  # which looks around at its end
         [number] = [row["id"] for row in shown(erp, "alarms")[1]]
+        assert "Alarms that nobody has taken: 1 urgent." in h2h(erp.config, "status").stdout
+        assert [row["id"] for row in shown(erp, "status")[1][0]["open_alarms"]] == [number]
         assert shown(erp, "ack", str(number), "--note", "the bank is called")[1][0]["taken_by"]
         status, [row] = shown(erp, "alarms")
         assert (status, row["note"]) == (0, "the bank is called")
         assert ", taken by " in h2h(erp.config, "alarms").stdout
+        assert "nobody has taken" not in h2h(erp.config, "status").stdout
         assert h2h(erp.config, "ack", "77").stderr.startswith("h2h: There is no alarm 77")
         assert h2h(erp.config, "ack").returncode == 2
         assert shown(erp, "alarms", "--bank", "box")[1] == [row]

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from h2h.lifecycle import State
-from tests.flows.test_other_times import DOLLARS, MORNING, at_work, dollars, euros, mixed
-from tests.flows.world import answer, put
+from tests.flows.test_bad_world import SILENT
+from tests.flows.test_other_times import DOLLARS, MORNING, OWN, at_work, dollars, euros, mixed
+from tests.flows.world import answer, put, world
 from tests.shell.command import run as h2h
 
 
@@ -72,6 +73,14 @@ def test_a_file_that_waits_is_told_by_its_id_and_one_that_went_is_not(tmp_path: 
         it.gateway.decisions.cancel(waiting.id, who="ann", reason="not wanted")
         done = h2h(it.erp.config, "forecast", waiting.id)
         assert (done.returncode, f"{waiting.id} is CANCELLED: nothing is to be foreseen" in done.stderr) == (2, True)
+
+
+def test_send_tells_what_will_become_of_what_it_leaves(tmp_path: Path) -> None:
+    with world(tmp_path, SILENT, outbound=OWN) as (erp, _):
+        erp.write_settings()
+        erp.drop_file(euros("EUR"))
+        done = h2h(erp.config, "send", H2H_NOW="2026-11-21T10:00:00+01:00")
+        assert (done.returncode, "it goes by itself in the next window" in done.stdout) == (0, True)
 
 
 def test_what_cannot_go_or_be_told_is_said(tmp_path: Path) -> None:
