@@ -43,6 +43,7 @@ SETTLE_GLANCE_SECONDS = 0.2
 GLANCES_TO_MEND = 10
 LOOKOUT_SECONDS = 20.0
 LOOKOUT_REST_SECONDS = 3.0
+LOOKOUT_RESTS = 25  # times as long as it looked
 OVERDUE_SECONDS = 300  # between two looks for statements that are overdue
 STOP_SECONDS = 15.0
 ALERTS = "alerts"  # the worker that tells of alarms
@@ -172,16 +173,19 @@ class Daemon:
         return round_
 
     def _lookout_round(self, lookout: Lookout) -> Callable[[], float]:
-        """However often something happens, it looks once in a while."""
-        last = -LOOKOUT_REST_SECONDS
+        """However often something happens, it looks once in a while, and takes no more than a small part of the time
+        where much is to be looked at."""
+        clock, rests_until = self._gateway.clock, 0.0
 
         def round_() -> float:
-            nonlocal last
-            if (rest := last + LOOKOUT_REST_SECONDS - self._gateway.clock.monotonic()) > 0:
-                return rest
-            last = self._gateway.clock.monotonic()
+            nonlocal rests_until
+            began = clock.monotonic()
+            if began < rests_until:
+                return rests_until - began
             lookout.round()
-            return LOOKOUT_SECONDS
+            ended = clock.monotonic()
+            rests_until = ended + max(LOOKOUT_REST_SECONDS, LOOKOUT_RESTS * (ended - began))
+            return max(LOOKOUT_SECONDS, rests_until - ended)
 
         return round_
 
