@@ -123,7 +123,8 @@ def _folder_problems(profile: Profile) -> Iterator[Problem]:
             yield from about(fault, place)
     for n, outbound in enumerate(bank.outbound):
         if wrong := origin.problem(outbound):
-            yield from about(wrong, at("bank", "outbound", n, "manifest_key" if outbound.manifest_key else "owners"))
+            key = "owners" if "named as an owner" in wrong else "manifest_key"
+            yield from about(wrong, at("bank", "outbound", n, key))
 
 
 def _time_problems(profile: Profile) -> Iterator[Problem]:

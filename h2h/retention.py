@@ -17,7 +17,7 @@ from datetime import datetime, timedelta
 from h2h.archive import Archive
 from h2h.clock import Clock
 from h2h.config import Settings
-from h2h.errors import NotAllowed
+from h2h.errors import NotAllowed, StoreError
 from h2h.identity import account_key
 from h2h.ledger import Ledger
 from h2h.ledger.ends import Policy
@@ -27,6 +27,8 @@ from h2h.mailbox import unnumbered
 
 log = logging.getLogger(__name__)
 
+SEEN_DAYS, SEEN_WITHIN = 5, timedelta(days=31)
+PUT_OFF = "something happened while it was looked at; the next run looks again"
 TRIES = 3  # to mark what was looked at, while things happen
 
 
@@ -83,6 +85,22 @@ def policy_of(settings: Settings, clock: Clock) -> Policy | None:
     )
 
 
+def doubt(ledger: Ledger, clock: Clock) -> str | None:
+    """Why the clock may be ahead, so that what ended today would be taken for old; None where it has been seen to run.
+
+    What a wrong clock itself brings is all of one day, or a few: files have come on others, too.
+    """
+    now = clock.now()
+    seen = ledger.retention.days_seen(now - SEEN_WITHIN, now)
+    if seen >= SEEN_DAYS:
+        return None
+    return (
+        f"Nothing is purged: files came on {seen} of the last {SEEN_WITHIN.days} days, so that it cannot be told "
+        f"whether the clock, which shows {now:%Y-%m-%d %H:%M} UTC, is right. From {SEEN_DAYS} days on it is believed; "
+        "if it is right, `h2h purge --clock-is-right` purges now."
+    )
+
+
 def _left_to_discard(settings: Settings) -> Callable[[str, str, str], bool]:
     def asked(bank: str, folder: str, name: str) -> bool:
         found = settings.bank(bank)
@@ -121,15 +139,22 @@ class Retention:
                 return page
             run.gone = known
         log.info("files wait for the next run", extra={"event": "purge_put_off", "direction": way})
-        return Page(families=(), stay=page.stay, seq=page.seq, last=page.last)
+        put_off = Counter({PUT_OFF: sum(map(len, page.families))})
+        return Page(families=(), stay=page.stay + put_off, seq=page.seq, last=page.last)
 
     def _erase_all(self, way: Way) -> Iterator[None]:
-        """All that was marked, by this run or an earlier one."""
-        after = ""
+        """All that was marked, by this run or an earlier one. One file that cannot be erased keeps no other; StoreError
+        at the end."""
+        after, failed = "", None
         while files := self._ledger.erasing.marked(way, after):
             for file in files:
-                yield from self._erase(file)
                 after = file.id
+                try:
+                    yield from self._erase(file)
+                except StoreError as error:
+                    failed = failed or error
+        if failed:
+            raise failed
 
     def _erase(self, file: Marked) -> Iterator[None]:
         while self._ledger.erasing.some_rows(file):
@@ -152,7 +177,7 @@ def purge(retention: Retention, *, who: str, dry_run: bool) -> Outcome:
     return outcome
 
 
-DAY = timedelta(days=1).total_seconds()
+DAY, HOUR = timedelta(days=1).total_seconds(), timedelta(hours=1).total_seconds()
 
 
 class Daily:
@@ -163,19 +188,26 @@ class Daily:
         self._steps: Iterator[None] | None = None
         self._outcome = Outcome()
         self._next = clock.monotonic()
+        self._failed: StoreError | None = None
 
     def round(self) -> float:
         """One piece; after how many seconds the next one is due."""
         if self._steps is None and (rest := self._next - self._clock.monotonic()) > 0:
+            if self._failed:
+                raise self._failed  # told until it is tried again
             return rest
+        self._failed = None
         steps = self._steps or self._begun()
         self._steps = None  # if this piece fails, a new run begins
         try:
             for _ in steps:
                 self._steps = steps
                 return PAUSE
-        except NotAllowed as error:  # in safe mode, of which somebody is told anyway
-            log.info("nothing is purged", extra={"event": "purge_put_off", "text": str(error)})
+        except NotAllowed as error:  # in safe mode, of which somebody is told anyway, or where the clock is in doubt
+            log.warning("nothing is purged", extra={"event": "purge_put_off", "text": str(error)})
+        except StoreError as error:
+            self._failed, self._next = error, self._clock.monotonic() + HOUR
+            raise
         self._next = self._clock.monotonic() + DAY
         for sum_ in self._outcome.sums:
             told = {"bank": sum_.bank, "files": sum_.files, "payments": sum_.payments, "entries": sum_.entries}
@@ -186,7 +218,9 @@ class Daily:
         policy = policy_of(self._settings, self._clock)
         assert policy is not None
         self._outcome = Outcome()
-        return Retention(self._ledger, self._archive, self._clock, policy).steps(self._outcome)
+        if why := doubt(self._ledger, self._clock):
+            raise NotAllowed(why)
+        yield from Retention(self._ledger, self._archive, self._clock, policy).steps(self._outcome)
 
 
 PAUSE = 0.05  # seconds between two pieces of work

@@ -16,9 +16,10 @@ COLUMNS = ("bank", "files", "payments", "entries", "bytes")
 
 @click.command()
 @click.option("--dry-run", is_flag=True, help="Say what would go, and change nothing.")
+@click.option("--clock-is-right", is_flag=True, help="Although files came on few of the last days.")
 @as_json
 @click.pass_context
-def purge(ctx: click.Context, dry_run: bool, as_json: bool) -> None:
+def purge(ctx: click.Context, dry_run: bool, clock_is_right: bool, as_json: bool) -> None:
     """Remove bytes and records of files that came to their end as long ago as [retention] says.
 
     Nothing goes that is unsent, unanswered, on hold, not booked, or needed by what stays. The row of each file stays,
@@ -26,8 +27,8 @@ def purge(ctx: click.Context, dry_run: bool, as_json: bool) -> None:
     the same once a day. --json: a line for each bank, then one that counts by why others stay that are as old.
     """
     from h2h.cli.deciding import person
-    from h2h.errors import UsageError
-    from h2h.retention import Retention, policy_of
+    from h2h.errors import NotAllowed, UsageError
+    from h2h.retention import Retention, doubt, policy_of
     from h2h.retention import purge as purged
 
     gateway = open_gateway(ctx)
@@ -35,6 +36,8 @@ def purge(ctx: click.Context, dry_run: bool, as_json: bool) -> None:
     if policy is None:
         text_ = 'Nothing is ever purged by these settings. To change that, write: [retention] files = "3650d"'
         raise UsageError(text_)
+    if not (dry_run or clock_is_right) and (why := doubt(gateway.ledger, gateway.clock)):
+        raise NotAllowed(why)
     retention = Retention(gateway.ledger, gateway.archive, gateway.clock, policy)
     outcome = purged(retention, who=person(gateway.data), dry_run=dry_run)
     if as_json:

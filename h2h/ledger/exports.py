@@ -151,7 +151,7 @@ class Exports:
         query = (
             select(t.report, m.bank, m.name, m.message_id.label("report_id"), m.fetched_at.label("at"))
             .join(t.message, m.id == r.message_id)
-            .where(*wanted.within(m.fetched_at, m.bank))
+            .where(*wanted.within(m.fetched_at, m.bank), m.purged_at.is_(None))
         )
         for row in self._pages(query, r.id, downwards=True):
             yield _status(row)
@@ -162,9 +162,10 @@ class Exports:
         return (dict(row._mapping) for row in self._pages(query, c.id, downwards=True))
 
     def _entries(self, wanted: Wanted) -> Iterator[Mapping[str, Any]]:
-        c, e = t.statement.c, t.entry.c
+        c, e, m = t.statement.c, t.entry.c, t.message.c
+        kept = select(m.id).where(m.id == c.message_id, m.purged_at.is_(None)).exists()
         statements = select(c.id, c.message_id, c.bank, c.kind, c.account, c.statement_id, c.position).where(
-            *wanted.dated(_day(), c.bank)
+            *wanted.dated(_day(), c.bank), kept
         )
         for statement in self._pages(statements, c.id, downwards=True):
             entries = select(t.entry).where(e.statement_id == statement.id)

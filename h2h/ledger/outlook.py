@@ -103,7 +103,7 @@ class Outlook:
         """Sent lately, and not settled by the bank's word on each payment, as far as the file's verdict tells. Those of
         which nothing was said come first, and of all the newest."""
         c = t.transfer.c
-        open_ = (c.bank == bank) & (c.state == State.SENT) & c.verdict.in_(UNSETTLED)
+        open_ = (c.bank == bank) & (c.state == State.SENT) & c.verdict.in_(UNSETTLED) & c.purged_at.is_(None)
         lately = (type_coerce(c.sent_at, String) + "") > type_coerce(now - OWED_FOR, t.Instant)
         newest = (type_coerce(c.sent_at, String) + "").desc()
         query = select(t.transfer).where(open_, lately).order_by(c.answered_at.is_not(None), newest).limit(MOST)

@@ -14,13 +14,13 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Table, and_, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, String, Table, and_, func, or_, select, type_coerce, update
 
 from h2h.errors import NotAllowed
 from h2h.ledger import tables as t
 from h2h.ledger.bulk import in_chunks
 from h2h.ledger.database import Database
-from h2h.ledger.ends import Facts, Policy, of_message, of_transfer
+from h2h.ledger.ends import OPEN, Facts, Policy, of_message, of_transfer
 from h2h.ledger.journal import head_of, record
 from h2h.ledger.messages import MessageState
 from h2h.ledger.safety import in_safe_mode
@@ -104,6 +104,16 @@ class Retention:
             last = (getattr(rows[-1], at), rows[-1].id) if len(rows) == AT_ONCE else None
             return Page(families=tuple(families), stay=stay, seq=head_of(connection).seq, last=last)
 
+    def days_seen(self, since: datetime, until: datetime) -> int:
+        """On how many days files came or were fetched between these instants."""
+        f, m = t.transfer.c, t.message.c
+        days: set[str] = set()
+        with self._database.reading() as connection:
+            for at in (f.received_at, m.fetched_at):
+                day = func.substr(type_coerce(at, String), 1, 10)
+                days.update(connection.execute(select(day).where(at > since, at <= until).distinct()).scalars())
+        return len(days)
+
     def mark(self, page: Page, way: Way, policy: Policy, *, who: str, now: datetime) -> bool:
         """All of the page, or nothing where something happened since that may concern it: False, look again."""
         going = [one for family in page.families for one in family]
@@ -160,8 +170,12 @@ def _going(connection: Connection, way: Way, row: Row[Any]) -> Going:
 
 
 def _happened(connection: Connection, seq: int, files: Sequence[str]) -> bool:
-    """Whether an event came since that is of one of these files, or of any message: it may speak of them."""
-    e, m = t.event.c, t.message.c
+    """Whether an event came since that is of one of these files, or of any message: it may speak of them. Or an open
+    file is said to repeat one of them."""
+    e, m, f = t.event.c, t.message.c, t.transfer.c
+    named = select(f.duplicate_of).where(f.state.in_(OPEN), f.duplicate_of.is_not(None))
+    if not set(files).isdisjoint(connection.execute(named).scalars()):
+        return True
     of_a_message = select(m.id).where(m.id == e.subject).exists()
     if connection.execute(select(e.seq).where(e.seq > seq, e.kind != PURGED, of_a_message).limit(1)).first():
         return True

@@ -13,6 +13,7 @@ import pytest
 
 from h2h.errors import Damaged, NotAllowed, StoreError
 from h2h.gateway import Gateway
+from h2h.ledger.retention import Pass, Way
 from h2h.ledger.rows import Transfer
 from h2h.lifecycle import State
 from h2h.retention import DAY, Outcome, Retention, policy_of, purge
@@ -157,18 +158,34 @@ def test_a_run_that_ends_anywhere_is_gone_on_with_by_the_next(tmp_path: Path, st
 
 
 def test_an_archive_that_cannot_be_changed_leaves_the_file_for_the_next_run(told: Told) -> None:
-    file = told.sent_and_answered("MSG-1")
+    file, other = told.sent_and_answered("MSG-1"), told.sent_and_answered("MSG-2")
     told.grow_old()
     folder = told.blob(file.sha256).parent
+    assert folder != told.blob(other.sha256).parent
     moved = folder.rename(folder.with_name("away"))
     folder.symlink_to("/dev/null")
     with pytest.raises(StoreError):
         told.purge()
+    assert not told.blob(other.sha256).exists()  # the one keeps no other
     folder.unlink()
     moved.rename(folder)
     assert told.gateway.ledger.transfers.get(file.id).erased_at is None
     told.purge()
     assert not told.blob(file.sha256).exists()
+
+
+def test_a_file_that_is_repeated_meanwhile_stays(told: Told) -> None:
+    file = told.sent_and_answered("MSG-1")
+    told.grow_old()
+    ledger, policy = told.gateway.ledger, policy_of(told.gateway.settings, told.clock)
+    assert policy
+    page = ledger.retention.look(Way.OUT, Pass(policy), None)
+    assert [one.id for family in page.families for one in family] == [file.id]
+    told.erp.drop_file(payments("MSG-1"), "again.xml")
+    told.gateway.desks["box"].take_in()
+    assert [one.duplicate_of for one in transfers(told.gateway)] == [None, file.id]
+    assert not ledger.retention.mark(page, Way.OUT, policy, who="gateway", now=told.clock.now())
+    assert ledger.transfers.get(file.id).purged_at is None
 
 
 def test_the_commands_say_that_it_was_purged(told: Told, tmp_path: Path) -> None:
@@ -184,7 +201,9 @@ def test_the_commands_say_that_it_was_purged(told: Told, tmp_path: Path) -> None
     dry = run("purge", "--dry-run", "--json")[1]
     assert json.loads(dry.splitlines()[0])["files"] == 2
     assert told.blob(file.sha256).exists()
-    assert "Gone" in run("purge")[1]
+    status, said = run("purge")
+    assert (status, "files came on 0 of the last 31 days" in said, told.blob(file.sha256).exists()) == (1, True, True)
+    assert "Gone" in run("purge", "--clock-is-right")[1]
     assert not told.blob(file.sha256).exists()
     status, shown = run("show", file.id)
     assert (status, "bytes and records are gone" in shown, "Possible now" in shown) == (0, True, False)
@@ -215,6 +234,12 @@ def test_without_the_setting_nothing_is_ever_purged(tmp_path: Path) -> None:
 def test_the_worker_does_a_little_each_time_and_rests_for_a_day(told: Told) -> None:
     file = told.sent_and_answered("MSG-1")
     told.grow_old()
+    assert told.gateway.daily_purge.round() == DAY  # nobody has seen the clock run yet
+    assert told.blob(file.sha256).exists()
+    for day in range(5):
+        told.clock.advance(days=1)
+        told.sent_and_answered(f"MSG-DAY-{day}")
+    told.gateway.daily_purge._next = 0.0
     rests = []
     until(lambda: rests.append(told.gateway.daily_purge.round()) or rests[-1] == DAY, "the end of a run")  # type: ignore[func-returns-value]
     assert len(rests) > 3
