@@ -248,13 +248,13 @@ class Daemon:
     # When to note the journal's head outside.
 
     def _plan_anchors(self) -> None:
-        if self._gateway.anchors is not None:
+        if self._gateway.proof.file is not None:
             seconds = self._gateway.settings.gateway.anchor_every.total_seconds()
             self._scheduler.add_job(self._anchor, IntervalTrigger(seconds=seconds, timezone="UTC"), coalesce=True)
 
     def _anchor(self) -> None:
         try:
-            self._gateway.anchor()
+            self._gateway.proof.note()
             self._troubles.note("anchor", None)
         except StoreError as error:
             log.error("journal not anchored", extra={"event": "anchor_failed", "text": str(error)})

@@ -9,13 +9,11 @@ import secrets
 import socket
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from h2h.anchor import AnchorFile
 from h2h.archive import Archive
 from h2h.channels import Channel
 from h2h.clock import Clock
@@ -27,7 +25,6 @@ from h2h.identity import account_key
 from h2h.ledger import Ledger
 from h2h.ledger.expected import Expected
 from h2h.ledger.gaps import GapRow
-from h2h.ledger.journal import Anchor, Chain
 from h2h.messages.catalog import Catalog
 from h2h.model import TransferId
 from h2h.outbound.decisions import Decisions
@@ -40,8 +37,8 @@ if TYPE_CHECKING:
     from h2h.desk import Desk
     from h2h.ledger.rows import Transfer
     from h2h.outbound.repair import Repair
+    from h2h.proof import Proof
     from h2h.retention import Daily
-    from h2h.stamp import TimeStamps
     from h2h.webhooks.deliverer import Deliverer
 
 log = logging.getLogger(__name__)
@@ -210,14 +207,14 @@ class Gateway:
     def _anchored_otherwise(self) -> str | None:
         """The last head noted outside; `journal verify` looks at all of them."""
         try:
-            anchors = self.anchors.read() if self.anchors else []
+            anchors = self.proof.file.read() if self.proof.file else []
         except StoreError as error:
             log.error("no anchor to compare with", extra={"event": "anchor_failed", "text": str(error)})
             return None
         if not anchors or self.ledger.restored.explains(anchors[-1]):
             return None
         found = self.ledger.journal.contradicted_by(Head(seq=anchors[-1].seq, hash=anchors[-1].hash))
-        return f"{self.anchors.path} says otherwise: {found}" if found and self.anchors else None
+        return f"{self.proof.file.path} says otherwise: {found}" if found and self.proof.file else None
 
     def _note_again(self, folder: Foothold) -> None:
         try:
@@ -262,53 +259,11 @@ class Gateway:
         }
 
     @cached_property
-    def anchors(self) -> AnchorFile | None:
-        """Where the journal's head is noted outside; None where the settings name no place."""
-        return AnchorFile(self.settings.gateway.anchor) if self.settings.gateway.anchor else None
+    def proof(self) -> Proof:
+        """The journal's heads that are noted outside, and what they prove."""
+        from h2h.proof import Proof
 
-    @cached_property
-    def stamps(self) -> TimeStamps | None:
-        """Who stamps the heads that are noted outside; None where the settings name no server."""
-        from h2h.stamp import TimeStamps
-
-        named = self.settings.gateway
-        return TimeStamps(named.time_stamp, named.time_stamp_ca) if named.time_stamp and named.time_stamp_ca else None
-
-    def anchor(self) -> bool:
-        """Note the journal's head outside now; False where there is nothing new, or no place for it.
-
-        StoreError where it cannot be noted, or is noted without the stamp that it should have.
-        """
-        head = self.ledger.journal.head(self.clock.now())
-        if self.anchors is None or head is None or not self.anchors.lacks(head, stamp=self.stamps is not None):
-            return False
-        if self.stamps is None:
-            return self.anchors.note(head)
-        try:
-            stamped = replace(head, stamp=self.stamps.stamp(head))
-        except StoreError:
-            self.anchors.note(head)
-            raise
-        return self.anchors.note(stamped)
-
-    def verify_journal(self) -> Chain:
-        """Walk the chain, and compare it with the heads that were noted outside, and their stamps."""
-        anchors = self.anchors.read() if self.anchors else []
-        chain = self.ledger.journal.verify(anchors)
-        if chain.fault or not self.anchors or not chain.events:
-            return chain
-        return replace(chain, fault=self._anchor_fault(self.anchors, anchors))
-
-    def _anchor_fault(self, file: AnchorFile, anchors: Sequence[Anchor]) -> str | None:
-        if not anchors:
-            return f"{file.path} holds no head to compare it with; `h2h journal anchor` notes one"
-        if self.stamps is None:
-            return None
-        stamped = [anchor for anchor in anchors if anchor.stamp is not None]
-        for anchor in stamped:
-            if anchor.stamp and (fault := self.stamps.fault(anchor, anchor.stamp)):
-                return f"the time stamp on event {anchor.seq} in {file.path} does not hold: {fault}"
-        return None if stamped else f"no head in {file.path} carries a time stamp; `h2h journal anchor` gets one"
+        return Proof(self.settings.gateway, self.ledger.journal, self.clock)
 
     @cached_property
     def catalog(self) -> Catalog:

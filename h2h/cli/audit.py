@@ -23,7 +23,7 @@ def verify(ctx: click.Context, as_json: bool) -> int:
     With gateway.anchor set, a cut tail and a chain that was rebuilt are found as well. Exit status 1 if the chain is
     broken.
     """
-    chain = open_gateway(ctx).verify_journal()
+    chain = open_gateway(ctx).proof.verify()
     if as_json:
         emit([chain])
     elif chain.fault:
@@ -52,7 +52,7 @@ def evidence(ctx: click.Context, about: str, output: Path | None) -> None:
     gateway = open_gateway(ctx)
     found = gateway.ledger.views.file_of(about)
     target = output or Path(f"{found}.zip")
-    anchors = gateway.anchors.read() if gateway.anchors else []
+    anchors = gateway.proof.file.read() if gateway.proof.file else []
     write_bundle(found, target, ledger=gateway.ledger, archive=gateway.archive, anchors=anchors)
     click.echo(f"wrote {target}; unpack it and run: python3 verify.py")
 
@@ -83,7 +83,7 @@ def anchor(ctx: click.Context) -> None:
     from h2h.errors import UsageError
 
     gateway = open_gateway(ctx)
-    if gateway.anchors is None:
+    if gateway.proof.file is None:
         raise UsageError("The settings name no place for it; set gateway.anchor.")
-    noted = gateway.anchor()
-    click.echo(f"noted in {gateway.anchors.path}" if noted else "nothing has happened since the last one")
+    noted = gateway.proof.note()
+    click.echo(f"noted in {gateway.proof.file.path}" if noted else "nothing has happened since the last one")

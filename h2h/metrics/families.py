@@ -197,10 +197,10 @@ def _workers(found: Families, gateway: Gateway, standing: tuple[Beat, Sequence[T
 
 def _certificates(found: Families, gateway: Gateway) -> None:
     """Of the keys here only the certificates of the time stamp server end; SSH keys do not."""
-    if gateway.stamps is None:
+    if gateway.proof.stamps is None:
         return
     try:
-        ends = gateway.stamps.certificates_end()
+        ends = gateway.proof.stamps.certificates_end()
     except StoreError:
         return  # `journal anchor` tells it, and a metric that is missing does
     found.add("h2h_certificate_expiry_timestamp_seconds", ends.timestamp(), str(gateway.settings.gateway.time_stamp_ca))

@@ -92,7 +92,7 @@ def test_bytes_and_records_go_and_the_rest_is_told(told: Told) -> None:
     ledger = told.gateway.ledger
     assert [len(ledger.views.payments_of(one.id)) for one in (file, young)] == [0, 2]
     assert ledger.transfers.get(file.id).erased_at is not None
-    assert told.gateway.verify_journal().fault is None
+    assert told.gateway.proof.verify().fault is None
     assert told.purge().sums == []
 
 

@@ -207,7 +207,7 @@ def test_a_server_that_is_away_holds_up_no_payment(tmp_path: Path) -> None:
         with gateway.running():
             send(gateway)
             with pytest.raises(StoreError, match="cannot be asked"):
-                gateway.anchor()
+                gateway.proof.note()
         gateway.close()
         assert len(bank.taken) == 1
 
@@ -230,7 +230,7 @@ def test_the_evidence_on_a_payment_holds_the_stamps_and_openssl_agrees(tmp_path:
         gateway = erp.gateway()
         with gateway.running():
             send(gateway)
-            assert gateway.anchor()
+            assert gateway.proof.note()
         gateway.close()
     target = tmp_path / "evidence.zip"
     done = h2h(erp.config, "journal", "evidence", "MSG-1-1", "--output", str(target))
