@@ -71,7 +71,7 @@ def _now(gateway: Gateway) -> list[AlarmRow]:
     from h2h.lookout import Lookout
 
     now = gateway.clock.now()
-    return gateway.ledger.alarms.look(Lookout(gateway).look(now, gateway.gaps()), now)
+    return gateway.ledger.alarms.look(Lookout(gateway).look(now), now)
 
 
 def _print(rows: Sequence[AlarmRow], now: datetime) -> None:

@@ -16,7 +16,7 @@ from h2h.ledger.cash_views import ACCEPTED
 from h2h.ledger.database import Database
 from h2h.ledger.rows import Transfer, transfer_of
 from h2h.ledger.timings import Timings, timings
-from h2h.ledger.views import refused_lately, troubled_messages
+from h2h.ledger.troubled import refused_lately, troubled_messages
 from h2h.lifecycle import State
 from h2h.verdicts import Verdict
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, time, timedelta
+from datetime import datetime, time
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, String, func, or_, select, type_coerce
+from sqlalchemy import Connection, Row, Select, func, or_, select
 
 from h2h.cash import Kind
 from h2h.errors import UsageError
@@ -24,6 +24,7 @@ from h2h.ledger.lineage import SentAgain, sent_again
 from h2h.ledger.messages import MessageState
 from h2h.ledger.payment_views import LIMIT, PaymentRow, dicts, payments_of
 from h2h.ledger.search import Found, Wanted, orphans_naming, search
+from h2h.ledger.troubled import troubled_messages, troubled_transfers
 from h2h.ledger.troubles import TroubleRow, troubles_now
 from h2h.lifecycle import State
 from h2h.model import Finding
@@ -32,9 +33,6 @@ from h2h.verdicts import Verdict
 
 SHORTEST = 4  # characters of an id's end by which a file is found
 CANDIDATES = 8  # files that are named where several fit
-WAITING_FOR_SOMEBODY = (State.DUPLICATE, State.HELD, State.UNCERTAIN, State.FAILED)
-OF_GAPS = ("STATEMENT_GAP", "STATEMENT_OPENING", "STATEMENT_PAGE")  # findings
-NEWS = timedelta(days=3)  # how long something that cannot be mended any more stays on the board
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -273,7 +271,7 @@ class Views:
         """`today` begins at midnight on this machine."""
         today = datetime.combine(now.astimezone().date(), time()).astimezone()
         with self._database.reading() as connection:
-            found = {row.id: row for query in _troubled_transfers(now) for row in connection.execute(query)}
+            found = {row.id: row for query in troubled_transfers(now) for row in connection.execute(query)}
             newest = sorted(map(_transfer_row, found.values()), key=lambda file: file.at, reverse=True)[:LIMIT]
             files = [*newest, *(_message_row(row) for row in connection.execute(troubled_messages(now)))]
             attention = sorted(files, key=lambda file: file.at, reverse=True)
@@ -296,38 +294,6 @@ def _named(connection: Connection, table: Any, name: str) -> Sequence[Row[Any]]:
     ends = c.id.endswith(name.upper(), autoescape=True) if len(name) >= SHORTEST else c.id == name
     query = select(c.id, c.name).where(or_(c.id == name, ends)).order_by(c.id.desc()).limit(CANDIDATES + 1)
     return connection.execute(query).all()
-
-
-def _troubled_transfers(now: datetime) -> list[Select[Any]]:
-    """What waits for somebody, what does not get on, and what was refused lately, by us or by the bank.
-
-    Each is a query of its own, so that each has its index; the sums of text keep SQLite from all that ever was.
-    """
-    c = t.transfer.c
-    newest = (type_coerce(c.received_at, String) + "").desc()
-    stuck = c.state.in_([State.READY, State.PUBLISHING]) & (c.attempts > 0) & c.reason.is_not(None)
-    ways = (c.state.in_(WAITING_FOR_SOMEBODY), stuck, *refused_lately(now))
-    return [select(t.transfer).where(way).order_by(newest).limit(LIMIT) for way in ways]
-
-
-def refused_lately(now: datetime) -> list[ColumnElement[bool]]:
-    """Of a transfer: refused, by us or by the bank, and still news: it came lately, or the bank's word did."""
-    c, r, m = t.transfer.c, t.report.c, t.message.c
-    by_the_bank = (c.verdict + "").in_([Verdict.REJECTED, Verdict.PARTIAL])
-    refused = ((c.state + "") == State.INVALID) | by_the_bank
-    told = select(r.transfer_id).join(t.message, m.id == r.message_id).where(m.fetched_at > now - NEWS)
-    return [refused & (c.received_at > now - NEWS), by_the_bank & c.id.in_(told)]
-
-
-def troubled_messages(now: datetime) -> Select[Any]:
-    """What could not be read, and what was found in the others, unless it was a gap and all of that has come."""
-    c = t.message.c
-    gaps = select(t.gap.c.id).where(t.gap.c.shown_by == c.id)
-    healed = gaps.exists() & ~gaps.where(t.gap.c.healed_at.is_(None)).exists()
-    gap = or_(*(c.reason.startswith(f"{code}:") for code in OF_GAPS))
-    remarkable = ((c.state + "") == MessageState.APPLIED) & c.reason.is_not(None) & ~(gap & healed)
-    troubled = ((c.state + "") == MessageState.UNREADABLE) | remarkable
-    return select(t.message).where(troubled, c.fetched_at > now - NEWS).order_by(c.fetched_at.desc()).limit(LIMIT)
 
 
 def _newest(table: Any, at: Any, state: str | None, bank: str | None, limit: int) -> Select[Any]:

@@ -18,6 +18,7 @@ from h2h.alarms import Alarm
 from h2h.gateway import Gateway
 from h2h.health import alarms as health_alarms
 from h2h.ledger.gaps import GapRow
+from h2h.ledger.rows import Transfer
 from h2h.lookout import banks, cut_offs, files, webhooks
 from h2h.lookout.banks import Answers, Debits
 
@@ -29,14 +30,18 @@ class Lookout:
 
     def round(self) -> None:
         """One look; what it finds is noted. StoreError where the ledger cannot be asked."""
-        now = self._gateway.clock.now()
-        cut_offs.note_passed(self._gateway, self._gateway.ledger.outlook.on_the_way(), now)
-        self._gateway.ledger.alarms.note(self.look(now, self._gateway.ledger.gaps.rows()), now)
+        ledger, now = self._gateway.ledger, self._gateway.clock.now()
+        on_the_way = ledger.outlook.on_the_way()
+        cut_offs.note_passed(self._gateway, on_the_way, now)
+        ledger.alarms.note(self._found(on_the_way, ledger.gaps.rows(), now), now)
 
-    def look(self, now: datetime, gaps: Sequence[GapRow]) -> list[Alarm]:
-        """All that stands now, `gaps` among the statements included. Changes nothing."""
+    def look(self, now: datetime) -> list[Alarm]:
+        """All that stands now, gaps that nobody has noted yet included. Changes nothing."""
+        return self._found(self._gateway.ledger.outlook.on_the_way(), self._gateway.gaps(), now)
+
+    def _found(self, on_the_way: Sequence[Transfer], gaps: Sequence[GapRow], now: datetime) -> list[Alarm]:
         gateway, outlook = self._gateway, self._gateway.ledger.outlook
-        on_the_way, contacts = outlook.on_the_way(), {contact.bank: contact for contact in outlook.contacts()}
+        contacts = {contact.bank: contact for contact in outlook.contacts()}
         waiting = [one for one in on_the_way if gateway.settings.bank(one.bank)]
         found = [*health_alarms(gateway), *files.waiting(gateway.settings, on_the_way)]
         found += files.refused(gateway.settings, outlook.refused(now))

@@ -14,7 +14,7 @@ from h2h.ledger.gaps import GapRow
 from h2h.ledger.outlook import Contact
 from h2h.ledger.rows import Transfer
 from h2h.lifecycle import State
-from h2h.lookout.words import call, hidden, steps, total, utc
+from h2h.lookout.words import call, steps, total, utc
 from h2h.schedule import all_closing
 
 DEBITS_EVERY, DEBITS_BACK = timedelta(hours=1), timedelta(days=14)
@@ -171,7 +171,7 @@ def gaps(settings: Settings, rows: Sequence[GapRow]) -> Iterator[Alarm]:
             bank=gap.bank,
             subject=_gap(gap),
             urgency=Urgency.WARNING,
-            text=gap.text.replace(gap.account, hidden(gap.account)),
+            text=gap.text,
             step=steps("`h2h statements --gaps` lists what is missing.", call(bank)),
         )
 

@@ -21,7 +21,7 @@ from h2h.schedule import Window, all_closing, closing, closings
 
 GOES = (State.RECEIVED, State.READY, State.STAGING)  # by itself
 WAITING = (*GOES, State.PUBLISHING, State.HELD, State.FAILED)
-MOST_AWAY = timedelta(days=1)
+LONGEST_AWAY = timedelta(days=1)  # maintenance before a cut-off, as far as it is looked back
 MOMENT = timedelta(minutes=2)  # what came just now is on its way
 ACT = "Release, resend or cancel what waits; where the bank cannot be reached, hand it in by another way"
 
@@ -127,7 +127,7 @@ def _not_complete(folder: Outbound, now: datetime) -> str:
 
 def _reachable_until(bank: Bank, end: datetime) -> datetime:
     """`end`, or the minute at which the maintenance begins that lasts up to it."""
-    last, earliest = end, end - MOST_AWAY
+    last, earliest = end, end - LONGEST_AWAY
     while last > earliest and bank.away_until(last - timedelta(seconds=1)):
         last -= timedelta(minutes=1)
     return last

@@ -10,7 +10,7 @@ from h2h.ledger.messages import MessageState
 from h2h.ledger.outlook import MessageRow
 from h2h.ledger.people import what_now
 from h2h.ledger.rows import Transfer
-from h2h.ledger.views import OF_GAPS
+from h2h.ledger.troubled import OF_GAPS
 from h2h.lifecycle import State
 from h2h.lookout.words import call, steps, total
 from h2h.verdicts import Verdict

@@ -1,4 +1,4 @@
-"""How alarms say things: sums, files, whom to call. Never an account in full."""
+"""How alarms say things: sums, files, whom to call. Accounts are masked where they leave the house (`masking.py`)."""
 
 from __future__ import annotations
 
@@ -48,11 +48,6 @@ def call(bank: Bank | None) -> str:
 
 def steps(*sentences: str) -> str:
     return " ".join(filter(None, sentences))
-
-
-def hidden(account: str) -> str:
-    """An account as it may be told outside: its first four characters and its last four."""
-    return account if len(account) <= len("DE89…3000") else f"{account[:4]}…{account[-4:]}"
 
 
 def _number(count: int, what: str) -> str:

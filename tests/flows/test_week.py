@@ -292,7 +292,7 @@ def test_a_week_at_two_banks(tmp_path: Path) -> None:
             f"over {THURSDAY}",
             f"over {NUMBER}",
         ]
-        assert it.lookout.look(it.clock.now(), it.gateway.gaps()) == []
+        assert it.lookout.look(it.clock.now()) == []
         assert _subjects(it.mail.letters) == TO_TREASURY
         assert _subjects(it.pager.letters) == TO_THE_PAGER
 
