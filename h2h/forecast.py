@@ -18,7 +18,7 @@ SMALL, MUCH_LARGER = 100_000, 10  # bytes; times
 USUALLY, ALMOST_ALWAYS = 0.5, 0.95  # of all files
 
 
-class Outlook(StrEnum):
+class Prospect(StrEnum):
     MAKES_IT = "MAKES_IT"  # it goes in the window that is open
     NEXT_WINDOW = "NEXT_WINDOW"  # it goes by itself as soon as it may
     TOO_LATE = "TOO_LATE"  # it would be held for a person: the window is closed, or closes before it is there
@@ -66,17 +66,17 @@ def together(*parts: Spread | None) -> timedelta:
     return timedelta(seconds=sum(part.almost_always for part in parts if part))
 
 
-def outlook(
+def prospect(
     now: datetime, closes: datetime | None, opens: datetime | None, takes: timedelta, after_cut_off: str
-) -> Outlook:
+) -> Prospect:
     """`closes`: the end of the window that is open now; `opens`: when it may go by itself, None where a person is asked
     first."""
     if closes is not None and now + takes <= closes:
-        return Outlook.MAKES_IT
+        return Prospect.MAKES_IT
     if after_cut_off == "send" and (closes is not None or opens is None):
-        return Outlook.AT_ONCE_THOUGH_LATE
+        return Prospect.AT_ONCE_THOUGH_LATE
     late = closes is not None and after_cut_off != "next-window"
-    return Outlook.TOO_LATE if late or opens is None else Outlook.NEXT_WINDOW
+    return Prospect.TOO_LATE if late or opens is None else Prospect.NEXT_WINDOW
 
 
 def executions(asked: Iterable[tuple[date | None, int]], goes_on: date, calendar: Calendar) -> list[Execution]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from fnmatch import fnmatchcase
@@ -30,7 +30,6 @@ COLOURS = {
     "TOO_LATE": "bold red",
     "INVALID": "bold red",
     "HELD": "yellow",
-    "SENT": "green",
 }
 WAITING = ("READY", "STAGING", "HELD")
 SAYS = {
@@ -185,6 +184,8 @@ def _forecast(
 
     outlook = gateway.ledger.outlook
     found = foresee(bank, folder, asked, outlook.timings(bank.name), gateway.clock.now())
+    if refused or held:  # nobody knows when it goes
+        found = replace(found, goes_at=None, there_by=None, cut_off=None, cut_off_for="", answer_by=None, executions=())
     down = [contact.text for contact in outlook.contacts() if contact.bank == bank.name and contact.error_class]
     return Forecast(
         file=file,
@@ -194,13 +195,13 @@ def _forecast(
         payments=sum(number for _, number in asked.batches),
         control_sum=asked.control_sum,
         currencies=list(asked.currencies),
-        goes_at=None if refused or held else found.goes_at,
-        there_by=None if refused or held else found.there_by,
-        cut_off=None if refused or held else found.cut_off,
-        cut_off_for="" if refused or held else found.cut_off_for,
-        to_spare=None if refused or held else _to_spare(found),
-        answer_by=None if refused or held else found.answer_by,
-        executions=[] if refused else list(found.executions),
+        goes_at=found.goes_at,
+        there_by=found.there_by,
+        cut_off=found.cut_off,
+        cut_off_for=found.cut_off_for,
+        to_spare=_to_spare(found),
+        answer_by=found.answer_by,
+        executions=list(found.executions),
         upload=found.upload,
         answer=found.answer,
         line=down[0] if down else None,

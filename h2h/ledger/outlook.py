@@ -20,7 +20,7 @@ from h2h.ledger.troubled import refused_lately, troubled_messages
 from h2h.lifecycle import State
 from h2h.verdicts import Verdict
 
-MOST = 1_000  # files of each state, or of each bank; where there are more, those that are named
+MOST = 1_000  # files of each state, or of each bank
 MOST_BY_THEMSELVES = 5_000
 OWED_FOR = timedelta(days=120)  # longer than any contract; what is missing then was asked for long ago
 BY_THEMSELVES = (State.RECEIVED, State.READY, State.STAGING)

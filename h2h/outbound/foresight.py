@@ -8,7 +8,7 @@ from datetime import date, datetime
 from decimal import Decimal
 
 from h2h.config import Bank, Outbound
-from h2h.forecast import Execution, Outlook, Spread, executions, outlook, spread, together, upload
+from h2h.forecast import Execution, Prospect, Spread, executions, prospect, spread, together, upload
 from h2h.kinds import Kind
 from h2h.ledger.timings import Timings
 from h2h.schedule import NEVER, Window, all_closing, all_missed, all_opening
@@ -40,7 +40,7 @@ class Foreseen:
     `cut_off` ends the window in which it goes (the cut-off less the lead), for the payments named by `cut_off_for`.
     """
 
-    verdict: Outlook
+    verdict: Prospect
     goes_at: datetime | None
     there_by: datetime | None
     cut_off: datetime | None
@@ -63,8 +63,8 @@ def foresee(bank: Bank, folder: Outbound, file: Asked, taken: Timings, now: date
     opens = None if missed else _goes(bank, windows, since, None if patient else file.since)
     together_once = missed or closes is not None or all_opening(windows, begins) is not None
     after = "next-window" if patient else folder.after_cut_off if together_once else "hold"
-    verdict = outlook(begins, closes, opens, takes, after)
-    times = {Outlook.NEXT_WINDOW: opens, Outlook.TOO_LATE: None}
+    verdict = prospect(begins, closes, opens, takes, after)
+    times = {Prospect.NEXT_WINDOW: opens, Prospect.TOO_LATE: None}
     goes_at = times.get(verdict, begins)
     there_by = goes_at + takes if goes_at else None
     ends = [(end, w.payments) for w in windows if goes_at and (end := all_closing([w], goes_at)) and end < NEVER]

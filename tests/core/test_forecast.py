@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from h2h.calendars import Calendar
-from h2h.forecast import Execution, Outlook, Spread, executions, outlook, spread, together, upload
+from h2h.forecast import Execution, Prospect, Spread, executions, prospect, spread, together, upload
 
 NOW = datetime(2026, 11, 20, 10, tzinfo=UTC)
 SOON, LATER = NOW + timedelta(minutes=1), NOW + timedelta(hours=3)
@@ -54,22 +54,22 @@ def test_what_is_not_known_takes_no_time() -> None:
 @pytest.mark.parametrize(
     ("closes", "opens", "takes", "after", "expected"),
     [
-        (LATER, NOW, 5, "hold", Outlook.MAKES_IT),
-        (SOON, NOW, 60, "hold", Outlook.MAKES_IT),
-        (SOON, NOW, 61, "hold", Outlook.TOO_LATE),
-        (SOON, NOW, 61, "send", Outlook.AT_ONCE_THOUGH_LATE),
-        (SOON, NOW, 61, "next-window", Outlook.NEXT_WINDOW),
-        (None, LATER, 5, "hold", Outlook.NEXT_WINDOW),
-        (None, None, 5, "hold", Outlook.TOO_LATE),
-        (None, None, 5, "send", Outlook.AT_ONCE_THOUGH_LATE),
-        (None, LATER, 5, "send", Outlook.NEXT_WINDOW),
-        (None, LATER, 5, "next-window", Outlook.NEXT_WINDOW),
+        (LATER, NOW, 5, "hold", Prospect.MAKES_IT),
+        (SOON, NOW, 60, "hold", Prospect.MAKES_IT),
+        (SOON, NOW, 61, "hold", Prospect.TOO_LATE),
+        (SOON, NOW, 61, "send", Prospect.AT_ONCE_THOUGH_LATE),
+        (SOON, NOW, 61, "next-window", Prospect.NEXT_WINDOW),
+        (None, LATER, 5, "hold", Prospect.NEXT_WINDOW),
+        (None, None, 5, "hold", Prospect.TOO_LATE),
+        (None, None, 5, "send", Prospect.AT_ONCE_THOUGH_LATE),
+        (None, LATER, 5, "send", Prospect.NEXT_WINDOW),
+        (None, LATER, 5, "next-window", Prospect.NEXT_WINDOW),
     ],
 )
 def test_whether_it_makes_the_cut_off(
-    closes: datetime | None, opens: datetime | None, takes: int, after: str, expected: Outlook
+    closes: datetime | None, opens: datetime | None, takes: int, after: str, expected: Prospect
 ) -> None:
-    assert outlook(NOW, closes, opens, timedelta(seconds=takes), after) is expected
+    assert prospect(NOW, closes, opens, timedelta(seconds=takes), after) is expected
 
 
 def test_payments_are_executed_on_the_first_open_day_that_is_asked_and_not_over() -> None:
