@@ -41,8 +41,13 @@ def alarms(gateway: Gateway) -> list[Alarm]:
 
 def ailments(gateway: Gateway) -> list[Alarm]:
     """Why nobody may count on the running gateway; empty where all is well. What is only to be read is no reason."""
-    found = [alarm for alarm in alarms(gateway) if alarm.urgency is not Urgency.NOTICE]
+    found = [alarm for alarm in alarms(gateway) if alarm.urgency is not Urgency.NOTICE and not _of_a_recipient(alarm)]
     return [*_stands_still(gateway), *found]
+
+
+def _of_a_recipient(alarm: Alarm) -> bool:
+    """That somebody cannot be told of alarms is nothing that a new start would mend."""
+    return alarm.word == "trouble" and alarm.subject.startswith("alerts ")
 
 
 def _stands_still(gateway: Gateway) -> list[Alarm]:

@@ -90,7 +90,8 @@ class Status:
 def status(ctx: click.Context, as_json: bool) -> int:
     """The morning board: what waits, what went wrong, what the banks said, and when the cut-offs are.
 
-    Exit status 1 where something keeps the gateway from its work: no room, a disk that fails, safe mode.
+    Exit status 1 where it shows an ALARM: no room, a disk that fails, safe mode, a worker in trouble, closings that end
+    soon. Alarms that `h2h alarms` lists do not count.
     """
     from h2h.health import alarms
 
@@ -219,10 +220,11 @@ def _print(gateway: Gateway, board: Board, folders: Mapping[str, list[Folder]], 
     _print_webhooks(webhooks)
     gaps = gateway.gaps()
     _print_gaps(gaps, now)
-    _print_open(gateway.ledger.alarms.rows())
+    left = [row.urgency.value for row in gateway.ledger.alarms.rows() if row.taken_by is None]
+    _print_open(left)
     out.print()
     broken = any(f.error or f.stuck for watched in folders.values() for f in watched)
-    if not board.attention and not board.troubles and not gaps and not broken and not webhooks:
+    if not board.attention and not board.troubles and not gaps and not broken and not webhooks and not left:
         out.print(text("Nothing needs attention.", "green"))
     if not board.attention:
         return
@@ -234,9 +236,8 @@ def _print(gateway: Gateway, board: Board, folders: Mapping[str, list[Folder]], 
     _print_doubts(gateway, board.attention)
 
 
-def _print_open(rows: Sequence[AlarmRow]) -> None:
-    """How many alarms the gateway has noted that nobody has taken."""
-    left = [row.urgency.value for row in rows if row.taken_by is None]
+def _print_open(left: Sequence[str]) -> None:
+    """How urgent the alarms are that the gateway has noted and nobody has taken."""
     if left:
         counts = ", ".join(f"{left.count(word)} {word}" for word in ("urgent", "warning", "notice") if word in left)
         style = STYLES["FAILED"] if "urgent" in left else STYLES["HELD"]

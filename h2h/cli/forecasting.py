@@ -33,10 +33,10 @@ COLOURS = {
 }
 WAITING = ("READY", "STAGING", "HELD")
 SAYS = {
-    "MAKES_IT": "it makes the cut-off",
+    "MAKES_IT": "it goes in the window that is open",
     "NEXT_WINDOW": "it goes by itself in the next window",
-    "AT_ONCE_THOUGH_LATE": "it goes at once, late, as its folder says",
-    "TOO_LATE": "it is held for a person: the cut-off has passed, or comes before it is at the bank",
+    "AT_ONCE_THOUGH_LATE": "it goes at once, late, by its folder's rule or a person's release",
+    "TOO_LATE": "it is held for a person: its cut-off has passed or comes too soon, or its windows never open together",
     "INVALID": "it is refused: `h2h validate` says why",
     "HELD": "a person has to release it first",
 }

@@ -16,15 +16,16 @@ COLUMNS = ("bank", "files", "payments", "entries", "bytes")
 
 @click.command()
 @click.option("--dry-run", is_flag=True, help="Say what would go, and change nothing.")
-@click.option("--clock-is-right", is_flag=True, help="Although files came on few of the last days.")
+@click.option("--clock-is-right", is_flag=True, help="Although files came on fewer than 5 of the last 31 days.")
 @as_json
 @click.pass_context
 def purge(ctx: click.Context, dry_run: bool, clock_is_right: bool, as_json: bool) -> None:
     """Remove bytes and records of files that came to their end as long ago as [retention] says.
 
-    Nothing goes that is unsent, unanswered, on hold, not booked, or needed by what stays. The row of each file stays,
-    with its hashes, sums and verdict, and its history in the journal: duplicates are known for ever. The gateway does
-    the same once a day. --json: a line for each bank, then one that counts by why others stay that are as old.
+    Nothing goes that is still to be sent, unanswered, on hold, accepted and not debited, or needed by what stays. The
+    row of each file stays, with its hashes, sums and verdict, and its history in the journal: duplicates are known for
+    ever. The gateway does the same once a day. --json: a line for each bank, then one that counts by why others stay
+    that are as old. Exit status 1 in safe mode, or where the clock may be ahead.
     """
     from h2h.cli.deciding import person
     from h2h.errors import NotAllowed, UsageError

@@ -44,6 +44,8 @@ def run(ctx: click.Context) -> None:
 def send(ctx: click.Context, bank: str | None, as_json: bool) -> int:
     """Take in what lies in the watched folders, send what is due, and end. For cron and trying out.
 
+    Of what is left it says what will become of it.
+
     Exit status 1 if a file was refused or could not be sent.
     """
     from h2h.cli.forecasting import foretell

@@ -28,7 +28,7 @@ MANY_FAILURES = 3  # uploads; what a line that is down keeps waiting is the line
 def waiting(settings: Settings, files: Sequence[Transfer]) -> Iterator[Alarm]:
     for file in files:
         word, urgency = WAITS.get(file.state, ("file_stuck", Urgency.WARNING))
-        under_way = file.state in (State.READY, State.STAGING)
+        under_way = file.state in (State.RECEIVED, State.READY, State.STAGING)
         if (under_way and file.failures < MANY_FAILURES) or (file.state is State.PUBLISHING and not file.reason):
             continue
         bank = settings.bank(file.bank)

@@ -64,6 +64,8 @@ def foresee(bank: Bank, folder: Outbound, file: Asked, taken: Timings, now: date
     together_once = missed or closes is not None or all_opening(windows, begins) is not None
     after = "next-window" if patient else folder.after_cut_off if together_once else "hold"
     verdict = prospect(begins, closes, opens, takes, after)
+    if file.allowed == "now" and all_closing(windows, begins) is None:
+        verdict = Prospect.AT_ONCE_THOUGH_LATE
     times = {Prospect.NEXT_WINDOW: opens, Prospect.TOO_LATE: None}
     goes_at = times.get(verdict, begins)
     there_by = goes_at + takes if goes_at else None

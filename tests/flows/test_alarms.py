@@ -77,7 +77,9 @@ def test_alarms_are_shown_taken_and_not_forgotten(tmp_path: Path) -> None:
         assert (before.returncode, " new  urgent  box  bank_refused" in before.stdout) == (1, True)
         assert shown(erp, "pull") == (0, [])  # which looks around at its end
         [number] = [row["id"] for row in shown(erp, "alarms")[1]]
-        assert "Alarms that nobody has taken: 1 urgent." in h2h(erp.config, "status").stdout
+        status = h2h(erp.config, "status").stdout
+        assert "Alarms that nobody has taken: 1 urgent." in status
+        assert "Nothing needs attention" not in status
         assert [row["id"] for row in shown(erp, "status")[1][0]["open_alarms"]] == [number]
         assert shown(erp, "ack", str(number), "--note", "the bank is called")[1][0]["taken_by"]
         status, [row] = shown(erp, "alarms")
@@ -328,6 +330,7 @@ def test_a_file_that_is_kept_and_not_judged_yet_waits_for_its_cut_off_too(tmp_pa
         at = clock.now() - timedelta(minutes=5)
         new = Received(id=TransferId("T1"), bank="box", watch=str(erp.drop), name="run.xml", sha256="0" * 64, size=1)
         alone.received(gateway.ledger.transfers, new, at)
+        assert list(words(gateway, Lookout(gateway))) == ["cut_off_near"]  # and nothing is wrong with it
         assert "run.xml, RECEIVED" in words(gateway, Lookout(gateway))["cut_off_near"].text
         clock.advance(minutes=30)
         assert "cut_off_missed" in words(gateway, Lookout(gateway))

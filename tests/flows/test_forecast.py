@@ -94,7 +94,7 @@ def test_what_cannot_go_or_be_told_is_said(tmp_path: Path) -> None:
         (it.erp.drop / ".hidden").write_bytes(b"")
         assert [Path(each["file"]).name for each in told(it.erp.config, now, str(it.erp.drop))] == ["one.xml"]
         text = h2h(it.erp.config, "forecast", str(it.erp.drop), H2H_NOW=f"{now}:00+01:00").stdout
-        assert "MAKES_IT, it makes the cut-off" in text
+        assert "MAKES_IT, it goes in the window that is open" in text
         assert "goes      now" in text
 
 
