@@ -10,6 +10,7 @@ from h2h.channels import Channel
 from h2h.clock import Clock
 from h2h.config import Bank, Inbound
 from h2h.confined import ConfinedReader
+from h2h.credentials import Credentials
 from h2h.errors import H2hError
 from h2h.feedback import Feedback
 from h2h.foothold import Foothold
@@ -41,6 +42,7 @@ class Desk:
         clock: Clock,
         owner: str,
         connect: Callable[[Bank], Channel],
+        credentials: Credentials,
         footholds: Sequence[Foothold],
         same_payments_within: timedelta,
         new_id: Callable[[str], str],
@@ -58,6 +60,7 @@ class Desk:
                 reader=reader,
                 clock=clock,
                 foothold=foothold,
+                credentials=credentials,
                 same_payments_within=same_payments_within,
                 new_id=lambda: TransferId(new_id("T")),
             )

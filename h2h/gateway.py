@@ -19,6 +19,7 @@ from h2h.channels import Channel
 from h2h.clock import Clock
 from h2h.config import Bank, Outbound, Settings
 from h2h.config.alerts import GATHER
+from h2h.credentials import Credentials
 from h2h.errors import AlreadyRunning, StoreError, UsageError
 from h2h.foothold import Foothold
 from h2h.identity import account_key
@@ -80,6 +81,7 @@ class Gateway:
     def __init__(self, settings: Settings, clock: Clock, connect: Callable[[Bank], Channel] | None = None) -> None:
         self.settings = settings
         self.clock = clock
+        self.credentials = Credentials()
         self.data = settings.gateway.data
         self._connect = connect or self._open_channel
         # It alone has the data folder, whatever its host's name.
@@ -251,6 +253,7 @@ class Gateway:
                 clock=self.clock,
                 owner=self.owner,
                 connect=self._connect,
+                credentials=self.credentials,
                 footholds=self._footholds[bank.name],
                 same_payments_within=timedelta(days=self.settings.duplicates.days),
                 new_id=lambda letter: new_id(letter, self.clock.now()),
@@ -360,7 +363,7 @@ class Gateway:
         from h2h.alerting.post import Post
         from h2h.alerting.teller import Teller
 
-        post = Post(environ=os.environ, stopping=stopping)
+        post = Post(credentials=self.credentials, stopping=stopping)
         return Teller(self.settings, self.ledger, self.clock, post, told=told, gather=gather)
 
     # Programs that are told of events.
@@ -371,13 +374,13 @@ class Gateway:
             return []
         from h2h.webhooks.composing import deliverers
 
-        return deliverers(self.settings, self.ledger.webhooks, self.clock, stop)
+        return deliverers(self.settings, self.ledger.webhooks, self.clock, self.credentials, stop)
 
     def _open_channel(self, bank: Bank) -> Channel:
         from h2h.channels.kinds import connect
 
         used = partial(self.ledger.transfers.made_in, bank.channel.route.server)
-        return connect(bank.channel, now=self.clock.now, used=used)
+        return connect(bank.channel, self.credentials, now=self.clock.now, used=used)
 
     def close(self) -> None:
         if "desks" in self.__dict__:

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from h2h.calendars import is_calendar
-from h2h.channels.references import secret
 from h2h.clashes import clashes
 from h2h.config import Bank, FolderSettings, Profile, Reading, Settings, SftpSettings, read
 from h2h.config.toml_file import Place, about
 from h2h.config.values import message_fault
+from h2h.credentials import Credentials
 from h2h.errors import Problem, Refused, UsageError
 from h2h.messages.catalog import Catalog, MessageType
 from h2h.outbound import origin
@@ -48,43 +48,43 @@ class Readiness:
 
 def look(file: Path, environ: Mapping[str, str] = os.environ) -> Readiness:
     """Everything about the settings in `file` and this machine."""
-    reading = read(file)
+    reading, credentials = read(file), Credentials(environ)
     return Readiness(
         reading=reading,
-        problems=tuple(world_problems(reading, environ)),
-        warnings=tuple(_warnings(reading, environ)),
+        problems=tuple(world_problems(reading, credentials)),
+        warnings=tuple(_warnings(reading, credentials)),
     )
 
 
-def world_problems(reading: Reading, environ: Mapping[str, str] = os.environ) -> Iterator[Problem]:
+def world_problems(reading: Reading, credentials: Credentials) -> Iterator[Problem]:
     """What the settings need and the machine lacks, and folders that are in each other's way."""
     if reading.source.lines and not reading.bank_files:
         yield from about("no bank file is there; h2h init makes one", reading.source.at("gateway", "banks"))
     if reading.gateway:
         yield from _data_problems(reading.gateway.data, reading.source.at("gateway", "data"))
     for profile in reading.profiles:
-        yield from _channel_problems(profile, environ)
-        yield from _folder_problems(profile)
+        yield from _channel_problems(profile, credentials)
+        yield from _folder_problems(profile, credentials)
         yield from _schema_problems(profile)
         yield from _time_problems(profile)
     yield from clashes(reading)
-    yield from _alert_problems(reading, environ)
-    yield from _webhook_problems(reading, environ)
+    yield from _alert_problems(reading, credentials)
+    yield from _webhook_problems(reading, credentials)
 
 
-def _alert_problems(reading: Reading, environ: Mapping[str, str]) -> Iterator[Problem]:
+def _alert_problems(reading: Reading, credentials: Credentials) -> Iterator[Problem]:
     """Whether each address is one; nobody is told anything."""
     if not reading.alerts:
         return
     from h2h.alerting.post import Post  # here, as few commands tell anybody
 
     places = {one.name: reading.source.at("alerts", n, "to") for n, one in enumerate(reading.alerts)}
-    tried = {one.name: one.to for one in reading.alerts if not _not_from_here(one.to, environ)}
-    for name, fault in Post(environ=environ).faults(tried).items():
+    tried = {one.name: one.to for one in reading.alerts if not credentials.not_here(one.to)}
+    for name, fault in Post(credentials=credentials).faults(tried).items():
         yield from about(fault, places[name])
 
 
-def _webhook_problems(reading: Reading, environ: Mapping[str, str]) -> Iterator[Problem]:
+def _webhook_problems(reading: Reading, credentials: Credentials) -> Iterator[Problem]:
     """Whether each can be told, as far as it is known here; nobody is told anything."""
     if not reading.webhooks:
         return
@@ -95,7 +95,7 @@ def _webhook_problems(reading: Reading, environ: Mapping[str, str]) -> Iterator[
             text = f"{webhook.host} is a name for examples; write the receiver's own"
             yield from about(text, reading.source.at("webhooks", n, "url"))
         for reference in webhook.secret:
-            fault = None if _not_from_here(reference, environ) else secret_fault(reference, environ)
+            fault = None if credentials.not_here(reference) else secret_fault(reference, credentials)
             yield from about(fault, reading.source.at("webhooks", n, "secret")) if fault else ()
         try:
             tls(webhook)
@@ -111,7 +111,7 @@ def _data_problems(data: Path, place: Place) -> Iterator[Problem]:
         yield from about(fault, place)
 
 
-def _folder_problems(profile: Profile) -> Iterator[Problem]:
+def _folder_problems(profile: Profile, credentials: Credentials) -> Iterator[Problem]:
     bank, at = profile.bank, profile.source.at
     folders = [(o.watch, at("bank", "outbound", n, "watch")) for n, o in enumerate(bank.outbound)]
     folders += [(o.status, at("bank", "outbound", n, "status")) for n, o in enumerate(bank.outbound) if o.status]
@@ -122,7 +122,7 @@ def _folder_problems(profile: Profile) -> Iterator[Problem]:
         elif fault := _closed(folder):
             yield from about(fault, place)
     for n, outbound in enumerate(bank.outbound):
-        if wrong := origin.problem(outbound):
+        if wrong := origin.problem(outbound, credentials):
             key = "owners" if "named as an owner" in wrong else "manifest_key"
             yield from about(wrong, at("bank", "outbound", n, key))
 
@@ -197,14 +197,14 @@ def _closed(folder: Path) -> str | None:
     return f"{folder} is closed to the user that runs h2h: it has to read and write there"
 
 
-def _channel_problems(profile: Profile, environ: Mapping[str, str]) -> Iterator[Problem]:
+def _channel_problems(profile: Profile, credentials: Credentials) -> Iterator[Problem]:
     channel, source = profile.bank.channel, profile.source
     match channel:
         case FolderSettings(path=path) if not os.path.isdir(path):
             yield from about(f"there is no folder {path}", source.at("bank", "channel", "path"))
         case SftpSettings():
             yield from _placeholders(channel, profile)
-            yield from _key_problems(channel, profile, environ)
+            yield from _key_problems(channel, profile, credentials)
 
 
 def _placeholders(channel: SftpSettings, profile: Profile) -> Iterator[Problem]:
@@ -223,16 +223,16 @@ def _for_examples(name: str) -> bool:
     return host.endswith(RESERVED) or f".{host}".endswith(EXAMPLES)
 
 
-def _key_problems(channel: SftpSettings, profile: Profile, environ: Mapping[str, str]) -> Iterator[Problem]:
+def _key_problems(channel: SftpSettings, profile: Profile, credentials: Credentials) -> Iterator[Problem]:
     """Whether the key opens, exactly as it will be opened for the bank."""
     from h2h.channels.ssh import load_key
 
     key_file, passphrase = (profile.source.at("bank", "channel", key) for key in ("key_file", "key_passphrase"))
     reference, opened = channel.key_passphrase, None
-    if _not_from_here(reference, environ):
+    if reference and credentials.not_here(reference):
         return
     try:
-        opened = secret(reference, environ=environ) if reference else None
+        opened = credentials.secret(reference) if reference else None
     except Refused as error:
         yield from about(str(error).rstrip("."), passphrase)
         return
@@ -242,12 +242,7 @@ def _key_problems(channel: SftpSettings, profile: Profile, environ: Mapping[str,
         yield from about(str(error).rstrip("."), key_file, passphrase)
 
 
-def _not_from_here(reference: str | None, environ: Mapping[str, str]) -> bool:
-    """Credentials of systemd are there for its unit alone, and not for who tries the settings by hand."""
-    return bool(reference and reference.startswith("cred:")) and "CREDENTIALS_DIRECTORY" not in environ
-
-
-def _warnings(reading: Reading, environ: Mapping[str, str]) -> Iterator[Problem]:
+def _warnings(reading: Reading, credentials: Credentials) -> Iterator[Problem]:
     if reading.gateway and reading.ledger.url.startswith("sqlite"):
         mounts = MOUNTS.read_text(encoding="utf-8", errors="replace") if MOUNTS.exists() else ""
         kind = file_system(Path(os.path.realpath(reading.gateway.data)), mounts)
@@ -260,20 +255,21 @@ def _warnings(reading: Reading, environ: Mapping[str, str]) -> Iterator[Problem]
             for text in _own_schemas(profile.bank.schemas, Catalog.load(root("schemas"))).unused:
                 yield from about(text, profile.source.at("bank", "schemas"))
         channel = profile.bank.channel
-        if isinstance(channel, SftpSettings) and _not_from_here(channel.key_passphrase, environ):
-            text = f"the key was not tried: {channel.key_passphrase} is there for the systemd unit only"
+        reference = channel.key_passphrase if isinstance(channel, SftpSettings) else None
+        if reference and credentials.not_here(reference):
+            text = f"the key was not tried: {reference} is there for the systemd unit only"
             yield from about(text, profile.source.at("bank", "channel", "key_passphrase"))
     for n, recipient in enumerate(reading.alerts):
-        if _not_from_here(recipient.to, environ):
+        if credentials.not_here(recipient.to):
             text = f"the address was not looked at: {recipient.to} is there for the systemd unit only"
             yield from about(text, reading.source.at("alerts", n, "to"))
-    yield from _not_looked_at(reading, environ)
+    yield from _not_looked_at(reading, credentials)
 
 
-def _not_looked_at(reading: Reading, environ: Mapping[str, str]) -> Iterator[Problem]:
+def _not_looked_at(reading: Reading, credentials: Credentials) -> Iterator[Problem]:
     for n, webhook in enumerate(reading.webhooks):
         for reference in webhook.secret:
-            if _not_from_here(reference, environ):
+            if credentials.not_here(reference):
                 text = f"the secret was not looked at: {reference} is there for the systemd unit only"
                 yield from about(text, reading.source.at("webhooks", n, "secret"))
 

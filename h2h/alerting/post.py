@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from h2h.alerting.letters import Letter
-from h2h.channels.references import secret
-from h2h.errors import Refused
+from h2h.credentials import Credentials
+from h2h.errors import ChannelError
 
 SECONDS = 40.0  # for all letters of a round: connecting to a mail server alone may take 15
 GLANCE_SECONDS = 0.2  # how soon it is noticed that the gateway stops
@@ -28,7 +28,7 @@ def _never() -> bool:
 class Post:
     """`stopping`: whether to leave off. Whoever has not answered by then counts as not told."""
 
-    environ: Mapping[str, str]
+    credentials: Credentials
     seconds: float = SECONDS
     stopping: Callable[[], bool] = _never
 
@@ -50,8 +50,8 @@ class Post:
         parcels: list[dict[str, Any]] = []
         for name, reference in references.items():
             try:
-                parcels.append({"name": name, "address": secret(reference, environ=self.environ), **said[name]})
-            except Refused as error:
+                parcels.append({"name": name, "address": self.credentials.secret(reference), **said[name]})
+            except ChannelError as error:
                 found[name] = str(error).rstrip(".")
         if parcels:
             found |= self._by_process(parcels, send=send)
@@ -68,7 +68,7 @@ class Post:
 
     def _run(self, work: str) -> tuple[str, str]:
         """What it answered, and what is to be said of those of whom it said nothing."""
-        environ = {**self.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "PYTHONUTF8": "1"}
+        environ = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "PYTHONUTF8": "1"}
         process = subprocess.Popen(  # noqa: S603  # the interpreter, with arguments of our own
             [sys.executable, *PROGRAM],
             stdin=subprocess.PIPE,

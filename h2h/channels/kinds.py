@@ -5,20 +5,19 @@ Imports stand in the cases, so that a gateway with folders alone never loads the
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import assert_never
 
 from h2h.channels import Channel
-from h2h.channels.references import secret
 from h2h.config import FolderSettings, SftpSettings
+from h2h.credentials import Credentials
 
 
 def connect(
     settings: SftpSettings | FolderSettings,
+    credentials: Credentials,
     *,
-    environ: Mapping[str, str] = os.environ,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
     used: Callable[[str], bool] = lambda _: False,
 ) -> Channel:
@@ -28,7 +27,7 @@ def connect(
             from h2h.channels.sftp import open_sftp
 
             reference = settings.key_passphrase
-            passphrase = secret(reference, environ=environ) if reference else None
+            passphrase = credentials.secret(reference) if reference else None
             return open_sftp(settings, passphrase=passphrase, now=now)
         case FolderSettings():
             from h2h.channels.folder import open_folder

@@ -28,10 +28,10 @@ from paramiko.ssh_exception import IncompatiblePeer
 
 from h2h.channels.names import shown
 from h2h.channels.packets import GcmPacketizer, known
-from h2h.channels.references import read_private
 from h2h.channels.sftp_wire import Wire
 from h2h.channels.stream import stream_of
 from h2h.config import SftpSettings
+from h2h.credentials import read_private
 from h2h.errors import ChannelError, NotDelivered, Refused
 
 KEEPALIVE_SECONDS = 30

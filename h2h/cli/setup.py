@@ -137,11 +137,12 @@ def _print_answer(name: str, answer: dict[str, Any]) -> None:
 def _answer(bank: Bank) -> dict[str, Any]:
     """How many files lie in each folder of the bank, or why that cannot be told."""
     from h2h.channels.kinds import connect
+    from h2h.credentials import Credentials
     from h2h.errors import ChannelError
 
     folders = dict.fromkeys([o.remote for o in bank.outbound] + [i.remote for i in bank.inbound])
     try:
-        with connect(bank.channel) as session:
+        with connect(bank.channel, Credentials()) as session:
             return {"folders": {folder: len(session.list(folder)) for folder in folders}}
     except ChannelError as error:
         return {"error": str(error)}

@@ -7,30 +7,22 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
 from h2h.alarms import Urgency
 from h2h.config.section import Contradiction, Section
-from h2h.config.values import Duration, is_reference
+from h2h.config.values import Duration, Reference
 
 GATHER = timedelta(minutes=1)  # what is not urgent waits so long for more
 SHORTEST_REPEAT = timedelta(minutes=1)
 OF_THE_OTHER = ("banks", "least", "repeat")  # a fall-back is told what the one that fails should have been told
 
 
-def _reference(value: str) -> str:
-    """No word of the value is repeated: a password may stand in it."""
-    if not is_reference(value):
-        text = "write where the address stands, as in file:/path, env:NAME or cred:NAME"
-        raise ValueError(f"{text}; it may hold a password, and does not stand here")
-    return value
-
-
 class Recipient(Section):
     """`to` refers to the address, which may hold a password. Without `banks`: of all, and what is of none."""
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$")
-    to: Annotated[str, AfterValidator(_reference)]
+    to: Reference
     banks: Annotated[list[str], Field(min_length=1)] | None = None
     least: Literal["notice", "warning", "urgent"] = "warning"
     repeat: Duration = timedelta(hours=1)

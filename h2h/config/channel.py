@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from h2h.config.section import Section
-from h2h.config.values import Duration, HostKey, LocalPath, Network
+from h2h.config.values import Duration, HostKey, LocalPath, Network, Reference
 from h2h.lifecycle import Route
 from h2h.model import Way
 
@@ -38,7 +38,7 @@ class SftpSettings(ChannelFacts):
     port: Annotated[int, Field(ge=1, le=65535)] = 22
     user: str
     key_file: LocalPath
-    key_passphrase: str | None = Field(default=None, pattern=r"^(env|file|cred):.+$")
+    key_passphrase: Reference | None = None
     host_keys: Annotated[list[HostKey], Field(min_length=1)]
     addresses: Annotated[list[Network], Field(min_length=1)] | None = None
     connect_timeout: Duration = timedelta(seconds=15)

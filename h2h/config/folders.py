@@ -24,6 +24,7 @@ from h2h.config.values import (
     LocalPath,
     NameTemplate,
     OutgoingMessage,
+    Reference,
     RemotePath,
     Span,
 )
@@ -40,7 +41,7 @@ class Outbound(Times):
     match: str = "*"
     patience: Duration = timedelta(minutes=10)
     owners: list[Annotated[str, Field(min_length=1)]] = Field(default=[])
-    manifest_key: str | None = Field(default=None, pattern=r"^(env|file|cred):.+$")
+    manifest_key: Reference | None = None
     messages: Annotated[list[OutgoingMessage], Field(min_length=1)]
     processed: str = Field(default="processed", pattern=r"^[A-Za-z0-9_-][A-Za-z0-9._-]*$")
     rejected: str = Field(default="rejected", pattern=r"^[A-Za-z0-9_-][A-Za-z0-9._-]*$")

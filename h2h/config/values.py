@@ -22,6 +22,7 @@ from h2h.messages.catalog import Catalog, listed
 from h2h.schedule import parse_days
 from h2h.verdicts import KNOWN
 
+WAYS = "as in file:/path, env:NAME or cred:NAME"
 NAME_FIELDS = ("bank", "msg_id", "id", "name", "date")
 MOST_DAYS = 100_000
 KEPT_DAYS = range(90, MOST_DAYS)
@@ -50,9 +51,11 @@ def path_of(value: object, info: ValidationInfo) -> Path:
     return Path(os.path.abspath(base / Path(value).expanduser()))
 
 
-def is_reference(value: object) -> bool:
-    """Whether it says where a secret stands."""
-    return isinstance(value, str) and re.match("(env|file|cred):.", value) is not None
+def reference(value: object) -> str:
+    """Where a secret stands. No word of the value is repeated: it may be the secret itself."""
+    if not isinstance(value, str) or not re.match("(env|file|cred):.", value):
+        raise ValueError(f"write where it stands, {WAYS}; a secret itself never stands in the settings")
+    return value
 
 
 def _zone(value: str) -> str:
@@ -238,6 +241,7 @@ def _status_code(value: str) -> str:
     return value
 
 
+Reference = Annotated[str, BeforeValidator(reference)]
 Duration = Annotated[timedelta, BeforeValidator(_duration), PlainSerializer(lambda d: f"{d.total_seconds():g}s")]
 KeptFor = Annotated[Duration, AfterValidator(_kept_for)]
 ClockTime = Annotated[time, BeforeValidator(_clock_time)]

@@ -13,7 +13,7 @@ from urllib.parse import SplitResult, urlsplit
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer
 
 from h2h.config.section import Contradiction, Section
-from h2h.config.values import Duration, LocalPath, Network, is_reference
+from h2h.config.values import Duration, LocalPath, Network, reference
 
 MOST_SECRETS = 2  # the old one and the new one, while one takes the place of the other
 SHORTEST, LONGEST = timedelta(milliseconds=100), timedelta(minutes=1)  # of a request
@@ -44,13 +44,10 @@ def _here(parts: SplitResult) -> bool:
 
 
 def _secrets(value: object) -> object:
-    """No word of the value is repeated: it may be the secret itself."""
-    references = [value] if isinstance(value, str) else value
-    if not isinstance(references, list) or not all(map(is_reference, references)):
-        raise ValueError("write where the secret stands, as in file:/path, env:NAME or cred:NAME")
+    references = tuple(map(reference, value if isinstance(value, list) else [value]))
     if not 1 <= len(references) <= MOST_SECRETS:
         raise ValueError("takes one secret, or two while a new one takes the place of the old one")
-    return tuple(references)
+    return references
 
 
 Url = Annotated[str, AfterValidator(_url)]

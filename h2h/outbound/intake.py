@@ -23,6 +23,7 @@ from h2h.archive import Archive, Incoming
 from h2h.clock import Clock
 from h2h.config import Bank, Outbound
 from h2h.confined import ConfinedReader
+from h2h.credentials import Credentials
 from h2h.errors import AlreadyRunning, Damaged, FolderError, H2hError, Stale, StillChanging, StoreError
 from h2h.folders import Claimed, WatchedFolder, owner_of
 from h2h.foothold import Filed, Foothold
@@ -88,6 +89,7 @@ class Intake:
         reader: ConfinedReader,
         clock: Clock,
         foothold: Foothold,
+        credentials: Credentials,
         same_payments_within: timedelta,
         new_id: Callable[[], TransferId],
     ) -> None:
@@ -95,6 +97,7 @@ class Intake:
         self.folder = folder
         self._watched = WatchedFolder(folder, lambda: ledger.transfers.taken_from(str(folder.watch)))
         self._foothold = foothold
+        self._credentials = credentials
         self._ledger = ledger
         self._archive = archive
         self._judge = FileJudge(archive, reader)
@@ -109,7 +112,7 @@ class Intake:
         """
         try:
             self._foothold.take()
-            origin = Origin(self.folder)
+            origin = Origin(self.folder, self._credentials)
             self._finish_started(origin, progress)
             scan = self._watched.scan(self._clock.monotonic(), self._clock.now())
         except (FolderError, AlreadyRunning) as error:

@@ -5,24 +5,23 @@ Asked of what was claimed, on the very bytes that are judged. Whatever is wrong 
 
 from __future__ import annotations
 
-import os
 import pwd
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from h2h import manifest
-from h2h.channels.references import secret
 from h2h.config import Outbound
-from h2h.errors import FolderError, Refused
+from h2h.credentials import Credentials
+from h2h.errors import ChannelError, FolderError
 from h2h.model import Finding, Severity
 
 
 class Origin:
     """What one folder asks of its files. Names and keys are looked up anew for each round of an intake."""
 
-    def __init__(self, folder: Outbound, environ: Mapping[str, str] = os.environ) -> None:
+    def __init__(self, folder: Outbound, credentials: Credentials) -> None:
         """FolderError where an owner is not known here, or the key cannot be read: then nothing can be taken in."""
         self._owners = {owner: _uid(owner) for owner in folder.owners}
-        self._key = _key(folder.manifest_key, environ) if folder.manifest_key else None
+        self._key = _key(folder.manifest_key, credentials) if folder.manifest_key else None
 
     @property
     def asked(self) -> bool:
@@ -57,10 +56,10 @@ class Origin:
             yield _error("ORIGIN_UNKNOWN", said)
 
 
-def problem(folder: Outbound, environ: Mapping[str, str] = os.environ) -> str | None:
+def problem(folder: Outbound, credentials: Credentials) -> str | None:
     """Why nothing can be taken in: an owner that is not known on this machine, a key that cannot be read."""
     try:
-        Origin(folder, environ)
+        Origin(folder, credentials)
     except FolderError as error:
         return str(error)
     return None
@@ -84,10 +83,10 @@ def _name(uid: int) -> str:
         return f"user {uid}"
 
 
-def _key(reference: str, environ: Mapping[str, str]) -> str:
+def _key(reference: str, credentials: Credentials) -> str:
     try:
-        key = secret(reference, environ=environ)
-    except Refused as error:
+        key = credentials.secret(reference)
+    except ChannelError as error:
         raise FolderError(f"The key of the manifests cannot be had: {error}") from error
     if len(key) < manifest.SHORTEST_KEY:
         raise FolderError(

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 from h2h.clock import Clock
 from h2h.config import Settings
+from h2h.credentials import Credentials
 from h2h.ledger.webhooks import Webhooks
 from h2h.masking import masker
 from h2h.webhooks.body import Mask
@@ -18,8 +18,8 @@ def deliverers(
     settings: Settings,
     ledger: Webhooks,
     clock: Clock,
+    credentials: Credentials,
     stop: Callable[[], bool],
-    environ: Mapping[str, str] = os.environ,
 ) -> list[Deliverer]:
     own = settings.accounts()
     usual = masker(own)
@@ -32,7 +32,7 @@ def deliverers(
             webhook,
             ledger,
             clock,
-            Post(webhook, clock, environ, stop),
+            Post(webhook, clock, credentials, stop),
             environment=settings.gateway.environment,
             masker=hiding,
         )

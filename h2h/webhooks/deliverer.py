@@ -50,8 +50,8 @@ class Deliverer:
         self._pause_ends = 0.0
 
     def round(self) -> float:
-        """Tell what there is; seconds until there may be more. StoreError where the ledger fails, Refused where a
-        secret cannot be read."""
+        """Tell what there is; seconds until there may be more. StoreError where the ledger fails,
+        ChannelError where a secret cannot be had."""
         progress = self._ledger.progress(self.name, self._clock.now())
         if progress is None or progress.stopped_at is not None:
             return IDLE_SECONDS

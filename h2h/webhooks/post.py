@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import socket
 import ssl
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -21,10 +21,10 @@ from urllib.parse import urlsplit
 
 import httpcore2 as http
 
-from h2h.channels.references import secret
 from h2h.clock import Clock
 from h2h.config.webhooks import Webhook
-from h2h.errors import Refused
+from h2h.credentials import Credentials
+from h2h.errors import ChannelError, Refused
 from h2h.text import one_line
 from h2h.webhooks.addresses import allowed, is_loopback
 from h2h.webhooks.body import signature
@@ -66,16 +66,16 @@ class Post:
     """`stop`: whether to break off."""
 
     def __init__(
-        self, webhook: Webhook, clock: Clock, environ: Mapping[str, str], stop: Callable[[], bool] = lambda: False
+        self, webhook: Webhook, clock: Clock, credentials: Credentials, stop: Callable[[], bool] = lambda: False
     ) -> None:
         self._webhook = webhook
         self._clock = clock
-        self._environ = environ
+        self._credentials = credentials
         self.stopping = stop
         self._tls = tls(webhook)
 
     def send(self, content: bytes, event_id: str) -> Answer:
-        """Whether the receiver took it. Refused where the secret cannot be read."""
+        """Whether the receiver took it. Raises ChannelError where the secret cannot be had."""
         headers = self._headers(content, event_id)
         deadline = _Deadline(self._clock, self._webhook.timeout.total_seconds(), self.stopping)
         try:
@@ -87,7 +87,7 @@ class Post:
 
     def _headers(self, content: bytes, event_id: str) -> Headers:
         now = int(self._clock.now().timestamp())
-        secrets = [secret(reference, environ=self._environ) for reference in self._webhook.secret]
+        secrets = [self._credentials.secret(reference) for reference in self._webhook.secret]
         return {
             "Content-Type": "application/json",
             "User-Agent": "h2h",
@@ -157,11 +157,11 @@ class Post:
         return str(getattr(error, "strerror", None) or error)
 
 
-def secret_fault(reference: str, environ: Mapping[str, str]) -> str | None:
+def secret_fault(reference: str, credentials: Credentials) -> str | None:
     """Why nothing can be signed with it; None where it can."""
     try:
-        length = len(secret(reference, environ=environ).encode())
-    except Refused as error:
+        length = len(credentials.secret(reference).encode())
+    except ChannelError as error:
         return str(error).rstrip(".")
     if length >= SHORTEST_SECRET:
         return None

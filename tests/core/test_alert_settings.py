@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from h2h.config import load
+from h2h.config.values import WAYS
 from tests.core.test_config import BANK, MAIN, problems, write
 
 
@@ -73,9 +74,8 @@ def test_a_name_that_two_have(tmp_path: Path) -> None:
 
 def test_an_address_stands_behind_a_reference_and_is_not_repeated(tmp_path: Path) -> None:
     text = main("").replace("env:R1", "mailtos://user:password@corp.example")
-    wanted = "write where the address stands, as in file:/path, env:NAME or cred:NAME"
-    hidden = "it may hold a password, and does not stand here"
-    assert problems(tmp_path, text, acme=BANK) == [f"h2h.toml:8: alerts[1].to: {wanted}; {hidden}"]
+    wanted = f"write where it stands, {WAYS}; a secret itself never stands in the settings"
+    assert problems(tmp_path, text, acme=BANK) == [f"h2h.toml:8: alerts[1].to: {wanted}"]
 
 
 def test_what_is_missing_and_what_is_misspelt_is_told_and_nothing_that_follows_from_it(tmp_path: Path) -> None:

@@ -237,7 +237,7 @@ MISTAKES = [
     (PIN, "MD5:" + "a" * 43, 11, "bank.channel.host_keys[1]", "right form"),
     ('user = "CORP"', 'user = "CORP"\nport = 70000', 10, "bank.channel.port", "less than or equal"),
     ('user = "CORP"', 'user = "CORP"\nport = "22"', 10, "bank.channel.port", "integer"),
-    ('user = "CORP"', 'user = "CORP"\nkey_passphrase = "secret"', 10, "bank.channel.key_passphrase", "right form"),
+    ('user = "CORP"', 'user = "CORP"\nkey_passphrase = "secret"', 10, "bank.channel.key_passphrase", "never stands"),
     ('user = "CORP"', 'user = "CORP"\natomic_rename = "yes"', 10, "bank.channel.atomic_rename", "boolean"),
     ('key_file = "../keys/acme"', "key_file = 5", 10, "bank.channel.key_file", "write a path"),
     ('watch = "/srv/out"\n', "", 13, "bank.outbound[1].watch", "is missing"),

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from h2h import manifest
+from h2h.credentials import Credentials
 from h2h.errors import FolderError
 from h2h.outbound.origin import Origin
 from h2h.resources import root
@@ -33,7 +34,7 @@ GOOD = made(f"{SHA256}  payments.xml\n".encode())
 
 
 def codes(drop: Path, text: bytes | None = None, owner: int = ME, **asked: object) -> list[str]:
-    origin = Origin(settings(drop, **asked), {"KEY": KEY})
+    origin = Origin(settings(drop, **asked), Credentials({"KEY": KEY}))
     return [finding.code for finding in origin.findings(owner, text, SHA256)]
 
 
@@ -49,7 +50,7 @@ def test_a_file_of_anybody_else_is_not(drop: Path) -> None:
 
 def test_where_nothing_is_asked_everything_is_good(drop: Path) -> None:
     assert codes(drop) == []
-    assert list(Origin(settings(drop), {}).unknown()) == []
+    assert list(Origin(settings(drop), Credentials({})).unknown()) == []
 
 
 MANIFESTS = [
@@ -78,7 +79,7 @@ def test_a_manifest_vouches_for_the_files_that_it_lists(drop: Path, text: bytes 
 def test_owner_and_manifest_are_both_asked(drop: Path) -> None:
     asked = {"owners": [str(ME + 1)], "manifest_key": "env:KEY"}
     assert codes(drop, None, **asked) == ["ORIGIN_OWNER", "ORIGIN_NO_MANIFEST"]
-    assert [f.code for f in Origin(settings(drop, **asked), {"KEY": KEY}).unknown()] == ["ORIGIN_UNKNOWN"]
+    assert [f.code for f in Origin(settings(drop, **asked), Credentials({"KEY": KEY})).unknown()] == ["ORIGIN_UNKNOWN"]
 
 
 @pytest.mark.parametrize(
@@ -93,7 +94,7 @@ def test_owners_that_are_not_known_and_keys_that_cannot_be_had_stop_the_folder(
     drop: Path, asked: dict[str, object], says: str
 ) -> None:
     with pytest.raises(FolderError, match=re.escape(says)):
-        Origin(settings(drop, **asked), {"SHORT": "short"})
+        Origin(settings(drop, **asked), Credentials({"SHORT": "short"}))
 
 
 def test_the_commands_in_the_readme_make_a_good_manifest(tmp_path: Path) -> None:

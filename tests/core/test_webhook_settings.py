@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from h2h.config import load
+from h2h.config.values import WAYS
 from tests.core.test_config import BANK, MAIN, problems, write
 from tests.core.test_readiness import MAIN as READY
 from tests.core.test_readiness import furnished, told
@@ -52,7 +53,7 @@ NUMBER = "takes one secret, or two while a new one takes the place of the old on
 NO_NETWORK = "is no address or network; write 203.0.113.7, 203.0.113.0/24 or 2001:db8::/32"
 SHORT = "the secret in env:HOOK has 31 bytes and needs 32 or more; as `openssl rand -hex 32` makes one"
 EXAMPLE = "erp.example.com is a name for examples; write the receiver's own"
-WHERE = "write where the secret stands, as in file:/path, env:NAME or cred:NAME"
+WHERE = f"write where it stands, {WAYS}; a secret itself never stands in the settings"
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ import pytest
 from h2h.alarms import Alarm, Urgency
 from h2h.alerting.post import Post
 from h2h.alerting.teller import Teller
+from h2h.credentials import Credentials
 from h2h.daemon import Daemon
 from h2h.errors import StoreError
 from h2h.gateway import Gateway
@@ -39,7 +40,7 @@ class Story:
             self.gateway.settings,
             self.gateway.ledger,
             self.clock,
-            Post(environ=self.environ),
+            Post(credentials=Credentials(self.environ)),
             told=self._told,
         )
 

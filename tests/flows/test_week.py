@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 from h2h.alerting.post import Post
 from h2h.alerting.teller import Teller
 from h2h.config import load
+from h2h.credentials import Credentials
 from h2h.errors import ChannelError
 from h2h.gateway import Gateway
 from h2h.ledger.rows import Transfer
@@ -140,7 +141,7 @@ class Week:
         running.callback(self.gateway.close)
         running.enter_context(self.gateway.running())
         self.lookout = Lookout(self.gateway)
-        post = Post(environ={"TREASURY": self.mail.address, "PAGER": self.pager.address})
+        post = Post(credentials=Credentials({"TREASURY": self.mail.address, "PAGER": self.pager.address}))
         self.teller = Teller(self.gateway.settings, self.gateway.ledger, self.clock, post, gather=timedelta(0))
         return running
 

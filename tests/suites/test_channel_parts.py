@@ -20,13 +20,13 @@ from hypothesis import strategies as st
 
 from h2h.channels.folder import FolderChannel, open_folder
 from h2h.channels.names import bytes_of, joined, parent, shown, text_of
-from h2h.channels.references import secret
 from h2h.channels.sftp import SftpChannel, open_sftp
 from h2h.channels.sftp_blocks import BYTES_AHEAD, REQUESTS_AHEAD, read_all, write_file
 from h2h.channels.sftp_talks import AT_ONCE, together
 from h2h.channels.sftp_wire import BLOCK, LARGE_BLOCK, Answered, Garbled, Kind, Lost, TimedOut, Wire, string, u32, u64
 from h2h.channels.ssh import Line
 from h2h.config import FolderSettings
+from h2h.credentials import Credentials
 from h2h.errors import NotDelivered, Refused, Unknown
 from h2h.model import RemoteFile, Staged
 from tests import alone
@@ -60,17 +60,18 @@ def test_a_secret_comes_from_where_the_settings_say(tmp_path: Path) -> None:
     path.write_text("from the file\n")
     path.chmod(0o600)
     environ = {"PASS": "from the environment", "CREDENTIALS_DIRECTORY": str(tmp_path)}
-    assert secret("env:PASS", environ=environ) == "from the environment"
-    assert secret(f"file:{path}", environ=environ) == "from the file"
+    secret = Credentials(environ).secret
+    assert secret("env:PASS") == "from the environment"
+    assert secret(f"file:{path}") == "from the file"
     path.chmod(0o440)  # systemd keeps credentials like this; the folder is what guards them
-    assert secret("cred:secret", environ=environ) == "from the file"
+    assert secret("cred:secret") == "from the file"
 
 
 @pytest.mark.parametrize("reference", ["env:NONE", "file:/nowhere", "cred:none", "cred:../x", "cred:", "plain"])
 def test_a_reference_that_leads_nowhere_is_refused(tmp_path: Path, reference: str) -> None:
     for environ in ({}, {"CREDENTIALS_DIRECTORY": str(tmp_path)}):
         with pytest.raises(Refused):
-            secret(reference, environ=environ)
+            Credentials(environ).secret(reference)
 
 
 def test_a_secret_that_others_could_read_is_refused(tmp_path: Path) -> None:
@@ -78,14 +79,16 @@ def test_a_secret_that_others_could_read_is_refused(tmp_path: Path) -> None:
     path.write_text("sesame")
     path.chmod(0o644)
     with pytest.raises(Refused, match="chmod 600") as raised:
-        secret(f"file:{path}", environ={})
+        Credentials({}).secret(f"file:{path}")
     assert "sesame" not in str(raised.value)
 
 
 def test_a_gateway_with_folders_alone_does_not_load_the_ssh_library(tmp_path: Path) -> None:
     program = (
         "import sys; from h2h.channels.kinds import connect; from h2h.config import FolderSettings\n"
-        f"with connect(FolderSettings.model_construct(kind='folder', path={str(tmp_path)!r})): pass\n"
+        "from h2h.credentials import Credentials\n"
+        f"settings = FolderSettings.model_construct(kind='folder', path={str(tmp_path)!r})\n"
+        "with connect(settings, Credentials()): pass\n"
         "sys.exit('paramiko' in sys.modules)"
     )
     subprocess.run([sys.executable, "-c", program], check=True, timeout=60)

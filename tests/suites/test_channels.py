@@ -18,6 +18,7 @@ from h2h.channels import Channel, Renaming, Upload
 from h2h.channels.kinds import connect
 from h2h.channels.sftp import SftpChannel
 from h2h.config import FolderSettings
+from h2h.credentials import Credentials
 from h2h.errors import NotDelivered, Refused, StoreError, Unknown
 from h2h.model import Look, Presence, Receipt, RemoteFile, Staged
 from tests import alone
@@ -69,13 +70,13 @@ def bank(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bank]:
             root, home = tmp_path / "bank", ""
             for folder in ("in", "out"):
                 (root / folder).mkdir(parents=True)
-            channel = connect(FolderSettings(kind="folder", path=str(root)))  # type: ignore[arg-type]
+            channel = connect(FolderSettings(kind="folder", path=str(root)), Credentials())  # type: ignore[arg-type]
         else:
             if request.param == "openssh" and SSHD is None:
                 pytest.skip("no sshd here: apt-get install openssh-server")
             kind = OpenSshServer if request.param == "openssh" else AsyncSshServer
             server = stack.enter_context(kind(tmp_path / "server"))
-            root, home, channel = server.root, server.home, connect(server.settings())
+            root, home, channel = server.root, server.home, connect(server.settings(), Credentials())
         yield Bank(channel=stack.enter_context(channel), root=root, home=home)
 
 

@@ -12,6 +12,7 @@ from h2h.alarms import Urgency
 from h2h.alerting.letters import Letter
 from h2h.alerting.post import Post
 from h2h.alerting.postman import discreet
+from h2h.credentials import Credentials
 from tests.suites.receivers import HOST, MailServer, WebServer
 
 SUBJECT = "h2h test: 2 urgent at mybank: cut-off near, Überweisung"
@@ -28,7 +29,7 @@ LETTER = Letter(subject=SUBJECT, body=BODY, urgency=Urgency.URGENT)
 def delivered(*addresses: str, seconds: float = 30) -> list[str | None]:
     """One letter to each; what is said of them."""
     names = [f"R{number}" for number in range(len(addresses))]
-    post = Post(environ=dict(zip(names, addresses, strict=True)), seconds=seconds)
+    post = Post(credentials=Credentials(dict(zip(names, addresses, strict=True))), seconds=seconds)
     found = post.deliver({name: (f"env:{name}", LETTER) for name in names})
     return [found[name] for name in names]
 
@@ -112,7 +113,7 @@ def test_one_that_hangs_is_left_after_the_time_given_and_the_others_are_told() -
 
 def test_one_that_hangs_is_left_at_once_when_the_gateway_stops() -> None:
     with MailServer("hangs") as mail:
-        post = Post(environ={"R": mail.address}, seconds=600, stopping=mail.connected.is_set)
+        post = Post(credentials=Credentials({"R": mail.address}), seconds=600, stopping=mail.connected.is_set)
         assert post.deliver({"R": ("env:R", LETTER)}) == {"R": "it gave no answer within 600 s"}
 
 
@@ -124,7 +125,7 @@ def test_an_address_is_looked_at_without_asking_anybody() -> None:
             "SHORT": "slack://secret-token/short",
             "NONE": "",
         }
-        found = Post(environ=environ).faults({name: f"env:{name}" for name in [*environ, "UNSET"]})
+        found = Post(credentials=Credentials(environ)).faults({name: f"env:{name}" for name in [*environ, "UNSET"]})
         assert web.asked == []
     assert found.pop("SHORT").startswith("is no address that apprise can use (An invalid Slack")
     assert found == {

@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from h2h.clock import Clock
 from h2h.config import Webhook
+from h2h.credentials import Credentials
 from h2h.errors import Refused
 from h2h.webhooks.addresses import allowed
 from h2h.webhooks.post import Answer, Outcome, Post, wait_of
@@ -35,7 +36,7 @@ def webhook(url: str, **more: Any) -> Webhook:
 
 
 def asked(url: str, content: bytes = b"{}", stop: Callable[[], bool] = lambda: False, **more: Any) -> Answer:
-    return Post(webhook(url, **more), Clock(), ENVIRON, stop).send(content, "7-abc")
+    return Post(webhook(url, **more), Clock(), Credentials(ENVIRON), stop).send(content, "7-abc")
 
 
 def after(behave: Callable[[Request], None], **more: Any) -> Answer:
@@ -76,7 +77,7 @@ def test_the_code_of_the_readme_knows_what_we_signed_from_all_else() -> None:
     assert not knows(first.headers, second.body, secret)
     assert not knows({**first.headers, "H2H-Timestamp": second.headers["H2H-Timestamp"] + "0"}, first.body, secret)
     with receiver() as heard:
-        Post(webhook(heard.url), Clock(NOW - timedelta(days=3650)), ENVIRON).send(b"{}", "1")
+        Post(webhook(heard.url), Clock(NOW - timedelta(days=3650)), Credentials(ENVIRON)).send(b"{}", "1")
         [old] = heard.asked
     assert not knows(old.headers, old.body, secret)  # recorded, and played again
 

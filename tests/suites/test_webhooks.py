@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from h2h.clock import Clock
 from h2h.config import Webhook
+from h2h.credentials import Credentials
 from h2h.errors import StoreError
 from h2h.ledger import Ledger
 from h2h.ledger import webhooks as ledger_webhooks
@@ -77,7 +78,7 @@ class Told:
 
 def RealTime(webhook: Webhook) -> Post:  # noqa: N802 reads as what it is
     """Requests take time by the real clock."""
-    return Post(webhook, Clock(NOW), ENVIRON)
+    return Post(webhook, Clock(NOW), Credentials(ENVIRON))
 
 
 @pytest.fixture

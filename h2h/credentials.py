@@ -7,23 +7,37 @@ import stat
 from collections.abc import Mapping
 from pathlib import Path
 
+from h2h.config.values import WAYS
 from h2h.errors import Refused
 
 MAX_SECRET_BYTES = 1 << 20
 
 
-def secret(reference: str, *, environ: Mapping[str, str]) -> str:
-    """The secret behind a reference, without a final line break. Raises Refused; its text never holds the secret."""
-    kind, _, name = reference.partition(":")
-    match kind:
-        case "env":
-            return _from_environment(name, environ)
-        case "file":
-            return _text(read_private(Path(name)), name)
-        case "cred":
-            return _text(_credential(name, environ), name)
-        case _:
-            raise Refused(f"The reference {reference!r} is none: write env:NAME, file:/path or cred:NAME.")
+class Credentials:
+    """Where the secrets of one gateway are had from."""
+
+    def __init__(self, environ: Mapping[str, str] = os.environ) -> None:
+        self._environ = environ
+
+    def secret(self, reference: str) -> str:
+        """The secret behind a reference, without a final line break; no text of an error ever holds it.
+
+        Raises Refused, and NotDelivered where it may be had later.
+        """
+        kind, _, name = reference.partition(":")
+        match kind:
+            case "env":
+                return _from_environment(name, self._environ)
+            case "file":
+                return _text(read_private(Path(name)), name)
+            case "cred":
+                return _text(_credential(name, self._environ), name)
+            case _:
+                raise Refused(f"What should refer to a secret does not: write {WAYS}.")
+
+    def not_here(self, reference: str) -> bool:
+        """Credentials of systemd are there for its unit alone, and not for who tries the settings by hand."""
+        return reference.startswith("cred:") and "CREDENTIALS_DIRECTORY" not in self._environ
 
 
 def read_private(path: Path) -> bytes:
