@@ -27,7 +27,8 @@ README = """\
 Evidence on {id}. Unpack it and run: python3 verify.py
 
 files/              the bytes: of the payment file as it was dropped (and as it was sent, where that is another version
-                    of the message), and of every answer and statement that speaks of it
+                    of the message, or compressed or encrypted), and of every answer and statement that speaks of it,
+                    as they came and as they were opened
 history.json        what became of it: events, findings, attempts, reports
 payments.jsonl      its payments, each with the bank's answers and the statement line that books it
 chain.jsonl         the journal from the file's first event on
@@ -57,6 +58,7 @@ class _Bundle:
         self._ledger = ledger
         self._archive = archive
         self._digests: dict[str, str] = {}
+        self._others: dict[str, str] = {}  # bytes that came to be of others, by name inside, each with its file's id
 
     def write(self, file_id: str, anchors: Sequence[Anchor]) -> None:
         views = self._ledger.views
@@ -64,9 +66,15 @@ class _Bundle:
         file = history.file
         kept = {file_id: self._bytes(file.id, file.name, file.original_sha256 or file.sha256)}
         if file.original_sha256:
-            self._bytes(file.id, f"as-sent-{file.name}", file.sha256)
-        for message in views.messages_about(file_id):
+            self._other(file.id, f"as-sent-{file.name}", file.sha256)
+        for number, sha256 in enumerate(views.sealed_as(file_id), start=1):
+            self._other(file.id, f"sealed-{number}-{file.name}", sha256)
+        about = views.messages_about(file_id)
+        for message in about:
             kept[message.id] = self._bytes(message.id, message.name, message.sha256)
+        for opened in (file, *about):
+            if opened.opened_sha256:
+                self._other(opened.id, f"opened-{opened.name}", opened.opened_sha256)
         self._add("history.json", json.dumps(json_value(history), indent=2, ensure_ascii=False).encode())
         payments = views.payments_of(file_id)
         self._add("payments.jsonl", b"".join(json.dumps(json_value(p)).encode() + b"\n" for p in payments))
@@ -89,6 +97,7 @@ class _Bundle:
             "about": file_id,
             "head": events[-1]["hash"],
             "bytes": kept,
+            "other_bytes": dict(self._others),
             "files": dict(self._digests),
             "anchors": noted,
         }
@@ -104,6 +113,9 @@ class _Bundle:
                 target.write(block)
         self._digests[inside] = sha256
         return inside
+
+    def _other(self, file_id: str, name: str, sha256: str) -> None:
+        self._others[self._bytes(file_id, name, sha256)] = file_id
 
     def _add(self, name: str, content: bytes) -> None:
         self._bundle.writestr(name, content)

@@ -41,6 +41,7 @@ class Trigger(StrEnum):
     JUDGED_GOOD = "judged good"
     LEASE = "lease"
     LATE = "late"
+    NOT_SEALED = "not sealed"
     CLASH = "clash"
     NOT_DELIVERED = "not delivered"
     GIVEN_UP = "given up"
@@ -84,6 +85,7 @@ MOVES = (
     Move(State.HELD, Trigger.RESTORED, Actor.GATEWAY, State.UNCERTAIN),
     Move(State.READY, Trigger.LEASE, Actor.GATEWAY, State.STAGING),
     Move(State.READY, Trigger.LATE, Actor.GATEWAY, State.HELD),
+    Move(State.READY, Trigger.NOT_SEALED, Actor.GATEWAY, State.HELD),
     Move(State.READY, Trigger.RELEASE, Actor.OPERATOR, State.READY),
     Move(State.READY, Trigger.HOLD, Actor.OPERATOR, State.HELD),
     Move(State.READY, Trigger.CANCEL, Actor.OPERATOR, State.CANCELLED),

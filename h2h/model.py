@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Context, Decimal, Inexact, InvalidOperation, localcontext
 from enum import StrEnum
-from typing import NewType
+from typing import Literal, NewType
 
 from msgspec import Struct
 
@@ -179,6 +179,41 @@ class AsSent:
     sha256: str
     size: int
     judgement: Judgement
+
+
+Compression = Literal["gzip", "zip"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seal:
+    """What a file is put into before it goes to its bank: compressed first, then signed and encrypted.
+
+    `member`: its name in an archive. `pgp`: a form, as in "sign+encrypt". Keys by their fingerprints.
+    """
+
+    compress: Compression | None = None
+    member: str | None = None
+    pgp: str | None = None
+    armour: bool = False
+    signed_by: str | None = None
+    encrypted_to: tuple[str, ...] = ()
+
+    @property
+    def words(self) -> str:
+        """In one line, which is another one for each other seal."""
+        packed = f"{self.compress} of {self.member}" if self.member else self.compress
+        signed = self.signed_by and f"signed by {self.signed_by}"
+        encrypted = f"encrypted to {', '.join(self.encrypted_to)}" if self.encrypted_to else None
+        return "; ".join(filter(None, (packed, signed, encrypted, "armoured" if self.armour else None)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sealed:
+    """The bytes that go to the bank in place of those that were judged, and what they are."""
+
+    seal: Seal
+    sha256: str
+    size: int
 
 
 Record = (

@@ -77,7 +77,18 @@ def _kept_faults(folder: Path, events: list[dict[str, Any]], manifest: dict[str,
     for subject, name in bytes_of.items():
         if taken.get(subject) != _sha256(folder / name):
             found.append(f"{name} is not what the journal says was taken as {subject}")
+    made = {(e["subject"], digest) for e in events for digest in _noted(json.loads(e["data"]))}
+    others: dict[str, str] = manifest["other_bytes"]
+    found += [
+        f"{name} is not among what the journal says was made of {subject}"
+        for name, subject in others.items()
+        if (subject, _sha256(folder / name)) not in made
+    ]
     return found
+
+
+def _noted(data: dict[str, Any]) -> list[str]:
+    return [data[key] for key in ("sha256", "sealed_sha256", "opened_sha256") if data.get(key)]
 
 
 if __name__ == "__main__":

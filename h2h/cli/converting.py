@@ -101,7 +101,7 @@ def _source(ctx: click.Context, statement: str) -> Iterator[tuple[BinaryIO, Conf
             f"{file.id} is a file that went out ({file.name}); statements come in. `h2h files` lists them."
         )
     refuse_purged(file.id, file.purged_at)
-    with gateway.archive.open(file.sha256) as source:
+    with gateway.archive.open(file.read_sha256) as source:
         yield source, gateway.reader
 
 

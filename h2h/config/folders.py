@@ -29,6 +29,7 @@ from h2h.config.values import (
     Span,
 )
 from h2h.kinds import Kind
+from h2h.model import Compression
 
 UPGRADED = "pain.001.001.03"  # the one message that can be brought to a newer version
 SHORTEST = timedelta(milliseconds=100)  # between two looks at a bank's folder
@@ -51,6 +52,7 @@ class Outbound(Times):
     warn: Duration = timedelta(minutes=30)
     cut_offs: list[CutOff] = Field(default=[])
     after_cut_off: Literal["hold", "next-window", "send"] = "hold"
+    compress: Compression | None = None
     max_size: Annotated[int, Field(ge=1)] = 2_000_000_000
     accounts: Annotated[list[Account], Field(min_length=1)] | None = None
     execution_days: Span = (-10, 90)
@@ -94,6 +96,11 @@ class Outbound(Times):
     def status_place(self) -> str:
         """The folder for statuses, in words."""
         return f"statuses in {self.status}"
+
+    @property
+    def seals(self) -> bool:
+        """Whether the bank gets other bytes than those that were judged."""
+        return self.compress is not None
 
     @property
     def staging_folder(self) -> str:

@@ -25,6 +25,7 @@ from h2h.channels.sftp import SftpChannel
 from h2h.channels.sftp_wire import Kind, Wire
 from h2h.folders import WatchedFolder, atomic_writer
 from h2h.ledger.messages import Messages
+from h2h.ledger.sealings import Sealings
 from h2h.ledger.transfers import Transfers
 from h2h.witness import Witness
 
@@ -50,6 +51,7 @@ DOORS: tuple[tuple[type, tuple[str, ...]], ...] = (
             "not_delivered",
         ),
     ),
+    (Sealings, ("sealed_many",)),
     (Messages, ("kept", "applied", "discarded", "handed_over")),
 )
 JOURNALS = (h2h.ledger.moves, h2h.ledger.messages)

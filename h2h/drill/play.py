@@ -191,7 +191,7 @@ class Play:
         if fault := gateway.ledger.journal.verify().fault:
             return Result.LOST, f"the journal: {fault}"
         there = {sha256(content).hexdigest(): count for content, count in copies.items()}
-        told = [_handed_over(transfer, there.get(transfer.sha256, 0)) for transfer in transfers]
+        told = [_handed_over(transfer, there.get(transfer.sent_sha256, 0)) for transfer in transfers]
         return self._papers_came(gateway) or max(told, key=lambda one: WORSE.index(one[0]))
 
     def _papers_came(self, gateway: Gateway) -> tuple[Result, str] | None:

@@ -13,6 +13,7 @@ alarms     what somebody has to be told, until it is over                 outloo
 gauges     what is counted for metrics
 tellings   who heard of which alarm
 people     decisions: hold, release, sent by hand, …; `rehearsal`: the same, and nothing stays
+sealings   what goes to the bank in place of what was judged
 repairs    new files of payments that the bank refused in another one; lineage
 cases      what is known of one transfer, for whoever has to decide about it
 cash       what is known of the cash leg on some days
@@ -45,6 +46,7 @@ from h2h.ledger.people import People
 from h2h.ledger.repairs import Repairs
 from h2h.ledger.restored import Restored
 from h2h.ledger.retention import Retention
+from h2h.ledger.sealings import Sealings
 from h2h.ledger.standings import Standings
 from h2h.ledger.tellings import Tellings
 from h2h.ledger.transfers import Transfers
@@ -64,6 +66,7 @@ class Ledger:
         """
         self._database = Database(url, base)
         self.transfers = Transfers(self._database)
+        self.sealings = Sealings(self._database)
         self.people = People(partial(self._database.transaction, witnessed=True))
         self.rehearsal = People(self._database.rehearsal)
         self.repairs = Repairs(partial(self._database.transaction, witnessed=True))

@@ -17,6 +17,7 @@ from sqlalchemy import Connection, Row, Select, delete, or_, select, tuple_, upd
 from h2h.ledger import tables as t
 from h2h.ledger.database import Database
 from h2h.ledger.retention import KINDS, Way
+from h2h.ledger.sealings import sealed_as
 
 ROWS = 500  # removed in one transaction
 LISTED = 200
@@ -41,7 +42,8 @@ class Erasing:
         query = select(KINDS[way].table).where(c.purged_at.is_not(None), c.erased_at.is_(None), c.id > after)
         with self._database.reading() as connection:
             rows = connection.execute(query.order_by(c.id).limit(LISTED)).all()
-        return [Marked(id=row.id, way=way, hashes=_hashes(row)) for row in rows]
+            sealed = sealed_as(connection, [row.id for row in rows])
+        return [Marked(id=row.id, way=way, hashes=_hashes(row, sealed.get(row.id, ()))) for row in rows]
 
     def some_rows(self, file: Marked) -> bool:
         """Remove a few of its records; False where none was left that could go."""
@@ -58,8 +60,10 @@ class Erasing:
     def bytes_asked_for(self, sha256: str) -> bool:
         """Whether a file that was not purged has these bytes."""
         f, m = t.transfer.c, t.message.c
-        out = select(f.id).where(or_(f.sha256 == sha256, f.original_sha256 == sha256), f.purged_at.is_(None))
-        back = select(m.id).where(m.sha256 == sha256, m.purged_at.is_(None))
+        sent = or_(f.sha256 == sha256, f.original_sha256 == sha256, f.sealed_sha256 == sha256)
+        came = or_(m.sha256 == sha256, m.opened_sha256 == sha256)
+        out = select(f.id).where(sent, f.purged_at.is_(None))
+        back = select(m.id).where(came, m.purged_at.is_(None))
         with self._database.reading() as connection:
             return any(connection.execute(query.limit(1)).first() for query in (out, back))
 
@@ -76,8 +80,11 @@ class Erasing:
             return True
 
 
-def _hashes(row: Row[Any]) -> tuple[str, ...]:
-    return tuple(sha256 for sha256 in (row.sha256, getattr(row, "original_sha256", None)) if sha256)
+def _hashes(row: Row[Any], sealed: Sequence[str]) -> tuple[str, ...]:
+    """Of all that was kept of it, the bytes of each time that it was sealed included."""
+    names = ("sha256", "original_sha256", "sealed_sha256", "opened_sha256")
+    found = [getattr(row, name, None) for name in names]
+    return tuple(dict.fromkeys(sha256 for sha256 in (*found, *sealed) if sha256))
 
 
 # Steps: which rows, a few of them, and what is done with those.

@@ -50,7 +50,7 @@ def _columns(words: str) -> tuple[Column, ...]:
 COLUMNS: Mapping[str, tuple[Column, ...]] = {
     "files": _columns("""
         id direction bank name state verdict message message_id sha256 size:integer payments:integer control_sum:amount
-        currencies:json reason duplicate_of attempts:integer due_at:instant at:instant
+        currencies:json reason duplicate_of attempts:integer due_at:instant at:instant sealed_sha256 opened_sha256
     """),
     "payments": _columns("""
         transfer bank file message_id state sent_at:instant position:integer batch instruction_id end_to_end_id uetr
@@ -217,16 +217,17 @@ def _out_files() -> Select[Any]:
     return select(
         c.id, literal("out").label("direction"), c.bank, c.name, c.state, c.verdict, c.message, c.message_id, c.sha256,
         c.size, c.payments, c.control_sum, c.currencies, c.reason, c.duplicate_of, c.attempts, c.due_at,
-        c.received_at.label("at"),
+        c.received_at.label("at"), c.sealed_sha256, null().label("opened_sha256"),
     )  # fmt: skip
 
 
 def _in_files() -> Select[Any]:
     c = t.message.c
-    nothing = ("verdict", "payments", "control_sum", "currencies", "attempts", "due_at")
+    nothing = ("verdict", "payments", "control_sum", "currencies", "attempts", "due_at", "sealed_sha256")
     return select(
         c.id, literal("in").label("direction"), c.bank, c.name, c.state, c.message, c.message_id, c.sha256, c.size,
-        c.reason, c.same_as.label("duplicate_of"), c.fetched_at.label("at"), *(null().label(name) for name in nothing),
+        c.reason, c.same_as.label("duplicate_of"), c.fetched_at.label("at"), c.opened_sha256,
+        *(null().label(name) for name in nothing),
     )  # fmt: skip
 
 

@@ -64,6 +64,14 @@ class Message:
     handed_over_at: datetime | None
     purged_at: datetime | None
     erased_at: datetime | None
+    opened_sha256: str | None
+    opened_size: int | None
+    signed_by: str | None
+
+    @property
+    def read_sha256(self) -> str:
+        """Of the bytes that are read; `sha256` is that of what came."""
+        return self.opened_sha256 or self.sha256
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

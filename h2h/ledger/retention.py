@@ -40,6 +40,7 @@ class Going:
     bank: str
     sha256: str
     original_sha256: str | None
+    other_sha256: str | None  # of what was sent or read in its place: sealed, or opened
     size: int
     payments: int = 0
     entries: int = 0
@@ -156,13 +157,15 @@ def _judged(way: Way, facts: Facts, rows: Sequence[Row[Any]]) -> tuple[list[tupl
 def _going(connection: Connection, way: Way, row: Row[Any]) -> Going:
     common = {"id": row.id, "bank": row.bank, "sha256": row.sha256, "size": row.size}
     if way is Way.OUT:
-        return Going(**common, original_sha256=row.original_sha256, payments=row.payments or 0)
+        other = {"original_sha256": row.original_sha256, "other_sha256": row.sealed_sha256}
+        return Going(**common, **other, payments=row.payments or 0)
     s, r = t.statement.c, t.report.c
     statements = connection.execute(select(s.id, s.entries).where(s.message_id == row.id).order_by(s.id)).all()
     statuses = len(connection.execute(select(r.id).where(r.message_id == row.id)).all())
     return Going(
         **common,
         original_sha256=None,
+        other_sha256=row.opened_sha256,
         entries=sum(one.entries for one in statements),
         statuses=statuses,
         essences=tuple((one.id, stored_essence(connection, one.id)) for one in statements),
@@ -192,6 +195,8 @@ def _mark(connection: Connection, table: Table, one: Going, policy: Policy, who:
     for number, essence in one.essences:
         connection.execute(update(t.statement).where(t.statement.c.id == number).values(essence=essence))
     counts = {name: getattr(one, name) for name in ("payments", "entries", "statuses") if getattr(one, name)}
-    hashes = {"sha256": one.sha256, "original_sha256": one.original_sha256, "size": one.size}
+    hashes: dict[str, Any] = {"sha256": one.sha256, "original_sha256": one.original_sha256, "size": one.size}
+    if one.other_sha256:
+        hashes["sealed_sha256" if table is t.transfer else "opened_sha256"] = one.other_sha256
     data = {**hashes, **counts, "ended_before": policy.before.isoformat()}
     record(connection, at=now, subject=one.id, kind=PURGED, actor=who, data=data)

@@ -57,6 +57,18 @@ class Transfer:
     kinds: list[Kind] | None
     purged_at: datetime | None
     erased_at: datetime | None
+    sealed_sha256: str | None
+    sealed_size: int | None
+    sealed_by: str | None
+
+    @property
+    def sent_sha256(self) -> str:
+        """Of the bytes that go to the bank; `sha256` is that of what was judged."""
+        return self.sealed_sha256 or self.sha256
+
+    @property
+    def sent_size(self) -> int:
+        return self.size if self.sealed_size is None else self.sealed_size
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

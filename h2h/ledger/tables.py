@@ -96,12 +96,16 @@ transfer = Table(
     Column("kinds", Json),  # of its payments (kinds.Kind); empty where these are not known, or too many
     Column("purged_at", Instant),  # that its bytes and records go was decided, by the policy of retention
     Column("erased_at", Instant),  # the last of them is gone
+    Column("sealed_sha256", String(64)),  # what goes to the bank, where the file is compressed or encrypted for it
+    Column("sealed_size", BigInteger),
+    Column("sealed_by", Text),  # how, and by which keys (model.Seal), in words
     to_erase_index("transfer"),
     Index("ix_transfer_due", "bank", "state", "due_at"),
     Index("ix_transfer_sent_at", "bank", "state", "sent_at"),
     Index("ix_transfer_verdict", "bank", "state", "verdict"),
     Index("ix_transfer_sha256", "sha256"),
     Index("ix_transfer_original_sha256", "original_sha256"),
+    known_index("transfer", "sealed_sha256"),
     Index("ix_transfer_received_at", "received_at"),
     Index("ix_transfer_state", "state"),
     Index("ix_transfer_content_sha256", "content_sha256"),
@@ -244,8 +248,12 @@ message = Table(
     Column("handed_over_at", Instant),
     Column("purged_at", Instant),  # as of a transfer
     Column("erased_at", Instant),
+    Column("opened_sha256", String(64)),  # what was read, where the file came encrypted or signed
+    Column("opened_size", BigInteger),
+    Column("signed_by", Text),  # the fingerprint
     to_erase_index("message"),
     Index("ix_message_sha256", "sha256"),
+    known_index("message", "opened_sha256"),
     Index("ix_message_seen", "bank", "folder", "name"),
     Index("ix_message_fetched_at", "fetched_at"),
     Index("ix_message_state", "state"),

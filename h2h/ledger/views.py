@@ -23,6 +23,7 @@ from h2h.ledger.findings import load_findings
 from h2h.ledger.lineage import SentAgain, sent_again
 from h2h.ledger.messages import MessageState
 from h2h.ledger.payment_views import LIMIT, PaymentRow, dicts, payments_of
+from h2h.ledger.sealings import sealed_as
 from h2h.ledger.search import Found, Wanted, orphans_naming, search
 from h2h.ledger.troubled import troubled_messages, troubled_transfers
 from h2h.ledger.troubles import TroubleRow, troubles_now
@@ -60,6 +61,15 @@ class FileRow:
     original_sha256: str | None = None  # of what was dropped, where another version of the message was sent
     original_message: str | None = None
     purged_at: datetime | None = None  # since when its bytes and records are gone
+    sealed_sha256: str | None = None  # of what went to the bank, where it was compressed or encrypted for it
+    sealed_by: str | None = None
+    opened_sha256: str | None = None  # of what was read, where it came encrypted or signed
+    signed_by: str | None = None
+
+    @property
+    def read_sha256(self) -> str:
+        """Of the payment file or the bank's message itself, whatever it travels in."""
+        return self.opened_sha256 or self.sha256
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -241,6 +251,11 @@ class Views:
         with self._database.reading() as connection:
             return [_message_row(row) for row in connection.execute(query)]
 
+    def sealed_as(self, transfer_id: str) -> list[str]:
+        """The hashes of all that a transfer was ever sealed to for its bank, the first one first, each once."""
+        with self._database.reading() as connection:
+            return list(dict.fromkeys(sealed_as(connection, [transfer_id]).get(transfer_id, ())))
+
     def statements(
         self, *, account: str | None = None, bank: str | None = None, limit: int = LIMIT
     ) -> list[StatementRow]:
@@ -309,7 +324,7 @@ def _transfer_row(r: Row[Any]) -> FileRow:
         message_id=r.message_id, sha256=r.sha256, size=r.size, payments=r.payments, control_sum=r.control_sum,
         currencies=r.currencies, reason=r.reason, duplicate_of=r.duplicate_of, attempts=r.attempts, due_at=r.due_at,
         at=r.received_at, original_sha256=r.original_sha256, original_message=r.original_message,
-        purged_at=r.purged_at,
+        purged_at=r.purged_at, sealed_sha256=r.sealed_sha256, sealed_by=r.sealed_by,
     )  # fmt: skip
 
 
@@ -318,7 +333,7 @@ def _message_row(r: Row[Any]) -> FileRow:
         id=r.id, direction="in", bank=r.bank, name=r.name, state=r.state, verdict=None, message=r.message,
         message_id=r.message_id, sha256=r.sha256, size=r.size, payments=None, control_sum=None, currencies=None,
         reason=r.reason, duplicate_of=r.same_as, attempts=None, due_at=None, at=r.fetched_at,
-        purged_at=r.purged_at,
+        purged_at=r.purged_at, opened_sha256=r.opened_sha256, signed_by=r.signed_by,
     )  # fmt: skip
 
 

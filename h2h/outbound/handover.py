@@ -1,4 +1,4 @@
-"""Handing transfers to their bank up to the point of no return: cut-off, lease, stage.
+"""Handing transfers to their bank up to the point of no return: cut-off, seal, lease, stage.
 
 Until PUBLISHING is committed any failure is harmless: nothing is visible at the bank, and a new attempt uploads
 under a new temporary name. What comes after is in publisher.py.
@@ -32,6 +32,7 @@ from h2h.model import Look, Presence, Staged, TransferId, Way
 from h2h.outbound.lateness import Lateness
 from h2h.outbound.names import names
 from h2h.outbound.publisher import Publisher, unless_stale
+from h2h.outbound.sealing import Sealer
 from h2h.schedule import backoff
 
 log = logging.getLogger(__name__)
@@ -61,6 +62,7 @@ class Handover:
         self._archive = archive
         self._clock = clock
         self._owner = owner
+        self._sealer = Sealer(bank, ledger=ledger, archive=archive, clock=clock)
         self._publisher = Publisher(bank, line=line, ledger=ledger, archive=archive, clock=clock)
 
     def round(self, progress: Callable[[Transfer], None] = lambda _: None, *, stop: Callable[[], bool]) -> None:
@@ -75,7 +77,7 @@ class Handover:
                 if stop() or self._line.suspended_until():
                     return
                 seen.update(transfer.id for transfer in group)
-                if group[0].state is State.READY and (short := self._archive.shortage()):
+                if group[0].state is State.READY and (short := self._sealer.shortage(group)):
                     continue
                 for result in self._look_at(group):
                     if isinstance(result, Stale):
@@ -98,7 +100,8 @@ class Handover:
                 admitted = [unless_stale(self._admit, transfer) for transfer in group]
                 ready = [then for then in admitted if isinstance(then, Transfer) and _is_due(then, now)]
                 others = [then for then in admitted if isinstance(then, Stale) or not _is_due(then, now)]
-                return others + self._send(ready)
+                going, not_sealed = self._sealer.sealed(ready)
+                return others + not_sealed + self._send(going)
 
     # The cut-off, asked when sending and once more right before publishing.
 
@@ -187,8 +190,8 @@ class Handover:
                     failed.append(self._not_delivered(transfer, "stage", staged))
                 case Exception():
                     raise staged
-                case Staged() if staged.size != transfer.size:
-                    error = NotDelivered(f"{staged.size} of {transfer.size} bytes arrived at {staged.path}.")
+                case Staged() if staged.size != transfer.sent_size:
+                    error = NotDelivered(f"{staged.size} of {transfer.sent_size} bytes arrived at {staged.path}.")
                     failed.append(self._not_delivered(transfer, "stage", error))
                 case _:
                     whole.append(_Whole(transfer=transfer, staged=staged))
@@ -204,13 +207,13 @@ class Handover:
             ours = self._ledger.transfers.made([by_path[path] for path in paths])
             return {transfer.temporary for transfer in ours if transfer.temporary}
 
-        opened = {path: partial(self._archive.open, each.sha256, "sending") for path, each in by_path.items()}
+        opened = {path: partial(self._archive.open, each.sent_sha256, "sending") for path, each in by_path.items()}
         return session.stage_many([Upload(path=path, opened=opened[path]) for path in by_path], made)
 
     def _read_through(self, transfer: Transfer) -> Damaged | None:
         """There is no turning back from a damaged file once it is begun."""
         try:
-            with self._archive.open(transfer.sha256, "sending") as source:
+            with self._archive.open(transfer.sent_sha256, "sending") as source:
                 while source.read(BLOCK):
                     pass
         except Damaged as error:

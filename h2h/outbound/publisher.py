@@ -136,7 +136,7 @@ class Publisher:
         try:
             if self._way is Way.MARKER:
                 return session.place(transfer.remote, io.BytesIO())
-            with self._archive.open(transfer.sha256, "sending") as source:
+            with self._archive.open(transfer.sent_sha256, "sending") as source:
                 return session.place(transfer.remote, source)
         except (Unknown, Damaged) as error:
             return error
@@ -180,7 +180,7 @@ class Publisher:
     def _case(self, transfer: Transfer, temporary: Look, final: Look, *, once: bool = False) -> Case:
         """`once`: publishing again could bring the file twice, or over another one, whatever the profile says."""
         facts = self._bank.channel
-        size = 0 if self._way is Way.MARKER else transfer.size
+        size = 0 if self._way is Way.MARKER else transfer.sent_size
         repeatable = facts.repeatable and not once
         return reconcile(self._way, temporary, final, size, repeatable=repeatable, ours=facts.staging_is_ours)
 
@@ -247,7 +247,7 @@ def _not_yet(asked: _Asked) -> _Asked:
 
 def _renaming(transfer: Transfer, *, exclusive: bool) -> Renaming:
     assert transfer.remote
-    staged = Staged(path=_temporary(transfer), size=transfer.size)
+    staged = Staged(path=_temporary(transfer), size=transfer.sent_size)
     return Renaming(staged=staged, path=transfer.remote, exclusive=exclusive)
 
 

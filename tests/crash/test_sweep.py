@@ -159,13 +159,15 @@ class Sweep:
         kind: Kind,
         *contents: bytes,
         outbound: dict[str, str] | None = None,
+        bank: type[Bank] = Bank,
     ) -> None:
-        """`contents` are dropped; `outbound`: more settings of their folder."""
+        """`contents` are dropped; `outbound`: more settings of their folder; `bank`: one that reads them otherwise."""
         self._folder = folder
         self._kind = kind
         self._contents = contents or (FILE,)
         self._outbound = outbound or {}
         self._patch = patch
+        self._of = bank
         self._bank: Bank | None = None
         self._kill_at: str | None = None
         self._off = False
@@ -193,7 +195,7 @@ class Sweep:
         erp.write_settings()
         for number, content in enumerate(self._contents, start=1):
             erp.drop_file(content, f"{number}.xml")
-        self._bank = Bank(erp.folder / "bank", self._kind)
+        self._bank = self._of(erp.folder / "bank", self._kind)
         for point in kills:
             self._kill_at, self._off = point, False
             with self._watched(), pytest.raises(Plug):

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -63,9 +64,9 @@ class Told:
 
 
 @contextmanager
-def telling(folder: Path) -> Iterator[Told]:
+def telling(folder: Path, **options: Any) -> Iterator[Told]:
     clock = MovableClock(START)
-    with world(folder, SILENT) as (erp, bank):
+    with world(folder, SILENT, **options) as (erp, bank):
         erp.retention = KEPT_FOR
         with opened(erp, clock) as gateway:
             yield Told(erp, clock, gateway, bank.folders.outbox)
@@ -124,6 +125,27 @@ def test_bytes_stay_as_long_as_a_file_that_stays_has_the_same(told: Told) -> Non
     told.grow_old()
     told.purge()
     assert not told.blob(file.sha256).exists()
+
+
+def test_with_a_file_go_the_bytes_of_each_time_that_it_was_sealed(tmp_path: Path) -> None:
+    """The bank refuses it, and on another day it is sent again: its archive has another member then."""
+    zipped = {"compress": '"zip"', "name": '"{msg_id}-{date:%d}.xml.zip"'}
+    with telling(tmp_path, outbound=zipped) as told:
+        told.erp.drop_file(payments("MSG-1", 2))
+        first = send(told.gateway)[0]
+        put(told.inbox, "no.xml", answer("MSG-1", "RJCT", paper_id="STS-0"))
+        told.gateway.desks["box"].pull(told.gateway.settings.banks[0].inbound[0])
+        told.clock.advance(days=1)
+        told.gateway.decisions.resend(first.id, who="ann", reason="mended there")
+        then = send(told.gateway)[0]
+        put(told.inbox, "yes.xml", answer("MSG-1", "ACSC", paper_id="STS-1"))
+        told.gateway.desks["box"].pull(told.gateway.settings.banks[0].inbound[0])
+        kept = [first.sha256, first.sealed_sha256 or "", then.sealed_sha256 or ""]
+        assert [told.blob(each).exists() for each in kept] == [True, True, True]
+        assert len(set(kept)) == 3
+        told.grow_old()
+        told.purge()
+        assert [told.blob(each).exists() for each in kept] == [False, False, False]
 
 
 def test_bytes_that_were_written_lately_wait_for_another_day(told: Told) -> None:
