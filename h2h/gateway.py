@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from h2h.alerting.teller import Teller
     from h2h.confined import ConfinedReader
     from h2h.desk import Desk
+    from h2h.inventory import Key
     from h2h.ledger.rows import Transfer
     from h2h.outbound.repair import Repair
     from h2h.proof import Proof
@@ -365,6 +366,12 @@ class Gateway:
 
         post = Post(credentials=self.credentials, stopping=stopping)
         return Teller(self.settings, self.ledger, self.clock, post, told=told, gather=gather)
+
+    def keys(self) -> list[Key]:
+        """Every key that the settings name."""
+        from h2h.inventory import inventory
+
+        return inventory(self.settings, self.clock.now(), self.credentials)
 
     # Programs that are told of events.
 

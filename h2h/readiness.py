@@ -226,6 +226,7 @@ def _for_examples(name: str) -> bool:
 def _key_problems(channel: SftpSettings, profile: Profile, credentials: Credentials) -> Iterator[Problem]:
     """Whether the key opens, exactly as it will be opened for the bank."""
     from h2h.channels.ssh import load_key
+    from h2h.channels.ssh_keys import facts
 
     key_file, passphrase = (profile.source.at("bank", "channel", key) for key in ("key_file", "key_passphrase"))
     reference, opened = channel.key_passphrase, None
@@ -238,6 +239,8 @@ def _key_problems(channel: SftpSettings, profile: Profile, credentials: Credenti
         return
     try:
         load_key(channel.key_file, passphrase=opened)
+        weakness = facts(channel.key_file, lambda: opened).weakness
+        yield from about(weakness, key_file) if weakness else ()
     except Refused as error:
         yield from about(str(error).rstrip("."), key_file, passphrase)
 

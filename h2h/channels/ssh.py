@@ -21,7 +21,6 @@ from pathlib import Path
 from typing import Any
 
 import paramiko
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from paramiko.ssh_exception import IncompatiblePeer
@@ -29,9 +28,9 @@ from paramiko.ssh_exception import IncompatiblePeer
 from h2h.channels.names import shown
 from h2h.channels.packets import GcmPacketizer, known
 from h2h.channels.sftp_wire import Wire
+from h2h.channels.ssh_keys import Private, certificate, private_key
 from h2h.channels.stream import stream_of
 from h2h.config import SftpSettings
-from h2h.credentials import read_private
 from h2h.errors import ChannelError, NotDelivered, Refused
 
 KEEPALIVE_SECONDS = 30
@@ -160,14 +159,16 @@ def connecting(settings: SftpSettings) -> Iterator[None]:
 
 
 def load_key(path: Path, *, passphrase: str | None) -> paramiko.PKey:
-    """A private key in OpenSSH or PEM format. Raises Refused for loose modes, a wrong passphrase, an unknown kind."""
-    data = read_private(path)
-    secret = passphrase.encode() if passphrase is not None else None
-    try:
-        return _as_paramiko(_parse(data, secret))
-    except (ValueError, TypeError, UnsupportedAlgorithm, paramiko.SSHException) as error:
-        needs = "needs a passphrase (key_passphrase)" if secret is None else "does not open with the passphrase given"
-        raise Refused(f"{path} is no usable private key, or {needs}: {shown(_words(error))}.") from error
+    """A private key in OpenSSH or PEM format, with the certificate beside it. Raises Refused for loose modes, a wrong
+    passphrase, an unknown kind, a certificate of another key."""
+    key = _as_paramiko(private_key(path, passphrase=passphrase))
+    beside = certificate(path)
+    if beside is None:
+        return key
+    if fault := beside.fault(key.fingerprint):
+        raise Refused(fault)
+    key.load_certificate(str(beside.file))
+    return key
 
 
 def quiet_paramiko() -> None:
@@ -303,8 +304,9 @@ def _login_error(error: Exception | None, settings: SftpSettings, key: paramiko.
         return error
     return Refused(
         f"{settings.host}:{settings.port} refused the login of user {settings.user} with the key {settings.key_file} "
-        f"({key.fingerprint}){f': {shown(str(error))}' if error else ''}. Ask the bank whether it has this public key "
-        "for this user, and whether the user is locked."
+        f"({key.fingerprint}{' and the certificate beside it' if key.public_blob else ''})"
+        f"{f': {shown(str(error))}' if error else ''}. Ask the bank whether it has this public key for this user, and "
+        "whether the user is locked."
     )
 
 
@@ -339,28 +341,17 @@ def _within(transport: paramiko.Transport, seconds: float) -> Iterator[None]:
         timer.cancel()
 
 
-def _parse(data: bytes, secret: bytes | None) -> object:
-    if b"OPENSSH PRIVATE KEY" in data:
-        return serialization.load_ssh_private_key(data, secret)
-    return serialization.load_pem_private_key(data, secret)
-
-
-def _as_paramiko(key: object) -> paramiko.PKey:
+def _as_paramiko(key: Private) -> paramiko.PKey:
     """By way of the OpenSSH format, the one that each of paramiko's key classes reads."""
+    form, no_secret = serialization.PrivateFormat.OpenSSH, serialization.NoEncryption()
+    text = io.StringIO(key.private_bytes(serialization.Encoding.PEM, form, no_secret).decode())
     match key:
         case ed25519.Ed25519PrivateKey():
-            return paramiko.Ed25519Key.from_private_key(_openssh(key))
+            return paramiko.Ed25519Key.from_private_key(text)
         case ec.EllipticCurvePrivateKey():
-            return paramiko.ECDSAKey.from_private_key(_openssh(key))
+            return paramiko.ECDSAKey.from_private_key(text)
         case rsa.RSAPrivateKey():
-            return paramiko.RSAKey.from_private_key(_openssh(key))
-        case _:
-            raise ValueError("only Ed25519, ECDSA and RSA keys can be used")
-
-
-def _openssh(key: ed25519.Ed25519PrivateKey | ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey) -> io.StringIO:
-    form, no_secret = serialization.PrivateFormat.OpenSSH, serialization.NoEncryption()
-    return io.StringIO(key.private_bytes(serialization.Encoding.PEM, form, no_secret).decode())
+            return paramiko.RSAKey.from_private_key(text)
 
 
 def _words(error: BaseException) -> str:

@@ -52,9 +52,10 @@ COMMANDS = {
     "confirm": "deciding",
     "journal": "audit",
     "purge": "purging",
+    "keys": "keys",
 }
 SECTIONS = {
-    "Set up": ("init", "check", "alert-test", "sandbox", "demo"),
+    "Set up": ("init", "check", "keys", "alert-test", "sandbox", "demo"),
     "Work": ("run", "send", "pull", "reread", "purge"),
     "Look": (
         "status",

@@ -67,6 +67,12 @@ class RetentionSettings(Section):
     files: KeptFor | None = None
 
 
+class KeySettings(Section):
+    """How old a key of ours may be; without it, as old as it is by itself."""
+
+    max_age: Duration | None = None
+
+
 class Settings(Section):
     file: Path
     gateway: GatewaySettings
@@ -75,6 +81,7 @@ class Settings(Section):
     alerts: tuple[Recipient, ...] = ()
     webhooks: tuple[Webhook, ...] = ()
     retention: RetentionSettings = RetentionSettings()
+    keys: KeySettings = KeySettings()
     banks: tuple[Bank, ...] = ()
 
     def bank(self, name: str) -> Bank | None:
@@ -93,6 +100,7 @@ class _MainFile(Section):
     alerts: list[Recipient] = Field(default=[])
     webhooks: list[Webhook] = Field(default=[])
     retention: RetentionSettings = RetentionSettings()
+    keys: KeySettings = KeySettings()
 
     def contradictions(self) -> Iterator[Contradiction]:
         yield from contradicting(self.alerts)
@@ -153,6 +161,7 @@ class Reading:
     alerts: tuple[Recipient, ...]
     webhooks: tuple[Webhook, ...]
     retention: RetentionSettings
+    keys: KeySettings
     bank_files: tuple[Path, ...]
     profiles: tuple[Profile, ...]
     problems: tuple[Problem, ...]
@@ -172,6 +181,7 @@ class Reading:
             alerts=self.alerts,
             webhooks=self.webhooks,
             retention=self.retention,
+            keys=self.keys,
             banks=banks,
         )
 
@@ -205,6 +215,7 @@ def read(file: Path) -> Reading:
         alerts=alerts,
         webhooks=webhooks,
         retention=main.value.retention if main.value else RetentionSettings(),
+        keys=main.value.keys if main.value else KeySettings(),
         bank_files=bank_files,
         profiles=profiles,
         problems=(*problems, *_named_twice(profiles)),

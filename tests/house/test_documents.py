@@ -104,6 +104,7 @@ SETTINGS = {
     **keys(config.Recipient, "alerts"),
     **keys(config.Webhook, "webhooks"),
     **keys(config.RetentionSettings, "retention"),
+    **keys(config.KeySettings, "keys"),
     **keys(config.Bank, "bank"),
 }
 

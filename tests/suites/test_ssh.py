@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import random
+import shutil
 import socket
+import subprocess
 import threading
 import time
 import tracemalloc
@@ -72,6 +74,37 @@ def test_a_login_that_the_bank_does_not_take_is_refused(openssh: OpenSshServer, 
         open_sftp(openssh.settings(**changes), passphrase=None)
     assert openssh.settings(**changes).user in str(raised.value)
     assert "SHA256:" in str(raised.value)
+
+
+@pytest.mark.parametrize("kind", ["ed25519", "ecdsa", "rsa"])
+def test_login_with_the_certificate_that_lies_beside_the_key(tmp_path: Path, kind: str) -> None:
+    work = tmp_path / "bank"
+    with OpenSshServer(work, [f"TrustedUserCAKeys {work}/ca.pub"]) as bank:
+        make_key(work / "ca")
+        bank.user_key.unlink()
+        keygen("-t", kind, "-N", "", "-f", bank.user_key)
+        public = (work / "user_key.pub").rename(work / "signed.pub")
+        shutil.copy(work / "ca.pub", work / "user_key.pub")  # the key alone is not known there
+        with pytest.raises(Refused, match="refused the login"):
+            open_sftp(bank.settings(), passphrase=None)
+        keygen("-s", work / "ca", "-I", "corp", "-n", bank.user, public)
+        (work / "signed-cert.pub").rename(work / "user_key-cert.pub")
+        open_and_close(bank.settings())
+        with pytest.raises(Refused, match="and the certificate beside it"):
+            open_sftp(bank.settings(user="nobody-we-know"), passphrase=None)
+
+
+def test_a_certificate_of_another_key_is_refused_before_anything_is_sent(tmp_path: Path) -> None:
+    for name in ("key", "other", "ca"):
+        make_key(tmp_path / name)
+    keygen("-s", tmp_path / "ca", "-I", "corp", "-n", "CORP0815", tmp_path / "other.pub")
+    (tmp_path / "other-cert.pub").rename(tmp_path / "key-cert.pub")
+    with pytest.raises(Refused, match="certificate of another key"):
+        load_key(tmp_path / "key", passphrase=None)
+
+
+def keygen(*arguments: str | Path) -> None:
+    subprocess.run(["ssh-keygen", "-q", *map(str, arguments)], check=True, capture_output=True)
 
 
 def test_a_bank_that_takes_passwords_only_is_refused(openssh: OpenSshServer, tmp_path: Path) -> None:

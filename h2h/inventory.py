@@ -1,0 +1,212 @@
+"""Every key that the settings name, in one list: whose it is, what for, how old, and when it ends.
+
+Nothing in it is secret: fingerprints, dates, places. A key that cannot be read is in the list, with the reason.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from pathlib import Path
+
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.x509 import Certificate, load_pem_x509_certificates
+
+from h2h.channels.ssh_keys import CertificateFacts, KeyFacts, certificate, facts
+from h2h.config import Bank, Settings, SftpSettings
+from h2h.credentials import Credentials
+from h2h.errors import ChannelError
+
+
+class Kind(StrEnum):
+    SSH = "ssh"
+    HOST = "ssh-host"
+    CERTIFICATE = "certificate"
+    SHARED = "shared secret"
+
+
+class Stands(StrEnum):
+    IN_FORCE = "in force"
+    SCHEDULED = "scheduled"  # its hour is yet to come
+    OVER = "over"  # another one counts in its place, or it ended
+    UNREADABLE = "unreadable"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Key:
+    """`bank`: empty for what is of none. `use`: those of one bank and use stand in for each other. `fingerprint`: as
+    people compare it. `since`: known, or on this disk, for so long; `created`: where the key itself says it.
+
+    `starts` and `until`: from when to when it counts; `expires`: by what `ends_by` names, or never.
+    """
+
+    bank: str
+    kind: Kind
+    ours: bool
+    use: str
+    setting: str
+    stands: Stands = Stands.IN_FORCE
+    file: str | None = None
+    fingerprint: str | None = None
+    algorithm: str | None = None
+    bits: int | None = None
+    created: datetime | None = None
+    since: datetime | None = None
+    starts: datetime | None = None
+    until: datetime | None = None
+    expires: datetime | None = None
+    ends_by: str = ""
+    note: str = ""
+    fault: str | None = None
+
+    def at(self, now: datetime) -> Key:
+        """The same, as it stands now."""
+        if self.fault and not self.fingerprint:
+            return replace(self, stands=Stands.UNREADABLE)
+        if self.starts and now < self.starts:
+            return replace(self, stands=Stands.SCHEDULED)
+        over = any(end <= now for end in (self.until, self.expires) if end)
+        return replace(self, stands=Stands.OVER if over else Stands.IN_FORCE)
+
+
+def inventory(
+    settings: Settings,
+    now: datetime,
+    credentials: Credentials,
+    *,
+    first_seen: Mapping[str, datetime] = {},
+) -> list[Key]:
+    """By bank, what is of none at the end. `first_seen`: since when the ledger knows which fingerprints."""
+    found = [key for bank in settings.banks for key in _of_bank(bank, credentials)]
+    found += [*_certificates(settings), *_secrets(settings)]
+    return [_aged(key, first_seen, settings.keys.max_age).at(now) for key in found]
+
+
+def _of_bank(bank: Bank, credentials: Credentials) -> Iterator[Key]:
+    if isinstance(bank.channel, SftpSettings):
+        yield _login(bank.name, bank.channel, credentials)
+        yield from _pins(bank.name, bank.channel)
+    for number, folder in enumerate(bank.outbound, start=1):
+        if folder.manifest_key:
+            where = f"bank.outbound[{number}].manifest_key"
+            yield _named(bank.name, f"manifests of {folder.watch}", where, folder.manifest_key)
+
+
+def _login(bank: str, channel: SftpSettings, credentials: Credentials) -> Key:
+    def passphrase() -> str | None:
+        return credentials.secret(channel.key_passphrase) if channel.key_passphrase else None
+
+    key = Key(
+        bank=bank,
+        kind=Kind.SSH,
+        ours=True,
+        use=f"login as {channel.user} at {channel.host}:{channel.port}",
+        setting="bank.channel.key_file",
+        file=str(channel.key_file),
+    )
+    try:
+        return _ssh(key, facts(channel.key_file, passphrase), certificate(channel.key_file))
+    except ChannelError as error:
+        return replace(key, fault=str(error))
+
+
+def _ssh(key: Key, shown: KeyFacts, beside: CertificateFacts | None) -> Key:
+    key = replace(
+        key,
+        fingerprint=shown.fingerprint,
+        algorithm=shown.algorithm,
+        bits=shown.bits,
+        since=_changed(key.file),
+        fault=f"{key.file} {shown.weakness}." if shown.weakness else None,
+    )
+    if beside is None:
+        return key
+    note = f"with certificate {beside.name}, serial {beside.serial}, of {beside.authority}"
+    fault = beside.fault(shown.fingerprint) or key.fault
+    return replace(key, expires=beside.ends, ends_by=beside.file.name if beside.ends else "", note=note, fault=fault)
+
+
+def _pins(bank: str, channel: SftpSettings) -> Iterator[Key]:
+    for number, pin in enumerate(channel.host_keys, start=1):
+        yield Key(
+            bank=bank,
+            kind=Kind.HOST,
+            ours=False,
+            use=f"host key of {channel.host}:{channel.port}",
+            setting=f"bank.channel.host_keys[{number}]",
+            fingerprint=pin,
+            note="pinned in the settings",
+        )
+
+
+def _certificates(settings: Settings) -> Iterator[Key]:
+    """Those that the signatures and servers of others have to lead to."""
+    gateway = settings.gateway
+    if gateway.time_stamp_ca:
+        yield from _in_file("time stamps", "gateway.time_stamp_ca", gateway.time_stamp_ca)
+    for number, webhook in enumerate(settings.webhooks, start=1):
+        if webhook.ca:
+            yield from _in_file(f"webhook {webhook.name}", f"webhooks[{number}].ca", webhook.ca)
+
+
+def _in_file(use: str, setting: str, file: Path) -> Iterator[Key]:
+    key = Key(bank="", kind=Kind.CERTIFICATE, ours=False, use=use, setting=setting, file=str(file))
+    try:
+        for one in load_pem_x509_certificates(file.read_bytes()):
+            yield _x509(key, one)
+    except (OSError, ValueError) as error:
+        yield replace(key, fault=f"The certificates in {file} cannot be read: {error}.")
+
+
+def _x509(key: Key, found: Certificate) -> Key:
+    public = found.public_key()
+    return replace(
+        key,
+        use=f"{key.use}: {found.subject.rfc4514_string()}",
+        fingerprint=found.fingerprint(SHA256()).hex(":").upper(),
+        algorithm=type(public).__name__.removesuffix("PublicKey"),
+        bits=getattr(public, "key_size", None),
+        created=found.not_valid_before_utc,
+        expires=found.not_valid_after_utc,
+        ends_by="itself",
+    )
+
+
+def _secrets(settings: Settings) -> Iterator[Key]:
+    for number, webhook in enumerate(settings.webhooks, start=1):
+        for reference in webhook.secret:
+            yield _named("", f"signs events for the webhook {webhook.name}", f"webhooks[{number}].secret", reference)
+
+
+def _named(bank: str, use: str, setting: str, reference: str) -> Key:
+    """A secret that both sides know: of it only the name is told."""
+    note = f"stands in {reference}"
+    return Key(bank=bank, kind=Kind.SHARED, ours=True, use=use, setting=setting, note=note)
+
+
+def _changed(file: str | None) -> datetime | None:
+    try:
+        return datetime.fromtimestamp(os.stat(file).st_mtime, UTC) if file else None
+    except OSError:
+        return None
+
+
+def _aged(key: Key, first_seen: Mapping[str, datetime], max_age: timedelta | None) -> Key:
+    """Since when it is known, by ledger, file or itself; and a key of ours ends as soon as it is as old as may be."""
+    seen = first_seen.get(key.fingerprint or "")
+    since = min((at for at in (key.created, seen, key.since) if at), default=None)
+    key = replace(key, since=since)
+    if max_age is None or since is None or not key.ours:
+        return key
+    if key.expires and key.expires <= since + max_age:
+        return key
+    return replace(key, expires=since + max_age, ends_by="[keys] max_age")
+
+
+def by_bank(keys: Sequence[Key]) -> Iterator[tuple[str, list[Key]]]:
+    """In the order of the list."""
+    for bank in dict.fromkeys(key.bank for key in keys):
+        yield bank, [key for key in keys if key.bank == bank]
