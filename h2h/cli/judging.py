@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -112,28 +112,9 @@ def _judged(file: Path, reader: ConfinedReader, terms: list[Terms]) -> dict[str,
 
 
 def judgement_of(file: Path, reader: ConfinedReader, terms: Terms) -> Judgement:
-    from h2h.outbound.judge import judge
+    from h2h.outbound.trial import tried
 
-    with _opened(file) as source:
-        items = reader.read_in_columns(
-            source, strict=True, expected=terms.messages, supplementary=terms.supplementary_data
-        )
-        judgement = judge(items, terms)
-    return _upgraded(file, reader, judgement, terms) if terms.upgrade else judgement
-
-
-def _upgraded(file: Path, reader: ConfinedReader, judgement: Judgement, terms: Terms) -> Judgement:
-    """With what would be said of the newer version of it."""
-    from h2h.outbound import upgrade
-
-    if not upgrade.applies(judgement, terms):
-        return judgement
-    wanted = upgrade.order(terms, str(file))
-    with _opened(file) as source, tempfile.TemporaryFile() as new:
-        found = upgrade.write(reader, source, wanted, new.write)
-        new.seek(0)
-        found = found or upgrade.differences(reader, new, upgrade.as_sent(judgement, wanted, terms), terms)
-    return upgrade.with_findings(judgement, found, terms)
+    return tried(partial(_opened, file), str(file), reader, terms)
 
 
 @contextmanager
