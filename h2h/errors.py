@@ -12,6 +12,10 @@
     ├── ReaderError          the processes that read files from outside cannot be started
     ├── FolderError          a watched or delivery folder cannot be used
     │   └── StillChanging    a claimed file is still being written to; it is looked at again later
+    ├── PgpError             OpenPGP, and the program that does it
+    │   ├── Unusable         a key cannot be used: expired, revoked, its passphrase is another
+    │   ├── Unopened         a file from outside is not what it has to be; has a code
+    │   └── GpgError         GnuPG is missing, too old, hangs, or fails for no reason that is known
     └── ChannelError         the bank's side; says what the bank may have:
         ├── NotDelivered     nothing is visible at the bank; trying later may help
         ├── Refused          nothing is visible at the bank; trying again is no use until somebody acts
@@ -88,6 +92,26 @@ class FolderError(H2hError):
 
 
 class StillChanging(FolderError):
+    pass
+
+
+class PgpError(H2hError):
+    pass
+
+
+class Unusable(PgpError):
+    pass
+
+
+class Unopened(PgpError):
+    """`code`: a word of openpgp.CODES."""
+
+    def __init__(self, code: str, text: str) -> None:
+        self.code = code
+        super().__init__(text)
+
+
+class GpgError(PgpError):
     pass
 
 

@@ -16,6 +16,7 @@ from h2h.confined import deaths
 from h2h.formats import books
 from h2h.ledger import database, findings
 from h2h.messages import codes, packing
+from h2h.openpgp import judgement
 
 ROOT = Path(__file__).parents[2]
 MODULES = sorted((ROOT / "h2h").rglob("*.py"))
@@ -23,7 +24,15 @@ FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 MOST_LINES_OF_A_MODULE = 450
 MOST_LINES_OF_A_FUNCTION = 70
 USUAL_LINES_OF_A_FUNCTION = 30
-CODES = {**rules.CODES, **codes.CODES, **packing.CODES, **findings.CODES, **deaths.CODES, **books.CODES}
+CODES = {
+    **rules.CODES,
+    **codes.CODES,
+    **packing.CODES,
+    **findings.CODES,
+    **deaths.CODES,
+    **books.CODES,
+    **judgement.CODES,
+}
 
 
 def name_of(path: Path) -> str:
@@ -130,7 +139,7 @@ def used_codes() -> set[str]:
     return found
 
 
-MAKERS = ("refusal", "breach", "_error", "_find", "_once", "Finding", "Fault")
+MAKERS = ("refusal", "breach", "_error", "_find", "_once", "Finding", "Fault", "Rule")
 
 
 def _names(node: ast.AST) -> set[str]:
@@ -154,7 +163,7 @@ def test_no_table_holds_a_code_that_nobody_gives() -> None:
 
 
 def test_no_code_stands_in_two_tables() -> None:
-    tables = (rules.CODES, codes.CODES, packing.CODES, findings.CODES, deaths.CODES, books.CODES)
+    tables = (rules.CODES, codes.CODES, packing.CODES, findings.CODES, deaths.CODES, books.CODES, judgement.CODES)
     assert len(CODES) == sum(map(len, tables))
 
 
