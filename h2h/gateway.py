@@ -82,7 +82,7 @@ class Gateway:
     def __init__(self, settings: Settings, clock: Clock, connect: Callable[[Bank], Channel] | None = None) -> None:
         self.settings = settings
         self.clock = clock
-        self.credentials = Credentials()
+        self.credentials = Credentials(os.environ, settings.vault)
         self.data = settings.gateway.data
         self._connect = connect or self._open_channel
         # It alone has the data folder, whatever its host's name.
@@ -100,7 +100,18 @@ class Gateway:
     @cached_property
     def ledger(self) -> Ledger:
         witness = Witness(self.data / "h2h.head")
-        return Ledger(self.settings.ledger.url, self.data, witness, joining=not self._one_process)
+        return Ledger(self._database, self.data, witness, joining=not self._one_process)
+
+    @property
+    def _database(self) -> str:
+        """Its address, with the password that the settings refer to."""
+        ledger = self.settings.ledger
+        if ledger.password is None:
+            return ledger.url
+        from sqlalchemy import make_url
+
+        address = make_url(ledger.url).set(password=self.credentials.secret(ledger.password))
+        return address.render_as_string(hide_password=False)
 
     def bank(self, name: str) -> Bank:
         if found := self.settings.bank(name):

@@ -48,7 +48,8 @@ class Readiness:
 
 def look(file: Path, environ: Mapping[str, str] = os.environ) -> Readiness:
     """Everything about the settings in `file` and this machine."""
-    reading, credentials = read(file), Credentials(environ)
+    reading = read(file)
+    credentials = Credentials(environ, reading.vault)
     return Readiness(
         reading=reading,
         problems=tuple(world_problems(reading, credentials)),
@@ -68,8 +69,29 @@ def world_problems(reading: Reading, credentials: Credentials) -> Iterator[Probl
         yield from _schema_problems(profile)
         yield from _time_problems(profile)
     yield from clashes(reading)
+    yield from _main_problems(reading, credentials)
     yield from _alert_problems(reading, credentials)
     yield from _webhook_problems(reading, credentials)
+
+
+def _main_problems(reading: Reading, credentials: Credentials) -> Iterator[Problem]:
+    """Secrets of the main file that are of no bank, and the vault, which is asked for each secret in it."""
+    for place, reference in _of_main(reading):
+        if not credentials.absence(reference):
+            try:
+                credentials.secret(reference)
+            except Refused as error:
+                yield from about(str(error).rstrip("."), place)
+    if reading.vault and _for_examples(reading.vault.host):
+        text = f"{reading.vault.host} is a name for examples; write your own"
+        yield from about(text, reading.source.at("vault", "address"))
+
+
+def _of_main(reading: Reading) -> Iterator[tuple[Place, str]]:
+    if reading.ledger.password:
+        yield reading.source.at("ledger", "password"), reading.ledger.password
+    for key, reference in reading.vault.references.items() if reading.vault else ():
+        yield reading.source.at("vault", key), reference
 
 
 def _alert_problems(reading: Reading, credentials: Credentials) -> Iterator[Problem]:
@@ -79,7 +101,7 @@ def _alert_problems(reading: Reading, credentials: Credentials) -> Iterator[Prob
     from h2h.alerting.post import Post  # here, as few commands tell anybody
 
     places = {one.name: reading.source.at("alerts", n, "to") for n, one in enumerate(reading.alerts)}
-    tried = {one.name: one.to for one in reading.alerts if not credentials.not_here(one.to)}
+    tried = {one.name: one.to for one in reading.alerts if not credentials.absence(one.to)}
     for name, fault in Post(credentials=credentials).faults(tried).items():
         yield from about(fault, places[name])
 
@@ -95,7 +117,7 @@ def _webhook_problems(reading: Reading, credentials: Credentials) -> Iterator[Pr
             text = f"{webhook.host} is a name for examples; write the receiver's own"
             yield from about(text, reading.source.at("webhooks", n, "url"))
         for reference in webhook.secret:
-            fault = None if credentials.not_here(reference) else secret_fault(reference, credentials)
+            fault = None if credentials.absence(reference) else secret_fault(reference, credentials)
             yield from about(fault, reading.source.at("webhooks", n, "secret")) if fault else ()
         try:
             tls(webhook)
@@ -122,6 +144,8 @@ def _folder_problems(profile: Profile, credentials: Credentials) -> Iterator[Pro
         elif fault := _closed(folder):
             yield from about(fault, place)
     for n, outbound in enumerate(bank.outbound):
+        if outbound.manifest_key and credentials.absence(outbound.manifest_key):
+            outbound = outbound.model_copy(update={"manifest_key": None})
         if wrong := origin.problem(outbound, credentials):
             key = "owners" if "named as an owner" in wrong else "manifest_key"
             yield from about(wrong, at("bank", "outbound", n, key))
@@ -230,7 +254,7 @@ def _key_problems(channel: SftpSettings, profile: Profile, credentials: Credenti
 
     key_file, passphrase = (profile.source.at("bank", "channel", key) for key in ("key_file", "key_passphrase"))
     reference, opened = channel.key_passphrase, None
-    if reference and credentials.not_here(reference):
+    if reference and credentials.absence(reference):
         return
     try:
         opened = credentials.secret(reference) if reference else None
@@ -259,22 +283,24 @@ def _warnings(reading: Reading, credentials: Credentials) -> Iterator[Problem]:
                 yield from about(text, profile.source.at("bank", "schemas"))
         channel = profile.bank.channel
         reference = channel.key_passphrase if isinstance(channel, SftpSettings) else None
-        if reference and credentials.not_here(reference):
-            text = f"the key was not tried: {reference} is there for the systemd unit only"
-            yield from about(text, profile.source.at("bank", "channel", "key_passphrase"))
+        if reference and (why := credentials.absence(reference)):
+            yield from about(f"the key was not tried: {why}", profile.source.at("bank", "channel", "key_passphrase"))
+    for what, place, reference in _unseen(reading):
+        if why := credentials.absence(reference):
+            yield from about(f"the {what} was not looked at: {why}", place)
+
+
+def _unseen(reading: Reading) -> Iterator[tuple[str, Place, str]]:
+    """Where a secret may not be had from here and now: what it is, where it is referred to, and how."""
+    yield from (("secret", place, reference) for place, reference in _of_main(reading))
     for n, recipient in enumerate(reading.alerts):
-        if credentials.not_here(recipient.to):
-            text = f"the address was not looked at: {recipient.to} is there for the systemd unit only"
-            yield from about(text, reading.source.at("alerts", n, "to"))
-    yield from _not_looked_at(reading, credentials)
-
-
-def _not_looked_at(reading: Reading, credentials: Credentials) -> Iterator[Problem]:
+        yield "address", reading.source.at("alerts", n, "to"), recipient.to
     for n, webhook in enumerate(reading.webhooks):
-        for reference in webhook.secret:
-            if credentials.not_here(reference):
-                text = f"the secret was not looked at: {reference} is there for the systemd unit only"
-                yield from about(text, reading.source.at("webhooks", n, "secret"))
+        yield from (("secret", reading.source.at("webhooks", n, "secret"), one) for one in webhook.secret)
+    for profile in reading.profiles:
+        for n, outbound in enumerate(profile.bank.outbound):
+            if outbound.manifest_key:
+                yield "key", profile.source.at("bank", "outbound", n, "manifest_key"), outbound.manifest_key
 
 
 def _closing_in_maintenance(profile: Profile) -> Iterator[Problem]:

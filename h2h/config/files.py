@@ -16,7 +16,8 @@ from h2h.config.alerts import Recipient, contradicting
 from h2h.config.bank import Bank
 from h2h.config.section import Contradiction, Section
 from h2h.config.toml_file import KeyPath, Read, Source, about, in_order, read_toml
-from h2h.config.values import DatabaseUrl, Duration, FilePattern, KeptFor, ListenAddress, LocalPath
+from h2h.config.values import DatabaseUrl, Duration, FilePattern, KeptFor, ListenAddress, LocalPath, Reference
+from h2h.config.vault import VaultSettings
 from h2h.config.webhooks import Webhook, named_twice
 from h2h.errors import Problem, SettingsError
 from h2h.messages.catalog import Catalog
@@ -53,6 +54,11 @@ class GatewaySettings(Section):
 
 class LedgerSettings(Section):
     url: DatabaseUrl = "sqlite:///h2h.db"
+    password: Reference | None = None
+
+    def contradictions(self) -> Iterator[Contradiction]:
+        if self.password and self.url.startswith("sqlite"):
+            yield Contradiction(text="goes with a url of PostgreSQL", keys=(("password",), ("url",)))
 
 
 class DuplicateSettings(Section):
@@ -82,6 +88,7 @@ class Settings(Section):
     webhooks: tuple[Webhook, ...] = ()
     retention: RetentionSettings = RetentionSettings()
     keys: KeySettings = KeySettings()
+    vault: VaultSettings | None = None
     banks: tuple[Bank, ...] = ()
 
     def bank(self, name: str) -> Bank | None:
@@ -101,6 +108,7 @@ class _MainFile(Section):
     webhooks: list[Webhook] = Field(default=[])
     retention: RetentionSettings = RetentionSettings()
     keys: KeySettings = KeySettings()
+    vault: VaultSettings | None = None
 
     def contradictions(self) -> Iterator[Contradiction]:
         yield from contradicting(self.alerts)
@@ -123,6 +131,7 @@ STAND_INS: Mapping[tuple[str, str], object] = {  # for what has to be there and 
     ("webhooks", "name"): "unnamed",
     ("webhooks", "url"): "https://localhost/",
     ("webhooks", "secret"): "env:UNNAMED",
+    ("vault", "address"): "https://localhost",
     ("bank", "name"): "unnamed",
     ("bank", "timezone"): "UTC",
     ("bank", "channel"): {"kind": "folder", "path": "."},
@@ -162,6 +171,7 @@ class Reading:
     webhooks: tuple[Webhook, ...]
     retention: RetentionSettings
     keys: KeySettings
+    vault: VaultSettings | None
     bank_files: tuple[Path, ...]
     profiles: tuple[Profile, ...]
     problems: tuple[Problem, ...]
@@ -182,6 +192,7 @@ class Reading:
             webhooks=self.webhooks,
             retention=self.retention,
             keys=self.keys,
+            vault=self.vault,
             banks=banks,
         )
 
@@ -216,6 +227,7 @@ def read(file: Path) -> Reading:
         webhooks=webhooks,
         retention=main.value.retention if main.value else RetentionSettings(),
         keys=main.value.keys if main.value else KeySettings(),
+        vault=main.value.vault if main.value else None,
         bank_files=bank_files,
         profiles=profiles,
         problems=(*problems, *_named_twice(profiles)),

@@ -22,7 +22,15 @@ from h2h.messages.catalog import Catalog, listed
 from h2h.schedule import parse_days
 from h2h.verdicts import KNOWN
 
-WAYS = "as in file:/path, env:NAME or cred:NAME"
+WAYS = "as in file:/path, env:NAME, cred:NAME, keyring:SERVICE/NAME or vault:MOUNT/PATH#FIELD"
+REFERENCES = {
+    "file": ".+",
+    "env": ".+",
+    "cred": ".+",
+    "keyring": "[^/]+/.+",
+    "vault": r"[\w@+-][\w.@+-]*(/[\w@+-][\w.@+ -]*)+#[^#]+",
+}
+LIBRARIES = {"keyring": "keyring", "vault": "hvac"}  # of the extra of this name
 NAME_FIELDS = ("bank", "msg_id", "id", "name", "date")
 MOST_DAYS = 100_000
 KEPT_DAYS = range(90, MOST_DAYS)
@@ -53,8 +61,11 @@ def path_of(value: object, info: ValidationInfo) -> Path:
 
 def reference(value: object) -> str:
     """Where a secret stands. No word of the value is repeated: it may be the secret itself."""
-    if not isinstance(value, str) or not re.match("(env|file|cred):.", value):
+    kind, _, place = value.partition(":") if isinstance(value, str) else ("", "", "")
+    if not isinstance(value, str) or not re.fullmatch(REFERENCES.get(kind, "(?!)"), place):
         raise ValueError(f"write where it stands, {WAYS}; a secret itself never stands in the settings")
+    if kind in LIBRARIES and importlib.util.find_spec(LIBRARIES[kind]) is None:
+        raise ValueError(f"needs a library that is not installed; do: pip install 'h2h[{kind}]'")
     return value
 
 

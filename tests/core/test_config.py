@@ -20,6 +20,7 @@ from h2h.config.accounts import BankAccount
 from h2h.config.cut_offs import CutOff
 from h2h.config.maintenance import Maintenance
 from h2h.config.some_payments import never_counting
+from h2h.config.vault import VaultSettings
 from h2h.errors import SettingsError
 from h2h.kinds import Kind
 from h2h.model import Severity
@@ -515,7 +516,7 @@ def test_whatever_has_to_be_there_has_a_stand_in_that_is_good(tmp_path: Path) ->
     blocks = {"gateway": config.GatewaySettings, "bank": config.Bank, "outbound": config.Outbound,
               "inbound": config.Inbound, "ledger": config.LedgerSettings, "retry": config.Retry,
               "accounts": config.BankAccount, "alerts": config.Recipient, "maintenance": Maintenance,
-              "webhooks": config.Webhook}  # fmt: skip
+              "webhooks": config.Webhook, "vault": VaultSettings}  # fmt: skip
     needed = {
         (block, name) for block, kind in blocks.items() for name, f in kind.model_fields.items() if f.is_required()
     }

@@ -17,6 +17,7 @@ from h2h import config
 from h2h.cli import COMMANDS, SECTIONS, cli
 from h2h.config import load
 from h2h.config.closings import LocalClosings
+from h2h.config.vault import VaultSettings
 from h2h.ledger.exports import COLUMNS
 from h2h.lifecycle import MOVES, RECONCILE, Seen, State
 from h2h.metrics.families import FAMILIES
@@ -105,6 +106,7 @@ SETTINGS = {
     **keys(config.Webhook, "webhooks"),
     **keys(config.RetentionSettings, "retention"),
     **keys(config.KeySettings, "keys"),
+    **keys(VaultSettings, "vault"),
     **keys(config.Bank, "bank"),
 }
 
