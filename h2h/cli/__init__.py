@@ -22,6 +22,7 @@ COMMANDS = {
     "sandbox": "setup",
     "demo": "setup",
     "drill": "drilling",
+    "certify": "certifying",
     "run": "work",
     "send": "work",
     "pull": "work",
@@ -74,7 +75,7 @@ SECTIONS = {
         "report",
     ),
     "Decide": ("ack", "resend", "repair", "release", "hold", "cancel", "resolve", "sent-by-hand", "confirm"),
-    "Prove": ("journal", "drill"),
+    "Prove": ("journal", "certify", "drill"),
 }
 DEFAULT_FILES = (Path("h2h.toml"), Path("/etc/h2h/h2h.toml"))
 

@@ -155,11 +155,15 @@ def _answer(bank: Bank) -> dict[str, Any]:
     "--scenario", type=click.Path(path_type=Path, exists=True), help="How the bank behaves (config/sandbox.toml)."
 )
 @click.option("--key", type=click.Path(path_type=Path, exists=True), help="Your public key; else one is made for you.")
-def sandbox(folder: Path, port: int, scenario: Path | None, key: Path | None) -> None:
+@click.option("--onboarding", is_flag=True, help="Play an onboarding test, for `h2h certify`.")
+def sandbox(folder: Path, port: int, scenario: Path | None, key: Path | None, onboarding: bool) -> None:
     """Run a bank in a box: an SFTP server that takes pain.001 files and answers like a bank.
 
     It keeps everything in FOLDER and prints the profile to reach it by. SIGUSR1 ends its day: then it writes its
     statements. Ctrl-C stops it.
+
+    With --onboarding its day ends by itself a second after each file, and payments to some accounts are refused:
+    FOLDER/inputs.toml says which, for `h2h certify BANK --inputs`.
     """
     from h2h.logs import start_logging
     from h2h.sandbox.keys import create_client_key
@@ -173,7 +177,13 @@ def sandbox(folder: Path, port: int, scenario: Path | None, key: Path | None) ->
         private.parent.mkdir(parents=True, exist_ok=True)
         create_client_key(private)
     public = key or private.with_suffix(".pub")
-    bank = BankServer(folder, load_scenario(scenario) if scenario else None, authorized_keys=[public], port=port)
+    played = load_scenario(scenario) if scenario else None
+    if onboarding:
+        from h2h.sandbox import onboarding as test_side
+
+        played = test_side.onboarding(played)
+        (folder / "inputs.toml").write_text(test_side.inputs(), encoding="utf-8")
+    bank = BankServer(folder, played, authorized_keys=[public], port=port)
     run_in_foreground(bank, lambda ready: _introduce(ready, private if key is None else Path("YOUR-PRIVATE-KEY")))
 
 
