@@ -102,6 +102,11 @@ class FolderChannel:
             os.close(self._root)
             self._root = None
 
+    @property
+    def root(self) -> int:
+        assert self._root is not None
+        return self._root
+
     def alive(self) -> bool:
         """Not where another folder is there by now: one that was mounted over ours, or the one below it."""
         try:
@@ -277,7 +282,7 @@ class FolderChannel:
         if self._root is None:
             raise NotDelivered(f"{self._at(folder)}: the session has ended.")
         with self._doing("open the folder", folder):
-            opened = _walk(self._root, [bytes_of(step) for step in folder.split("/") if step not in ("", ".")])
+            opened = walk(self._root, [bytes_of(step) for step in folder.split("/") if step not in ("", ".")])
         try:
             with self._doing("look into", folder or "/"):
                 self._recognise(opened, folder)
@@ -331,7 +336,7 @@ def _doing(what: str, path: str, *, gone_is: type[ChannelError] = Refused) -> It
         raise kind(f"Could not {what} {path}: {error.strerror or error}. {ADVICE.get(number, '')}".strip()) from error
 
 
-def _walk(root: int, steps: list[bytes]) -> int:
+def walk(root: int, steps: list[bytes]) -> int:
     """Open one folder after the other, each from the one before; no links, no way up."""
     opened = os.dup(root)
     for step in steps:

@@ -82,6 +82,16 @@ class SftpChannel:
     def alive(self) -> bool:
         return self._transport.is_active() and self._wire.usable
 
+    @property
+    def wire(self) -> Wire:
+        """For single requests that no method here is for."""
+        return self._wire
+
+    @property
+    def banner(self) -> str:
+        """What the server shows to whoever logs in."""
+        return (self._transport.get_banner() or b"").decode("utf-8", "replace")
+
     def stage_many(self, uploads: Sequence[Upload], made: Made = all_wanted) -> Sequence[Staged | Exception]:
         opened = self._each("write", [(upload.path, self._create(upload.path)) for upload in uploads])
         begun = [(upload, handle) for upload, handle in zip(uploads, opened, strict=True) if isinstance(handle, bytes)]

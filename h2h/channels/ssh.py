@@ -18,7 +18,7 @@ from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import paramiko
 from cryptography.hazmat.primitives import serialization
@@ -33,6 +33,7 @@ from h2h.channels.stream import stream_of
 from h2h.config import SftpSettings
 from h2h.errors import ChannelError, NotDelivered, Refused
 
+T = TypeVar("T", bound=paramiko.Transport)
 KEEPALIVE_SECONDS = 30
 CALM_SECONDS = 1.0  # between two looks of a session that has nothing to read; paramiko has 0.1
 WINDOW = 8 << 20  # bytes that may come unread: more than a session ever asks for at once, so that nobody waits for it
@@ -184,7 +185,7 @@ def _trusted(settings: SftpSettings) -> paramiko.Transport:
     offered: list[paramiko.PKey] = []
     while True:
         try:
-            transport = _handshake(settings, without=[key.get_name() for key in offered])
+            transport = handshake(settings, without=[key.get_name() for key in offered], kind=paramiko.Transport)
         except IncompatiblePeer:
             if offered:
                 raise _untrusted(settings, offered) from None
@@ -207,9 +208,10 @@ def _untrusted(settings: SftpSettings, offered: Collection[paramiko.PKey]) -> Re
     )
 
 
-def _handshake(settings: SftpSettings, *, without: Collection[str]) -> paramiko.Transport:
+def handshake(settings: SftpSettings, *, without: Collection[str], kind: type[T]) -> T:
+    """A transport after its key exchange; its host key may be anybody's. `without`: types not asked for."""
     seconds = settings.connect_timeout.total_seconds()
-    transport = paramiko.Transport(
+    transport = kind(
         _dial(settings),
         disabled_algorithms=_disabled(without),
         strict_kex=True,
@@ -232,18 +234,18 @@ def _handshake(settings: SftpSettings, *, without: Collection[str]) -> paramiko.
 
 def _dial(settings: SftpSettings) -> Line:
     seconds = settings.connect_timeout.total_seconds()
-    plain = _connected(_addresses(settings), settings.port, seconds)
+    plain = _connected(addresses_of(settings), settings.port, seconds)
     line = Line(fileno=plain.detach())
     line.stall_seconds = settings.operation_timeout.total_seconds()
     line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return line
 
 
-def _addresses(settings: SftpSettings) -> list[str]:
-    """What the name stands for; with `addresses` in the settings only those of them that are allowed."""
+def addresses_of(settings: SftpSettings, *, any_: bool = False) -> list[str]:
+    """What the name stands for; with `addresses` in the settings only those of them that are allowed, or `any_`."""
     found = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)
     all_ = list(dict.fromkeys(str(address[0]) for *_, address in found))
-    if settings.addresses is None:
+    if settings.addresses is None or any_:
         return all_
     networks = [ip_network(network) for network in settings.addresses]
     if allowed := [address for address in all_ if any(_plain(address) in network for network in networks)]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from h2h.cli.output import console, emit, ready_settings, text
+from h2h.cli.online import asked, show, watch_for
+from h2h.cli.output import emit, ready_settings
 
 if TYPE_CHECKING:
     from h2h.config import Bank, Settings
@@ -94,58 +96,59 @@ def _folders(settings: Settings) -> dict[Path, int]:
 
 
 @click.command()
-@click.option("--online", is_flag=True, help="Also log in at each bank and list the folders; leaves no trace.")
+@click.option("--online", is_flag=True, help="Also ask each bank's server what it can do; leaves no trace.")
+@click.option(
+    "--probe", is_flag=True, help="Online, and try with small files of ours: renaming, and whether they stay."
+)
+@click.option(
+    "--watch", default=10.0, show_default=True, type=click.FloatRange(0, 3600), help="Seconds that they stay."
+)
+@click.option("--in-production", is_flag=True, help="The word without which --probe is refused in production.")
+@click.option("--bank", help="Of this bank alone.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per problem or bank, for programs.")
 @click.pass_context
-def check(ctx: click.Context, online: bool, as_json: bool) -> int:
+def check(
+    ctx: click.Context, online: bool, probe: bool, watch: float, in_production: bool, bank: str | None, as_json: bool
+) -> int:
     """Say everything that is wrong with the settings, before anything runs.
 
-    Exit status 2 for wrong settings, 1 if a bank could not be asked.
+    With --online each bank's server is asked: host keys, login, folders, what it refuses; a file is made, looked at and
+    removed only where the profile states that the bank leaves our temporary files alone. With --probe files are made in
+    any case, renamed, and left for some seconds. Ends with the lines of the profile that should be others.
+
+    Exit status 2 for wrong settings, 1 if a bank could not be asked, or does not do what its profile needs.
     """
     from h2h.errors import SettingsError
 
     try:
-        banks = ready_settings(ctx).banks
+        settings = ready_settings(ctx)
     except SettingsError as error:
         if not as_json:
             raise
         emit(error.problems)
         return 2
+    banks = [one for one in settings.banks if bank in (None, one.name)]
+    _known(bank, banks)
     if not as_json:
         click.echo(f"{ctx.obj}: good; {len(banks)} bank(s): {', '.join(b.name for b in banks) or 'none'}.")
+    production = settings.gateway.environment == "production"
+    may = watch_for(watch, banks, production=production, meant=in_production) if probe else None
     good = True
-    for bank in banks:
-        answer = _answer(bank) if online else None
-        good &= not answer or "error" not in answer
+    for one in banks:
+        answer = asked(one, may) if online or probe else None
+        good &= answer is None or answer.good
         if as_json:
-            emit([{"bank": bank.name, "answer": answer}])
+            emit([{"bank": one.name, "good": answer is None or answer.good, "answer": answer}])
         elif answer:
-            _print_answer(bank.name, answer)
+            show(answer)
     return int(not good)
 
 
-def _print_answer(name: str, answer: dict[str, Any]) -> None:
-    out = console()
-    if "error" in answer:
-        out.print(text(f"{name}: {answer['error']}", "red"))
-        return
-    out.print(text(f"{name}: logged in", "green"))
-    for folder, count in answer["folders"].items():
-        out.print(text(f"{name}: {folder} holds {count} file(s)", "green"))
+def _known(name: str | None, banks: Sequence[Bank]) -> None:
+    from h2h.errors import UsageError
 
-
-def _answer(bank: Bank) -> dict[str, Any]:
-    """How many files lie in each folder of the bank, or why that cannot be told."""
-    from h2h.channels.kinds import connect
-    from h2h.credentials import Credentials
-    from h2h.errors import ChannelError
-
-    folders = dict.fromkeys([o.remote for o in bank.outbound] + [i.remote for i in bank.inbound])
-    try:
-        with connect(bank.channel, Credentials()) as session:
-            return {"folders": {folder: len(session.list(folder)) for folder in folders}}
-    except ChannelError as error:
-        return {"error": str(error)}
+    if name is not None and not banks:
+        raise UsageError(f"There is no bank {name} in the settings.")
 
 
 @click.command()

@@ -12,9 +12,10 @@ import os
 import shutil
 import socket
 import subprocess
+import tempfile
 import threading
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Self
@@ -202,3 +203,25 @@ class OpenSshServer(BankServer):
                     self._children.append(
                         subprocess.Popen(command, stdin=line.fileno(), stdout=line.fileno(), stderr=log)
                     )
+
+
+class ConfinedSshServer(OpenSshServer):
+    """An sshd as banks run it: each user shut into a folder of root's, SFTP alone. It has to be run as root.
+
+    The user is `nobody`, to whom `in` and `out` belong. `sftp`: what internal-sftp is called with, as in ``-R``.
+    """
+
+    def __init__(self, work: Path, lines: Sequence[str] = (), *, sftp: str = "") -> None:
+        super().__init__(work, [f"ChrootDirectory {work}/root", f"ForceCommand internal-sftp {sftp}", *lines])
+        self.user, self.home = "nobody", ""
+        for folder in (work, self.root):
+            folder.chmod(0o755)
+        for folder in ("in", "out"):
+            shutil.chown(self.root / folder, self.user)
+
+    @classmethod
+    @contextmanager
+    def place(cls) -> Iterator[Path]:
+        """A new folder to which only folders of root lead, as ChrootDirectory wants it; removed at the end."""
+        with tempfile.TemporaryDirectory(prefix="h2h-", dir="/run") as folder:
+            yield Path(folder)
