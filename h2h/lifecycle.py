@@ -43,6 +43,7 @@ class Trigger(StrEnum):
     LATE = "late"
     NOT_SEALED = "not sealed"
     CLASH = "clash"
+    NOT_APPROVED = "not approved"
     NOT_DELIVERED = "not delivered"
     GIVEN_UP = "given up"
     STAGED = "staged"
@@ -79,6 +80,7 @@ MOVES = (
     Move(State.DUPLICATE, Trigger.OVERRIDE, Actor.OPERATOR, State.HELD),
     Move(State.DUPLICATE, Trigger.CANCEL, Actor.OPERATOR, State.CANCELLED),
     Move(State.HELD, Trigger.RELEASE, Actor.OPERATOR, State.READY),
+    Move(State.HELD, Trigger.RELEASE, Actor.SECOND_PERSON, State.READY),
     Move(State.HELD, Trigger.CANCEL, Actor.OPERATOR, State.CANCELLED),
     Move(State.HELD, Trigger.SENT_BY_HAND, Actor.OPERATOR, State.SENT),
     Move(State.HELD, Trigger.NAMED_BY_BANK, Actor.BANK, State.HELD),
@@ -86,6 +88,7 @@ MOVES = (
     Move(State.READY, Trigger.LEASE, Actor.GATEWAY, State.STAGING),
     Move(State.READY, Trigger.LATE, Actor.GATEWAY, State.HELD),
     Move(State.READY, Trigger.NOT_SEALED, Actor.GATEWAY, State.HELD),
+    Move(State.READY, Trigger.NOT_APPROVED, Actor.GATEWAY, State.HELD),
     Move(State.READY, Trigger.RELEASE, Actor.OPERATOR, State.READY),
     Move(State.READY, Trigger.HOLD, Actor.OPERATOR, State.HELD),
     Move(State.READY, Trigger.CANCEL, Actor.OPERATOR, State.CANCELLED),
@@ -107,6 +110,7 @@ MOVES = (
     Move(State.UNCERTAIN, Trigger.BANK_HAS_IT, Actor.OPERATOR, State.SENT),
     Move(State.UNCERTAIN, Trigger.SEND_AGAIN, Actor.SECOND_PERSON, State.READY),
     Move(State.FAILED, Trigger.RETRY, Actor.OPERATOR, State.READY),
+    Move(State.FAILED, Trigger.RETRY, Actor.SECOND_PERSON, State.READY),
     Move(State.FAILED, Trigger.CANCEL, Actor.OPERATOR, State.CANCELLED),
     Move(State.FAILED, Trigger.SENT_BY_HAND, Actor.OPERATOR, State.SENT),
     Move(State.FAILED, Trigger.NAMED_BY_BANK, Actor.BANK, State.HELD),

@@ -13,6 +13,7 @@ from datetime import date
 from decimal import Decimal
 
 from h2h import addresses, checks, glances
+from h2h.approval import Rule as ApprovalRule
 from h2h.model import (
     Batch,
     DirectDebitFile,
@@ -68,6 +69,7 @@ class Terms:
     addresses: Severity | None = Severity.WARNING
     upgrade: str | None = None
     upgrade_uetr: bool = False
+    approvals: Sequence[ApprovalRule] = ()
 
 
 class PaymentRules(OnePass[PaymentFile, Batch, Payment]):

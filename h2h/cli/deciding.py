@@ -113,12 +113,18 @@ def _print_rehearsed(before: Transfer, would: Transfer, asked: Asked) -> None:
         line.append_text(text(", the bank's word ")).append_text(word(would.verdict))
     if _proposed(before, would):
         line.append_text(text(", and a second person would have to say the same"))
+    if _approved(before, would):
+        line.append_text(text(f", approved by {' and '.join(would.approved_by)}"))
     console().print(line.append_text(text(". Nothing was changed.")))
 
 
 def _print_decided(gateway: Gateway, before: Transfer, after: Transfer, asked: Asked) -> None:
     if _proposed(before, after):
         click.echo("Recorded as proposed; a second person has to confirm it with the same command.", err=True)
+    if _approved(before, after):
+        from h2h.approval import wanted
+
+        click.echo(printed(f"Recorded as approved, sha256 {after.sha256}. {wanted(after.lacking)}"), err=True)
     if asked.as_json:
         emit([after])
         return
@@ -137,6 +143,11 @@ def _print_decided(gateway: Gateway, before: Transfer, after: Transfer, asked: A
 def _proposed(before: Transfer, after: Transfer) -> bool:
     """Whether this was the first of two persons who have to say so."""
     return after.state == before.state and after.proposed_by not in (None, before.proposed_by)
+
+
+def _approved(before: Transfer, after: Transfer) -> bool:
+    """Whether this approved the bytes."""
+    return len(after.approved_by) > len(before.approved_by)
 
 
 def _against(case: Case, _: str) -> list[str]:

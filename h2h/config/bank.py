@@ -169,6 +169,7 @@ class Bank(Section):
             addresses=ADDRESSES[folder.addresses],
             upgrade=folder.upgrade,
             upgrade_uetr=folder.upgrade_uetr,
+            approvals=tuple(row.rule for row in folder.approvals),
         )
 
     @property

@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from h2h.config.approvals import Approval
 from h2h.config.cut_offs import CutOff, Times
 from h2h.config.section import Contradiction, Section
 from h2h.config.some_payments import never_counting
@@ -51,6 +52,7 @@ class Outbound(Times):
     name: NameTemplate = "{msg_id}.xml"
     warn: Duration = timedelta(minutes=30)
     cut_offs: list[CutOff] = Field(default=[])
+    approvals: list[Approval] = Field(default=[])
     after_cut_off: Literal["hold", "next-window", "send"] = "hold"
     compress: Compression | None = None
     max_size: Annotated[int, Field(ge=1)] = 2_000_000_000

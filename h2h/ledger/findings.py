@@ -10,6 +10,7 @@ from h2h.ledger import tables as t
 from h2h.model import Finding, Severity
 
 CODES = {
+    "APPROVAL_NEEDED": "people have to approve the file before it is sent",
     "ALIKE_PAYMENTS": "the payments are alike to those of one earlier file",
     "DEBIT_OF_REFUSED": "a statement debits a payment that the bank had refused",
     "DEBIT_TWICE": "a payment was debited more than once, and not given back",

@@ -12,6 +12,7 @@ from typing import Any
 
 from sqlalchemy import Connection, select, update
 
+from h2h.approval import Sums
 from h2h.columns import Columns, in_columns
 from h2h.errors import NotAllowed
 from h2h.identity import debtor_keys, debtors_of, fingerprints
@@ -107,9 +108,11 @@ class _Count:
 
 
 class Tally:
-    """What the payments of a file come to, counted as they pass. `batches`: those that they stand in."""
+    """What the payments of a file come to, counted as they pass. `batches`: those that they stand in; `sums`: what is
+    asked by currency."""
 
-    def __init__(self, batches: Iterable[Batch] = ()) -> None:
+    def __init__(self, batches: Iterable[Batch] = (), sums: Sums | None = None) -> None:
+        self.sums = sums
         self.batches: defaultdict[int, _Count] = defaultdict(_Count)
         self.currencies: set[str] = set()
         self.kinds = Kinds(batches)
@@ -123,11 +126,13 @@ class Tally:
                 count.amount = EXACT.add(count.amount, total(islice(amounts, together)))
             self.currencies.update(filter(None, some.column("currency")))
             self.kinds.look(some)
+            if self.sums is not None:
+                self.sums.look(some)
             yield some
 
 
-def tallied(judgement: Judgement) -> Tally:
-    tally = Tally(judgement.batches)
+def tallied(judgement: Judgement, sums: Sums | None = None) -> Tally:
+    tally = Tally(judgement.batches, sums)
     for _ in tally.passing(judgement.payments):
         pass
     return tally

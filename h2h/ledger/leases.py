@@ -43,6 +43,9 @@ def take_lease(connection: Connection, transfer: Transfer, lease: Lease, now: da
     if row.repair_of and (why := against_sending(connection, row)):
         _hold_back(connection, row, why, now)
         return None
+    if row.lacking:
+        _not_approved(connection, row, now)
+        return None
     number = row.attempts + 1
     temporary, remote = lease.names(row, number, lambda path: taken(connection, row, path))
     begin(connection, row, number, temporary, remote, lease.route, now)
@@ -52,6 +55,15 @@ def take_lease(connection: Connection, transfer: Transfer, lease: Lease, now: da
         reason=None,
         data=told | {"way": lease.route.way, "server": lease.route.server},
         attempts=number, temporary=temporary, remote=remote, **held,
+    )  # fmt: skip
+
+
+def _not_approved(connection: Connection, row: Transfer, now: datetime) -> None:
+    """Whatever made it READY: without the approvals that it needs it does not go."""
+    why = f"not approved: {'; '.join(map(str, row.lacking))} have to release it"
+    move_row(
+        connection, row, Trigger.NOT_APPROVED, Actor.GATEWAY, now,
+        reason=why, data={"reason": why}, due_at=None,
     )  # fmt: skip
 
 

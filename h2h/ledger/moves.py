@@ -10,18 +10,20 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, func, insert, select, update
 
+from h2h.approval import Sums
 from h2h.errors import Stale, UsageError
 from h2h.identity import content_hash
 from h2h.ledger import tables as t
+from h2h.ledger.approvals import asked_of, held_for_approval
 from h2h.ledger.attempts import complete
 from h2h.ledger.database import changed_one
 from h2h.ledger.findings import store_findings
 from h2h.ledger.journal import record
 from h2h.ledger.judged import Tally, held_if_answered, outcome, store_payments, summarise, tallied
 from h2h.ledger.prepared import Prepared
-from h2h.ledger.rows import Received, Transfer, as_read, transfer_of
+from h2h.ledger.rows import Judged, Received, Transfer, as_read, transfer_of
 from h2h.lifecycle import Actor, State, Trigger, move
-from h2h.model import AsSent, Judgement, TransferId
+from h2h.model import AsSent, Judgement
 from h2h.verdicts import Verdict
 
 GATEWAY = "gateway"
@@ -34,7 +36,7 @@ _DROPPED = Prepared(
 )
 _ENTER = Prepared(
     insert(t.transfer),
-    "id", "bank", "watch", "name", "sha256", "size", "repair_of", "state", "verdict", "received_at",
+    "id", "bank", "watch", "name", "sha256", "size", "makers", "repair_of", "state", "verdict", "received_at",
     "attempts", "failures", "fence", "version",
 )  # fmt: skip
 
@@ -46,49 +48,53 @@ def enter(connection: Connection, new: Received, now: datetime) -> bool:
             raise Stale(f"{new.id} was taken with other content before.")
         return False
     values = {key: getattr(new, key) for key in ("id", "bank", "watch", "name", "sha256", "size")}
+    values |= {"makers": [*new.makers]} if new.makers else {}
     values |= {"repair_of": new.repair_of} if new.repair_of else {}
     fresh: dict[str, Any] = {"state": State.RECEIVED, "verdict": Verdict.NONE, "received_at": now}
     zeros: dict[str, Any] = {"attempts": 0, "failures": 0, "fence": 0, "version": 1}
-    _ENTER.run(connection, **{"repair_of": None, **values}, **fresh, **zeros)
+    _ENTER.run(connection, **{"repair_of": None, "makers": None, **values}, **fresh, **zeros)
     record(connection, at=now, subject=new.id, kind=State.RECEIVED, actor=GATEWAY, data=values)
     return True
 
 
 def enter_judgement(
     connection: Connection,
-    transfer_id: TransferId,
-    judgement: Judgement,
+    judged: Judged,
     good: Trigger,
     due_at: datetime | None,
     now: datetime,
     same_payments_within: timedelta,
     *,
     reason: str | None = None,
-    as_sent: AsSent | None = None,
 ) -> Transfer:
     """`good`: what moves a file on in which nothing is wrong, and that repeats no other; `reason`: why it does so.
 
-    `as_sent`: what goes to the bank in its place. What came before is asked of the file that was dropped.
+    Where other bytes go to the bank than were dropped: what came before is asked of the file that was dropped, and what
+    people have to approve is asked of those that go.
     """
-    row = get_row(connection, transfer_id)
+    row, judgement, as_sent = get_row(connection, judged.id), judged.judgement, judged.as_sent
     sound = judgement.good and judgement.header is not None
-    tally = Tally(judgement.batches)
+    tally = Tally(judgement.batches, Sums() if judged.approvals else None)
     payments = tally.passing(judgement.payments)
     content = content_hash(judgement, payments) if sound else None
     instead = _instead(row, judgement, as_sent) if sound and as_sent else {}
     stored = as_sent.judgement if instead and as_sent else judgement
-    tally = tally if sound and stored is judgement else tallied(stored)
+    tally = tally if sound and stored is judgement else tallied(stored, tally.sums and Sums())
     summary = summarise(stored, tally)
     if sound:
-        store_payments(connection, transfer_id, stored, tally)
+        store_payments(connection, row.id, stored, tally)
     since = now - same_payments_within if same_payments_within else None
     found = outcome(connection, row, judgement, content, since)
     if good is Trigger.JUDGED_GOOD:
         found = held_if_answered(connection, row, summary["message_id"], found)
-    store_findings(connection, transfer_id, found.findings)
+    needed = asked_of(connection, row, judged.approvals, tally.sums, now) if sound and tally.sums else None
+    if good is not Trigger.RESTORED:
+        found = held_for_approval(found, needed or ())
+    store_findings(connection, row.id, found.findings)
     trigger = good if found.trigger is Trigger.JUDGED_GOOD else found.trigger
     why = found.reason or reason
-    told = {"findings": len(found.findings), "duplicate_of": found.of, "reason": why}
+    told: dict[str, Any] = {"findings": len(found.findings), "duplicate_of": found.of, "reason": why}
+    told |= {"approvals": [need._asdict() for need in needed]} if needed else {}
     return move_row(
         connection, row, trigger, Actor.GATEWAY, now,
         reason=why,
@@ -97,6 +103,7 @@ def enter_judgement(
         duplicate_of=found.of,
         proposed_by=BANK if found.answered else None,
         content_sha256=content,
+        approvals=needed,
         **summary,
         **instead,
     )  # fmt: skip

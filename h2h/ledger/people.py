@@ -4,9 +4,9 @@ that could pay twice: what was true when somebody looked may not be true any mor
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -14,6 +14,7 @@ from sqlalchemy import Connection, func, select
 
 from h2h.errors import NotAllowed, UsageError
 from h2h.ledger import tables as t
+from h2h.ledger.approvals import approved_again, still_lacking, told
 from h2h.ledger.earlier import debited, free_message_id, keep_message_id, repeated_since
 from h2h.ledger.early import apply_orphans
 from h2h.ledger.judged import forget_refusal
@@ -64,21 +65,26 @@ class People:
             return _decide(connection, get_row(connection, transfer_id), trigger, actor, order)
 
     def resend(self, transfer_id: str, *, who: str, reason: str, now: datetime) -> Transfer:
-        """Send the same bytes again, by the same name rules; NotAllowed where the bank may have them."""
+        """Send the same bytes again, by the same name rules; NotAllowed where the bank may have them. Where its folder
+        has rules on approvals, the first call records the proposal."""
         order = _Order(who=who, why=in_words("reason", reason), now=now)
         with self._unit() as connection:
             row = get_row(connection, transfer_id)
             refuse_purged(row.id, row.purged_at)
             if why := against_resending(row, _refusal_codes(connection, row.id)):
                 raise NotAllowed(f"{row.id} is not sent again: {why}")
-            if row.state is State.FAILED:
-                return _decide(connection, row, Trigger.RETRY, Actor.OPERATOR, order)
+            trigger = Trigger.RETRY if row.state is State.FAILED else Trigger.RESEND_REJECTED
+            if row.approvals is not None:
+                return _again(connection, row, trigger, order)
+            if trigger is Trigger.RETRY:
+                return _decide(connection, row, trigger, Actor.OPERATOR, order)
             actor = Actor.SECOND_PERSON if row.verdict_by else Actor.OPERATOR
-            return _decide(connection, row, Trigger.RESEND_REJECTED, actor, order)
+            return _decide(connection, row, trigger, actor, order)
 
     def release(self, transfer_id: str, *, who: str, reason: str, now: datetime, at_once: bool) -> Transfer:
         """HELD -> READY, in the next window or at once; READY that waits goes at once. What may have been paid takes
-        two persons: a DUPLICATE becomes HELD by the first, and one that the bank answered is proposed by the first."""
+        two persons: a DUPLICATE becomes HELD by the first, and one that the bank answered is proposed by the first.
+        What people have to approve stays HELD until enough have."""
         late_allowed = "now" if at_once else "next"
         order = _Order(who=who, why=in_words("reason", reason), now=now, late_allowed=late_allowed)
         with self._unit() as connection:
@@ -94,6 +100,8 @@ class People:
                     f"{row.id} may have been paid already, and you said that it was not; somebody else has to "
                     "release it."
                 )
+            if row.state is State.HELD and row.lacking:
+                return _approve(connection, row, Trigger.RELEASE, order)
             return _decide(connection, row, Trigger.RELEASE, Actor.OPERATOR, order)
 
     def send_again(self, transfer_id: str, *, who: str, reason: str, now: datetime) -> Transfer:
@@ -102,6 +110,8 @@ class People:
         with self._unit() as connection:
             row = get_row(connection, transfer_id)
             _possible(row, Trigger.SEND_AGAIN, Actor.SECOND_PERSON)
+            if row.approvals is not None:
+                return _again(connection, row, Trigger.SEND_AGAIN, order)
             if row.proposed_by is None:
                 return _propose(connection, row, order)
             if row.proposed_by == who:
@@ -207,11 +217,13 @@ def _decide(connection: Connection, row: Transfer, trigger: Trigger, actor: Acto
     to = _possible(row, trigger, actor)
     proposed_by = order.who if trigger is Trigger.OVERRIDE else None  # somebody else has to release it
     extra: dict[str, Any] = {"due_at": order.now if to is State.READY else None, "proposed_by": proposed_by}
+    if trigger in (Trigger.OVERRIDE, Trigger.HOLD):
+        extra |= _begun_by(row, order.who)
     if to is State.READY:
         _refuse_if_booked(connection, row)
         refuse_if_alive_elsewhere(connection, row)
         extra |= {"failures": 0, "verdict": Verdict.NONE, "verdict_by": None, "sent_at": None, "answered_at": None}
-        extra |= {"late_allowed": order.late_allowed}
+        extra |= {"late_allowed": order.late_allowed, "approved": row.approved}
     if to is State.SENT:
         extra |= {"sent_at": order.now}
     if trigger in (Trigger.RESEND_REJECTED, Trigger.RETRY, Trigger.SEND_AGAIN):
@@ -219,7 +231,7 @@ def _decide(connection: Connection, row: Transfer, trigger: Trigger, actor: Acto
     if trigger is Trigger.RESEND_REJECTED:
         _refuse_one_persons_word(row, actor, order.who)
         forget_refusal(connection, row.id, row.verdict)
-    data = {"decision": trigger, "reason": order.why, "late_allowed": order.late_allowed}
+    data = {"decision": trigger, "reason": order.why, "late_allowed": order.late_allowed, **_approval_of(row, to)}
     moved = move_row(
         connection, row, trigger, actor, order.now, reason=order.why, data=data, who=order.who, **extra
     )  # fmt: skip
@@ -233,10 +245,38 @@ def _decide(connection: Connection, row: Transfer, trigger: Trigger, actor: Acto
 def _propose(connection: Connection, row: Transfer, order: _Order) -> Transfer:
     """The first of two people says that it is to go (again)."""
     _refuse_if_booked(connection, row)
-    said = {"reason": order.why}
+    said, begun = {"reason": order.why}, _begun_by(row, order.who)
     return change_row(
-        connection, row, order.now, "send again proposed", order.who, said, proposed_by=order.who
+        connection, row, order.now, "send again proposed", order.who, said, proposed_by=order.who, **begun
     )  # fmt: skip
+
+
+def _begun_by(row: Transfer, who: str) -> dict[str, Any]:
+    """Whoever makes others decide about it anew has a hand in it; what was approved before counts no more."""
+    return {"makers": [*dict.fromkeys([*row.makers, who])], "approved": []}
+
+
+def _again(connection: Connection, row: Transfer, trigger: Trigger, order: _Order) -> Transfer:
+    """Once more to the bank, where the folder has rules on approvals: proposed by one, approved by others."""
+    _possible(row, trigger, Actor.SECOND_PERSON)
+    if row.proposed_by is None:
+        return _propose(connection, row, order)
+    return _approve(connection, row, trigger, order)
+
+
+def _approve(connection: Connection, row: Transfer, trigger: Trigger, order: _Order) -> Transfer:
+    """One more person approves the bytes as they are; the last one that is needed lets them go."""
+    again = trigger is not Trigger.RELEASE
+    approved = replace(row, approved=approved_again(row, order.who, order.now, again=again))
+    if not still_lacking(approved, again=again):
+        return _decide(connection, approved, trigger, Actor.SECOND_PERSON, order)
+    _possible(row, trigger, Actor.SECOND_PERSON)
+    data = {"decision": "approve", "reason": order.why, **told(approved)}
+    return change_row(connection, row, order.now, "approved", order.who, data, approved=approved.approved)
+
+
+def _approval_of(row: Transfer, to: State) -> Mapping[str, Any]:
+    return told(row) if to is State.READY and row.approvals is not None else {}
 
 
 def _when(row: Transfer) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from itertools import groupby
@@ -26,10 +26,10 @@ from h2h.ledger.journal import record
 from h2h.ledger.lineage import alive_elsewhere, contradicted, roots
 from h2h.ledger.moves import enter, enter_judgement, get_row
 from h2h.ledger.people import in_words
-from h2h.ledger.rows import Received, Transfer, refuse_purged
+from h2h.ledger.rows import Judged, Received, Transfer, refuse_purged
 from h2h.ledger.safety import in_safe_mode
 from h2h.lifecycle import State, Trigger
-from h2h.model import Judgement, total
+from h2h.model import total
 from h2h.verdicts import BLOCKED, DUPLICATE_CODES, REFUSALS, Verdict, verdict_of
 
 MOST_REPAIRS = 999  # of one file, by their numbers
@@ -94,7 +94,7 @@ class Repairs:
         self,
         plan: Plan,
         new: Received,
-        judgement: Judgement,
+        judged: Judged,
         proof: Mapping[str, Any],
         *,
         who: str,
@@ -111,10 +111,10 @@ class Repairs:
             if _plan(connection, old.id) != plan:
                 raise Stale(f"{old.id} was changed in the meantime; look again.")
             _refuse_if_dropped_anew(connection, plan)
-            enter(connection, new, now)
+            enter(connection, replace(new, makers=[*dict.fromkeys([*old.makers, who])]), now)
             connection.execute(insert(t.lineage), _lineage(connection, plan, new))
             within = same_payments_within
-            made = enter_judgement(connection, new.id, judgement, Trigger.JUDGED_HOLD, None, now, within)
+            made = enter_judgement(connection, judged, Trigger.JUDGED_HOLD, None, now, within)
             if made.state not in (State.HELD, State.DUPLICATE):
                 raise NotAllowed(f"{old.id} is not repaired, since the new file would be {made.state}: {made.reason}")
             told = {"reason": why, "payments": len(plan.refused), "of_payments": old.payments}

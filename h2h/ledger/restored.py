@@ -19,10 +19,10 @@ from h2h.ledger.database import Database
 from h2h.ledger.early import apply_orphans
 from h2h.ledger.journal import Anchor, Journal, record
 from h2h.ledger.moves import change_state, enter, enter_judgement, get_row
-from h2h.ledger.rows import Received, Transfer
+from h2h.ledger.rows import Judged, Received, Transfer
 from h2h.ledger.safety import LEDGER, SafeMode, Safety, in_safe_mode
 from h2h.lifecycle import MOVES, Actor, State, Trigger
-from h2h.model import AsSent, Judgement, TransferId
+from h2h.model import TransferId
 from h2h.witness import Witness
 
 CHUNK = 400  # ids asked for in one query
@@ -110,18 +110,16 @@ class Restored:
     def found(
         self,
         file: Received,
-        judgement: Judgement,
+        judged: Judged,
         now: datetime,
         same_payments_within: timedelta,
-        as_sent: AsSent | None = None,
     ) -> Transfer:
         """A file that was taken and of which the ledger has no judgement: UNCERTAIN, unless it was to be refused."""
         with self._database.transaction() as connection:
             enter(connection, file, now)
             entered = enter_judgement(
-                connection, file.id, judgement, Trigger.RESTORED, None, now, same_payments_within,
-                reason=REASON, as_sent=as_sent,
-            )  # fmt: skip
+                connection, judged, Trigger.RESTORED, None, now, same_payments_within, reason=REASON
+            )
             if entered.state is State.UNCERTAIN:
                 apply_orphans(connection, file.id, now)
             return get_row(connection, file.id)

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
+from h2h.approval import Approved, Need, Rule, approved_of, counting, lacking, needs_of
 from h2h.errors import NotAllowed
 from h2h.kinds import Kind, kinds_of
 from h2h.lifecycle import State
@@ -60,6 +61,9 @@ class Transfer:
     sealed_sha256: str | None
     sealed_size: int | None
     sealed_by: str | None
+    makers: list[str]
+    approvals: list[Need] | None
+    approved: list[Approved]
 
     @property
     def sent_sha256(self) -> str:
@@ -69,6 +73,16 @@ class Transfer:
     @property
     def sent_size(self) -> int:
         return self.size if self.sealed_size is None else self.sealed_size
+
+    @property
+    def approved_by(self) -> list[str]:
+        """Who approved its bytes as they are, and had no hand in them."""
+        return counting(self.approved, self.sha256, self.makers)
+
+    @property
+    def lacking(self) -> list[Need]:
+        """What four eyes still ask for."""
+        return lacking(self.approvals or (), self.approved_by)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,15 +96,18 @@ class Received:
     sha256: str
     size: int
     repair_of: TransferId | None = None
+    makers: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judged:
-    """What judge found of a file that was received; `as_sent`: what goes to the bank in its place."""
+    """What judge found of a file that was received. `as_sent`: what goes to the bank in its place; `approvals`: the
+    rules by which people have to approve it."""
 
     id: TransferId
     judgement: Judgement
     as_sent: AsSent | None = None
+    approvals: Sequence[Rule] = ()
 
     def after(self, doubts: Sequence[Finding]) -> Judged:
         """With what speaks against the file's origin before all else."""
@@ -106,6 +123,7 @@ def received_of(transfer: Transfer) -> Received:
         sha256=transfer.sha256,
         size=transfer.size,
         repair_of=transfer.repair_of,
+        makers=transfer.makers,
     )
 
 
@@ -131,4 +149,6 @@ def transfer_of(row: Sequence[Any]) -> Transfer:
     values = dict(zip(_NAMES, row, strict=True))
     values["state"], values["verdict"] = State(values["state"]), Verdict(values["verdict"])
     values["kinds"] = kinds_of(values["kinds"])
+    values["makers"] = values["makers"] or []
+    values["approvals"], values["approved"] = needs_of(values["approvals"]), approved_of(values["approved"])
     return Transfer(**values)

@@ -99,6 +99,9 @@ transfer = Table(
     Column("sealed_sha256", String(64)),  # what goes to the bank, where the file is compressed or encrypted for it
     Column("sealed_size", BigInteger),
     Column("sealed_by", Text),  # how, and by which keys (model.Seal), in words
+    Column("makers", Json),  # who dropped, repaired, held or proposed it: they approve nothing of it
+    Column("approvals", Json),  # what four eyes ask of it (approval.Need); empty where its folder has no such rules
+    Column("approved", Json),  # who approved which bytes, since it was proposed or held last (approval.Approved)
     to_erase_index("transfer"),
     Index("ix_transfer_due", "bank", "state", "due_at"),
     Index("ix_transfer_sent_at", "bank", "state", "sent_at"),

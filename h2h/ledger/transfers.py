@@ -136,9 +136,7 @@ class Transfers:
         """Several in one transaction, in their order: what one repeats of those before it is found as ever."""
         good, within = Trigger.JUDGED_GOOD, same_payments_within
         with self._database.transaction() as connection:
-            return [
-                enter_judgement(connection, f.id, f.judgement, good, now, now, within, as_sent=f.as_sent) for f in files
-            ]
+            return [enter_judgement(connection, file, good, now, now, within) for file in files]
 
     # Lease, stage, publish, reconcile.
 

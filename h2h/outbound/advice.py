@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from itertools import chain
 
+from h2h.approval import wanted
 from h2h.ledger.cases import Case, Evidence, Said
 from h2h.ledger.people import NOTHING, what_now
 from h2h.ledger.rows import Transfer
@@ -67,6 +68,10 @@ def _held(case: Case) -> Iterator[str]:
         yield f"It is held: {row.reason.rstrip('.')}."
     if row.state is State.DUPLICATE:
         yield f"It repeats {row.duplicate_of}."
+    if row.state is State.HELD and row.makers and row.lacking:
+        yield f"{' and '.join(row.makers)} had a hand in it, and approve nothing of it."
+    if row.state is State.HELD and row.approved_by:
+        yield f"Approved by {' and '.join(row.approved_by)}. {wanted(row.lacking)}"
 
 
 def _found_at_the_bank(case: Case) -> Iterator[str]:

@@ -32,7 +32,7 @@ from h2h.ledger.rows import Judged, Received, Transfer, received_of
 from h2h.lifecycle import State
 from h2h.model import Finding, TransferId
 from h2h.outbound.judging import FileJudge
-from h2h.outbound.origin import Origin
+from h2h.outbound.origin import Origin, user_name
 from h2h.outbound.report import json_report, report, text_report
 from h2h.rules import Terms
 from h2h.sightings import Scan
@@ -155,8 +155,8 @@ class Intake:
             opened = self._foothold.open(file) if isinstance(file, Filed) else self._watched.open(file)
             try:
                 with self._archive.incoming() as incoming:
-                    self._copied(file, opened, incoming)
-                    received = self._placed(file, incoming)
+                    owner = self._copied(file, opened, incoming)
+                    received = self._placed(file, incoming, owner)
             except FolderError as error:
                 if isinstance(file, Claimed) or isinstance(error, StillChanging):
                     raise  # it would be judged later as if it were new: stock is taken again at the next start
@@ -174,7 +174,7 @@ class Intake:
         terms = self._terms()
         judged = self._judge.judged(file, replace(terms, messages=None) if processed else terms)
         within = self._same_payments_within
-        return self._ledger.restored.found(file, judged.judgement, self._clock.now(), within, judged.as_sent)
+        return self._ledger.restored.found(file, judged, self._clock.now(), within)
 
     # What a round does.
 
@@ -291,7 +291,7 @@ class Intake:
                     incoming = begun.enter_context(self._archive.incoming())
                     copied.append((claimed, incoming, self._copied(claimed, self._watched.open(claimed), incoming)))
             self._archive.write_out([incoming for _, incoming, _ in copied])
-            return [(claimed, self._placed(claimed, incoming), owner) for claimed, incoming, owner in copied]
+            return [(claimed, self._placed(claimed, incoming, owner), owner) for claimed, incoming, owner in copied]
 
     def _copied(self, file: Claimed | Filed, opened: AbstractContextManager[BinaryIO], incoming: Incoming) -> int:
         """Who owns the file."""
@@ -300,7 +300,7 @@ class Intake:
                 raise FolderError(f"{file.name} grew beyond {self.folder.max_size} bytes after it was claimed.")
             return owner_of(source)
 
-    def _placed(self, file: Claimed | Filed, incoming: Incoming) -> Received:
+    def _placed(self, file: Claimed | Filed, incoming: Incoming, owner: int) -> Received:
         return Received(
             id=file.id,
             bank=self.bank.name,
@@ -308,6 +308,7 @@ class Intake:
             name=file.name,
             sha256=incoming.place(),
             size=incoming.size,
+            makers=[user_name(owner)],
         )
 
     def _terms(self) -> Terms:

@@ -34,7 +34,7 @@ class FileJudge:
         judgement, sent = self._judged(file, terms)
         if len(judgement.payments) > LARGE:
             _give_back_memory()
-        return Judged(id=file.id, judgement=judgement, as_sent=sent)
+        return Judged(id=file.id, judgement=judgement, as_sent=sent, approvals=terms.approvals)
 
     def _judged(self, file: Received | Transfer, terms: Terms) -> tuple[Judgement, AsSent | None]:
         """A fault of our own while judging refuses the file: nothing is sent that was not judged to its end."""

@@ -76,11 +76,17 @@ def _uid(owner: str) -> int:
         raise FolderError(f"There is no user {owner!r} here, who is named as an owner of payment files.") from None
 
 
-def _name(uid: int) -> str:
+def user_name(uid: int) -> str:
+    """As one who drops files, or decides about them, is named."""
     try:
-        return f"{pwd.getpwuid(uid).pw_name} ({uid})"
+        return pwd.getpwuid(uid).pw_name
     except KeyError:
         return f"user {uid}"
+
+
+def _name(uid: int) -> str:
+    name = user_name(uid)
+    return name if name == f"user {uid}" else f"{name} ({uid})"
 
 
 def _key(reference: str, credentials: Credentials) -> str:

@@ -14,7 +14,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 from zoneinfo import ZoneInfo
 
+from h2h.approval import Rule
 from h2h.archive import BLOCK, Archive
 from h2h.clock import Clock
 from h2h.config import Bank, Outbound
@@ -29,7 +30,7 @@ from h2h.confined import ConfinedReader
 from h2h.errors import Damaged, FolderError, NotAllowed, StoreError
 from h2h.foothold import Foothold
 from h2h.ledger.repairs import Plan, Repairs
-from h2h.ledger.rows import Received, Transfer
+from h2h.ledger.rows import Judged, Received, Transfer
 from h2h.messages.orders import BatchOrder, Selection
 from h2h.model import Batch, Finding, Judgement, Payment, PaymentFile, Severity, TransferId
 from h2h.outbound.judge import judge
@@ -46,6 +47,7 @@ class Built:
     id: TransferId
     plan: Plan
     judgement: Judgement
+    approvals: Sequence[Rule]
     proof: dict[str, Any]
     file: BinaryIO
     sha256: str
@@ -100,14 +102,17 @@ class Repair:
             proof = prove(plan, self._original(plan, terms), order, judgement)
             file.seek(0)
             told = {**proof, "sha256": sha256, "of_sha256": plan.transfer.sha256}
-            yield Built(id=new_id, plan=plan, judgement=judgement, proof=told, file=file, sha256=sha256, size=size)
+            yield Built(
+                id=new_id, plan=plan, judgement=judgement, approvals=terms.approvals, proof=told,
+                file=file, sha256=sha256, size=size,
+            )  # fmt: skip
 
     def enter(self, built: Built, repairs: Repairs, *, who: str, reason: str) -> Transfer:
         """Into the ledger, as far as `repairs` keeps it: HELD, with lineage and proof."""
         return repairs.enter(
             built.plan,
             built.received,
-            built.judgement,
+            Judged(id=built.id, judgement=built.judgement, approvals=built.approvals),
             built.proof,
             who=who,
             reason=reason,

@@ -341,6 +341,26 @@ MISTAKES = [
 ]  # fmt: skip
 
 
+APPROVALS = [  # a row, the key that is wrong in it, what is said
+    ("above = 50000", ".above", "in quotes"),
+    ('above = "5e4"', ".above", "in quotes"),
+    ('above = "-1"', ".above", "in quotes"),
+    ("people = 2", "", "for which files"),
+    ('always = true, above = "1.00"', ".always", "takes every file"),
+    ("always = true, people = 3", ".people", "1 or 2"),
+    ('always = true, people = 2, who = ["anna", "anna"]', ".who", "2 different people"),
+    ("always = true, who = []", ".who", "at least 1"),
+    ('always = true, currency = "EUR"', ".currency", "goes with above"),
+    ('always = true, known_for = "30d"', ".known_for", "goes with new_creditors"),
+    ('new_creditors = true, known_for = "1h"', ".known_for", "1d or more"),
+    ('above = "1.00", currency = "eur"', ".currency", "right form"),
+]
+MISTAKES += [
+    ('days = "mon-fri"', f"approvals = [{{ {row} }}]", 20, f"bank.outbound[1].approvals[1]{key}", words)
+    for row, key, words in APPROVALS
+]
+
+
 @pytest.mark.parametrize(("there", "instead", "line", "key", "words"), MISTAKES)
 def test_a_mistake_is_told_with_line_key_and_what_to_do(
     tmp_path: Path, there: str, instead: str, line: int, key: str, words: str

@@ -16,7 +16,7 @@ from h2h.clock import Clock
 from h2h.errors import NotAllowed, Stale
 from h2h.gathered import Gathered
 from h2h.ledger.messages import Message, MessageState, Reading
-from h2h.ledger.rows import Received, Transfer
+from h2h.ledger.rows import Judged, Received, Transfer
 from h2h.lifecycle import Actor, State, Trigger
 from h2h.model import Finding, InboundId, Reason, Record, RemoteFile, Severity, Statement, TransferId
 from h2h.outbound.decisions import Decisions
@@ -245,7 +245,7 @@ def test_a_file_of_another_bank_with_that_message_id_is_not_held(book: Book) -> 
 def test_an_early_report_settles_a_file_that_was_found_after_the_ledger_was_restored(book: Book) -> None:
     book.report(says("MSG-1", "ACSP"))
     new = Received(id=TransferId("T1"), bank="acme", watch="/out", name="run.xml", sha256="0" * 64, size=100)
-    found = book.ledger.restored.found(new, judgement("MSG-1", pay("A")), NOW, RADAR)
+    found = book.ledger.restored.found(new, Judged(id=new.id, judgement=judgement("MSG-1", pay("A"))), NOW, RADAR)
     assert (found.state, found.verdict, book.statuses("A")) == (State.SENT, "ACCEPTED", ["ACSP"])
 
 

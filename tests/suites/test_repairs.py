@@ -9,7 +9,7 @@ import pytest
 
 from h2h.errors import NotAllowed, Stale
 from h2h.ledger.repairs import Plan
-from h2h.ledger.rows import Received, Transfer
+from h2h.ledger.rows import Judged, Received, Transfer
 from h2h.lifecycle import State, Trigger
 from h2h.model import TransferId
 from tests import alone
@@ -34,7 +34,7 @@ def repair(book: Book, new: str, old: str = "T1", *, of: Plan | None = None, now
     pays = [
         Pay(p.end_to_end_id, str(p.amount), p.batch, to=p.creditor_account, text=p.remittance) for p in made.refused
     ]
-    said = judgement(made.message_id, *pays)
+    said = Judged(id=file.id, judgement=judgement(made.message_id, *pays))
     return book.ledger.repairs.enter(made, file, said, {}, now=now, same_payments_within=RADAR, **WHO)
 
 
@@ -271,7 +271,7 @@ def test_a_rehearsal_leaves_nothing_behind(book: Book) -> None:
     file = Received(
         id=TransferId("T2"), bank=row.bank, watch=row.watch, name="x", sha256="0" * 64, size=1, repair_of=row.id
     )
-    said = judgement(made.message_id, pay("B", to="Y"))
+    said = Judged(id=file.id, judgement=judgement(made.message_id, pay("B", to="Y")))
     would = book.ledger.repair_rehearsal.enter(made, file, said, {}, now=NOW, same_payments_within=RADAR, **WHO)
     assert would.state is State.HELD
     assert (plan(book), book.ledger.views.history("T1").sent_again) == (made, [])
