@@ -6,6 +6,13 @@ from tests.suites.test_ledger import sql
 
 UNFINISHED = "state NOT IN ('INVALID','DUPLICATE','CANCELLED') AND duplicate_of IS NULL"
 UNDO: dict[str, tuple[str, ...]] = {
+    "0024": tuple(f"ALTER TABLE transfer DROP COLUMN {name}" for name in ("makers", "approvals", "approved")),
+    "0023": (
+        "DROP INDEX ix_transfer_sealed_sha256",
+        "DROP INDEX ix_message_opened_sha256",
+        *(f"ALTER TABLE transfer DROP COLUMN {name}" for name in ("sealed_sha256", "sealed_size", "sealed_by")),
+        *(f"ALTER TABLE message DROP COLUMN {name}" for name in ("opened_sha256", "opened_size", "signed_by")),
+    ),
     "0022": (
         *(f"DROP INDEX ix_{table}_to_erase" for table in ("transfer", "message")),
         *(f"ALTER TABLE {table} DROP COLUMN {name}" for table, name in (
