@@ -277,6 +277,7 @@ def _warnings(reading: Reading, credentials: Credentials) -> Iterator[Problem]:
             text = f"stands on a network file system ({kind}), on which SQLite can lose what it wrote; use a local disk"
             yield from about(text, reading.source.at("gateway", "data"))
     for profile in reading.profiles:
+        yield from _not_said_to_be_real(profile, reading)
         yield from _closing_in_maintenance(profile)
         if profile.bank.schemas is not None:
             for text in _own_schemas(profile.bank.schemas, Catalog.load(root("schemas"))).unused:
@@ -301,6 +302,12 @@ def _unseen(reading: Reading) -> Iterator[tuple[str, Place, str]]:
         for n, outbound in enumerate(profile.bank.outbound):
             if outbound.manifest_key:
                 yield "key", profile.source.at("bank", "outbound", n, "manifest_key"), outbound.manifest_key
+
+
+def _not_said_to_be_real(profile: Profile, reading: Reading) -> Iterator[Problem]:
+    if reading.gateway and reading.gateway.environment == "production" and profile.bank.environment is None:
+        text = 'this profile does not say whether it is of the bank\'s test server; state environment = "production"'
+        yield from about(text, profile.source.at("bank", "name"))
 
 
 def _closing_in_maintenance(profile: Profile) -> Iterator[Problem]:

@@ -17,7 +17,7 @@ import click
 import h2h
 
 COMMANDS = {
-    "init": "setup",
+    "init": "beginning",
     "check": "setup",
     "sandbox": "setup",
     "demo": "setup",

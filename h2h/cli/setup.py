@@ -1,9 +1,7 @@
-"""init, check, sandbox, demo: setting up and trying out."""
+"""check, sandbox, demo: trying out."""
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,85 +12,7 @@ from h2h.cli.online import asked, show, watch_for
 from h2h.cli.output import emit, ready_settings
 
 if TYPE_CHECKING:
-    from h2h.config import Bank, Settings
-
-PRIVATE, SHARED = 0o700, 0o777  # the umask takes its part of it
-
-
-@click.command()
-@click.pass_context
-def init(ctx: click.Context) -> None:
-    """Write annotated settings to begin with, or make the folders that the settings name.
-
-    Without a settings file it writes one, the profile of a first bank beside it, and a folder for keys that is closed
-    to others. With one, it makes the data folder and every watched, status, delivery and key folder that is missing,
-    and the .h2h by which watched folders, and those of a bank behind a folder, are recognised. Nothing is ever
-    overwritten.
-    """
-    from h2h.errors import UsageError
-
-    file: Path = ctx.obj
-    try:
-        if file.exists():
-            _make_folders(file)
-        else:
-            _write_examples(file)
-    except OSError as error:
-        raise UsageError(f"{error.filename} cannot be made: {(error.strerror or str(error)).lower()}.") from error
-
-
-def _make_folders(file: Path) -> None:
-    from h2h.config import load
-
-    made = {folder: mode for folder, mode in _folders(load(file)).items() if not os.path.isdir(folder)}
-    for folder, mode in made.items():
-        folder.mkdir(parents=True, mode=mode)
-        click.echo(f"made {folder}")
-    if not made:
-        click.echo("Every folder is there. Look with `h2h check`.")
-
-
-def _write_examples(file: Path) -> None:
-    from h2h.errors import UsageError
-    from h2h.resources import root
-
-    for name in ("h2h.toml", "banks/mybank.toml"):
-        target = file if name == "h2h.toml" else file.parent / name
-        if target.exists():
-            raise UsageError(f"{target} is there already; nothing was written over.")
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(root("config") / name, target)
-        click.echo(f"wrote {target}")
-    keys = file.parent / "keys"
-    if not keys.exists():
-        keys.mkdir(mode=PRIVATE)
-        click.echo(f"made {keys}, closed to others")
-    click.echo("Fill in what the bank told you, run `h2h init` again for the folders, then `h2h check`.")
-
-
-def _proofs(bank: Bank) -> list[Path]:
-    """By what the folders are recognised that we reach as folders and make files in; they themselves are the bank's."""
-    from h2h.folders import OURS
-
-    if bank.channel.kind != "folder":
-        return []
-    made_in = [bank.channel.path / folder.staging_folder.lstrip("/") for folder in bank.outbound]
-    return [folder / OURS for folder in made_in if folder.is_dir()]
-
-
-def _folders(settings: Settings) -> dict[Path, int]:
-    """Every folder that the settings name, with the mode in which it is made; what is secret is for us alone."""
-    from h2h.folders import OURS
-
-    private, shared = [settings.gateway.data], []
-    for bank in settings.banks:
-        private += [bank.channel.key_file.parent] if bank.channel.kind == "sftp" else []
-        shared += _proofs(bank)
-        shared += [folder.watch for folder in bank.outbound]
-        private += [folder.watch / OURS for folder in bank.outbound]
-        shared += [folder.status for folder in bank.outbound if folder.status]
-        shared += [folder.deliver for folder in bank.inbound if folder.deliver]
-    return dict.fromkeys(shared, SHARED) | dict.fromkeys(private, PRIVATE)
+    from h2h.config import Bank
 
 
 @click.command()

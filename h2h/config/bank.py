@@ -22,7 +22,7 @@ from h2h.config.folders import Inbound, Outbound
 from h2h.config.maintenance import Maintenance
 from h2h.config.section import Contradiction, Section
 from h2h.config.toml_file import KeyPath
-from h2h.config.values import CalendarName, Duration, SchemaFolder, StatusCode, Zone
+from h2h.config.values import CalendarName, Duration, Environment, SchemaFolder, StatusCode, Zone
 from h2h.contract import AnswerStage, Owed
 from h2h.identity import account_key
 from h2h.kinds import Kind
@@ -42,6 +42,7 @@ class Retry(Section):
 
 class Bank(Section):
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$")
+    environment: Environment | None = None
     timezone: Zone
     calendar: CalendarName = "WEEKDAYS"
     closings: LocalClosings = Closings()

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, TypeVar
 
 from pydantic import BaseModel, Field
 
@@ -16,7 +16,16 @@ from h2h.config.alerts import Recipient, contradicting
 from h2h.config.bank import Bank
 from h2h.config.section import Contradiction, Section
 from h2h.config.toml_file import KeyPath, Read, Source, about, in_order, read_toml
-from h2h.config.values import DatabaseUrl, Duration, FilePattern, KeptFor, ListenAddress, LocalPath, Reference
+from h2h.config.values import (
+    DatabaseUrl,
+    Duration,
+    Environment,
+    FilePattern,
+    KeptFor,
+    ListenAddress,
+    LocalPath,
+    Reference,
+)
 from h2h.config.vault import VaultSettings
 from h2h.config.webhooks import Webhook, named_twice
 from h2h.errors import Problem, SettingsError
@@ -28,7 +37,7 @@ T = TypeVar("T", bound=BaseModel)
 
 class GatewaySettings(Section):
     data: LocalPath
-    environment: Literal["test", "production"]
+    environment: Environment
     banks: FilePattern = "banks/*.toml"
     anchor: LocalPath | None = None
     anchor_every: Duration = timedelta(minutes=10)
@@ -218,6 +227,7 @@ def read(file: Path) -> Reading:
     if all(bank.value for bank in banks):
         problems += _of_no_bank(main.source, "alerts", alerts, profiles)
         problems += _of_no_bank(main.source, "webhooks", webhooks, profiles)
+    problems += _of_other_environment(main.source, gateway, profiles)
     return Reading(
         source=main.source,
         gateway=gateway,
@@ -268,6 +278,20 @@ def _named_twice(profiles: tuple[Profile, ...]) -> Iterator[Problem]:
         if first.bank.name == second.bank.name:
             here, there = second.source.at("bank", "name"), first.source.at("bank", "name")
             text = f"{first.bank.name} is the name of the bank in {there} too; it must be unique"
+            yield from about(text, here, there)
+
+
+def _of_other_environment(
+    main: Source, gateway: GatewaySettings | None, profiles: tuple[Profile, ...]
+) -> Iterator[Problem]:
+    """A profile of the bank's test server among those of production, or the other way round."""
+    for profile in profiles:
+        stated, here = profile.bank.environment, profile.source.at("bank", "environment")
+        if gateway and stated not in (None, gateway.environment):
+            there = main.at("gateway", "environment")
+            text = (
+                f"is {stated}, and the gateway is {gateway.environment} ({there}): neither may have the other's banks"
+            )
             yield from about(text, here, there)
 
 

@@ -134,7 +134,7 @@ def _as_far_as_possible(
 def _problems(source: Source, error: ValidationError) -> Iterator[Problem]:
     for fault in error.errors(include_url=False):
         path = _path(fault) + (("kind",) if fault["type"] == "union_tag_invalid" else ())
-        yield from about(_sentence(fault), source.at(*path))
+        yield from about(sentence(fault), source.at(*path))
 
 
 def _path(fault: Mapping[str, Any]) -> KeyPath:
@@ -166,7 +166,7 @@ def _step(found: Any, part: str | int) -> Any:
         return None
 
 
-def _sentence(fault: Mapping[str, Any]) -> str:
+def sentence(fault: Mapping[str, Any]) -> str:
     match fault["type"]:
         case "missing":
             return "is missing"

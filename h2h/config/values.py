@@ -11,7 +11,7 @@ from datetime import UTC, datetime, time, timedelta
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 from string import Formatter
-from typing import Annotated
+from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, ValidationInfo
@@ -252,6 +252,7 @@ def _status_code(value: str) -> str:
     return value
 
 
+Environment = Literal["test", "production"]
 Reference = Annotated[str, BeforeValidator(reference)]
 Duration = Annotated[timedelta, BeforeValidator(_duration), PlainSerializer(lambda d: f"{d.total_seconds():g}s")]
 KeptFor = Annotated[Duration, AfterValidator(_kept_for)]

@@ -536,3 +536,16 @@ def test_without_the_folder_nothing_is_moved_but_the_settings_can_be_read(world:
     [problem] = told(world, OWN)
     assert problem == "banks/0.toml:5: bank.schemas: national cannot be read: No such file or directory"
     assert load(world / "h2h.toml").banks[0].schemas == world / "national"
+
+
+def test_in_production_a_profile_that_does_not_say_what_it_is_of_is_warned_of(world: Path) -> None:
+    (world / "banks" / "0.toml").write_text(BANK)
+    (world / "banks" / "1.toml").write_text(OTHER.replace("timezone", 'environment = "production"\ntimezone'))
+    for environment, told in (("test", []), ("production", [("acme", "bank.name")])):
+        (world / "h2h.toml").write_text(MAIN.replace('"test"', f'"{environment}"'))
+        if environment == "test":
+            (world / "banks" / "1.toml").rename(world / "one")
+        else:
+            (world / "one").rename(world / "banks" / "1.toml")
+        found = look(world / "h2h.toml", {}).warnings
+        assert [("acme" if w.file.endswith("0.toml") else w.file, w.key) for w in found] == told
