@@ -56,13 +56,13 @@ class Archive:
     def scratch(self) -> Path:
         """A folder on its disk, for files without a name."""
         with _translated(self._folder):
-            self._incoming.mkdir(parents=True, exist_ok=True, mode=0o700)
+            _make_folder(str(self._incoming))
         return self._incoming
 
     def prepare(self) -> None:
         """Make the folders; drop what an earlier crash left half written. Only while no other process writes."""
         with _translated(self._folder):
-            self._incoming.mkdir(parents=True, exist_ok=True, mode=0o700)
+            _make_folder(str(self._incoming))
             for rest in self._incoming.iterdir():
                 rest.unlink()
 
@@ -270,8 +270,11 @@ def _locked(folder: str | Path, how: int) -> Iterator[None]:
 
 
 def _make_folder(folder: str) -> None:
+    """With those above it; all of them are closed to others."""
+    if not os.path.isdir(above := os.path.dirname(folder)):
+        _make_folder(above)
     with suppress(FileExistsError):
-        os.makedirs(folder, mode=0o700)
+        os.mkdir(folder, 0o700)
 
 
 def _sync_names(folder: Path, kept: Sequence[str]) -> None:

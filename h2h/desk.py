@@ -11,6 +11,7 @@ from h2h.clock import Clock
 from h2h.config import Bank, Inbound
 from h2h.confined import ConfinedReader
 from h2h.credentials import Credentials
+from h2h.envelopes import Envelopes
 from h2h.errors import H2hError
 from h2h.feedback import Feedback
 from h2h.foothold import Foothold
@@ -50,6 +51,7 @@ class Desk:
         self.bank = bank
         self._ledger = ledger
         self._clock = clock
+        envelopes = Envelopes(bank, credentials=credentials, clock=clock)
         self._line = Line(bank, ledger, clock, connect)
         self._intakes = [
             Intake(
@@ -61,12 +63,15 @@ class Desk:
                 clock=clock,
                 foothold=foothold,
                 credentials=credentials,
+                envelopes=envelopes,
                 same_payments_within=same_payments_within,
                 new_id=lambda: TransferId(new_id("T")),
             )
             for folder, foothold in zip(bank.outbound, footholds, strict=True)
         ]
-        self._handover = Handover(bank, line=self._line, ledger=ledger, archive=archive, clock=clock, owner=owner)
+        self._handover = Handover(
+            bank, line=self._line, ledger=ledger, archive=archive, clock=clock, envelopes=envelopes, owner=owner
+        )
         self._feedback = Feedback(bank, ledger=ledger, clock=clock)
         self._collector = Collector(
             bank,
@@ -75,6 +80,7 @@ class Desk:
             archive=archive,
             reader=reader,
             clock=clock,
+            envelopes=envelopes,
             new_id=lambda: InboundId(new_id("M")),
         )
 

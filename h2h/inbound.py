@@ -20,9 +20,11 @@ from h2h.arrivals import reading_of
 from h2h.clock import Clock
 from h2h.config import Bank, Inbound
 from h2h.confined import ConfinedReader
+from h2h.envelopes import ENDINGS, Envelopes, finding_of, without_ending
 from h2h.errors import ChannelError, Damaged, FolderError, H2hError, NotDelivered, ReaderError, Unstorable
 from h2h.folders import atomic_writer, local_name
 from h2h.gathered import Gathered
+from h2h.key_rows import FAULTS
 from h2h.ledger import Ledger
 from h2h.ledger.messages import Message, MessageState, Reading
 from h2h.ledger.troubles import Kind, Trouble
@@ -67,6 +69,7 @@ class Collector:
         archive: Archive,
         reader: ConfinedReader,
         clock: Clock,
+        envelopes: Envelopes,
         new_id: Callable[[], InboundId],
     ) -> None:
         self.bank = bank
@@ -75,6 +78,7 @@ class Collector:
         self._archive = archive
         self._reader = reader
         self._clock = clock
+        self._envelopes = envelopes
         self._new_id = new_id
         self._part: _Begun | None = None
         self._broke_the_line: set[str] = set()  # by being fetched: looked at last, the others come first
@@ -222,6 +226,10 @@ class Collector:
         return next(taking, None) or next((i for i in self.bank.inbound if message.folder in (i.remote, i.claim)), None)
 
     def _apply(self, message: Message, folder: Inbound | None) -> Message:
+        if folder and folder.pgp and message.opened_sha256 is None:
+            message = self._opened(message, folder)
+            if message.state is not MessageState.KEPT:
+                return message
         reading = self._read(message, folder.messages if folder else None)
         try:
             return self._ledger.messages.applied(message.id, reading, self._clock.now(), self.bank.statuses)
@@ -232,10 +240,22 @@ class Collector:
         except Exception as error:
             return self._ledger.messages.applied(message.id, _failed(message, error), self._clock.now())
 
+    def _opened(self, message: Message, folder: Inbound) -> Message:
+        """What it holds into the archive, then into its row; or nothing of it is applied, and why."""
+        try:
+            with self._archive.incoming() as incoming:
+                with self._archive.open(message.sha256, "opening") as source:
+                    found = self._envelopes.open(folder, source, incoming.write)
+                sha256, size = incoming.keep(), incoming.size
+        except FAULTS as error:
+            reading = _refused(finding_of(error))
+            return self._ledger.messages.applied(message.id, reading, self._clock.now())
+        return self._ledger.messages.opened(message.id, sha256, size, found.signer, self._clock.now())
+
     def _read(self, message: Message, expected: Sequence[str] | None) -> Reading:
         """Everything the readers make of the file; a fault of our own is a finding, and the next file goes on."""
         try:
-            with self._archive.open(message.sha256) as source:
+            with self._archive.open(message.read_sha256) as source:
                 items = self._reader.read_in_columns(source, strict=False, expected=expected)
                 return reading_of(items, scratch=self._archive.scratch)
         except H2hError:
@@ -272,7 +292,7 @@ class Collector:
         self._ledger.messages.handed_over(message.id, names, self._clock.now())
 
     def _deliver(self, message: Message, folder: Path) -> list[str]:
-        name = local_name(message.id, message.name)
+        name = local_name(message.id, without_ending(message.name, *ENDINGS) if message.opened_sha256 else message.name)
         if message.state is MessageState.APPLIED:
             records = self._read(message, None).records
             if not records:
@@ -281,7 +301,7 @@ class Collector:
             lines = records_as_lines(message.id, _booked(records, booked))
             with atomic_writer(folder / f"{name}.jsonl") as file:
                 file.writelines(lines)
-        with self._archive.open(message.sha256) as source, atomic_writer(folder / name) as file:
+        with self._archive.open(message.read_sha256) as source, atomic_writer(folder / name) as file:
             while block := source.read(1 << 20):
                 file.write(block)
         return [name, f"{name}.jsonl"] if message.state is MessageState.APPLIED else [name]
@@ -300,8 +320,7 @@ def _failed(message: Message, error: Exception) -> Reading:
     """A fault of our own: the file is kept, and nothing of it is applied."""
     log.error("reading failed", extra={"event": "read_failed", "file_id": message.id}, exc_info=error)
     text = f"The gateway itself failed on this file ({type(error).__name__}); report it, with the log."
-    finding = Finding(code="INTERNAL", severity=Severity.ERROR, text=text)
-    return Reading(message=None, message_id=None, records=Gathered(), findings=[finding])
+    return _refused(Finding(code="INTERNAL", severity=Severity.ERROR, text=text))
 
 
 def _not_stored(error: Unstorable) -> Reading:
@@ -310,7 +329,11 @@ def _not_stored(error: Unstorable) -> Reading:
         f"{error} A value in the file is longer or larger than that allows; the file is kept, and nothing of it is "
         "applied. Ask the bank to send it without that value, or keep the ledger in SQLite, which has no such limit."
     )
-    finding = Finding(code="NOT_STORABLE", severity=Severity.ERROR, text=text)
+    return _refused(Finding(code="NOT_STORABLE", severity=Severity.ERROR, text=text))
+
+
+def _refused(finding: Finding) -> Reading:
+    """Nothing of the file is applied."""
     return Reading(message=None, message_id=None, records=Gathered(), findings=[finding])
 
 

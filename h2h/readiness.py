@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from h2h.calendars import is_calendar
 from h2h.clashes import clashes
+from h2h.clock import clock_for
 from h2h.config import Bank, FolderSettings, Profile, Reading, Settings, SftpSettings, read
 from h2h.config.toml_file import Place, about
 from h2h.config.values import message_fault
@@ -50,10 +51,11 @@ def look(file: Path, environ: Mapping[str, str] = os.environ) -> Readiness:
     """Everything about the settings in `file` and this machine."""
     reading = read(file)
     credentials = Credentials(environ, reading.vault)
+    keys = list(_pgp_faults(reading, credentials, environ))
     return Readiness(
         reading=reading,
-        problems=tuple(world_problems(reading, credentials)),
-        warnings=tuple(_warnings(reading, credentials)),
+        problems=(*world_problems(reading, credentials), *(problem for problem, ends in keys if not ends)),
+        warnings=(*_warnings(reading, credentials), *(problem for problem, ends in keys if ends)),
     )
 
 
@@ -291,6 +293,23 @@ def _warnings(reading: Reading, credentials: Credentials) -> Iterator[Problem]:
             yield from about(f"the {what} was not looked at: {why}", place)
 
 
+def _pgp_faults(
+    reading: Reading, credentials: Credentials, environ: Mapping[str, str]
+) -> Iterator[tuple[Problem, bool]]:
+    """What is wrong with keys of PGP; and whether it is that their time is over, for which files are held."""
+    using = [profile for profile in reading.profiles if profile.bank.pgp.our_keys or profile.bank.pgp.their_keys]
+    if not using:
+        return
+    from h2h.key_rows import faults  # here, as few banks have any
+
+    environment = reading.gateway.environment if reading.gateway else "production"
+    now = clock_for(environment, environ.get("H2H_NOW")).now()
+    for profile in using:
+        for fault in faults(profile.bank, credentials, now):
+            place = profile.source.at("bank", "pgp", *fault.key)
+            yield from ((problem, fault.ends) for problem in about(fault.text.rstrip("."), place))
+
+
 def _unseen(reading: Reading) -> Iterator[tuple[str, Place, str]]:
     """Where a secret may not be had from here and now: what it is, where it is referred to, and how."""
     yield from (("secret", place, reference) for place, reference in _of_main(reading))
@@ -302,6 +321,9 @@ def _unseen(reading: Reading) -> Iterator[tuple[str, Place, str]]:
         for n, outbound in enumerate(profile.bank.outbound):
             if outbound.manifest_key:
                 yield "key", profile.source.at("bank", "outbound", n, "manifest_key"), outbound.manifest_key
+        for n, row in enumerate(profile.bank.pgp.our_keys):
+            if row.passphrase:
+                yield "passphrase", profile.source.at("bank", "pgp", "our_keys", n, "passphrase"), row.passphrase
 
 
 def _not_said_to_be_real(profile: Profile, reading: Reading) -> Iterator[Problem]:

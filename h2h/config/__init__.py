@@ -23,6 +23,7 @@ from h2h.config.files import (
     read,
 )
 from h2h.config.folders import Inbound, Outbound
+from h2h.config.pgp import KeyRow, OurKeyRow, PgpSettings, TheirKeyRow
 from h2h.config.webhooks import Webhook
 
 __all__ = [
@@ -34,9 +35,12 @@ __all__ = [
     "FolderSettings",
     "GatewaySettings",
     "Inbound",
+    "KeyRow",
     "KeySettings",
     "LedgerSettings",
+    "OurKeyRow",
     "Outbound",
+    "PgpSettings",
     "Profile",
     "Reading",
     "Recipient",
@@ -44,6 +48,7 @@ __all__ = [
     "Retry",
     "Settings",
     "SftpSettings",
+    "TheirKeyRow",
     "Webhook",
     "load",
     "read",

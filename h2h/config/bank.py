@@ -20,6 +20,7 @@ from h2h.config.closings import LocalClosings
 from h2h.config.cut_offs import CutOff, Times
 from h2h.config.folders import Inbound, Outbound
 from h2h.config.maintenance import Maintenance
+from h2h.config.pgp import PgpSettings, encrypts, signs
 from h2h.config.section import Contradiction, Section
 from h2h.config.toml_file import KeyPath
 from h2h.config.values import CalendarName, Duration, Environment, SchemaFolder, StatusCode, Zone
@@ -28,7 +29,7 @@ from h2h.identity import account_key
 from h2h.kinds import Kind
 from h2h.model import Severity, Way
 from h2h.rules import Terms
-from h2h.schedule import Away, Due, Window, away_until
+from h2h.schedule import Away, Due, Window, away_until, closing, next_opening
 from h2h.verdicts import KNOWN
 
 ADDRESSES = {"off": None, "warn": Severity.WARNING, "refuse": Severity.ERROR}
@@ -51,6 +52,7 @@ class Bank(Section):
     debit_within: Annotated[int, Field(ge=0, le=60)] = 3
     retry: Retry = Retry()
     statuses: dict[str, StatusCode] = Field(default={})
+    pgp: PgpSettings = PgpSettings()
     maintenance: list[Maintenance] = Field(default=[])
     contact: str | None = Field(default=None, min_length=1)
     answers: list[Answers] = Field(default=[])
@@ -71,8 +73,19 @@ class Bank(Section):
                 text = 'staging goes with publish = "rename": here nothing is moved from one folder to the other'
                 yield Contradiction(text=text, keys=(("outbound", number, "staging"), ("channel", "publish")))
 
+        yield from self._lacking_keys()
         yield from self._accounts()
         yield from out_of_order(self.answers)
+
+    def _lacking_keys(self) -> Iterator[Contradiction]:
+        """We sign and open with our keys; encrypt to theirs, and check by them."""
+        uses = [(("outbound", n, "pgp"), signs(o.pgp), encrypts(o.pgp)) for n, o in enumerate(self.outbound)]
+        uses += [(("inbound", n, "pgp"), encrypts(i.pgp), signs(i.pgp)) for n, i in enumerate(self.inbound)]
+        for place, ours, theirs in uses:
+            for needed, key in ((ours, "our_keys"), (theirs, "their_keys")):
+                if needed and not getattr(self.pgp, key):
+                    text = f"needs a key in {key} of [bank.pgp], and there is none"
+                    yield Contradiction(text=text, keys=(place, ("pgp", key)))
 
     def _accounts(self) -> Iterator[Contradiction]:
         for number, account in enumerate(self.accounts):
@@ -126,6 +139,12 @@ class Bank(Section):
         counting = [*folder.cut_offs, None] if kinds is None else [*map(folder.cut_off_for, kinds)] or [None]
         windows = [self._other_window(row) for row in folder.cut_offs if row in counting]
         return [*windows, self.window(folder)] if None in counting else windows
+
+    def goes_until(self, folder: Outbound, now: datetime) -> datetime:
+        """When the last of the windows closes by which a file goes that comes now; without a cut-off it is now."""
+        windows = [each for each in self.windows_for(folder, None) if each.cut_off]
+        ends = [closing(window, next_opening(window, now)) for window in windows]
+        return max((end for end in ends if end), default=now)
 
     def _other_window(self, row: CutOff) -> Window:
         """By the bank's calendar and its own; with EVERYDAY by none but for the bank's closings."""

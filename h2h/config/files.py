@@ -155,6 +155,9 @@ STAND_INS: Mapping[tuple[str, str], object] = {  # for what has to be there and 
     ("inbound", "messages"): ["camt.053.001.08"],
     ("inbound", "remote"): "/",
     ("accounts", "account"): "0",
+    ("our_keys", "file"): "key",
+    ("their_keys", "file"): "key",
+    ("their_keys", "fingerprint"): "0" * 40,
     ("maintenance", "starts"): "00:00",
     ("maintenance", "ends"): "00:01",
 }
@@ -260,7 +263,7 @@ def _advised(problem: Problem) -> Problem:
 def _contradictions(source: Source, section: BaseModel, path: KeyPath) -> Iterator[Problem]:
     """Of the section and all those in it. Where a key is not known, the one that it was meant for seems to be
     missing, so that nothing is said of how the keys beside it go together."""
-    fields = type(section).model_fields
+    fields = {field.alias or name for name, field in type(section).model_fields.items()}
     misspelt = any(broken[:-1] == path and broken[-1] not in fields for broken in source.broken)
     if isinstance(section, Section) and not misspelt:
         for found in section.contradictions():

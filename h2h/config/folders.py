@@ -14,6 +14,7 @@ from pydantic import Field
 
 from h2h.config.approvals import Approval
 from h2h.config.cut_offs import CutOff, Times
+from h2h.config.pgp import PgpForm
 from h2h.config.section import Contradiction, Section
 from h2h.config.some_payments import never_counting
 from h2h.config.toml_file import KeyPath
@@ -55,6 +56,8 @@ class Outbound(Times):
     approvals: list[Approval] = Field(default=[])
     after_cut_off: Literal["hold", "next-window", "send"] = "hold"
     compress: Compression | None = None
+    pgp: PgpForm | None = None
+    armour: bool = False
     max_size: Annotated[int, Field(ge=1)] = 2_000_000_000
     accounts: Annotated[list[Account], Field(min_length=1)] | None = None
     execution_days: Span = (-10, 90)
@@ -76,6 +79,9 @@ class Outbound(Times):
             text = "never counts: those before it take every payment that it takes; put it before them or leave it out"
             keys = [("cut_offs", each) for each in (number, *range(number))]
             yield Contradiction(text=text, keys=tuple(keys))
+        if self.armour and self.pgp is None:
+            text = "is how a file that is signed or encrypted is written; add pgp, or leave it out"
+            yield Contradiction(text=text, keys=(("armour",), ("pgp",)))
         if self.upgrade and UPGRADED not in self.messages:
             text = f"brings {UPGRADED} to {self.upgrade}, and messages does not take {UPGRADED}"
             yield Contradiction(text=text, keys=(("upgrade",), ("messages",)))
@@ -102,7 +108,7 @@ class Outbound(Times):
     @property
     def seals(self) -> bool:
         """Whether the bank gets other bytes than those that were judged."""
-        return self.compress is not None
+        return self.compress is not None or self.pgp is not None
 
     @property
     def staging_folder(self) -> str:
@@ -123,6 +129,7 @@ class Inbound(Section):
     move_to: RemotePath | None = None
     deliver: LocalPath | None = None
     unreadable: Literal["keep", "deliver"] = "keep"
+    pgp: PgpForm | None = None
     max_size: Annotated[int, Field(ge=1)] = 2_000_000_000
 
     def contradictions(self) -> Iterator[Contradiction]:

@@ -52,6 +52,19 @@ def _clock_time(value: object) -> object:
     raise ValueError("write hours and minutes, as in 15:30")
 
 
+def _local_time(value: object) -> datetime:
+    if isinstance(value, datetime) and value.tzinfo is None:
+        return value
+    raise ValueError("write a day and a time of the bank's zone, without quotes or offset, as in 2026-12-01T06:00:00")
+
+
+def _fingerprint(value: str) -> str:
+    digits = "".join(value.split()).upper()
+    if not re.fullmatch(r"[0-9A-F]{40}|[0-9A-F]{64}", digits):
+        raise ValueError("write the fingerprint of the whole key: 40 (or 64) hexadecimal digits; blanks do not matter")
+    return digits
+
+
 def path_of(value: object, info: ValidationInfo) -> Path:
     if not isinstance(value, str) or not value:
         raise ValueError("write a path")
@@ -257,6 +270,8 @@ Reference = Annotated[str, BeforeValidator(reference)]
 Duration = Annotated[timedelta, BeforeValidator(_duration), PlainSerializer(lambda d: f"{d.total_seconds():g}s")]
 KeptFor = Annotated[Duration, AfterValidator(_kept_for)]
 ClockTime = Annotated[time, BeforeValidator(_clock_time)]
+LocalTime = Annotated[datetime, BeforeValidator(_local_time)]
+Fingerprint = Annotated[str, AfterValidator(_fingerprint)]
 LocalPath = Annotated[Path, BeforeValidator(path_of)]
 SchemaFolder = Annotated[LocalPath, AfterValidator(_schemas)]
 RemotePath = Annotated[str, AfterValidator(_remote)]

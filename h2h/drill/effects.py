@@ -52,7 +52,7 @@ DOORS: tuple[tuple[type, tuple[str, ...]], ...] = (
         ),
     ),
     (Sealings, ("sealed_many",)),
-    (Messages, ("kept", "applied", "discarded", "handed_over")),
+    (Messages, ("kept", "opened", "applied", "discarded", "handed_over")),
 )
 JOURNALS = (h2h.ledger.moves, h2h.ledger.messages)
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, insert, select, update
+from sqlalchemy import Connection, Row, delete, insert, or_, select, update
 
 from h2h.errors import NotAllowed, UsageError
 from h2h.gathered import Gathered
@@ -25,6 +25,7 @@ from h2h.text import printable
 from h2h.verdicts import NO_WORDS
 
 GATEWAY = "gateway"
+OPENED = "OPENED"  # an event
 ALARMS = frozenset(  # not wrong in themselves, but somebody has to see them
     {
         "PAYMENT_RETURNED", "REPORT_UNKNOWN", "REPORT_STATUS_UNKNOWN", "STATEMENT_GAP", "STATEMENT_OPENING",
@@ -150,16 +151,8 @@ class Messages:
 
     def kept(self, new_id: InboundId, bank: str, file: RemoteFile, sha256: str, now: datetime) -> Message:
         """KEPT, or REPEATED where the same content came before (under whatever name): it makes no second records."""
-        c = t.message.c
         with self._database.transaction() as connection:
-            first = connection.execute(
-                select(c.id, c.state)
-                .where(c.bank == bank, c.sha256 == sha256, c.state != MessageState.REPEATED)
-                .order_by(c.fetched_at)
-            ).first()
-            unreadable = first is not None and first.state == MessageState.UNREADABLE
-            again = MessageState.UNREADABLE if unreadable else MessageState.REPEATED
-            state = again if first else MessageState.KEPT
+            first, state = _known(connection, bank, sha256)
             values = {
                 "id": new_id, "bank": bank, "folder": file.folder, "name": printable(file.name), "size": file.size,
                 "modified": file.modified, "sha256": sha256, "state": state, "fetched_at": now,
@@ -170,6 +163,25 @@ class Messages:
             told = {key: values[key] for key in ("bank", "folder", "name", "size", "sha256", "same_as")}
             record(connection, at=now, subject=new_id, kind=state, actor=GATEWAY, data=told)
             return _get(connection, new_id)
+
+    def opened(self, message_id: InboundId, sha256: str, size: int, signed_by: str | None, now: datetime) -> Message:
+        """What it holds is kept, too, and will be read; REPEATED, or UNREADABLE, where that came before, in whatever
+        encryption or none."""
+        with self._database.transaction() as connection:
+            row = _get(connection, message_id)
+            if row.state is not MessageState.KEPT:
+                return row
+            first, state = _known(connection, row.bank, sha256, but=row.id)
+            values: dict[str, Any] = {"opened_sha256": sha256, "opened_size": size, "signed_by": signed_by}
+            told = {"sha256": row.sha256, **values, "same_as": first.id if first else None}
+            if first:
+                values |= {"state": state, "same_as": first.id, "handed_over_at": now}
+                values["reason"] = f"the same content as {first.id}"
+            connection.execute(update(t.message).where(t.message.c.id == message_id).values(**values))
+            record(connection, at=now, subject=message_id, kind=OPENED, actor=GATEWAY, data=told)
+            if first:
+                record(connection, at=now, subject=message_id, kind=state, actor=GATEWAY, data={"same_as": first.id})
+            return _get(connection, message_id)
 
     def applied(
         self, message_id: InboundId, reading: Reading, now: datetime, words: Mapping[str, str] = NO_WORDS
@@ -228,6 +240,20 @@ class Messages:
             record(connection, at=now, subject=message_id, kind=kind, actor=GATEWAY, data=data)
 
 
+def _known(connection: Connection, bank: str, sha256: str, *, but: str | None = None) -> tuple[Any, MessageState]:
+    """The first other file of the bank with this content, as it came or opened; and what that makes of a new one."""
+    c = t.message.c
+    same = or_(c.sha256 == sha256, c.opened_sha256 == sha256)
+    query = select(c.id, c.state).where(c.bank == bank, same, c.state != MessageState.REPEATED)
+    if but:
+        query = query.where(c.id != but)
+    first = connection.execute(query.order_by(c.fetched_at)).first()
+    if first is None:
+        return None, MessageState.KEPT
+    unreadable = first.state == MessageState.UNREADABLE
+    return first, MessageState.UNREADABLE if unreadable else MessageState.REPEATED
+
+
 def _apply(connection: Connection, row: Message, records: Gathered, now: datetime, words: Mapping[str, str]) -> Found:
     """Reports and statements: one file may hold both."""
     found = Found()
@@ -254,7 +280,8 @@ def _repeat_twins(connection: Connection, row: Message, now: datetime) -> None:
     """Other files of the same content, which could not be read until now, make no second records."""
     c = t.message.c
     waiting = c.state.in_([MessageState.UNREADABLE, MessageState.KEPT]) & (c.id != row.id)
-    twins = select(c.id).where(c.bank == row.bank, c.sha256 == row.sha256, waiting)
+    same = or_(c.sha256.in_([row.sha256, row.read_sha256]), c.opened_sha256 == row.read_sha256)
+    twins = select(c.id).where(c.bank == row.bank, same, waiting)
     for twin in connection.execute(twins).scalars().all():
         values = {"state": MessageState.REPEATED, "same_as": row.id, "reason": f"the same content as {row.id}"}
         connection.execute(update(t.message).where(c.id == twin).values(**values))

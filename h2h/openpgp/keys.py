@@ -21,7 +21,10 @@ KINDS = {"ed25519": ("ed25519", "cv25519"), "rsa3072": ("rsa3072", "rsa3072"), "
 NAMES = {1: "RSA", 16: "Elgamal", 17: "DSA", 18: "ECDH", 19: "ECDSA", 22: "EdDSA"}
 CURVES = {"ed25519": "Ed25519", "cv25519": "Curve25519", "ed448": "Ed448", "cv448": "Curve448"}
 FINGERPRINT = re.compile(r"[0-9A-F]{40}|[0-9A-F]{64}")
-LISTED = ("--with-colons", "--fixed-list-mode", "--with-fingerprint", "--with-subkey-fingerprint")
+LISTED = (
+    "--with-colons", "--fixed-list-mode", "--with-fingerprint", "--with-subkey-fingerprint",
+    "--trust-model=direct",  # with "always" GnuPG wants a file of its own for a key that has ended, and fails
+)  # fmt: skip
 PREFERRED = "AES256 AES192 AES SHA512 SHA384 SHA256 ZLIB ZIP Uncompressed"  # what every partner can read, no OCB
 
 Use = Literal["sign", "encrypt"]

@@ -22,6 +22,7 @@ from h2h.archive import BLOCK, Archive
 from h2h.channels import Channel, Upload
 from h2h.clock import Clock
 from h2h.config import Bank, Outbound
+from h2h.envelopes import Envelopes
 from h2h.errors import ChannelError, Damaged, NotDelivered, Refused, Stale, StoreError
 from h2h.foothold import Foothold
 from h2h.ledger import Ledger
@@ -54,7 +55,17 @@ class _Whole:
 class Handover:
     """One bank's sender."""
 
-    def __init__(self, bank: Bank, *, line: Line, ledger: Ledger, archive: Archive, clock: Clock, owner: str) -> None:
+    def __init__(
+        self,
+        bank: Bank,
+        *,
+        line: Line,
+        ledger: Ledger,
+        archive: Archive,
+        clock: Clock,
+        envelopes: Envelopes,
+        owner: str,
+    ) -> None:
         self.bank = bank
         self._way = bank.channel.way
         self._line = line
@@ -62,7 +73,7 @@ class Handover:
         self._archive = archive
         self._clock = clock
         self._owner = owner
-        self._sealer = Sealer(bank, ledger=ledger, archive=archive, clock=clock)
+        self._sealer = Sealer(bank, ledger=ledger, archive=archive, clock=clock, envelopes=envelopes)
         self._publisher = Publisher(bank, line=line, ledger=ledger, archive=archive, clock=clock)
 
     def round(self, progress: Callable[[Transfer], None] = lambda _: None, *, stop: Callable[[], bool]) -> None:

@@ -24,6 +24,7 @@ from h2h.clock import Clock
 from h2h.config import Bank, Outbound
 from h2h.confined import ConfinedReader
 from h2h.credentials import Credentials
+from h2h.envelopes import Envelopes
 from h2h.errors import AlreadyRunning, Damaged, FolderError, H2hError, Stale, StillChanging, StoreError
 from h2h.folders import Claimed, WatchedFolder, owner_of
 from h2h.foothold import Filed, Foothold
@@ -47,7 +48,7 @@ JUDGES = 2  # files of it that are judged at the same time
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Kept:
-    """A claimed file whose bytes are kept; `doubts`: what speaks against its origin."""
+    """A claimed file whose bytes are kept; `doubts`: what speaks against it before it is read."""
 
     claimed: Claimed
     transfer: Transfer
@@ -90,6 +91,7 @@ class Intake:
         clock: Clock,
         foothold: Foothold,
         credentials: Credentials,
+        envelopes: Envelopes,
         same_payments_within: timedelta,
         new_id: Callable[[], TransferId],
     ) -> None:
@@ -98,6 +100,7 @@ class Intake:
         self._watched = WatchedFolder(folder, lambda: ledger.transfers.taken_from(str(folder.watch)))
         self._foothold = foothold
         self._credentials = credentials
+        self._envelopes = envelopes
         self._ledger = ledger
         self._archive = archive
         self._judge = FileJudge(archive, reader)
@@ -224,7 +227,11 @@ class Intake:
         standing = {claimed.id for claimed in claims}
         for transfer in self._ledger.transfers.in_state(State.RECEIVED):
             if transfer.watch == str(self.folder.watch) and not (origin.asked and transfer.id in standing):
-                self._judge_kept(transfer, [*origin.unknown()], progress)
+                self._judge_kept(transfer, [*origin.unknown(), *self._unsealable()], progress)
+
+    def _unsealable(self) -> list[Finding]:
+        """Why a file that came now could not be signed or encrypted when it goes."""
+        return self._envelopes.doubts(self.folder, self.bank.goes_until(self.folder, self._clock.now()))
 
     def _judge_kept(self, transfer: Transfer, doubts: Sequence[Finding], progress: Callable[[Transfer], None]) -> None:
         """One whose bytes were damaged here stays as it is, told at each round; the others go on."""
@@ -264,13 +271,14 @@ class Intake:
         return lambda file: threads.submit(self._judge.judged, file, terms).result
 
     def _kept(self, claims: Sequence[Claimed], origin: Origin, threads: Executor | None = None) -> list[_Kept]:
-        """Bytes into the archive first, then the rows that name them; and what speaks against each file's origin."""
+        """Bytes into the archive first, then the rows that name them; and what speaks against each unread."""
         begin = self._begin(threads if len(claims) > 1 else None)
         placed = self._placed_together(claims)
         if not placed:
             return []
         judges = [begin(received) for _, received, _ in placed]
         self._archive.secure([received.sha256 for _, received, _ in placed])
+        unsealable = self._unsealable()
         rows = self._ledger.transfers.received_many([received for _, received, _ in placed], self._clock.now())
         kept: list[_Kept] = []
         for (claimed, received, owner), judge, row in zip(placed, judges, rows, strict=True):
@@ -278,7 +286,7 @@ class Intake:
                 if isinstance(row, Stale):
                     raise row
                 manifest = self._watched.manifest(claimed) if origin.asked else None
-                doubts = [*origin.findings(owner, manifest, received.sha256)]
+                doubts = [*origin.findings(owner, manifest, received.sha256), *unsealable]
                 kept.append(_Kept(claimed=claimed, transfer=row, doubts=doubts, judge=judge))
         return kept
 

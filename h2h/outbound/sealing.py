@@ -13,12 +13,14 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
 from h2h.archive import Archive, Incoming
 from h2h.clock import Clock
 from h2h.config import Bank
-from h2h.envelopes import Envelopes
-from h2h.errors import Damaged, Stale
+from h2h.envelopes import Envelopes, Write
+from h2h.errors import Damaged, H2hError, NotDelivered, Stale
+from h2h.key_rows import FAULTS
 from h2h.ledger import Ledger
 from h2h.ledger.rows import Transfer
 from h2h.model import Seal, Sealed
@@ -35,12 +37,18 @@ class _Begun:
     incoming: Incoming
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _NotSealed:
+    transfer: Transfer
+    error: H2hError
+
+
 class Sealer:
     """One bank's."""
 
-    def __init__(self, bank: Bank, *, ledger: Ledger, archive: Archive, clock: Clock) -> None:
+    def __init__(self, bank: Bank, *, ledger: Ledger, archive: Archive, clock: Clock, envelopes: Envelopes) -> None:
         self._bank, self._ledger, self._archive, self._clock = bank, ledger, archive, clock
-        self._envelopes = Envelopes()
+        self._envelopes = envelopes
 
     def shortage(self, transfers: Sequence[Transfer]) -> str | None:
         """Why there is no room to send these now; None where there is."""
@@ -50,52 +58,68 @@ class Sealer:
     def sealed(self, transfers: Sequence[Transfer]) -> tuple[list[Transfer], list[Transfer | Stale]]:
         """READY ones as they may go now, and what became of the others: held where they cannot be sealed."""
         now = self._clock.now()
-        anew = [(each, seal) for each in transfers if _words(seal := self._wanted(each, now)) != each.sealed_by]
-        if not anew:
-            return [*transfers], []
-        done, failed = self._written([(each, seal) for each, seal in anew if seal])
+        wanted = [self._wanted(each, now) for each in transfers]
+        failed = [one for one in wanted if isinstance(one, _NotSealed)]
+        known = [one for one in wanted if not isinstance(one, _NotSealed)]
+        anew = [(each, seal) for each, seal in known if _words(seal) != each.sealed_by]
+        done, not_sealed = self._written([(each, seal) for each, seal in anew if seal])
         done += [(each, None) for each, seal in anew if seal is None]
         found = self._ledger.sealings.sealed_many(done, self._clock.now()) if done else []
         others: list[Transfer | Stale] = [one for one in found if isinstance(one, Stale)]
-        others += [unless_stale(self._ledger.sealings.failed, each, why, self._clock.now()) for each, why in failed]
-        as_wanted = {each.id: each for each in transfers if each.id not in {one.id for one, _ in anew}}
+        others += [unless_stale(self._not_sealed, one) for one in (*failed, *not_sealed)]
+        as_wanted = {each.id: each for each, seal in known if _words(seal) == each.sealed_by}
         going = as_wanted | {one.id: one for one in found if isinstance(one, Transfer)}
         return [going[each.id] for each in transfers if each.id in going], others
 
-    def _wanted(self, transfer: Transfer, now: datetime) -> Seal | None:
+    def _wanted(self, transfer: Transfer, now: datetime) -> tuple[Transfer, Seal | None] | _NotSealed:
         folder = self._bank.outbound_for(transfer.watch)
         assert folder is not None
-        return self._envelopes.wanted(folder, final_name(self._bank, folder, transfer, now))
+        try:
+            return transfer, self._envelopes.wanted(folder, final_name(self._bank, folder, transfer, now))
+        except FAULTS as error:
+            return _NotSealed(transfer=transfer, error=error)
+
+    def _not_sealed(self, one: _NotSealed) -> Transfer:
+        """Held, for a person; put off where a secret may be had later."""
+        now = self._clock.now()
+        if isinstance(one.error, NotDelivered):
+            return self._ledger.transfers.postpone(one.transfer, now + self._bank.retry.most, str(one.error), now)
+        return self._ledger.sealings.failed(one.transfer, str(one.error), now)
 
     def _written(
         self, files: Sequence[tuple[Transfer, Seal]]
-    ) -> tuple[list[tuple[Transfer, Sealed | None]], list[tuple[Transfer, str]]]:
+    ) -> tuple[list[tuple[Transfer, Sealed | None]], list[_NotSealed]]:
         """The bytes of each, durable in the archive; and why others have none."""
+        if not files:
+            return [], []
         with ExitStack() as opened:
             begun = [
                 _Begun(transfer=each, seal=seal, incoming=opened.enter_context(self._archive.incoming()))
                 for each, seal in files
             ]
-            whys = self._write_all(begun)
-            whole = [one for one, why in zip(begun, whys, strict=True) if why is None]
+            faults = self._write_all(begun)
+            whole = [one for one, fault in zip(begun, faults, strict=True) if fault is None]
             self._archive.write_out([one.incoming for one in whole])
             done = [(one.transfer, _placed(one)) for one in whole]
         self._archive.secure([sealed.sha256 for _, sealed in done])
-        return [*done], [(one.transfer, why) for one, why in zip(begun, whys, strict=True) if why]
+        return [*done], [fault for fault in faults if fault]
 
-    def _write_all(self, begun: Sequence[_Begun]) -> list[str | None]:
-        if len(begun) < 2:
-            return [self._write(one) for one in begun]
-        with ThreadPoolExecutor(min(AT_ONCE, len(begun)), "seal") as threads:
-            return [*threads.map(self._write, begun)]
+    def _write_all(self, begun: Sequence[_Begun]) -> list[_NotSealed | None]:
+        try:
+            with self._envelopes.sealing([one.seal for one in begun]) as write:
+                if len(begun) < 2:
+                    return [self._write(one, write) for one in begun]
+                with ThreadPoolExecutor(min(AT_ONCE, len(begun)), "seal") as threads:
+                    return [*threads.map(partial(self._write, write=write), begun)]
+        except FAULTS as error:
+            return [_NotSealed(transfer=one.transfer, error=error) for one in begun]
 
-    def _write(self, one: _Begun) -> str | None:
-        """Why it cannot be done, if it cannot."""
+    def _write(self, one: _Begun, write: Write) -> _NotSealed | None:
         try:
             with self._archive.open(one.transfer.sha256, "sealing") as source:
-                self._envelopes.seal(one.seal, source, one.transfer.size, one.incoming.write)
-        except Damaged as error:
-            return str(error)
+                write(one.seal, source, one.transfer.size, one.incoming.write)
+        except (Damaged, *FAULTS) as error:
+            return _NotSealed(transfer=one.transfer, error=error)
         return None
 
 

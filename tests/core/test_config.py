@@ -536,7 +536,8 @@ def test_whatever_has_to_be_there_has_a_stand_in_that_is_good(tmp_path: Path) ->
     blocks = {"gateway": config.GatewaySettings, "bank": config.Bank, "outbound": config.Outbound,
               "inbound": config.Inbound, "ledger": config.LedgerSettings, "retry": config.Retry,
               "accounts": config.BankAccount, "alerts": config.Recipient, "maintenance": Maintenance,
-              "webhooks": config.Webhook, "vault": VaultSettings}  # fmt: skip
+              "webhooks": config.Webhook, "vault": VaultSettings,
+              "our_keys": config.OurKeyRow, "their_keys": config.TheirKeyRow}  # fmt: skip
     needed = {
         (block, name) for block, kind in blocks.items() for name, f in kind.model_fields.items() if f.is_required()
     }

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from h2h import rules
+from h2h import key_rows, rules
 from h2h.confined import deaths
 from h2h.formats import books
 from h2h.ledger import database, findings
@@ -32,6 +32,7 @@ CODES = {
     **deaths.CODES,
     **books.CODES,
     **judgement.CODES,
+    **key_rows.CODES,
 }
 
 
@@ -163,7 +164,16 @@ def test_no_table_holds_a_code_that_nobody_gives() -> None:
 
 
 def test_no_code_stands_in_two_tables() -> None:
-    tables = (rules.CODES, codes.CODES, packing.CODES, findings.CODES, deaths.CODES, books.CODES, judgement.CODES)
+    tables = (
+        rules.CODES,
+        codes.CODES,
+        packing.CODES,
+        findings.CODES,
+        deaths.CODES,
+        books.CODES,
+        judgement.CODES,
+        key_rows.CODES,
+    )
     assert len(CODES) == sum(map(len, tables))
 
 

@@ -80,7 +80,8 @@ def test_every_command_and_option_that_the_readme_shows_exists() -> None:
 def keys(model: type[BaseModel], path: str) -> dict[str, FieldInfo]:
     """Every setting below a section, by its dotted name."""
     found: dict[str, FieldInfo] = {}
-    for name, field in model.model_fields.items():
+    for attribute, field in model.model_fields.items():
+        name = field.alias or attribute
         inner = sections(field.annotation)
         if inner:
             for section in inner:
