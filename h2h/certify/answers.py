@@ -149,6 +149,10 @@ def _not_asked(key: str) -> Callable[[Bench], str | None]:
     return lacks
 
 
+def _sealed(bench: Bench) -> str | None:
+    return "what goes to the bank is sealed, and cannot be spoilt" if bench.bank.outbound[0].seals else None
+
+
 def _no_statement(bench: Bench) -> str | None:
     return bench.why_no_payments() or (None if bench.takes("camt.053") else "the profile takes no camt.053")
 
@@ -164,7 +168,7 @@ ANSWERS = (
         title="Bad file at the bank",
         proves="The bank refuses a file that breaks its schema, and its refusal is understood.",
         play=_bad_at_bank,
-        lacks=_not_asked("bad_files"),
+        lacks=lambda bench: _not_asked("bad_files")(bench) or _sealed(bench),
     ),
     Case(
         id="duplicate-at-bank",

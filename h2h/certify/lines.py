@@ -20,18 +20,28 @@ PROBE = b"h2h certify: a temporary file, to be renamed and removed.\n"
 
 def _connect(trial: Trial) -> str:
     bench = trial.bench
-    places = dict.fromkeys([o.remote for o in bench.bank.outbound] + [i.remote for i in bench.bank.inbound])
     with bench.connect() as session:
         trial.note(Sort.SERVER, f"posix-rename, in one step: {'offered' if session.replaces else 'not offered'}")
+        for place in dict.fromkeys(each.remote for each in bench.bank.outbound):
+            _list_if_allowed(trial, session, place)
+        places = dict.fromkeys(each for i in bench.bank.inbound for each in (i.remote, i.claim) if each)
         for place in places:
             found = session.list(place)
             trial.note(Sort.SERVER, f"{place} holds {len(found)} file(s)")
-        for folder in bench.bank.inbound:
-            bench.hidden.update(*(session.list(each) for each in filter(None, (folder.remote, folder.claim))))
+            bench.hidden.update(found)
     bench.reached = True
     if bench.hidden:
         trial.note(Sort.FACT, f"{len(bench.hidden)} file(s) lay at the bank before; they are left alone")
-    return f"The server shows the pinned host key, takes our login, and lists {', '.join(places) or 'no folder'}."
+    lists = f", and lists {', '.join(places)}" if places else ""
+    return f"The server shows the pinned host key, takes our login{lists}."
+
+
+def _list_if_allowed(trial: Trial, session: Channel, place: str) -> None:
+    """A folder for payments need not be shown: nothing is ever looked for in it but our own files."""
+    try:
+        trial.note(Sort.SERVER, f"{place} holds {len(session.list(place))} file(s)")
+    except Refused as error:
+        trial.note(Sort.SERVER, f"{place} is not shown: {error}")
 
 
 def _wrong_host_key(trial: Trial) -> str:

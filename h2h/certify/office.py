@@ -10,6 +10,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -158,7 +159,10 @@ class Office:
             history = views.history(transfer.id)
             where = f"{transfer.state}" + (f" as {transfer.remote}" if transfer.remote and transfer.sent_at else "")
             text = f"{transfer.message or 'payment file'}, message id {transfer.message_id or '?'}: {where}"
-            self._note(_file(Sort.SENT, text, views.history(transfer.id).file))
+            self._note(_file(Sort.SENT, text, history.file))
+            if transfer.sealed_sha256:
+                went = _file(Sort.SENT, f"as it went: {transfer.sealed_by}", history.file)
+                self._note(replace(went, sha256=transfer.sealed_sha256, size=transfer.sealed_size))
             for finding in history.findings:
                 self._note(Evidence(sort=Sort.FACT, text=f"{finding.severity} {finding.code}: {finding.text}"))
             for line in history.lines:

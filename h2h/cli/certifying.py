@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -215,11 +216,12 @@ def _progress(asked: _Asked) -> Iterator[tuple[Callable[[Case], None], Callable[
     """What is tried just now, on a terminal; and a line for each case that is over."""
     from rich.console import Console
 
+    tell: Callable[[Result], None] = (lambda result: emit([result])) if asked.as_json else _tell
+    if not (sys.stdout.isatty() and sys.stderr.isatty()):  # beside it, rich would take what goes elsewhere
+        yield (lambda _: None), tell
+        return
     with Console(stderr=True).status("") as status:
-        yield (
-            lambda case: status.update(f"{case.id}: {case.title} …"),
-            (lambda result: emit([result])) if asked.as_json else _tell,
-        )
+        yield (lambda case: status.update(f"{case.id}: {case.title} …")), tell
 
 
 def _tell(result: Result) -> None:
