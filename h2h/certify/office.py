@@ -103,6 +103,8 @@ class Office:
         clock, gap = self.bench.clock, FIRST_SECONDS
         end = clock.monotonic() + self.bench.wait_seconds
         self._said: str | None = None
+        if pulling:  # answers that come at once are there then, and need not be waited for in two looks
+            clock.wait(threading.Event(), FIRST_SECONDS)
         while True:
             self._said = self.round(pulling=pulling) or self._said
             if reached():

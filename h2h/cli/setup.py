@@ -82,8 +82,8 @@ def _known(name: str | None, banks: Sequence[Bank]) -> None:
 def sandbox(folder: Path, port: int, scenario: Path | None, key: Path | None, onboarding: bool) -> None:
     """Run a bank in a box: an SFTP server that takes pain.001 files and answers like a bank.
 
-    It keeps everything in FOLDER and prints the profile to reach it by. SIGUSR1 ends its day: then it writes its
-    statements. Ctrl-C stops it.
+    It keeps everything in FOLDER, and prints the profile to reach it by. A public key that is put into FOLDER/keys, as
+    NAME.pub, is let in from then on. SIGUSR1 ends its day: then it writes its statements. Ctrl-C stops it.
 
     With --onboarding its day ends by itself a second after each file, and payments to some accounts are refused:
     FOLDER/inputs.toml says which, for `h2h certify BANK --inputs`.
@@ -106,7 +106,7 @@ def sandbox(folder: Path, port: int, scenario: Path | None, key: Path | None, on
 
         played = test_side.onboarding(played)
         (folder / "inputs.toml").write_text(test_side.inputs(), encoding="utf-8")
-    bank = BankServer(folder, played, authorized_keys=[public], port=port)
+    bank = BankServer(folder, played, authorized_keys=[public, folder / "keys"], port=port)
     run_in_foreground(bank, lambda ready: _introduce(ready, private if key is None else Path("YOUR-PRIVATE-KEY")))
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import asyncssh
+
+HOST = "host_"  # begins the names of the bank's own keys
 
 
 def host_key(path: Path) -> asyncssh.SSHKey:
@@ -28,7 +30,15 @@ def create_client_key(path: Path, *, algorithm: str = "ssh-ed25519", comment: st
     return public
 
 
-def authorized(keys: Sequence[str | Path]) -> asyncssh.SSHAuthorizedKeys:
-    """Public keys as OpenSSH lines (str) or as files of such lines (Path)."""
-    lines = [key.read_text(encoding="utf-8") if isinstance(key, Path) else key for key in keys]
-    return asyncssh.import_authorized_keys("\n".join(lines) + "\n")
+def authorized(keys: Sequence[str | Path]) -> asyncssh.SSHAuthorizedKeys | None:
+    """Public keys as OpenSSH lines (str), as files of such lines, or as folders with *.pub (Path). None for none."""
+    lines = [key.read_text(encoding="utf-8") if isinstance(key, Path) else key for key in _each(keys)]
+    return asyncssh.import_authorized_keys("\n".join(lines) + "\n") if lines else None
+
+
+def _each(keys: Sequence[str | Path]) -> Iterator[str | Path]:
+    for key in keys:
+        if isinstance(key, Path) and key.is_dir():
+            yield from (path for path in sorted(key.glob("*.pub")) if not path.name.startswith(HOST))
+        else:
+            yield key

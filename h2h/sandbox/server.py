@@ -93,15 +93,22 @@ ServerFactory = Callable[[asyncssh.SSHServerChannel[bytes], Desk], asyncssh.SFTP
 
 
 class _Connection(asyncssh.SSHServer):
-    """Keeps the list of open connections, so that stopping can end them."""
+    """Keeps the list of open connections, so that stopping can end them. Keys are looked up at each login."""
 
-    def __init__(self, open_connections: set[asyncssh.SSHServerConnection]) -> None:
+    def __init__(self, open_connections: set[asyncssh.SSHServerConnection], authorized: Sequence[str | Path]) -> None:
         self._open = open_connections
+        self._authorized = authorized
         self._own: asyncssh.SSHServerConnection | None = None
 
     def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
         self._own = conn
         self._open.add(conn)
+
+    def begin_auth(self, username: str) -> bool:
+        assert self._own is not None
+        if known := keys.authorized(self._authorized):
+            self._own.set_authorized_keys(known)
+        return True  # a login is asked for, whether anybody is known or not
 
     def connection_lost(self, exc: Exception | None) -> None:
         if self._own is not None:
@@ -109,7 +116,8 @@ class _Connection(asyncssh.SSHServer):
 
 
 class BankServer:
-    """`authorized_keys`: OpenSSH public key lines (str) or files of them (Path); the user name is not looked at.
+    """`authorized_keys`: OpenSSH public key lines (str), files of them, or folders of *.pub (Path), looked at anew for
+    each login. The user name is not looked at.
 
     Raises UsageError where the port cannot be had, AlreadyRunning where another bank runs on `root`.
     """
@@ -129,7 +137,8 @@ class BankServer:
         self.host = HOST
         self.port = port
         self._host_key = keys.host_key(self.folders.host_key_file)
-        self._authorized_keys = keys.authorized(authorized_keys)
+        self._authorized_keys = tuple(authorized_keys)
+        keys.authorized(self._authorized_keys)  # what is no key is told at once
         self._server_class = server_class
         self.desk = Desk(self.folders, Bank(self.scenario, clock))
         self._running = ExitStack()
@@ -224,9 +233,8 @@ class BankServer:
         acceptor = await asyncssh.listen(
             HOST,
             self.port,
-            server_factory=lambda: _Connection(connections),
+            server_factory=lambda: _Connection(connections, self._authorized_keys),
             server_host_keys=[self._host_key],
-            authorized_client_keys=self._authorized_keys,
             sftp_factory=lambda channel: self._server_class(channel, self.desk),
             password_auth=False,
             kbdint_auth=False,

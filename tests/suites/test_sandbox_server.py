@@ -315,6 +315,18 @@ def test_authorized_keys_may_be_files(house: House) -> None:
         assert "in" in sftp.listdir("/")
 
 
+def test_a_key_that_is_put_into_the_folder_comes_in_at_the_next_login_and_the_banks_own_never(house: House) -> None:
+    folder, late = house.root / "keys", house.key.with_name("late")
+    public = create_client_key(late)
+    with BankServer(house.root, authorized_keys=[folder]) as bank:
+        for key in (late, bank.folders.host_key_file):
+            with pytest.raises(paramiko.AuthenticationException), connected(bank, key):
+                pass
+        (folder / "late.pub").write_text(public)
+        with connected(bank, late):
+            pass
+
+
 def test_nobody_comes_in_without_the_key(house: House, tmp_path: Path) -> None:
     create_client_key(tmp_path / "stranger")
     with house.bank() as bank:
