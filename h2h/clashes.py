@@ -111,6 +111,8 @@ def _local(reading: Reading) -> Iterator[Folder]:
         yield _folder(Use.SETTINGS, profile.source.file, at())
         if isinstance(bank.channel, SftpSettings):
             yield _folder(Use.KEY, bank.channel.key_file, at("bank", "channel", "key_file"))
+            if then := bank.channel.next_key:
+                yield _folder(Use.KEY, then.file, at("bank", "channel", "next_key", "file"))
         for number, out in enumerate(bank.outbound):
             yield _folder(Use.WATCH, out.watch, at("bank", "outbound", number, "watch"))
             if out.status:

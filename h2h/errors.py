@@ -19,6 +19,7 @@
     └── ChannelError         the bank's side; says what the bank may have:
         ├── NotDelivered     nothing is visible at the bank; trying later may help
         ├── Refused          nothing is visible at the bank; trying again is no use until somebody acts
+        │   └── HostKeyChanged  the server shows keys that are not pinned; nothing was said to it about us
         └── Unknown          publishing was asked for and not clearly answered: the bank may have it
             └── TemporaryGone  the server says that there is no such temporary file (any more)
 
@@ -125,6 +126,20 @@ class NotDelivered(ChannelError):
 
 class Refused(ChannelError):
     pass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShownKey:
+    """A host key that a server showed: its fingerprint (SHA256:…) and its algorithm."""
+
+    fingerprint: str
+    algorithm: str
+
+
+class HostKeyChanged(Refused):
+    def __init__(self, text: str, shown: Sequence[ShownKey]) -> None:
+        self.shown = tuple(shown)
+        super().__init__(text)
 
 
 class Unknown(ChannelError):

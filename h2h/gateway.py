@@ -378,11 +378,19 @@ class Gateway:
         post = Post(credentials=self.credentials, stopping=stopping)
         return Teller(self.settings, self.ledger, self.clock, post, told=told, gather=gather)
 
-    def keys(self) -> list[Key]:
+    def as_reached(self, bank: Bank) -> Bank:
+        """The profile by which the bank is reached now."""
+        from h2h.line import accepted
+
+        return bank.as_of(self.clock.now(), accepted(bank, self.ledger).accepted)
+
+    def inventory(self) -> list[Key]:
         """Every key that the settings name."""
         from h2h.inventory import inventory
 
-        return inventory(self.settings, self.clock.now(), self.credentials)
+        known = self.ledger.keys
+        since, host_keys = known.known_since(), known.host_keys()
+        return inventory(self.settings, self.clock.now(), self.credentials, first_seen=since, host_keys=host_keys)
 
     # Programs that are told of events.
 

@@ -19,6 +19,7 @@ from h2h.channels.ssh_keys import CertificateFacts, KeyFacts, certificate, facts
 from h2h.config import Bank, Settings, SftpSettings
 from h2h.credentials import Credentials
 from h2h.errors import ChannelError
+from h2h.ledger.keys import HostKey
 
 
 class Kind(StrEnum):
@@ -32,6 +33,8 @@ class Stands(StrEnum):
     IN_FORCE = "in force"
     SCHEDULED = "scheduled"  # its hour is yet to come
     OVER = "over"  # another one counts in its place, or it ended
+    SHOWN = "shown, not accepted"
+    PROPOSED = "proposed, not accepted"
     UNREADABLE = "unreadable"
 
 
@@ -62,14 +65,20 @@ class Key:
     note: str = ""
     fault: str | None = None
 
+    @property
+    def ends(self) -> datetime | None:
+        """When it counts no more."""
+        return min(filter(None, (self.until, self.expires)), default=None)
+
     def at(self, now: datetime) -> Key:
         """The same, as it stands now."""
+        if self.stands is not Stands.IN_FORCE:
+            return self
         if self.fault and not self.fingerprint:
             return replace(self, stands=Stands.UNREADABLE)
         if self.starts and now < self.starts:
             return replace(self, stands=Stands.SCHEDULED)
-        over = any(end <= now for end in (self.until, self.expires) if end)
-        return replace(self, stands=Stands.OVER if over else Stands.IN_FORCE)
+        return replace(self, stands=Stands.OVER) if self.ends and self.ends <= now else self
 
 
 def inventory(
@@ -78,37 +87,52 @@ def inventory(
     credentials: Credentials,
     *,
     first_seen: Mapping[str, datetime] = {},
+    host_keys: Sequence[HostKey] = (),
 ) -> list[Key]:
-    """By bank, what is of none at the end. `first_seen`: since when the ledger knows which fingerprints."""
-    found = [key for bank in settings.banks for key in _of_bank(bank, credentials)]
+    """By bank, what is of none at the end. From the ledger `first_seen`, since when which fingerprints are known, and
+    the `host_keys` that servers showed or people accepted."""
+    found = [key for bank in settings.banks for key in _of_bank(bank, credentials, host_keys)]
     found += [*_certificates(settings), *_secrets(settings)]
     return [_aged(key, first_seen, settings.keys.max_age).at(now) for key in found]
 
 
-def _of_bank(bank: Bank, credentials: Credentials) -> Iterator[Key]:
+def _of_bank(bank: Bank, credentials: Credentials, host_keys: Sequence[HostKey]) -> Iterator[Key]:
     if isinstance(bank.channel, SftpSettings):
-        yield _login(bank.name, bank.channel, credentials)
+        yield from _logins(bank, bank.channel, credentials)
         yield from _pins(bank.name, bank.channel)
+        for one in host_keys:
+            here = (one.bank, one.server) == (bank.name, bank.channel.address)
+            if here and one.fingerprint not in bank.channel.host_keys:
+                yield _of_ledger(one)
     for number, folder in enumerate(bank.outbound, start=1):
         if folder.manifest_key:
             where = f"bank.outbound[{number}].manifest_key"
             yield _named(bank.name, f"manifests of {folder.watch}", where, folder.manifest_key)
 
 
-def _login(bank: str, channel: SftpSettings, credentials: Credentials) -> Key:
-    def passphrase() -> str | None:
-        return credentials.secret(channel.key_passphrase) if channel.key_passphrase else None
-
+def _logins(bank: Bank, channel: SftpSettings, credentials: Credentials) -> Iterator[Key]:
+    """The key that we log in with, and the one that takes its place at its hour."""
+    then = channel.next_key
+    switch = then.begins(bank.timezone) if then else None
     key = Key(
-        bank=bank,
+        bank=bank.name,
         kind=Kind.SSH,
         ours=True,
         use=f"login as {channel.user} at {channel.host}:{channel.port}",
         setting="bank.channel.key_file",
-        file=str(channel.key_file),
+        until=switch,
     )
+    yield _login(key, channel.key_file, channel.key_passphrase, credentials)
+    if then:
+        key = replace(key, setting="bank.channel.next_key", starts=switch, until=None)
+        yield _login(key, then.file, then.passphrase, credentials)
+
+
+def _login(key: Key, file: Path, reference: str | None, credentials: Credentials) -> Key:
+    key = replace(key, file=str(file))
     try:
-        return _ssh(key, facts(channel.key_file, passphrase), certificate(channel.key_file))
+        shown = facts(file, lambda: credentials.secret(reference) if reference else None)
+        return _ssh(key, shown, certificate(file))
     except ChannelError as error:
         return replace(key, fault=str(error))
 
@@ -140,6 +164,29 @@ def _pins(bank: str, channel: SftpSettings) -> Iterator[Key]:
             fingerprint=pin,
             note="pinned in the settings",
         )
+
+
+def _of_ledger(one: HostKey) -> Key:
+    """A host key that is not in the settings."""
+    key = Key(
+        bank=one.bank,
+        kind=Kind.HOST,
+        ours=False,
+        use=f"host key of {one.server}",
+        setting="",
+        fingerprint=one.fingerprint,
+        algorithm=one.algorithm,
+        since=one.shown_at,
+        starts=one.accepted_at,
+        until=one.withdrawn_at,
+    )
+    if one.withdrawn_at:
+        return replace(key, stands=Stands.OVER, note=f"withdrawn by {one.withdrawn_by}")
+    if one.counts:
+        return replace(key, note=f"accepted by {one.proposed_by} and {one.accepted_by}")
+    if one.proposed_by:
+        return replace(key, stands=Stands.PROPOSED, note=f"proposed by {one.proposed_by}; a second person decides")
+    return replace(key, stands=Stands.SHOWN, note="the server shows it, and nobody has accepted it")
 
 
 def _certificates(settings: Settings) -> Iterator[Key]:

@@ -167,11 +167,13 @@ class Route:
     """By which way an attempt goes, and to which server. What stands at another one says nothing about it.
 
     `server`: as in sftp://USER@HOST:22. `host_keys`: those that it may show; a bank changes them one after the other.
+    `withdrawn`: those that people had accepted, and take for the bank's no more.
     """
 
     way: Way
     server: str
     host_keys: tuple[str, ...] = ()
+    withdrawn: tuple[str, ...] = ()
 
     def changed_to(self, now: Route) -> str | None:
         """What is not the same any more, in words; None where all of it is."""
@@ -182,8 +184,10 @@ class Route:
         """Why it may be another server, in words; None where it is the same."""
         if now.server != self.server:
             return f"the server was {self.server} and is {now.server}"
+        if lost := set(self.host_keys) & set(now.withdrawn):
+            return f"the host key {min(lost)}, by which {self.server} was known, was withdrawn"
         if self.host_keys and not set(self.host_keys) & set(now.host_keys):
-            return f"none of the host keys by which {self.server} was known is in the settings any more"
+            return f"none of the host keys by which {self.server} was known counts any more"
         return None
 
 

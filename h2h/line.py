@@ -10,14 +10,24 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from datetime import datetime
 
 from h2h.channels import Channel
 from h2h.clock import Clock
-from h2h.config import Bank
-from h2h.errors import ChannelError, NotDelivered, Refused
+from h2h.config import Bank, SftpSettings
+from h2h.errors import ChannelError, HostKeyChanged, NotDelivered, Refused
 from h2h.ledger import Ledger
+from h2h.ledger.keys import NO_PINS, Pins
+from h2h.lifecycle import Route
 from h2h.schedule import backoff
+
+
+def accepted(bank: Bank, ledger: Ledger) -> Pins:
+    """The host keys that people accepted for the server of its channel."""
+    if not isinstance(bank.channel, SftpSettings):
+        return NO_PINS
+    return ledger.keys.pins(bank.name, bank.channel.address)
 
 
 class Line:
@@ -27,6 +37,7 @@ class Line:
         self._clock = clock
         self._connect = connect
         self._session: Channel | None = None
+        self._opened_by = bank
 
     def suspended_until(self) -> datetime | None:
         """Until when the bank is left alone; None where it may be asked now."""
@@ -38,16 +49,25 @@ class Line:
         """Until when the bank's server is away by its own word: what fails then is no failure."""
         return self.bank.away_until(self._clock.now())
 
+    def route(self) -> Route:
+        """By which way files go now, and to which server."""
+        pins = accepted(self.bank, self._ledger)
+        route = self.bank.as_of(self._clock.now(), pins.accepted).channel.route
+        return replace(route, withdrawn=tuple(pins.withdrawn - set(route.host_keys)))
+
     @contextmanager
     def session(self) -> Iterator[Channel]:
         """An open session. One that broke in the block is closed; a failure to open it suspends the bank.
 
-        While the bank's server is away none is opened, nor used: NotDelivered.
+        While the bank's server is away none is opened, nor used: NotDelivered. One that would not be opened any more,
+        as its host key was withdrawn or the hour of another login key has come, is not used either.
         """
         if until := self.away_until():
             self.close()
             raise NotDelivered(f"{self.bank.name} is in maintenance until {until:%Y-%m-%d %H:%M} UTC and is not asked.")
-        session = self._session if self._session and self._session.alive() else self._open()
+        bank = self.bank.as_of(self._clock.now(), accepted(self.bank, self._ledger).accepted)
+        session = self._session if self._session and self._session.alive() and self._may_go_on(bank) else None
+        session = session or self._open(bank)
         try:
             yield session
         except ChannelError:
@@ -55,10 +75,14 @@ class Line:
                 self.close()
             raise
 
-    def _open(self) -> Channel:
+    def _may_go_on(self, bank: Bank) -> bool:
+        now, then = bank.channel, self._opened_by.channel
+        return not (isinstance(now, SftpSettings) and isinstance(then, SftpSettings)) or now.lets(then)
+
+    def _open(self, bank: Bank) -> Channel:
         self.close()
         try:
-            self._session = self._connect(self.bank)
+            self._session, self._opened_by = self._connect(bank), bank
         except ChannelError as error:
             if not self.away_until():
                 self._suspend(error)
@@ -68,6 +92,8 @@ class Line:
 
     def _suspend(self, error: ChannelError) -> None:
         now, retry = self._clock.now(), self.bank.retry
+        if isinstance(error, HostKeyChanged) and isinstance(self.bank.channel, SftpSettings):
+            self._ledger.keys.shown(self.bank.name, self.bank.channel.address, error.shown, now)
         failures = self._ledger.contacts.failures(self.bank.name) + 1
         wait = retry.most if isinstance(error, Refused) else backoff(failures, retry.first, retry.most, random.random)
         self._ledger.contacts.failed(self.bank.name, type(error).__name__, str(error), now + wait, now)

@@ -16,7 +16,7 @@ from h2h.calendars import is_calendar
 from h2h.clashes import clashes
 from h2h.clock import clock_for
 from h2h.config import Bank, FolderSettings, Profile, Reading, Settings, SftpSettings, read
-from h2h.config.toml_file import Place, about
+from h2h.config.toml_file import KeyPath, Place, about
 from h2h.config.values import message_fault
 from h2h.credentials import Credentials
 from h2h.errors import Problem, Refused, UsageError
@@ -231,6 +231,8 @@ def _channel_problems(profile: Profile, credentials: Credentials) -> Iterator[Pr
         case SftpSettings():
             yield from _placeholders(channel, profile)
             yield from _key_problems(channel, profile, credentials)
+            if then := channel.by_next_key():
+                yield from _key_problems(then, profile, credentials, ("next_key", "file"), ("next_key", "passphrase"))
 
 
 def _placeholders(channel: SftpSettings, profile: Profile) -> Iterator[Problem]:
@@ -249,12 +251,18 @@ def _for_examples(name: str) -> bool:
     return host.endswith(RESERVED) or f".{host}".endswith(EXAMPLES)
 
 
-def _key_problems(channel: SftpSettings, profile: Profile, credentials: Credentials) -> Iterator[Problem]:
+def _key_problems(
+    channel: SftpSettings,
+    profile: Profile,
+    credentials: Credentials,
+    file: KeyPath = ("key_file",),
+    secret: KeyPath = ("key_passphrase",),
+) -> Iterator[Problem]:
     """Whether the key opens, exactly as it will be opened for the bank."""
     from h2h.channels.ssh import load_key
     from h2h.channels.ssh_keys import facts
 
-    key_file, passphrase = (profile.source.at("bank", "channel", key) for key in ("key_file", "key_passphrase"))
+    key_file, passphrase = (profile.source.at("bank", "channel", *key) for key in (file, secret))
     reference, opened = channel.key_passphrase, None
     if reference and credentials.absence(reference):
         return
@@ -284,13 +292,20 @@ def _warnings(reading: Reading, credentials: Credentials) -> Iterator[Problem]:
         if profile.bank.schemas is not None:
             for text in _own_schemas(profile.bank.schemas, Catalog.load(root("schemas"))).unused:
                 yield from about(text, profile.source.at("bank", "schemas"))
-        channel = profile.bank.channel
-        reference = channel.key_passphrase if isinstance(channel, SftpSettings) else None
-        if reference and (why := credentials.absence(reference)):
-            yield from about(f"the key was not tried: {why}", profile.source.at("bank", "channel", "key_passphrase"))
+        for reference, place in _passphrases(profile):
+            if reference and (why := credentials.absence(reference)):
+                yield from about(f"the key was not tried: {why}", place)
     for what, place, reference in _unseen(reading):
         if why := credentials.absence(reference):
             yield from about(f"the {what} was not looked at: {why}", place)
+
+
+def _passphrases(profile: Profile) -> Iterator[tuple[str | None, Place]]:
+    channel, at = profile.bank.channel, profile.source.at
+    if isinstance(channel, SftpSettings):
+        yield channel.key_passphrase, at("bank", "channel", "key_passphrase")
+        if channel.next_key:
+            yield channel.next_key.passphrase, at("bank", "channel", "next_key", "passphrase")
 
 
 def _pgp_faults(

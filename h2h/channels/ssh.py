@@ -31,13 +31,15 @@ from h2h.channels.sftp_wire import Wire
 from h2h.channels.ssh_keys import Private, certificate, private_key
 from h2h.channels.stream import stream_of
 from h2h.config import SftpSettings
-from h2h.errors import ChannelError, NotDelivered, Refused
+from h2h.errors import ChannelError, HostKeyChanged, NotDelivered, Refused, ShownKey
 
 T = TypeVar("T", bound=paramiko.Transport)
 KEEPALIVE_SECONDS = 30
 CALM_SECONDS = 1.0  # between two looks of a session that has nothing to read; paramiko has 0.1
 WINDOW = 8 << 20  # bytes that may come unread: more than a session ever asks for at once, so that nobody waits for it
 MAX_PACKET = 128 * 1024  # bytes of data in one packet that we take
+# A second try may lock the user, hides that the new key is not known there, and uses what may be given up for a reason.
+NOT_THE_OLD_ONE = " It is next_key, and its hour has come: the key before it is not tried in its place."
 MAX_BYTES_BEFORE_LOGIN = 256 * 1024  # greeting lines, key exchange and login banner together
 ALLOWED = {
     "kex": (
@@ -199,13 +201,16 @@ def _trusted(settings: SftpSettings) -> paramiko.Transport:
         offered.append(key)
 
 
-def _untrusted(settings: SftpSettings, offered: Collection[paramiko.PKey]) -> Refused:
-    shows = ", ".join(f"{key.fingerprint} ({key.get_name()})" for key in offered)
-    return Refused(
+def _untrusted(settings: SftpSettings, offered: Collection[paramiko.PKey]) -> HostKeyChanged:
+    keys = [ShownKey(fingerprint=key.fingerprint, algorithm=key.get_name()) for key in offered]
+    shows = ", ".join(f"{key.fingerprint} ({key.algorithm})" for key in keys)
+    text = (
         f"{settings.host}:{settings.port} shows a host key that is not pinned: {shows}. Pinned: "
         f"{', '.join(settings.host_keys)}. Nothing was sent. Somebody may stand between us and the bank: do not go on "
-        "until the bank has confirmed the new key by another way; then add its fingerprint to host_keys."
+        "until the bank has confirmed the new key by another way; then let two persons accept it (`h2h keys accept`), "
+        "or add its fingerprint to host_keys."
     )
+    return HostKeyChanged(text, keys)
 
 
 def handshake(settings: SftpSettings, *, without: Collection[str], kind: type[T]) -> T:
@@ -308,7 +313,7 @@ def _login_error(error: Exception | None, settings: SftpSettings, key: paramiko.
         f"{settings.host}:{settings.port} refused the login of user {settings.user} with the key {settings.key_file} "
         f"({key.fingerprint}{' and the certificate beside it' if key.public_blob else ''})"
         f"{f': {shown(str(error))}' if error else ''}. Ask the bank whether it has this public key for this user, and "
-        "whether the user is locked."
+        f"whether the user is locked.{NOT_THE_OLD_ONE if settings.switched else ''}"
     )
 
 

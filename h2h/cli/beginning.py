@@ -327,7 +327,9 @@ def _folders(settings: Settings) -> dict[Path, int]:
 
     private, shared = [settings.gateway.data], []
     for bank in settings.banks:
-        private += [bank.channel.key_file.parent] if bank.channel.kind == "sftp" else []
+        if bank.channel.kind == "sftp":
+            private += [bank.channel.key_file.parent]
+            private += [bank.channel.next_key.file.parent] if bank.channel.next_key else []
         shared += _proofs(bank)
         shared += [folder.watch for folder in bank.outbound]
         private += [folder.watch / OURS for folder in bank.outbound]

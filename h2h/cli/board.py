@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
 OPEN = ("RECEIVED", "READY", "STAGING", "PUBLISHING")
 SOON = timedelta(minutes=30)
+REFUSALS = ("Refused", "HostKeyChanged")  # of errors.py
 MOST_GAPS = 20  # shown
 
 
@@ -286,7 +287,7 @@ def _bank_row(bank: BankRow, folders: Sequence[Folder], away: datetime | None, n
 def _line(bank: BankRow, now: datetime) -> Text:
     """A word on the line; what is wrong with it stands below the table."""
     if bank.error_class:
-        return text("REFUSED", STYLES["FAILED"]) if bank.error_class == "Refused" else text("DOWN", STYLES["HELD"])
+        return text("REFUSED", STYLES["FAILED"]) if bank.error_class in REFUSALS else text("DOWN", STYLES["HELD"])
     return text(f"ok {ago(bank.last_good_at, now)}") if bank.last_good_at else text("not used yet", "dim")
 
 

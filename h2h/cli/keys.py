@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from h2h.cli.host_keys import accept, withdraw
 from h2h.cli.output import as_json, at, console, emit, open_gateway, span, text
 
 if TYPE_CHECKING:
@@ -15,7 +16,10 @@ if TYPE_CHECKING:
 
     from h2h.inventory import Key
 
-COLOURS = {"in force": "green", "scheduled": "cyan", "over": "dim", "unreadable": "red"}
+COLOURS = {
+    "in force": "green", "scheduled": "cyan", "over": "dim", "unreadable": "red",
+    "shown, not accepted": "bold red", "proposed, not accepted": "yellow",
+}  # fmt: skip
 
 
 @click.group(invoke_without_command=True)
@@ -31,13 +35,17 @@ def keys(ctx: click.Context, bank: str | None, as_json: bool) -> None:
     if ctx.invoked_subcommand:
         return
     gateway = open_gateway(ctx)
-    found = gateway.keys()
+    found = gateway.inventory()
     if bank:
         found = [key for key in found if key.bank == gateway.bank(bank).name]
     if as_json:
         emit(found)
     else:
         _print(found, gateway.clock.now())
+
+
+keys.add_command(accept)
+keys.add_command(withdraw)
 
 
 def _print(found: list[Key], now: datetime) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import sys
 import time
+from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -15,7 +17,7 @@ from h2h.cli.output import console, text
 if TYPE_CHECKING:
     from h2h.channels.facts import Probe
     from h2h.channels.trial import Watch
-    from h2h.config import Bank
+    from h2h.config import Bank, Settings
 
 STYLES = {"good": "green", "note": "yellow", "bad": "red"}
 QUESTION = (
@@ -37,6 +39,29 @@ def watch_for(seconds: float, banks: list[Bank], *, production: bool, meant: boo
     if sys.stdin.isatty():
         click.confirm(QUESTION.format(banks=", ".join(bank.name for bank in banks)), abort=True, err=True)
     return Watch(seconds=seconds, pause=time.sleep)
+
+
+def reached(settings: Settings, banks: Sequence[Bank], *, by_next_key: bool) -> list[Bank]:
+    """As the gateway would reach them now, with the host keys that people accepted; or, of those that have one, by
+    their next key."""
+    from h2h.clock import clock_for
+    from h2h.errors import UsageError
+    from h2h.gateway import Gateway
+
+    clock = clock_for(settings.gateway.environment, os.environ.get("H2H_NOW"))
+    if not settings.gateway.data.is_dir():  # nobody has accepted anything yet, and none is to be made
+        found = [bank.as_of(clock.now()) for bank in banks]
+    else:
+        gateway = Gateway(settings, clock)
+        try:
+            found = [gateway.as_reached(bank) for bank in banks]
+        finally:
+            gateway.close()
+    if by_next_key:
+        found = [then for bank in found if (then := bank.by_next_key())]
+        if not found:
+            raise UsageError("No such bank has a next_key in its channel: name the new key there, with its hour.")
+    return found
 
 
 def asked(bank: Bank, watch: Watch | None) -> Probe:

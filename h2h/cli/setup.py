@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from h2h.cli.online import asked, show, watch_for
+from h2h.cli.online import asked, reached, show, watch_for
 from h2h.cli.output import emit, ready_settings
 
 if TYPE_CHECKING:
@@ -23,18 +23,27 @@ if TYPE_CHECKING:
 @click.option(
     "--watch", default=10.0, show_default=True, type=click.FloatRange(0, 3600), help="Seconds that they stay."
 )
+@click.option("--key", type=click.Choice(["next"]), help="Online, and log in with next_key, whose hour is to come.")
 @click.option("--in-production", is_flag=True, help="The word without which --probe is refused in production.")
 @click.option("--bank", help="Of this bank alone.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per problem or bank, for programs.")
 @click.pass_context
 def check(
-    ctx: click.Context, online: bool, probe: bool, watch: float, in_production: bool, bank: str | None, as_json: bool
+    ctx: click.Context,
+    online: bool,
+    probe: bool,
+    watch: float,
+    key: str | None,
+    in_production: bool,
+    bank: str | None,
+    as_json: bool,
 ) -> int:
     """Say everything that is wrong with the settings, before anything runs.
 
     With --online each bank's server is asked: host keys, login, folders, what it refuses; a file is made, looked at and
     removed only where the profile states that the bank leaves our temporary files alone. With --probe files are made in
-    any case, renamed, and left for some seconds. Ends with the lines of the profile that should be others.
+    any case, renamed, and left for some seconds. Ends with the lines of the profile that should be others. With --key
+    next the same is asked with bank.channel.next_key, of the banks that have one.
 
     Exit status 2 for wrong settings, 1 if a bank could not be asked, or does not do what its profile needs.
     """
@@ -49,13 +58,16 @@ def check(
         return 2
     banks = [one for one in settings.banks if bank in (None, one.name)]
     _known(bank, banks)
+    online = online or probe or key is not None
+    if online:
+        banks = reached(settings, banks, by_next_key=key is not None)
     if not as_json:
         click.echo(f"{ctx.obj}: good; {len(banks)} bank(s): {', '.join(b.name for b in banks) or 'none'}.")
     production = settings.gateway.environment == "production"
     may = watch_for(watch, banks, production=production, meant=in_production) if probe else None
     good = True
     for one in banks:
-        answer = asked(one, may) if online or probe else None
+        answer = asked(one, may) if online else None
         good &= answer is None or answer.good
         if as_json:
             emit([{"bank": one.name, "good": answer is None or answer.good, "answer": answer}])

@@ -15,7 +15,7 @@ from h2h.calendars import EVERY_DAY, Calendar, Closings
 from h2h.closure import Terms as CashTerms
 from h2h.config.accounts import BankAccount
 from h2h.config.answers import Answers, first_of, out_of_order
-from h2h.config.channel import ChannelSettings
+from h2h.config.channel import ChannelSettings, SftpSettings
 from h2h.config.closings import LocalClosings
 from h2h.config.cut_offs import CutOff, Times
 from h2h.config.folders import Inbound, Outbound
@@ -103,6 +103,17 @@ class Bank(Section):
         if closing != "EVERYDAY" and not days & set(range(5)):
             text = f"these are only days that the calendar {closing} closes"
             yield Contradiction(text=text, keys=((*at, "days"), (*at, "calendar") if calendar else ("calendar",)))
+
+    def as_of(self, now: datetime, accepted: Collection[str] = ()) -> Bank:
+        """The profile by which the bank is reached now; `accepted`: host keys that people took for its own."""
+        if not isinstance(self.channel, SftpSettings):
+            return self
+        return self.model_copy(update={"channel": self.channel.as_of(now, self.timezone, accepted)})
+
+    def by_next_key(self) -> Bank | None:
+        """To try the next login key before its hour; None where there is none."""
+        channel = self.channel.by_next_key() if isinstance(self.channel, SftpSettings) else None
+        return self.model_copy(update={"channel": channel}) if channel else None
 
     def due(self, account: BankAccount) -> Due | None:
         """When its statements are due; None where none is expected of a day."""

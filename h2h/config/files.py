@@ -6,7 +6,7 @@ import itertools
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated, TypeVar
 
@@ -149,6 +149,8 @@ STAND_INS: Mapping[tuple[str, str], object] = {  # for what has to be there and 
     ("channel", "user"): "nobody",
     ("channel", "key_file"): "key",
     ("channel", "host_keys"): [f"SHA256:{'A' * 43}"],
+    ("next_key", "file"): "key",
+    ("next_key", "from"): datetime(9999, 1, 1),  # noqa: DTZ001 (a time of the bank's zone)
     ("outbound", "watch"): "watch",
     ("outbound", "messages"): ["pain.001.001.09"],
     ("outbound", "remote"): "/",

@@ -15,6 +15,7 @@ tellings   who heard of which alarm
 people     decisions: hold, release, sent by hand, …; `rehearsal`: the same, and nothing stays
 sealings   what goes to the bank in place of what was judged
 repairs    new files of payments that the bank refused in another one; lineage
+keys       host keys that servers showed; acceptance: which of them people take for the bank's
 cases      what is known of one transfer, for whoever has to decide about it
 cash       what is known of the cash leg on some days
 retention  what is so old that it may go; erasing: what was marked so goes
@@ -40,6 +41,7 @@ from h2h.ledger.feedback import Feedback
 from h2h.ledger.gaps import Gaps
 from h2h.ledger.gauges import Gauges
 from h2h.ledger.journal import Journal
+from h2h.ledger.keys import Acceptance, Keys
 from h2h.ledger.messages import Messages
 from h2h.ledger.outlook import Outlook
 from h2h.ledger.people import People
@@ -71,6 +73,9 @@ class Ledger:
         self.rehearsal = People(self._database.rehearsal)
         self.repairs = Repairs(partial(self._database.transaction, witnessed=True))
         self.repair_rehearsal = Repairs(self._database.rehearsal)
+        self.keys = Keys(self._database)
+        self.acceptance = Acceptance(partial(self._database.transaction, witnessed=True))
+        self.acceptance_rehearsal = Acceptance(self._database.rehearsal)
         self.cases = Cases(self._database)
         self.messages = Messages(self._database)
         self.wakes = Wakes(self._database)

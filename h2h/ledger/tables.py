@@ -32,6 +32,8 @@ from h2h.ledger.columns import RecordText as RecordText
 from h2h.ledger.columns import canonical as canonical
 from h2h.ledger.columns import known_index, to_erase_index
 from h2h.ledger.columns import metadata as metadata
+from h2h.ledger.key_tables import host_key as host_key
+from h2h.ledger.key_tables import known_key as known_key
 from h2h.ledger.statement_tables import booking as booking
 from h2h.ledger.statement_tables import complete_day as complete_day
 from h2h.ledger.statement_tables import detail as detail

@@ -6,6 +6,7 @@ as they are at the moment of looking. So a restart, or a jump of the clock, lose
     files     what waits for a person, what was refused
     cut_offs  what waits although a cut-off is near, or has passed; the cut-offs themselves, once for ever
     banks     lines that are down, answers and statements that did not come, folders in trouble
+    keys      those that end, and host keys that changed
     webhooks  programs that do not take the events that they are told of
 """
 
@@ -19,7 +20,7 @@ from h2h.gateway import Gateway
 from h2h.health import alarms as health_alarms
 from h2h.ledger.gaps import GapRow
 from h2h.ledger.rows import Transfer
-from h2h.lookout import banks, cut_offs, files, webhooks
+from h2h.lookout import banks, cut_offs, files, keys, webhooks
 from h2h.lookout.banks import Answers, Debits
 
 
@@ -33,6 +34,7 @@ class Lookout:
         ledger, now = self._gateway.ledger, self._gateway.clock.now()
         on_the_way = ledger.outlook.on_the_way()
         cut_offs.note_passed(self._gateway, on_the_way, now)
+        keys.note_known(self._gateway, now)
         ledger.alarms.note(self._found(on_the_way, ledger.gaps.rows(), now), now)
 
     def look(self, now: datetime) -> list[Alarm]:
@@ -47,6 +49,8 @@ class Lookout:
         found += files.refused(gateway.settings, outlook.refused(now))
         found += cut_offs.alarms(gateway.settings, waiting, contacts, now)
         found += banks.lines(gateway.settings, contacts, waiting, now)
+        found += keys.host_keys(gateway.settings, contacts, gateway.ledger.keys.host_keys())
+        found += keys.ending(gateway.settings, gateway.inventory(), now)
         found += [*self._answers.missing(now), *self._debits.missing(now)]
         found += files.messages(outlook.troubled_messages(now))
         found += webhooks.alarms(gateway, now)

@@ -9,6 +9,7 @@ from h2h.alarms import Alarm, Urgency
 from h2h.closure import last_due
 from h2h.config import Bank, Settings
 from h2h.contract import MEANS, AnswerStage, Missing, missing, reached
+from h2h.errors import HostKeyChanged, Refused
 from h2h.gateway import Gateway
 from h2h.ledger.gaps import GapRow
 from h2h.ledger.outlook import Contact
@@ -19,18 +20,18 @@ from h2h.schedule import all_closing
 
 DEBITS_EVERY, DEBITS_BACK = timedelta(hours=1), timedelta(days=14)
 PROBES = 3  # failures in a row: one alone is none of anybody's business
-REFUSED = "Refused"  # trying again is no use until somebody acts
 
 
 def lines(
     settings: Settings, contacts: Mapping[str, Contact], files: Sequence[Transfer], now: datetime
 ) -> Iterator[Alarm]:
-    """Lines that are down. What could go now makes it urgent; so does what the bank refuses, at once."""
+    """Lines that are down. What could go now makes it urgent; so does what the bank refuses, at once. A host key that
+    changed is told by keys.py."""
     for bank in settings.banks:
         contact = contacts.get(bank.name)
-        if contact is None or contact.error_class is None:
+        if contact is None or contact.error_class in (None, HostKeyChanged.__name__):
             continue
-        refuses = contact.error_class == REFUSED
+        refuses = contact.error_class == Refused.__name__
         if not refuses and contact.failures < PROBES:
             continue
         waits = [file for file in files if file.bank == bank.name and _could_go(bank, file, now)]

@@ -9,7 +9,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
@@ -62,6 +62,7 @@ FAMILIES = (
     _family("h2h_worker_last_round_timestamp_seconds", "worker", "when its last round ended"),
     _family("h2h_worker_round_seconds", "worker", "how long the round under way has lasted; 0 at rest"),
     _family("h2h_main_loop_timestamp_seconds", "", "when the main loop turned last"),
+    _family("h2h_key_days_left", "bank kind use fingerprint", "until the key ends; below 0 once it has"),
     _family("h2h_certificate_expiry_timestamp_seconds", "file", "when the first of the certificates in it ends"),
 )
 
@@ -107,6 +108,7 @@ class OfGateway(Collector):
         _alarms(found, gateway)
         _workers(found, gateway, self._standing())
         _certificates(found, gateway)
+        _keys(found, gateway)
         yield from found.all.values()
 
     def _catch_up(self) -> None:
@@ -195,8 +197,15 @@ def _workers(found: Families, gateway: Gateway, standing: tuple[Beat, Sequence[T
             found.add("h2h_worker_last_round_timestamp_seconds", wall - (now - turn.ended), turn.worker)
 
 
+def _keys(found: Families, gateway: Gateway) -> None:
+    now = gateway.clock.now()
+    for key in gateway.inventory():
+        if key.ends:
+            left = (key.ends - now) / timedelta(days=1)
+            found.add("h2h_key_days_left", left, key.bank, key.kind, key.use, key.fingerprint or "")
+
+
 def _certificates(found: Families, gateway: Gateway) -> None:
-    """Of the keys here only the certificates of the time stamp server end; SSH keys do not."""
     if gateway.proof.stamps is None:
         return
     try:

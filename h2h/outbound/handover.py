@@ -144,7 +144,7 @@ class Handover:
         def plan(row: Transfer, number: int, taken: Callable[[str], bool]) -> tuple[str, str]:
             return names(self.bank, self._folder(row), row, number, now, taken)
 
-        return self._ledger.transfers.lease_many(group, self._owner, plan, self.bank.channel.route, now, LEASE)
+        return self._ledger.transfers.lease_many(group, self._owner, plan, self._line.route(), now, LEASE)
 
     def _folder(self, transfer: Transfer) -> Outbound:
         folder = self.bank.outbound_for(transfer.watch)
@@ -181,7 +181,7 @@ class Handover:
         if not transfer.attempts:
             return None
         last = self._ledger.transfers.last_attempt(transfer)
-        if last.route is None or not last.made or last.route.moved_to(self.bank.channel.route):
+        if last.route is None or not last.made or last.route.moved_to(self._line.route()):
             return None
         theirs = last.route.way is not Way.RENAME and self._ledger.transfers.announced(transfer)
         return None if theirs else transfer.temporary

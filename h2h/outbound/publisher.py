@@ -108,7 +108,7 @@ class Publisher:
         went = self._ledger.transfers.last_attempt(transfer).route
         if went is None:
             return "it was begun by an earlier version, which did not note by which way and to which server it went"
-        changed = went.changed_to(self._bank.channel.route)
+        changed = went.changed_to(self._line.route())
         return (
             f"the settings changed since it was begun: {changed}. Nothing is asked or touched there"
             if changed

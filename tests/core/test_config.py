@@ -17,6 +17,7 @@ from h2h import config
 from h2h.calendars import Calendar, Closings
 from h2h.config import STAND_INS, FolderSettings, Settings, SftpSettings, load
 from h2h.config.accounts import BankAccount
+from h2h.config.channel import NextKey
 from h2h.config.cut_offs import CutOff
 from h2h.config.maintenance import Maintenance
 from h2h.config.some_payments import never_counting
@@ -536,10 +537,13 @@ def test_whatever_has_to_be_there_has_a_stand_in_that_is_good(tmp_path: Path) ->
     blocks = {"gateway": config.GatewaySettings, "bank": config.Bank, "outbound": config.Outbound,
               "inbound": config.Inbound, "ledger": config.LedgerSettings, "retry": config.Retry,
               "accounts": config.BankAccount, "alerts": config.Recipient, "maintenance": Maintenance,
-              "webhooks": config.Webhook, "vault": VaultSettings,
+              "webhooks": config.Webhook, "vault": VaultSettings, "next_key": NextKey,
               "our_keys": config.OurKeyRow, "their_keys": config.TheirKeyRow}  # fmt: skip
     needed = {
-        (block, name) for block, kind in blocks.items() for name, f in kind.model_fields.items() if f.is_required()
+        (block, f.alias or name)
+        for block, kind in blocks.items()
+        for name, f in kind.model_fields.items()
+        if f.is_required()
     }
     channels = typing.get_args(typing.get_args(config.ChannelSettings)[0])
     needed |= {("channel", n) for kind in channels for n, f in kind.model_fields.items() if f.is_required()}
