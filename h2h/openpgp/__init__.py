@@ -7,6 +7,7 @@ partners count by the fingerprints that were pinned.
     home.py       the private folder, its agent, and what a killed process left
     gpg.py        one run of the program: pipes, passphrases, bounds
     keys.py       what keys are and can; new pairs
+    framing.py    the outside of a file: one message, nothing around it
     judgement.py  whether a file from outside may be taken: a rule a row
     smith.py      Smith
 """

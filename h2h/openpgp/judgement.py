@@ -12,10 +12,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
+from urllib.parse import unquote
 
 from h2h.errors import Unopened
 from h2h.openpgp.gpg import Ended
 from h2h.openpgp.keys import KeyFacts
+from h2h.text import shown
 
 DIGESTS = frozenset({8, 9, 10, 12, 14})  # SHA-256, -384, -512, SHA3-256, -512; not MD5, SHA-1, RIPEMD-160, SHA-224
 CIPHERS = frozenset({7, 8, 9, 10, 11, 12, 13})  # AES, Twofish, Camellia; not IDEA, 3DES, CAST5, Blowfish
@@ -28,7 +30,8 @@ COUNT = {
 }  # fmt: skip
 _CONTENT = r"PLAINTEXT (NEWSIG (GOODSIG|EXPKEYSIG) VALIDSIG )?"
 GOOD = re.compile(
-    rf"(ENC_TO )+DECRYPTION_KEY BEGIN_DECRYPTION DECRYPTION_INFO {_CONTENT}DECRYPTION_OKAY (GOODMDC )?END_DECRYPTION "
+    r"(ENC_TO )+DECRYPTION_KEY (ENC_TO )*BEGIN_DECRYPTION DECRYPTION_INFO "
+    rf"{_CONTENT}DECRYPTION_OKAY (GOODMDC )?END_DECRYPTION "
     rf"|{_CONTENT}"
 )
 
@@ -68,6 +71,7 @@ class Signature:
     primary: str
     made: datetime
     digest: int
+    kind: str  # 00: of bytes, 01: of text, whose line ends do not count; others are not of files
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +99,7 @@ class Case:
         if len(words) < 10:
             return None
         made = datetime.fromtimestamp(int(words[2]), UTC)
-        return Signature(key=words[0], primary=words[9], made=made, digest=int(words[7]))
+        return Signature(key=words[0], primary=words[9], made=made, digest=int(words[7]), kind=words[8])
 
 
 def judged(case: Case, *, size: int) -> Opened:
@@ -149,8 +153,11 @@ def _is_nested(case: Case) -> str | None:
 
 
 def _is_unprotected(case: Case) -> str | None:
-    words = case.first("DECRYPTION_INFO")
-    return _if(bool(words) and words[0] == "0" and words[2:3] in ((), ("0",)))
+    """Either its check came out well (MDC), or nothing comes out that was not checked (AEAD)."""
+    for mdc, _, *aead in case.ended.words("DECRYPTION_INFO"):
+        if mdc == "0" and aead in ([], ["0"]):
+            return ""
+    return None
 
 
 def _has_a_weak_cipher(case: Case) -> str | None:
@@ -182,7 +189,7 @@ def _is_signed_outside(case: Case) -> str | None:
 
 
 def _has_a_bad_signature(case: Case) -> str | None:
-    return _if(case.count("BADSIG") > 0)
+    return _if(case.count("BADSIG") > 0 or (case.signature is not None and case.signature.kind not in ("00", "01")))
 
 
 def _is_ours(case: Case) -> str | None:
@@ -217,12 +224,24 @@ def _is_by_an_expired_key(case: Case) -> str | None:
     return f"signed on {signature.made:%Y-%m-%d}, the key ended on {min(over):%Y-%m-%d}" if over else None
 
 
+def _names_a_path(case: Case) -> str | None:
+    """The name is used by nobody; an honest program writes none that would lead somewhere."""
+    names = [unquote(words[2]) for words in case.ended.words("PLAINTEXT") if len(words) > 2]
+    return next((shown(name) for name in names if "/" in name or name.startswith("-") or not name.isprintable()), None)
+
+
+def _has_more_behind(case: Case) -> str | None:
+    """GnuPG lists keys that stand behind the content, inside of what is encrypted, as if they were asked for."""
+    return _if(case.ended.besides > 0)
+
+
 def _is_damaged(case: Case) -> str | None:
     return _if(not case.count("PLAINTEXT") or case.count("BADMDC", "DECRYPTION_FAILED", "NODATA", "TRUNCATED") > 0)
 
 
 def _is_odd(case: Case) -> str | None:
-    good = GOOD.fullmatch(case.order) and not case.ended.code
+    checked = all(info[0] == "0" or case.count("GOODMDC") for info in case.ended.words("DECRYPTION_INFO"))
+    good = GOOD.fullmatch(case.order) and checked and not case.ended.code
     return None if good else f"it says {case.order.lower().strip() or 'nothing'}, and ends with {case.ended.code}"
 
 
@@ -247,6 +266,36 @@ RULES = (
         "the file is no OpenPGP message",
         f"{_BANK}, as agreed; if it sends files without OpenPGP now, the settings of the folder have to follow.",
         _is_no_message,
+    ),
+    Rule(
+        "PGP_KEYS",
+        "the file holds a key, and no message",
+        "Where it is the bank's new key: have its fingerprint confirmed by another way, then pin it in their_keys.",
+        None,
+    ),
+    Rule(
+        "PGP_CLEARTEXT",
+        "the file is a text with a signature below it, in which line ends and blanks do not count",
+        f"{_BANK}, as an OpenPGP message (gpg --sign), which holds every byte.",
+        None,
+    ),
+    Rule(
+        "PGP_DETACHED",
+        "the file is a signature alone, without the content",
+        f"{_BANK}, as an OpenPGP message (gpg --sign), which holds the content.",
+        None,
+    ),
+    Rule(
+        "PGP_TRAILING",
+        "something stands before or behind the message, or between its parts",
+        f"{_BANK}, the message alone.",
+        _has_more_behind,
+    ),
+    Rule(
+        "PGP_HANGS",
+        "GnuPG does not come to an end with the file, or says too much of it",
+        "Read it again (h2h reread); if that does not help, ask the bank what it sent.",
+        None,
     ),
     Rule(
         "PGP_TOO_LARGE",
@@ -361,6 +410,12 @@ RULES = (
         "the file was signed after the end of the signing key, as we know it",
         "Ask the bank for its key with the new end, compare the fingerprint, and replace the file in their_keys.",
         _is_by_an_expired_key,
+    ),
+    Rule(
+        "PGP_NAME",
+        "the file carries a name for its content that would lead somewhere else",
+        "The name is not used. Ask the bank what it sent: its programs write no such names, or a plain one.",
+        _names_a_path,
     ),
     Rule(
         "PGP_ODD",

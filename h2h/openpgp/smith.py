@@ -10,12 +10,16 @@ from types import TracebackType
 from typing import BinaryIO
 
 from h2h.errors import GpgError, Unusable
-from h2h.openpgp.gpg import STALL_SECONDS, Ended, Gpg, Sink, TooMuch, version
+from h2h.openpgp.framing import Framed
+from h2h.openpgp.gpg import STALL_SECONDS, Ended, Gpg, Hangs, Sink, TooMuch, version
 from h2h.openpgp.home import home
 from h2h.openpgp.judgement import Case, Form, Opened, judged, unopened
 from h2h.openpgp.keys import FINGERPRINT, LISTED, MOST_KEY_BYTES, KeyFacts, OurKey, TheirKey, Use, listed
 
+# Not for taking keys in: with it, GnuPG ends at the sight of a revoked key.
+PINNED = "--trust-model=always"  # the home holds pinned keys alone
 SEALING = (
+    PINNED,
     "--compress-algo=none",
     "--cipher-algo=AES256",  # else a single old key that names nothing better makes it 3DES
     "--digest-algo=SHA512",
@@ -102,12 +106,17 @@ class Smith:
             sizes.append(len(piece))
             sink(piece)
 
+        order, packets = (PINNED, "--decrypt"), Framed(source)
+        passphrases = self._passphrases.get
         try:
             ended = self._gpg.run(
-                "--decrypt", source=source, sink=counted, passphrase=self._passphrases.get, at_most=at_most
+                *order, source=packets, sink=counted, apart=True, passphrase=passphrases, at_most=at_most
             )
+            packets.drain()
         except TooMuch:
             raise unopened("PGP_TOO_LARGE", f"more than {at_most:,} bytes") from None
+        except Hangs as error:
+            raise unopened("PGP_HANGS") from error
         self._blame_passphrase(ended)
         case = Case(ended=ended, wanted=Form(wanted), ours=self.ours, theirs=self.theirs)
         return judged(case, size=sum(sizes))
