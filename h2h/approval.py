@@ -9,7 +9,7 @@ bytes of one SHA-256, and no others.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
@@ -53,6 +53,35 @@ class Approved(NamedTuple):
     by: str
     sha256: str
     at: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """One of the largest payments. `new`: nothing sent lately paid its account, or it has none."""
+
+    position: int
+    amount: Decimal | None
+    currency: str | None
+    creditor: str | None
+    account: str | None
+    reference: str | None
+    new: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sight:
+    """What somebody saw of a file before letting it go, as its bytes say it. `totals`: by currency."""
+
+    sha256: str
+    size: int
+    payments: int
+    batches: int
+    totals: Mapping[str, Decimal]
+    debtors: Sequence[str]
+    execution_dates: Sequence[str]
+    largest: Sequence[Line]
+    new_accounts: int
+    some_new_accounts: Sequence[str]
 
 
 SOMEBODY_ELSE = (Need("it may have been at the bank, and its folder asks for two people", 1, None),)

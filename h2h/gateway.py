@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from h2h.inventory import Key
     from h2h.ledger.rows import Transfer
     from h2h.outbound.repair import Repair
+    from h2h.outbound.sight import Looking
     from h2h.proof import Proof
     from h2h.retention import Daily
     from h2h.webhooks.deliverer import Deliverer
@@ -320,6 +321,13 @@ class Gateway:
         for foothold in self._all_footholds():
             if str(foothold.path) == transfer.watch:
                 foothold.note(self.ledger.journal.last())
+
+    @cached_property
+    def looking(self) -> Looking:
+        """Shows what is in a file, by its bytes."""
+        from h2h.outbound.sight import Looking
+
+        return Looking(self.bank, archive=self.archive, reader_of=self.reader_of, sights=self.ledger.sights)
 
     @cached_property
     def repair(self) -> Repair:

@@ -18,9 +18,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from h2h.cli.output import as_json, console, emit, local_times, open_gateway, printed, text, word
+from h2h.cli.seeing import show
 from h2h.model import InboundId
 
 if TYPE_CHECKING:
+    from h2h.approval import Sight
     from h2h.gateway import Gateway
     from h2h.ledger.cases import Case
     from h2h.ledger.messages import Message
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
 
 Act = Callable[["Decisions", str, str], "Transfer"]
 """(decisions, transfer id, who decides) -> the transfer as it is now."""
+Approve = Callable[["Decisions", str, str, "Sight | None"], "Transfer"]
+"""The same, with what was shown of its bytes."""
 Told = Callable[["Case", str], list[str]]
 """(what is known, who decides) -> what that person should know before, in sentences."""
 
@@ -76,20 +80,31 @@ def person(data: Path) -> str:
     return behind if behind and shared else user
 
 
-def _decide(ctx: click.Context, asked: Asked, act: Act, told: Told | None = None) -> int:
+def _decide_by_sight(ctx: click.Context, asked: Asked, act: Approve) -> int:
+    """Where people have to approve it, its bytes are read and shown before."""
+    gateway = open_gateway(ctx)
+    found = gateway.ledger.views.find_transfer(asked.transfer)
+    row = gateway.ledger.transfers.get(found)
+    sight = gateway.looking.at(row) if row.approvals is not None and row.state != "READY" else None
+    return _decide(ctx, asked, lambda d, t, who: act(d, t, who, sight), _against, sight)
+
+
+def _decide(ctx: click.Context, asked: Asked, act: Act, told: Told | None = None, sight: Sight | None = None) -> int:
     gateway = open_gateway(ctx)
     found, who = gateway.ledger.views.find_transfer(asked.transfer), person(gateway.data)
     before = gateway.ledger.transfers.get(found)
+    if sight:
+        show(sight)
     if told:
         tell(told(gateway.ledger.cases.of(found), who))
     would = act(gateway.rehearsal, found, who)
     if asked.dry_run:
-        _print_rehearsed(before, would, asked)
+        _print_rehearsed(before, would, asked, sight)
         return 0
     if told and not asked.yes and not asked_once_more(would):
         click.echo("Nothing was changed.", err=True)
         return 1
-    _print_decided(gateway, before, act(gateway.decisions, found, who), asked)
+    _print_decided(gateway, before, act(gateway.decisions, found, who), asked, sight)
     return 0
 
 
@@ -103,9 +118,9 @@ def asked_once_more(would: Transfer) -> bool:
     return not sys.stdin.isatty() or click.confirm(f"Go on with {would.id}?", default=False, err=True)
 
 
-def _print_rehearsed(before: Transfer, would: Transfer, asked: Asked) -> None:
+def _print_rehearsed(before: Transfer, would: Transfer, asked: Asked, sight: Sight | None) -> None:
     if asked.as_json:
-        emit([would])
+        _emit(would, sight)
         return
     what = "stay " if would.state == before.state else "become "
     line = text(f"{would.id} would {what}").append_text(word(would.state))
@@ -118,7 +133,7 @@ def _print_rehearsed(before: Transfer, would: Transfer, asked: Asked) -> None:
     console().print(line.append_text(text(". Nothing was changed.")))
 
 
-def _print_decided(gateway: Gateway, before: Transfer, after: Transfer, asked: Asked) -> None:
+def _print_decided(gateway: Gateway, before: Transfer, after: Transfer, asked: Asked, sight: Sight | None) -> None:
     if _proposed(before, after):
         click.echo("Recorded as proposed; a second person has to confirm it with the same command.", err=True)
     if _approved(before, after):
@@ -126,7 +141,7 @@ def _print_decided(gateway: Gateway, before: Transfer, after: Transfer, asked: A
 
         click.echo(printed(f"Recorded as approved, sha256 {after.sha256}. {wanted(after.lacking)}"), err=True)
     if asked.as_json:
-        emit([after])
+        _emit(after, sight)
         return
     line = text(f"{after.id} is now ").append_text(word(after.state))
     if after.verdict != "none":
@@ -138,6 +153,12 @@ def _print_decided(gateway: Gateway, before: Transfer, after: Transfer, asked: A
             text(" The running gateway sends it." if running else " Send it with `h2h send`, or start `h2h run`.")
         )
     console().print(line)
+
+
+def _emit(transfer: Transfer, sight: Sight | None) -> None:
+    from h2h.records import json_value
+
+    emit([json_value(transfer) | ({"seen": json_value(sight)} if sight else {})])
 
 
 def _proposed(before: Transfer, after: Transfer) -> bool:
@@ -170,7 +191,7 @@ def resend(ctx: click.Context, asked: Asked) -> int:
     Possible where the bank cannot have it (FAILED), or refused it as a whole (SENT and REJECTED; where only a person
     noted the refusal, somebody else has to resend it). Refused, with the reason, where sending again could pay twice.
     """
-    return _decide(ctx, asked, lambda d, t, who: d.resend(t, who=who, reason=asked.reason), _against)
+    return _decide_by_sight(ctx, asked, lambda d, t, who, sight: d.resend(t, who=who, reason=asked.reason, sight=sight))
 
 
 @click.command()
@@ -181,7 +202,9 @@ def release(ctx: click.Context, asked: Asked, now: bool) -> int:
 
     With --now also a READY one, which waits for its window or after a failure.
     """
-    return _decide(ctx, asked, lambda d, t, who: d.release(t, who=who, reason=asked.reason, now=now), _against)
+    return _decide_by_sight(
+        ctx, asked, lambda d, t, who, sight: d.release(t, who=who, reason=asked.reason, now=now, sight=sight)
+    )
 
 
 @click.command()
@@ -212,11 +235,11 @@ def resolve(ctx: click.Context, asked: Asked, answer: str | None) -> int:
     if answer is None:
         raise click.UsageError("Say what the bank answered: --bank-has-it or --send-again.")
 
-    def act(decisions: Decisions, name: str, who: str) -> Transfer:
-        decide = decisions.bank_has_it if answer == "bank-has-it" else decisions.send_again
-        return decide(name, who=who, reason=asked.reason)
-
-    return _decide(ctx, asked, act, _against)
+    if answer == "bank-has-it":
+        return _decide(ctx, asked, lambda d, t, who: d.bank_has_it(t, who=who, reason=asked.reason), _against)
+    return _decide_by_sight(
+        ctx, asked, lambda d, t, who, sight: d.send_again(t, who=who, reason=asked.reason, sight=sight)
+    )
 
 
 @click.command()

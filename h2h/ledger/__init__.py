@@ -16,7 +16,7 @@ people     decisions: hold, release, sent by hand, …; `rehearsal`: the same, a
 sealings   what goes to the bank in place of what was judged
 repairs    new files of payments that the bank refused in another one; lineage
 keys       host keys that servers showed; acceptance: which of them people take for the bank's
-cases      what is known of one transfer, for whoever has to decide about it
+cases      what is known of one transfer, for whoever has to decide about it; sights: what its bytes say
 cash       what is known of the cash leg on some days
 retention  what is so old that it may go; erasing: what was marked so goes
 restored   safe mode, after the ledger was put back from an older copy
@@ -49,6 +49,7 @@ from h2h.ledger.repairs import Repairs
 from h2h.ledger.restored import Restored
 from h2h.ledger.retention import Retention
 from h2h.ledger.sealings import Sealings
+from h2h.ledger.sights import Sights
 from h2h.ledger.standings import Standings
 from h2h.ledger.tellings import Tellings
 from h2h.ledger.transfers import Transfers
@@ -95,6 +96,7 @@ class Ledger:
         self.feedback = Feedback(self._database)
         self.webhooks = Webhooks(self._database)
         self.cash = Cash(self._database)
+        self.sights = Sights(self._database)
         self.journal = Journal(self._database)
         self.retention = Retention(self._database)
         self.erasing = Erasing(self._database)

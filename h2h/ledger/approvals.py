@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from h2h.approval import SOMEBODY_ELSE, Approved, Need, Rule, Sums, finding, lacking, may, needs, wanted
+from h2h.approval import SOMEBODY_ELSE, Approved, Need, Rule, Sight, Sums, finding, lacking, may, needs, wanted
 from h2h.errors import NotAllowed
 from h2h.ledger.creditors import new_accounts
 from h2h.ledger.judged import Outcome, first_error
@@ -34,9 +34,10 @@ def held_for_approval(found: Outcome, needed: Sequence[Need]) -> Outcome:
     return replace(found, trigger=Trigger.JUDGED_HOLD, reason=first_error(findings), findings=findings)
 
 
-def approved_again(row: Transfer, who: str, now: datetime, *, again: bool) -> list[Approved]:
+def approved_again(row: Transfer, who: str, sight: Sight | None, now: datetime, *, again: bool) -> list[Approved]:
     """The approvals of its bytes with this one; the same as before where nothing is lacking. NotAllowed for whoever had
-    a hand in the file, approved it already, or is not asked. `again`: it is to go once more."""
+    a hand in the file, approved it already, or is not asked, and where other bytes were seen. `again`: it is to go once
+    more."""
     left = still_lacking(row, again=again)
     if not left:
         return row.approved
@@ -50,6 +51,8 @@ def approved_again(row: Transfer, who: str, now: datetime, *, again: bool) -> li
         raise NotAllowed(f"{name}: you approved it already, and somebody else has to. {wanted(left)}")
     if not may(left, who):
         raise NotAllowed(f"{name}: you are not named among those who approve it. {wanted(left)}")
+    if sight is None or sight.sha256 != row.sha256:
+        raise NotAllowed(f"{name}: these are not the bytes that you were shown; look again.")
     at = now.isoformat(timespec="seconds")
     return [*row.approved, Approved(by=who, sha256=row.sha256, at=at)]
 
@@ -60,13 +63,12 @@ def still_lacking(row: Transfer, *, again: bool = False) -> list[Need]:
     return lacking(needed, row.approved_by)
 
 
-def told(row: Transfer) -> Mapping[str, Any]:
-    """What the journal says of an approval: which bytes, what they come to, by which rules, and who."""
+def told(row: Transfer, sight: Sight | None) -> Mapping[str, Any]:
+    """What the journal says of an approval: which bytes, what they come to as it was shown, by which rules, and who."""
+    shown = ("payments", "batches", "totals", "debtors", "execution_dates", "new_accounts") if sight else ()
     return {
         "sha256": row.sha256,
-        "payments": row.payments,
-        "control_sum": row.control_sum,
-        "currencies": row.currencies,
+        "seen": {name: getattr(sight, name) for name in shown},
         "rules": [need.rule for need in row.approvals or ()],
         "approved_by": row.approved_by,
         "lacking": [str(need) for need in still_lacking(row)],

@@ -39,7 +39,13 @@ def new_ones(connection: Connection, row: Kept, since: datetime) -> Iterator[str
     """
     own, p, c = t.payment.alias("own").c, t.payment.c, t.transfer.c
     refused = p.status.in_(REFUSALS) & p.booked_by.is_(None) & p.advised_by.is_(None)
-    sent = (c.id == p.transfer_id + "") & (c.bank == row.bank) & (c.state == State.SENT) & (c.sent_at >= since)
+    sent = (
+        (c.id == p.transfer_id + "")
+        & (c.id != row.id)
+        & (c.bank == row.bank)
+        & (c.state == State.SENT)
+        & (c.sent_at >= since)
+    )
     paid = (
         select(literal(1))
         .select_from(t.payment.join(t.transfer, sent))

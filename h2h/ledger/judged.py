@@ -155,10 +155,9 @@ def summarise(judgement: Judgement, tally: Tally) -> dict[str, Any]:
 def store_payments(connection: Connection, transfer_id: TransferId, judgement: Judgement, tally: Tally) -> None:
     """A batch comes before what is in it."""
     give_room(connection, len(judgement.payments))
-    batches = (_batch_row(transfer_id, batch, tally.batches[batch.position]) for batch in judgement.batches)
-    store(connection, t.batch, BATCH, batches)
+    store(connection, t.batch, BATCH, batch_rows(transfer_id, judgement.batches, tally))
     debtors = debtors_of(judgement.batches)
-    payments = (_payment_rows(transfer_id, some, debtors) for some in in_columns(judgement.payments))
+    payments = (payment_rows(transfer_id, some, debtors) for some in in_columns(judgement.payments))
     store(connection, t.payment, PAYMENT, chain.from_iterable(payments))
 
 
@@ -166,6 +165,10 @@ BATCH = (
     "transfer_id", "position", "payment_information_id", "payment_method", "batch_booking", "payments", "amount",
     "execution_date", "debtor_name", "debtor_account", "debtor_agent", "verdict",
 )  # fmt: skip
+
+
+def batch_rows(transfer_id: TransferId, batches: Iterable[Batch], tally: Tally) -> Iterator[tuple[Any, ...]]:
+    return (_batch_row(transfer_id, batch, tally.batches[batch.position]) for batch in batches)
 
 
 def _batch_row(transfer_id: TransferId, batch: Batch, count: _Count) -> tuple[Any, ...]:
@@ -182,7 +185,7 @@ PAYMENT = (
 )  # fmt: skip
 
 
-def _payment_rows(
+def payment_rows(
     transfer_id: TransferId, payments: Columns[Payment], debtors: Mapping[int, str]
 ) -> Iterator[tuple[Any, ...]]:
     ibans, others = payments.column("creditor_iban"), payments.column("creditor_account")

@@ -12,6 +12,7 @@ from typing import Any
 
 from sqlalchemy import Connection, func, select
 
+from h2h.approval import Sight
 from h2h.errors import NotAllowed, UsageError
 from h2h.ledger import tables as t
 from h2h.ledger.approvals import approved_again, still_lacking, told
@@ -35,12 +36,14 @@ AT_WORK = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Order:
-    """`late_allowed` is what may happen after the cut-off: "next" window, "now", or the folder's rule (None)."""
+    """`late_allowed` is what may happen after the cut-off: "next" window, "now", or the folder's rule (None). `sight`:
+    what was shown of the bytes."""
 
     who: str
     why: str
     now: datetime
     late_allowed: str | None = None
+    sight: Sight | None = None
 
 
 class People:
@@ -64,10 +67,10 @@ class People:
         with self._unit() as connection:
             return _decide(connection, get_row(connection, transfer_id), trigger, actor, order)
 
-    def resend(self, transfer_id: str, *, who: str, reason: str, now: datetime) -> Transfer:
+    def resend(self, transfer_id: str, *, who: str, reason: str, now: datetime, sight: Sight | None = None) -> Transfer:
         """Send the same bytes again, by the same name rules; NotAllowed where the bank may have them. Where its folder
-        has rules on approvals, the first call records the proposal."""
-        order = _Order(who=who, why=in_words("reason", reason), now=now)
+        has rules on approvals, the first call records the proposal, and approving takes a sight of the bytes."""
+        order = _Order(who=who, why=in_words("reason", reason), now=now, sight=sight)
         with self._unit() as connection:
             row = get_row(connection, transfer_id)
             refuse_purged(row.id, row.purged_at)
@@ -81,12 +84,21 @@ class People:
             actor = Actor.SECOND_PERSON if row.verdict_by else Actor.OPERATOR
             return _decide(connection, row, trigger, actor, order)
 
-    def release(self, transfer_id: str, *, who: str, reason: str, now: datetime, at_once: bool) -> Transfer:
+    def release(
+        self,
+        transfer_id: str,
+        *,
+        who: str,
+        reason: str,
+        now: datetime,
+        at_once: bool,
+        sight: Sight | None = None,
+    ) -> Transfer:
         """HELD -> READY, in the next window or at once; READY that waits goes at once. What may have been paid takes
         two persons: a DUPLICATE becomes HELD by the first, and one that the bank answered is proposed by the first.
-        What people have to approve stays HELD until enough have."""
+        What people have to approve stays HELD until enough have, each of whom has a sight of the bytes."""
         late_allowed = "now" if at_once else "next"
-        order = _Order(who=who, why=in_words("reason", reason), now=now, late_allowed=late_allowed)
+        order = _Order(who=who, why=in_words("reason", reason), now=now, late_allowed=late_allowed, sight=sight)
         with self._unit() as connection:
             row = get_row(connection, transfer_id)
             if row.state is State.DUPLICATE:
@@ -104,9 +116,11 @@ class People:
                 return _approve(connection, row, Trigger.RELEASE, order)
             return _decide(connection, row, Trigger.RELEASE, Actor.OPERATOR, order)
 
-    def send_again(self, transfer_id: str, *, who: str, reason: str, now: datetime) -> Transfer:
+    def send_again(
+        self, transfer_id: str, *, who: str, reason: str, now: datetime, sight: Sight | None = None
+    ) -> Transfer:
         """UNCERTAIN -> READY, when a second person says so too. The first call records the proposal."""
-        order = _Order(who=who, why=in_words("reason", reason), now=now)
+        order = _Order(who=who, why=in_words("reason", reason), now=now, sight=sight)
         with self._unit() as connection:
             row = get_row(connection, transfer_id)
             _possible(row, Trigger.SEND_AGAIN, Actor.SECOND_PERSON)
@@ -231,7 +245,12 @@ def _decide(connection: Connection, row: Transfer, trigger: Trigger, actor: Acto
     if trigger is Trigger.RESEND_REJECTED:
         _refuse_one_persons_word(row, actor, order.who)
         forget_refusal(connection, row.id, row.verdict)
-    data = {"decision": trigger, "reason": order.why, "late_allowed": order.late_allowed, **_approval_of(row, to)}
+    data = {
+        "decision": trigger,
+        "reason": order.why,
+        "late_allowed": order.late_allowed,
+        **_approval_of(row, to, order),
+    }
     moved = move_row(
         connection, row, trigger, actor, order.now, reason=order.why, data=data, who=order.who, **extra
     )  # fmt: skip
@@ -267,16 +286,16 @@ def _again(connection: Connection, row: Transfer, trigger: Trigger, order: _Orde
 def _approve(connection: Connection, row: Transfer, trigger: Trigger, order: _Order) -> Transfer:
     """One more person approves the bytes as they are; the last one that is needed lets them go."""
     again = trigger is not Trigger.RELEASE
-    approved = replace(row, approved=approved_again(row, order.who, order.now, again=again))
+    approved = replace(row, approved=approved_again(row, order.who, order.sight, order.now, again=again))
     if not still_lacking(approved, again=again):
         return _decide(connection, approved, trigger, Actor.SECOND_PERSON, order)
     _possible(row, trigger, Actor.SECOND_PERSON)
-    data = {"decision": "approve", "reason": order.why, **told(approved)}
+    data = {"decision": "approve", "reason": order.why, **told(approved, order.sight)}
     return change_row(connection, row, order.now, "approved", order.who, data, approved=approved.approved)
 
 
-def _approval_of(row: Transfer, to: State) -> Mapping[str, Any]:
-    return told(row) if to is State.READY and row.approvals is not None else {}
+def _approval_of(row: Transfer, to: State, order: _Order) -> Mapping[str, Any]:
+    return told(row, order.sight) if to is State.READY and row.approvals is not None else {}
 
 
 def _when(row: Transfer) -> str:

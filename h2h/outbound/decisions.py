@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from h2h.approval import Sight
 from h2h.clock import Clock
 from h2h.ledger.people import People
 from h2h.ledger.rows import Transfer
@@ -19,14 +20,18 @@ class Decisions:
         self._clock = clock
         self._decided = decided
 
-    def resend(self, transfer_id: str, *, who: str, reason: str) -> Transfer:
+    def resend(self, transfer_id: str, *, who: str, reason: str, sight: Sight | None = None) -> Transfer:
         """Send the same bytes again. Where only a person noted the refusal, somebody else has to send it again."""
-        return self._told(self._people.resend(transfer_id, who=who, reason=reason, now=self._clock.now()))
+        now = self._clock.now()
+        return self._told(self._people.resend(transfer_id, who=who, reason=reason, now=now, sight=sight))
 
-    def release(self, transfer_id: str, *, who: str, reason: str, now: bool) -> Transfer:
-        """Let a held or repeated file go, in the next window or at once."""
+    def release(self, transfer_id: str, *, who: str, reason: str, now: bool, sight: Sight | None = None) -> Transfer:
+        """Let a held or repeated file go, in the next window or at once. `sight`: what was shown of its bytes, where
+        people have to approve them."""
         moment = self._clock.now()
-        return self._told(self._people.release(transfer_id, who=who, reason=reason, now=moment, at_once=now))
+        return self._told(
+            self._people.release(transfer_id, who=who, reason=reason, now=moment, at_once=now, sight=sight)
+        )
 
     def hold(self, transfer_id: str, *, who: str, reason: str) -> Transfer:
         return self._decide(transfer_id, Trigger.HOLD, who, reason)
@@ -48,9 +53,10 @@ class Decisions:
         """UNCERTAIN -> SENT: somebody asked the bank, or saw it there."""
         return self._decide(transfer_id, Trigger.BANK_HAS_IT, who, reason)
 
-    def send_again(self, transfer_id: str, *, who: str, reason: str) -> Transfer:
+    def send_again(self, transfer_id: str, *, who: str, reason: str, sight: Sight | None = None) -> Transfer:
         """UNCERTAIN -> READY, when a second person says so too. The first call records the proposal."""
-        return self._told(self._people.send_again(transfer_id, who=who, reason=reason, now=self._clock.now()))
+        now = self._clock.now()
+        return self._told(self._people.send_again(transfer_id, who=who, reason=reason, now=now, sight=sight))
 
     def _decide(self, transfer_id: str, trigger: Trigger, who: str, reason: str) -> Transfer:
         now = self._clock.now()

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import pwd
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -94,3 +97,65 @@ def test_a_release_that_is_known_to_programs_says_who_approved_what(desk: Desk) 
     assert (file["state"], file["makers"]) == ("HELD", [ME])
     assert [(by, sha256) for by, sha256, _ in file["approved"]] == [("ann", file["sha256"])]
     assert [people for _, people, _ in file["approvals"]] == [2]
+
+
+# What is shown before.
+
+
+def test_what_is_let_go_is_shown_from_its_bytes(desk: Desk) -> None:
+    sent = desk.drop("MSG-0", 1)
+    assert desk.state(sent) == "SENT"
+    name = desk.drop("MSG-1", 12)
+    content = payments("MSG-1", 12)
+    shown = desk.release(name, "ann", "--dry-run").stderr
+    assert "12 payments in 1 batch\n" in shown
+    assert "  total      120.12 EUR\n" in shown
+    assert "  from       DE89370400440532013000\n" in shown
+    assert f"  bytes      {len(content):,}  sha256 {sha256(content).hexdigest()}\n" in shown
+    assert "  execution  2026-" in shown
+    assert shown.count("10.01 EUR  Ateliers Ravel SARL FR1420041010050500013M02606  MSG-1-") == 10
+
+
+def test_an_account_that_was_never_paid_is_marked(desk: Desk) -> None:
+    shown = desk.release(desk.drop(), "ann", "--dry-run").stderr
+    assert "  new        1 of the accounts paid: FR1420041010050500013M02606\n" in shown
+    assert shown.count("10.01 EUR  NEW Ateliers Ravel SARL FR14") == 2
+
+
+def test_programs_get_what_is_shown(desk: Desk) -> None:
+    name = desk.drop()
+    [file] = desk.office.json("release", name, "--reason", "so", "--dry-run", H2H_NOW=NOW, SUDO_USER="ann")
+    seen = file["seen"]
+    assert (seen["sha256"], seen["totals"], seen["payments"]) == (file["sha256"], {"EUR": "20.02"}, 2)
+    assert [(line["amount"], line["reference"]) for line in seen["largest"]] == [
+        ("10.01", "MSG-1-1"),
+        ("10.01", "MSG-1-2"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ("UPDATE payment SET amount = '1.00' WHERE position = 2", "amount of payment 2 is 10.01 in the file, and 1.00"),
+        ("UPDATE payment SET creditor_name = 'Mallory' WHERE position = 1", "creditor_name of payment 1 is Ateliers"),
+        ("UPDATE batch SET debtor_account = 'X'", "debtor_account of batch 1 is DE89370400440532013000 in the file"),
+        ("DELETE FROM payment WHERE position = 2", "payment 2 stands in the file alone"),
+        ("UPDATE transfer SET control_sum = '1.00'", "control_sum is 20.02 in the file, and 1.00 there"),
+    ],
+)
+def test_what_the_ledger_says_otherwise_is_not_let_go(desk: Desk, change: str, told: str) -> None:
+    name = desk.drop()
+    with closing(sqlite3.connect(desk.erp.folder / "data" / "h2h.db")) as ledger, ledger:
+        ledger.execute(change)
+    assert told in desk.release(name, "ann", status=1).stderr
+    assert "approved" not in [line["kind"] for line in desk.office.json("show", name)[0]["lines"]]
+
+
+def test_bytes_that_were_changed_are_not_let_go(desk: Desk) -> None:
+    name = desk.drop()
+    digest = sha256(payments("MSG-1", 2)).hexdigest()
+    [kept] = [path for path in (desk.erp.folder / "data" / "archive").rglob("*") if path.name == digest]
+    kept.chmod(0o600)
+    kept.write_bytes(payments("MSG-1", 2).replace(b"10.01", b"99.01"))
+    assert digest in desk.release(name, "ann", status=1).stderr
+    assert "approved" not in [line["kind"] for line in desk.office.json("show", name)[0]["lines"]]

@@ -17,7 +17,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from h2h.approval import Rule
+from h2h.approval import Rule, Sight
 from h2h.errors import NotAllowed, Stale
 from h2h.ledger import Ledger
 from h2h.ledger.rows import Judged, Received, Transfer
@@ -50,11 +50,20 @@ def judged(book: Book, name: str, said: Judgement, *rules: Rule, at: Any = NOW) 
 
 def release(book: Book, name: str, who: str, *, at_once: bool = False, rehearsed: bool = False) -> Transfer:
     people = book.ledger.rehearsal if rehearsed else book.ledger.people
-    return people.release(name, who=who, reason="as agreed", now=LATER, at_once=at_once)
+    return people.release(name, who=who, reason="as agreed", now=LATER, at_once=at_once, sight=seen(book, name))
+
+
+def seen(book: Book, name: str) -> Sight:
+    """As if somebody had looked at its bytes."""
+    row = book.transfers.get(name)
+    return Sight(
+        sha256=row.sha256, size=row.size, payments=row.payments or 0, batches=1, totals={"EUR": Decimal("10.00")},
+        debtors=[], execution_dates=[], largest=[], new_accounts=0, some_new_accounts=[],
+    )  # fmt: skip
 
 
 def resend(book: Book, name: str, who: str) -> Transfer:
-    return book.ledger.people.resend(name, who=who, reason="mended", now=LATER)
+    return book.ledger.people.resend(name, who=who, reason="mended", now=LATER, sight=seen(book, name))
 
 
 def hand_over(book: Book, row: Transfer) -> Transfer:
@@ -180,7 +189,7 @@ def test_two_approvers_are_two_people(book: Book) -> None:
     assert release(book, "T1", "ben").state is State.READY
     event = book.ledger.journal.of("T1")[-1]
     assert (event.kind, event.actor, event.data["sha256"]) == ("READY", "ben", row.sha256)
-    assert (event.data["approved_by"], event.data["payments"]) == (["anna", "ben"], 1)
+    assert (event.data["approved_by"], event.data["seen"]["totals"]) == (["anna", "ben"], {"EUR": "10.00"})
     assert event.data["rules"] == ["Every file of this folder has to be approved"]
 
 
@@ -248,6 +257,15 @@ def test_approvals_are_of_these_bytes(book: Book) -> None:
     assert (after.state, after.lacking) == (State.HELD, after.approvals)
     assert str(after.reason).startswith("not approved: One person")
     assert release(book, "T1", "anna").state is State.READY
+
+
+@pytest.mark.parametrize("other", [None, "e" * 64])
+def test_nobody_approves_what_he_did_not_see(book: Book, other: str | None) -> None:
+    dropped(book, "T1", ALWAYS)
+    sight = replace(seen(book, "T1"), sha256=other) if other else None
+    with pytest.raises(NotAllowed, match="not the bytes that you were shown"):
+        book.ledger.people.release("T1", who="anna", reason="so", now=LATER, at_once=False, sight=sight)
+    assert book.state("T1") is State.HELD
 
 
 def test_a_repair_is_made_by_who_repaired_and_who_dropped(book: Book) -> None:
@@ -319,7 +337,9 @@ def test_an_uncertain_file_is_sent_again_by_as_many_as_the_rules_want(book: Book
     book.transfers.in_doubt(alone.publishing(book.transfers, leased, NOW), "gone", {}, NOW)
 
     def again(who: str) -> State:
-        return book.ledger.people.send_again("T1", who=who, reason="the bank has nothing", now=LATER).state
+        return book.ledger.people.send_again(
+            "T1", who=who, reason="the bank has nothing", now=LATER, sight=seen(book, "T1")
+        ).state
 
     assert [again("cid"), again("anna")] == [State.UNCERTAIN] * 2
     with pytest.raises(NotAllowed):
@@ -343,10 +363,11 @@ def test_of_two_processes_that_approve_at_once_each_counts_once(book: Book, url:
     dropped(book, "T1", TWO)
     ledgers = [Ledger(url, Path("/nowhere")) for _ in range(4)]
     said: list[str] = []
+    sight = seen(book, "T1")
 
     def approve(ledger: Ledger, who: str) -> None:
         try:
-            said.append(ledger.people.release("T1", who=who, reason="so", now=LATER, at_once=False).state)
+            said.append(ledger.people.release("T1", who=who, reason="so", now=LATER, at_once=False, sight=sight).state)
         except (NotAllowed, Stale):
             said.append("no")
 
@@ -396,7 +417,7 @@ class Story:
             case "resend":
                 resend(book, self.id, who)
             case "send again":
-                people.send_again(self.id, who=who, reason="so", now=LATER)
+                people.send_again(self.id, who=who, reason="so", now=LATER, sight=seen(book, self.id))
             case "confirm":
                 people.confirmed(self.id, Verdict.REJECTED, who=who, how="telephone", reason="so", now=LATER)
             case "lease" if row.state is State.READY and book.lease(row):
