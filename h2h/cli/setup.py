@@ -127,7 +127,7 @@ def _introduce(bank: object, private: Path) -> None:
 
     assert isinstance(bank, BankServer)
     click.echo("The bank is open. A channel to it, for banks/*.toml:\n")
-    click.echo(bank.channel_block(private.absolute()))
+    click.echo("\n".join(filter(None, [bank.channel_block(private.absolute()), bank.pgp_block()])))
 
 
 @click.command()

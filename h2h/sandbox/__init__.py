@@ -11,6 +11,7 @@ asyncssh and the standard library's expat here, paramiko and lxml there. Only th
 | bank | what the bank says to an order, and what it books |
 | orders, answers, statements | reading pain.001, writing pain.002, writing camt.05x; xml: what both writers need |
 | booking, books | what is booked; the accounts and all else that the bank remembers, as JSON |
+| wrapping | what files travel in: packed, or by PGP, with GnuPG called in a few lines of its own |
 | scenario | how this bank behaves, from a TOML file |
 | keys | host key, and key pairs for clients |
 """

@@ -19,6 +19,7 @@ from h2h.sandbox.bank import Bank, Paper
 from h2h.sandbox.books import dump_state, load_state
 from h2h.sandbox.folders import Folders
 from h2h.sandbox.scenario import NEVER, Scenario, Take
+from h2h.sandbox.wrapping import Wrapping
 
 log = logging.getLogger("h2h.sandbox")
 
@@ -34,8 +35,9 @@ class _Job:
 
 
 class Desk:
-    def __init__(self, folders: Folders, bank: Bank) -> None:
+    def __init__(self, folders: Folders, bank: Bank, wrapping: Wrapping | None = None) -> None:
         self.folders = folders
+        self._wrapping = wrapping or Wrapping()
         self._bank = bank
         self._jobs: list[_Job] = []
         self._turn = 0
@@ -110,10 +112,10 @@ class Desk:
     def _receive(self, number: int) -> Sequence[str]:
         if number <= self._bank.state.received:  # by an earlier run
             return ()
-        return self._finish(self._bank.receive(number, self.folders.data(number)))
+        return self._finish(self._bank.receive(number, self._order(number)))
 
     def _answer(self, number: int) -> Sequence[str]:
-        names = self._finish(self._bank.answer(number, self.folders.data(number)))
+        names = self._finish(self._bank.answer(number, self._order(number)))
         self._expect_close()
         return names
 
@@ -124,14 +126,19 @@ class Desk:
 
     def _close(self) -> Sequence[str]:
         self._closing_due = False
-        return self._finish(self._bank.close_day(self.folders.data))
+        return self._finish(self._bank.close_day(self._order))
+
+    def _order(self, number: int) -> bytes:
+        """A file that was taken, out of what it came in."""
+        return self._wrapping.came(self.folders.data(number))
 
     def _finish(self, papers: Sequence[Paper]) -> Sequence[str]:
-        for paper in papers:
-            self.folders.put(paper.name, paper.data)
-            log.info("put out", extra={"event": "put_out", "file": paper.name})
+        names = [paper.name + self._wrapping.ending for paper in papers]
+        for name, paper in zip(names, papers, strict=True):
+            self.folders.put(name, self._wrapping.goes(paper.data))
+            log.info("put out", extra={"event": "put_out", "file": name})
         self.folders.save_state(dump_state(self._bank.state))
-        return [paper.name for paper in papers]
+        return names
 
     def _later(self, seconds: float, run: Callable[[], Sequence[str]]) -> Future[Sequence[str]]:
         with self._changed:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from enum import StrEnum
 from fnmatch import fnmatchcase
@@ -118,6 +118,16 @@ class Statuses:
 
 @with_config(_STRICT)
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Pgp:
+    """Files go both ways in this form. `client_keys`: files of public keys; signed by any, encrypted to the last."""
+
+    client_keys: Annotated[tuple[str, ...], Field(min_length=1)]
+    form: Literal["sign", "encrypt", "sign+encrypt"] = "sign+encrypt"
+    armour: bool = False
+
+
+@with_config(_STRICT)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Scenario:
     """Without any key: everything is taken at once and accepted, and the day ends when somebody asks for it."""
 
@@ -146,6 +156,7 @@ class Scenario:
     entries_per_page: Annotated[int, Field(ge=0)] = 0  # 0: as many as there are
     hold_statements: tuple[Annotated[int, Field(ge=1)], ...] = ()
     hold_days: LaterDays = 1
+    pgp: Pgp | None = None
     rule: tuple[Rule, ...] = field(default=())
 
 
@@ -153,12 +164,16 @@ _SCENARIO = TypeAdapter(Scenario)
 
 
 def load_scenario(path: Path) -> Scenario:
-    """Raises SettingsError with every problem of the file."""
+    """Raises SettingsError with every problem of the file. Files that it names are relative to it."""
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError([Problem(file=str(path), line=None, key="", text=f"cannot be read: {error}")]) from error
-    return parse_scenario(text, file=str(path))
+    scenario = parse_scenario(text, file=str(path))
+    if scenario.pgp is None:
+        return scenario
+    keys = tuple(str(path.absolute().parent / key) for key in scenario.pgp.client_keys)
+    return replace(scenario, pgp=replace(scenario.pgp, client_keys=keys))
 
 
 def parse_scenario(text: str, *, file: str = "scenario") -> Scenario:

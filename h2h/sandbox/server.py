@@ -33,6 +33,7 @@ from h2h.sandbox.bank import Bank
 from h2h.sandbox.desk import STOP_SECONDS, Desk
 from h2h.sandbox.folders import Folders, Taken
 from h2h.sandbox.scenario import Scenario
+from h2h.sandbox.wrapping import PgpWrapping, Wrapping
 
 log = logging.getLogger("h2h.sandbox")
 
@@ -140,7 +141,9 @@ class BankServer:
         self._authorized_keys = tuple(authorized_keys)
         keys.authorized(self._authorized_keys)  # what is no key is told at once
         self._server_class = server_class
-        self.desk = Desk(self.folders, Bank(self.scenario, clock))
+        pgp = self.scenario.pgp
+        self._wrapping = PgpWrapping(pgp, self.folders.host_key_file.parent, clock) if pgp else Wrapping()
+        self.desk = Desk(self.folders, Bank(self.scenario, clock), self._wrapping)
         self._running = ExitStack()
         self._thread = threading.Thread(target=self._serve_in_thread, name="sandbox-sftp", daemon=True)
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -172,6 +175,16 @@ class BankServer:
             "staging_is_ours = true\n"
         )
 
+    def pgp_block(self) -> str:
+        """The block by which the bank's key of PGP is known; empty where it has none."""
+        if not isinstance(self._wrapping, PgpWrapping):
+            return ""
+        return (
+            "[[bank.pgp.their_keys]]\n"
+            f'file = "{self._wrapping.public_file}"\n'
+            f'fingerprint = "{self._wrapping.fingerprint}"\n'
+        )
+
     @property
     def taken(self) -> list[Taken]:
         """Every file that the bank ever took, in order."""
@@ -197,6 +210,7 @@ class BankServer:
     def start(self) -> None:
         self._running.enter_context(self.folders.held())
         try:
+            self._running.callback(self._wrapping.close)
             self.desk.start()
             self._running.callback(self.desk.stop)
             self._listen()
