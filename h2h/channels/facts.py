@@ -150,9 +150,9 @@ class Trial:
     """What became of our probe files in a folder.
 
     `size_told`: of the open file; `size_shown`: by its path. `at_once`, `later`: how the first one looked after it was
-    closed, and after `watched_seconds`. `renamed`: by the operation that publishing uses. `replaced`: whether the plain
-    rename put one file over another, which version 3 of SFTP forbids; `posix_replaced`: the same of posix-rename, which
-    it is for.
+    closed, and after `watched_seconds`. `exclusive`: a new file never takes another's place. `renamed`: by the
+    operation that publishing uses. `replaced`: whether the plain rename put one file over another, which version 3 of
+    SFTP forbids; `posix_replaced`: the same of posix-rename, which it is for.
     """
 
     folder: str
@@ -163,6 +163,7 @@ class Trial:
     later: Presence | None = None
     watched_seconds: float = 0.0
     swept: bool | None = None
+    exclusive: bool | None = None
     renamed: bool | None = None
     replaced: bool | None = None
     posix_replaced: bool | None = None

@@ -19,6 +19,7 @@ MOUNTS = Path("/proc/self/mountinfo")
 
 
 class FolderHands:
+    plain, over = "a link in place of renaming", "rename"
     posix = True
 
     def __init__(self, channel: FolderChannel) -> None:

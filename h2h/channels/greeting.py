@@ -33,7 +33,10 @@ class _Noting(paramiko.Transport):
 
 
 def greet(settings: SftpSettings) -> Greeting:
-    """One connection for each type of host key at each allowed address. Raises NotDelivered or Refused."""
+    """One connection for each type of host key; at further addresses until one is pinned.
+
+    Raises NotDelivered or Refused where no allowed address answers.
+    """
     quiet_paramiko()
     with connecting(settings):
         every, allowed = addresses_of(settings, any_=True), addresses_of(settings)
@@ -41,7 +44,7 @@ def greet(settings: SftpSettings) -> Greeting:
     failed: list[ChannelError] = []
     for address in allowed[:MAX_ADDRESSES]:
         try:
-            seen += _shown_at(settings, address)
+            seen += _shown_at(settings, address, all_types=not seen)
         except ChannelError as error:
             failed.append(error)
     if not seen:
@@ -59,14 +62,14 @@ def greet(settings: SftpSettings) -> Greeting:
     )
 
 
-def _shown_at(settings: SftpSettings, address: str) -> list[tuple[_Noting, ShownKey]]:
+def _shown_at(settings: SftpSettings, address: str, *, all_types: bool) -> list[tuple[_Noting, ShownKey]]:
     """The key that the server shows at first, then those of other types, each without those before it."""
     there = settings.model_copy(update={"host": address})
     found: list[tuple[_Noting, ShownKey]] = []
-    while len(found) < MAX_TYPES:
+    while len(found) < MAX_TYPES and (all_types or not any(key.pinned for _, key in found)):
         types = [key.kind for _, key in found]
         with connecting(there):
-            transport = _met(there, types, ask_methods=not any(key.pinned for _, key in found))
+            transport = _met(there, types, ask_methods=all_types)
         key = transport.host_key if transport else None
         if transport is None or key is None or key.get_name() in types:
             break

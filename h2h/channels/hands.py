@@ -40,6 +40,11 @@ class Written:
 
 
 class Hands(Protocol):
+    plain: str
+    """What renames and never replaces, in words."""
+    over: str
+    """What renames and replaces."""
+
     @property
     def posix(self) -> bool:
         """Whether there is a rename that replaces."""
@@ -67,6 +72,8 @@ class Hands(Protocol):
 
 
 class SftpHands:
+    plain, over = "the plain rename", "posix-rename"
+
     def __init__(self, channel: SftpChannel) -> None:
         self._wire: Wire = channel.wire
         self._channel = channel

@@ -26,7 +26,7 @@ from h2h.channels.proposal import Found, changes, questions
 from h2h.channels.sftp import SftpChannel
 from h2h.channels.trial import RIGHTS, Trying, Watch
 from h2h.config import Bank, FolderSettings, SftpSettings
-from h2h.errors import ChannelError
+from h2h.errors import ChannelError, Refused
 from h2h.model import Way
 
 Connect = Callable[[SftpSettings | FolderSettings], Channel]
@@ -87,7 +87,9 @@ class _Probing:
                 for path, folder in self._places().items():
                     self._try(hands, path, folder)
         except ChannelError as error:
-            self._note(Weight.BAD, "login" if self.greeting else "connect", str(error))
+            offered = ", ".join(self.greeting.methods) if self.greeting else ""
+            todo = f"To this user the server offers {offered}." if offered and isinstance(error, Refused) else ""
+            self._note(Weight.BAD, "login" if self.greeting else "connect", str(error), todo)
         except Broken as error:
             self._note(
                 Weight.BAD, "line", f"The connection was lost while asked for {self.doing} ({error}).", "Try again."
@@ -101,6 +103,12 @@ class _Probing:
 
     def _trusted(self, settings: SftpSettings) -> bool:
         self.greeting = greeting = greet(settings)
+        for address in greeting.addresses:
+            if address not in greeting.allowed:
+                said = (
+                    f"{settings.host} stands for {address}, too, which `addresses` does not allow: it is never asked."
+                )
+                self._note(Weight.NOTE, "address", said)
         for text in greeting.silent:
             self._note(Weight.NOTE, "address", text)
         for key in greeting.host_keys:
@@ -276,7 +284,7 @@ class _Probing:
         else:
             told = self.steps.append
             trying = Trying(hands, path, tag=self.tag, ours=self.ours, tell=told, now=self.now)
-            self.trials.append(trying.run(self.watch))
+            self.trials.append(trying.run(self.watch, renames=self.bank.channel.way is Way.RENAME))
 
     def _tidy(self) -> None:
         """Remove what may be there still, once more and over a new line where the first one broke."""

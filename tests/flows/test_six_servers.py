@@ -15,12 +15,15 @@ from typing import Any
 
 import pytest
 
+from h2h.config import Settings, load
+from h2h.ledger.rows import Transfer
 from h2h.lifecycle import State
+from h2h.verdicts import Verdict
 from tests.shell.command import run as h2h
-from tests.suites.servers import SSHD, ConfinedSshServer
+from tests.suites.servers import SSHD, ConfinedSshServer, make_key
 
 from .test_openssh import cutting
-from .world import World, answer, opened, payments, put, send, until
+from .world import World, answer, only, opened, payments, put, send, transfers, until
 
 pytestmark = [
     pytest.mark.skipif(SSHD is None, reason="no sshd here: apt-get install openssh-server"),
@@ -31,13 +34,20 @@ WRITE_ONLY = "-P lstat,stat,fstat,opendir,readdir,read"
 NO_RENAME = "-P rename,posix-rename"
 
 
+class Profiled(World):
+    """Its profile is written once, and then as a person left it."""
+
+    def settings(self) -> Settings:
+        return load(self.config)
+
+
 @contextmanager
 def bank_that(sftp: str = "", *lines: str) -> Iterator[tuple[World, ConfinedSshServer]]:
     """A server, and a gateway set up against it whose profile states no fact about it."""
     with ConfinedSshServer.place() as place, ConfinedSshServer(place, lines, sftp=sftp) as bank:
-        erp = World(folder=place / "erp", port=bank.port, fingerprint=bank.fingerprint, user=bank.user, facts={})
+        erp = Profiled(folder=place / "erp", port=bank.port, fingerprint=bank.fingerprint, user=bank.user, facts={})
         erp.write_settings()
-        assert h2h(erp.config, "init").returncode == 0
+        (erp.folder / "data").mkdir(mode=0o700)
         shutil.copyfile(bank.user_key, erp.folder / "client_key")
         (erp.folder / "client_key").chmod(0o600)
         yield erp, bank
@@ -75,21 +85,20 @@ def take_over(erp: World, proposed: str) -> None:
     erp.profile_file.write_text("".join(blocks))
 
 
-def sent(erp: World) -> dict[str, Any]:
+def sent(erp: World) -> Transfer:
     """Drop a payment file, send, and see what became of it."""
     erp.drop_file(FILE)
     h2h(erp.config, "send")
     return state(erp)
 
 
-def state(erp: World) -> dict[str, Any]:
-    rows = [json.loads(line) for line in h2h(erp.config, "files", "--json").stdout.splitlines()]
-    [row] = [row for row in rows if row["direction"] == "out"]
-    return dict(row)
+def state(erp: World) -> Transfer:
+    with opened(erp) as gateway:
+        return only(transfers(gateway))
 
 
 def round_trip(erp: World, bank: ConfinedSshServer) -> None:
-    assert sent(erp)["state"] == "SENT"
+    assert sent(erp).state is State.SENT
     assert [path.read_bytes() for path in (bank.root / "in").iterdir()] == [FILE]
     answered(erp, bank)
 
@@ -99,7 +108,7 @@ def answered(erp: World, bank: ConfinedSshServer) -> None:
     shutil.chown(bank.root / "out" / "answer.xml", bank.user)
     done = h2h(erp.config, "pull")
     assert (done.returncode, done.stderr) == (0, "")
-    assert state(erp)["verdict"] == "ACCEPTED"
+    assert state(erp).verdict is Verdict.ACCEPTED
 
 
 def left(bank: ConfinedSshServer) -> list[str]:
@@ -141,13 +150,13 @@ def test_read_only_nothing_is_ever_sent_and_what_lies_there_is_fetched() -> None
         assert told(erp, "--probe", "--watch", "0")[::2] == (1, proposed)
         take_over(erp, proposed)
         row = sent(erp)
-        assert row["state"] == "READY"
-        assert "The server does not permit it. Ask the bank for the rights of this user." in row["reason"]
+        assert row.state is State.READY
+        assert "The server does not permit it. Ask the bank for the rights of this user." in str(row.reason)
         put(bank.root / "out", "other.xml", answer("MSG-0"))
         (bank.root / "out" / "other.xml").chmod(0o644)
         assert h2h(erp.config, "pull").returncode == 0
         assert [path.read_bytes() for path in erp.deliver.glob("*.xml")] == [answer("MSG-0")]
-        assert (state(erp)["state"], left(bank)) == ("READY", ["out/other.xml"])
+        assert (state(erp).state, left(bank)) == (State.READY, ["out/other.xml"])
 
 
 def test_write_only_payments_go_under_names_that_no_other_file_can_have() -> None:
@@ -163,28 +172,24 @@ def test_write_only_payments_go_under_names_that_no_other_file_can_have() -> Non
         assert left(bank) == []
         take_over(erp, proposed)
         row = sent(erp)
-        assert row["state"] == "SENT"
+        assert row.state is State.SENT
         [there] = (bank.root / "in").iterdir()
-        assert (there.name, there.read_bytes()) == (f"MSG-1_{row['id']}.xml", FILE)
+        assert (there.name, there.read_bytes()) == (f"MSG-1_{row.id}.xml", FILE)
         pulled = h2h(erp.config, "pull")
         assert pulled.returncode == 1
         assert "could not list the folder /out" in pulled.stdout + pulled.stderr
 
 
-@pytest.mark.parametrize("cut_at", ["posix-rename 1"])
 def test_write_only_a_rename_without_an_answer_is_asked_for_again_and_found_done(
-    cut_at: str, monkeypatch: pytest.MonkeyPatch
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The row "cannot look, cannot look": the same rename once more, and "no such file" means that it was done."""
     with bank_that(WRITE_ONLY) as (erp, bank):
         take_over(erp, told(erp, "--probe", "--watch", "0")[2])
-        erp.profile_file.write_text(
-            erp.profile_file.read_text().replace("[bank.channel]\n", "[bank.channel]\nstaging_is_ours = true\n")
-        )
-        monkeypatch.setattr(World, "write_settings", lambda self: None)
+        take_over(erp, "[bank.channel]\nstaging_is_ours = true\n")
         erp.drop_file(FILE)
         with opened(erp) as gateway:
-            cuts = cutting(bank, monkeypatch, cut_at)
+            cuts = cutting(bank, monkeypatch, "posix-rename 1")
             until(lambda: [one.state for one in send(gateway)] == [State.SENT], "sent")
             assert cuts == ["posix-rename"]
         assert [path.read_bytes() for path in (bank.root / "in").iterdir()] == [FILE]
@@ -203,3 +208,88 @@ def test_without_rename_payments_go_straight_to_their_names() -> None:
         take_over(erp, proposed)
         assert told(erp, "--online")[::2] == (0, "")
         round_trip(erp, bank)
+
+
+def test_without_rename_a_profile_that_renames_is_found_wrong_and_a_file_waits_for_a_person() -> None:
+    with bank_that(NO_RENAME) as (erp, bank):
+        row = sent(erp)
+        assert row.state is State.UNCERTAIN
+        [there] = left(bank)
+        assert there.startswith("in/.")  # under its temporary name, and under no other
+
+
+def test_write_only_by_the_rights_of_the_folder_payments_go_as_to_any_bank() -> None:
+    with bank_that() as (erp, bank):
+        (bank.root / "in").chmod(0o300)
+        status, found = checked(erp, "--probe", "--watch", "0")
+        inbox, trial = found["folders"][0], found["trials"][0]
+        assert (status, inbox["there"], inbox["files"], inbox["shows"]) == (0, True, None, True)
+        assert (trial["at_once"], trial["renamed"], trial["removed"]) == ("there", True, True)
+        status, said, proposed = told(erp, "--probe", "--watch", "0")
+        assert any("Sending does not need it." in line for line in said)
+        take_over(erp, proposed)
+        assert (told(erp, "--probe", "--watch", "0")[2], left(bank)) == ("", [])
+        round_trip(erp, bank)
+
+
+def another_key(erp: World, bank: ConfinedSshServer) -> str:
+    """The server starts anew with another ECDSA key; its fingerprint. Each connection has a server of its own."""
+    (bank.work / "host_key").unlink()
+    bank.host_key = make_key(bank.work / "host_key", "ecdsa-sha2-nistp256")
+    return bank.fingerprint
+
+
+def test_another_ecdsa_host_key_stops_everything_before_anything_is_sent() -> None:
+    with bank_that("", "LogLevel VERBOSE") as (erp, bank):
+        old, new = bank.fingerprint, another_key(erp, bank)
+        erp.profile_file.write_text(erp.profile_file.read_text().replace(old, new))
+        assert told(erp, "--online")[0] == 0
+        assert "Accepted publickey for nobody" in bank.log()
+
+        old, new = bank.fingerprint, another_key(erp, bank)
+        before = len(bank.log())
+        status, said, proposed = told(erp, "--probe", "--watch", "0")
+        assert (status, proposed) == (1, "")
+        shown, untrusted = said[2:]
+        assert shown == f"box: host key {new} (ecdsa-sha2-nistp256) is not pinned."
+        assert untrusted == (
+            f"box: 127.0.0.1 shows no host key that is pinned. Pinned: {old}. Nothing was sent. Somebody may stand "
+            "between us and the bank: do not go on until the bank has confirmed the new key by another way; then add "
+            "its fingerprint to host_keys."
+        )
+        row = sent(erp)
+        assert (row.state, left(bank)) == (State.READY, [])
+        assert all(word in str(row.reason) for word in (old, new, "Nothing was sent"))
+        assert "nobody" not in bank.log()[before:]
+
+        erp.profile_file.write_text(erp.profile_file.read_text().replace(f'"{old}"', f'"{old}", "{new}"'))
+        assert told(erp, "--online")[0] == 0
+        until(lambda: h2h(erp.config, "send") and state(erp).state is State.SENT, "sent, as the next try is due")
+        answered(erp, bank)
+
+
+def test_with_passwords_off_a_key_logs_in_and_another_one_is_refused_in_words_that_help() -> None:
+    with bank_that("", "KbdInteractiveAuthentication no") as (erp, bank):
+        status, found = checked(erp, "--online")
+        assert (status, found["greeting"]["methods"]) == (0, ["publickey"])
+        right = (erp.folder / "client_key").read_bytes()
+        (erp.folder / "client_key").unlink()
+        wrong = make_key(erp.folder / "client_key").get_fingerprint()
+        status, said, _ = told(erp, "--online")
+        assert status == 1
+        assert said[-1] == (
+            f"box: 127.0.0.1:{erp.port} refused the login of user nobody with the key {erp.folder}/client_key "
+            f"({wrong}). Ask the bank whether it has this public key for this user, and whether the user is locked. To "
+            "this user the server offers publickey."
+        )
+        (erp.folder / "client_key").write_bytes(right)
+        round_trip(erp, bank)
+
+
+def test_with_passwords_off_nothing_is_sent_with_a_key_that_the_bank_does_not_have() -> None:
+    with bank_that("", "KbdInteractiveAuthentication no") as (erp, bank):
+        (erp.folder / "client_key").unlink()
+        make_key(erp.folder / "client_key")
+        row = sent(erp)
+        assert (row.state, left(bank)) == (State.READY, [])
+        assert "refused the login of user nobody" in str(row.reason)
