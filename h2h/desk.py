@@ -23,6 +23,7 @@ from h2h.line import Line
 from h2h.model import InboundId, TransferId
 from h2h.outbound.handover import Handover
 from h2h.outbound.intake import Intake
+from h2h.outbound.names import Environment
 from h2h.sightings import Scan
 
 Told = Callable[[Transfer | Message], None]
@@ -46,6 +47,7 @@ class Desk:
         credentials: Credentials,
         footholds: Sequence[Foothold],
         same_payments_within: timedelta,
+        environment: Environment,
         new_id: Callable[[str], str],
     ) -> None:
         self.bank = bank
@@ -70,7 +72,14 @@ class Desk:
             for folder, foothold in zip(bank.outbound, footholds, strict=True)
         ]
         self._handover = Handover(
-            bank, line=self._line, ledger=ledger, archive=archive, clock=clock, envelopes=envelopes, owner=owner
+            bank,
+            line=self._line,
+            ledger=ledger,
+            archive=archive,
+            clock=clock,
+            envelopes=envelopes,
+            owner=owner,
+            environment=environment,
         )
         self._feedback = Feedback(bank, ledger=ledger, clock=clock)
         self._collector = Collector(

@@ -2,6 +2,7 @@
 
 WATCH/.h2h/lock     held by the one gateway that watches the folder
 WATCH/.h2h/head     how far its journal had come when a file from here was last sent, or decided about
+WATCH/.h2h/numbers  the last numbers that files from here had in their names at the bank
 WATCH/processed/    and rejected/: the files that were filed away, each under the id of its transfer
 """
 
@@ -16,6 +17,7 @@ import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import BinaryIO
 
 from h2h.config import Outbound
@@ -24,7 +26,7 @@ from h2h.folders import OURS, local_name, translated
 from h2h.model import TransferId
 from h2h.open_folder import OpenFolder
 from h2h.text import printable
-from h2h.witness import Head, Witness
+from h2h.witness import Head, NumberWitness, Witness
 
 log = logging.getLogger(__name__)
 
@@ -49,11 +51,12 @@ class Foothold:
         self._used_before = used_before
         self._holder: str | None = None
         self._lock_file: int | None = None
-        self.witness = Witness(self.path / OURS / "head", self._head)
+        self.witness = Witness(self.path / OURS / "head", partial(self._open, "head"))
+        self.numbers = NumberWitness(self.path / OURS / "numbers", partial(self._open, "numbers"))
 
-    def _head(self, flags: int) -> int:
+    def _open(self, name: str, flags: int) -> int:
         with OpenFolder.at(self.path) as folder, folder.inside(OURS) as ours:
-            return os.open("head", flags, 0o600, dir_fd=ours.handle)
+            return os.open(name, flags, 0o600, dir_fd=ours.handle)
 
     @contextmanager
     def held(self, holder: str) -> Iterator[None]:

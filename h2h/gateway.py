@@ -191,6 +191,7 @@ class Gateway:
             for sign in signs:
                 log.error("the ledger is older than what happened", extra={"event": "safe_mode", "text": sign})
             restored.begin(signs, self.clock.now())
+            self._go_beyond_numbers()
             for folder in self._all_footholds():
                 self._note_again(folder)
         mode = restored.safe_mode()
@@ -231,6 +232,12 @@ class Gateway:
         found = self.ledger.journal.contradicted_by(Head(seq=anchors[-1].seq, hash=anchors[-1].hash))
         return f"{self.proof.file.path} says otherwise: {found}" if found and self.proof.file else None
 
+    def _go_beyond_numbers(self) -> None:
+        from h2h.outbound.numbers import go_beyond
+
+        for bank in self.settings.banks:
+            go_beyond(bank, self._footholds[bank.name], self.ledger, self.clock.now())
+
     def _note_again(self, folder: Foothold) -> None:
         try:
             folder.witness.note(self.ledger.journal.last(), anew=True)
@@ -269,6 +276,7 @@ class Gateway:
                 credentials=self.credentials,
                 footholds=self._footholds[bank.name],
                 same_payments_within=timedelta(days=self.settings.duplicates.days),
+                environment=self.settings.gateway.environment,
                 new_id=lambda letter: new_id(letter, self.clock.now()),
             )
             for bank in self.settings.banks

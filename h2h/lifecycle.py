@@ -89,6 +89,7 @@ MOVES = (
     Move(State.READY, Trigger.LATE, Actor.GATEWAY, State.HELD),
     Move(State.READY, Trigger.NOT_SEALED, Actor.GATEWAY, State.HELD),
     Move(State.READY, Trigger.NOT_APPROVED, Actor.GATEWAY, State.HELD),
+    Move(State.READY, Trigger.CLASH, Actor.GATEWAY, State.HELD),
     Move(State.READY, Trigger.RELEASE, Actor.OPERATOR, State.READY),
     Move(State.READY, Trigger.HOLD, Actor.OPERATOR, State.HELD),
     Move(State.READY, Trigger.CANCEL, Actor.OPERATOR, State.CANCELLED),

@@ -8,14 +8,16 @@ place: that needs no room on a full disk, and one small write is there as a whol
 from __future__ import annotations
 
 import fcntl
+import json
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from h2h.errors import StoreError
 
+ROOM = 4_000  # bytes of a note on numbers
 WIDTH = 78  # a number of 12 digits, a blank, a SHA-256 in hex, a line's end
 
 
@@ -77,12 +79,45 @@ class Witness:
             raise StoreError(f"{self.path} does not hold the head of a journal.")
         return Head(seq=int(seq), hash=digest)
 
-    @contextmanager
-    def _locked(self, flags: int) -> Iterator[int]:
-        """A link in its place is not followed."""
-        handle = self._open(flags | os.O_NOFOLLOW | os.O_CLOEXEC)
+    def _locked(self, flags: int) -> AbstractContextManager[int]:
+        return _locked(self._open, flags)
+
+
+class NumberWitness:
+    """How far the numbers of one series came, in the same way: a ledger put back would use some again."""
+
+    def __init__(self, path: Path, opener: Opener) -> None:
+        self.path = path
+        self._open = opener
+
+    def read(self, series: str) -> dict[str, int]:
+        """The last number of each day that is noted ("" for those that run on); none of another series."""
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX)
-            yield handle
-        finally:
-            os.close(handle)
+            with _locked(self._open, os.O_RDONLY) as handle:
+                found = json.loads(os.pread(handle, ROOM, 0) or b"{}")
+            return {day: int(last) for day, last in found["last"].items()} if found.get("series") == series else {}
+        except FileNotFoundError:
+            return {}
+        except OSError as error:
+            raise StoreError(f"{self.path} cannot be read: {error.strerror}.") from error
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise StoreError(f"{self.path} does not hold the last numbers of a series.") from error
+
+    def note(self, series: str, last: Mapping[str, int]) -> None:
+        text = json.dumps({"series": series, "last": dict(last)})
+        try:
+            with _locked(self._open, os.O_RDWR | os.O_CREAT) as handle:
+                os.pwrite(handle, f"{text}\n".encode().ljust(os.fstat(handle).st_size), 0)
+        except OSError as error:
+            raise StoreError(f"The last number cannot be noted in {self.path}: {error.strerror}.") from error
+
+
+@contextmanager
+def _locked(opener: Opener, flags: int) -> Iterator[int]:
+    """A link in its place is not followed."""
+    handle = opener(flags | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield handle
+    finally:
+        os.close(handle)

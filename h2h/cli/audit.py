@@ -64,7 +64,8 @@ def accept(ctx: click.Context, reason: str) -> None:
     """End safe mode, after the ledger was put back from an older copy.
 
     Before: compare with the banks. `h2h files` lists what is UNCERTAIN; ask the bank about each, then use `resolve`.
-    What is READY goes as soon as safe mode has ended.
+    Where names have numbers, compare the last one with `h2h sequences`. What is READY goes as soon as safe mode has
+    ended.
     """
     from h2h.cli.deciding import person
 

@@ -28,6 +28,7 @@ from h2h.contract import AnswerStage, Owed
 from h2h.identity import account_key
 from h2h.kinds import Kind
 from h2h.model import Severity, Way
+from h2h.naming import parts
 from h2h.rules import Terms
 from h2h.schedule import Away, Due, Window, away_until, closing, next_opening
 from h2h.verdicts import KNOWN
@@ -55,6 +56,7 @@ class Bank(Section):
     pgp: PgpSettings = PgpSettings()
     maintenance: list[Maintenance] = Field(default=[])
     contact: str | None = Field(default=None, min_length=1)
+    customer: str | None = Field(default=None, pattern=r"^[A-Za-z0-9._-]{1,64}$")
     answers: list[Answers] = Field(default=[])
     outbound: list[Outbound] = Field(default=[])
     inbound: list[Inbound] = Field(default=[])
@@ -72,6 +74,9 @@ class Bank(Section):
             if self.channel.way is not Way.RENAME and folder.staging:
                 text = 'staging goes with publish = "rename": here nothing is moved from one folder to the other'
                 yield Contradiction(text=text, keys=(("outbound", number, "staging"), ("channel", "publish")))
+            if self.customer is None and "customer" in {part.field for part in parts(folder.name)}:
+                text = "{customer} is what the bank calls us; add customer to [bank]"
+                yield Contradiction(text=text, keys=(("outbound", number, "name"), ("customer",)))
 
         yield from self._lacking_keys()
         yield from self._accounts()

@@ -32,6 +32,7 @@ from h2h.config.values import (
 )
 from h2h.kinds import Kind
 from h2h.model import Compression
+from h2h.naming import counters, of_its_own
 
 UPGRADED = "pain.001.001.03"  # the one message that can be brought to a newer version
 SHORTEST = timedelta(milliseconds=100)  # between two looks at a bank's folder
@@ -51,6 +52,8 @@ class Outbound(Times):
     remote: RemotePath
     staging: RemotePath | None = None
     name: NameTemplate = "{msg_id}.xml"
+    unique: Literal["suffix", "refuse"] = "suffix"
+    series: str | None = Field(default=None, pattern=r"^[A-Za-z0-9._-]{1,40}$")
     warn: Duration = timedelta(minutes=30)
     cut_offs: list[CutOff] = Field(default=[])
     approvals: list[Approval] = Field(default=[])
@@ -88,6 +91,7 @@ class Outbound(Times):
         if self.upgrade_uetr and not self.upgrade:
             text = "gives a UETR to payments that are brought to a newer version; add upgrade, or leave it out"
             yield Contradiction(text=text, keys=(("upgrade_uetr",), ("upgrade",)))
+        yield from self._names()
         if self.processed == self.rejected:
             text = "is the folder for processed files, too; a refused one would be taken for sent"
             yield Contradiction(text=text, keys=(("rejected",), ("processed",)))
@@ -95,6 +99,27 @@ class Outbound(Times):
         if self.status is None and "status_format" in self.model_fields_set:
             text = "status_format goes with status, the folder that statuses are handed back to"
             yield Contradiction(text=text, keys=(("status_format",), ("status",)))
+
+    def _names(self) -> Iterator[Contradiction]:
+        if self.unique == "refuse" and not of_its_own(self.name):
+            text = (
+                'two files could get the same name, and unique = "refuse" lets no other be given: '
+                "add {sequence}, {sequence_day}, {msg_id} or {id}"
+            )
+            yield Contradiction(text=text, keys=(("name",), ("unique",)))
+        if self.series and not counters(self.name):
+            text = "names what {sequence} or {sequence_day} counts, and neither stands in name"
+            yield Contradiction(text=text, keys=(("series",), ("name",)))
+
+    @property
+    def counters(self) -> list[str]:
+        """Which numbers stand in names."""
+        return counters(self.name)
+
+    @property
+    def counted_as(self) -> str:
+        """The series that its numbers are of: its own, or that of whatever goes to the same folder."""
+        return self.series or self.remote
 
     def cut_off_for(self, kind: Kind) -> CutOff | None:
         """The first of the other times that a payment of this kind fits."""

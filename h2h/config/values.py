@@ -7,10 +7,9 @@ import os
 import re
 import socket
 from dataclasses import dataclass
-from datetime import UTC, datetime, time, timedelta
+from datetime import datetime, time, timedelta
 from ipaddress import ip_address, ip_network
 from pathlib import Path
-from string import Formatter
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
 
@@ -19,6 +18,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, Va
 from h2h.calendars import CALENDARS, looks_like_calendar
 from h2h.checks import iban_fault
 from h2h.messages.catalog import Catalog, listed
+from h2h.naming import fault
 from h2h.schedule import parse_days
 from h2h.verdicts import KNOWN
 
@@ -31,7 +31,6 @@ REFERENCES = {
     "vault": r"[\w@+-][\w.@+-]*(/[\w@+-][\w.@+ -]*)+#[^#]+",
 }
 LIBRARIES = {"keyring": "keyring", "vault": "hvac"}  # of the extra of this name
-NAME_FIELDS = ("bank", "msg_id", "id", "name", "date")
 MOST_DAYS = 100_000
 KEPT_DAYS = range(90, MOST_DAYS)
 UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -99,18 +98,8 @@ def _calendar(value: str) -> str:
 
 
 def _template(value: str) -> str:
-    try:
-        fields = [field for _, field, _, _ in Formatter().parse(value) if field is not None]
-    except ValueError as error:
-        raise ValueError(f"{value!r} is not a template: {error}") from None
-    if unknown := [f for f in fields if f not in NAME_FIELDS]:
-        raise ValueError(f"{{{unknown[0]}}} is not known; write {', '.join(f'{{{f}}}' for f in NAME_FIELDS)}")
-    try:
-        name = value.format(**dict.fromkeys(NAME_FIELDS, "x") | {"date": datetime(2026, 12, 31, tzinfo=UTC)})
-    except (ValueError, KeyError, IndexError, AttributeError) as error:
-        raise ValueError(f"{value!r} is not a template: {error}") from None
-    if "/" in value + name:
-        raise ValueError("is a name, not a path; the folder stands in remote")
+    if wrong := fault(value):
+        raise ValueError(wrong)
     return value
 
 

@@ -11,6 +11,7 @@ gaps       what is missing among the statements of an account; expectations: wha
 cut_offs   those that passed, once for ever
 alarms     what somebody has to be told, until it is over                 outlook   what is open, for the lookout
 gauges     what is counted for metrics
+sequences  numbers in names at a bank
 tellings   who heard of which alarm
 people     decisions: hold, release, sent by hand, …; `rehearsal`: the same, and nothing stays
 sealings   what goes to the bank in place of what was judged
@@ -49,6 +50,7 @@ from h2h.ledger.repairs import Repairs
 from h2h.ledger.restored import Restored
 from h2h.ledger.retention import Retention
 from h2h.ledger.sealings import Sealings
+from h2h.ledger.sequences import Sequences
 from h2h.ledger.sights import Sights
 from h2h.ledger.standings import Standings
 from h2h.ledger.tellings import Tellings
@@ -79,6 +81,7 @@ class Ledger:
         self.acceptance_rehearsal = Acceptance(self._database.rehearsal)
         self.cases = Cases(self._database)
         self.messages = Messages(self._database)
+        self.sequences = Sequences(self._database)
         self.wakes = Wakes(self._database)
         self.contacts = Contacts(self._database)
         self.slots = Slots(self._database)

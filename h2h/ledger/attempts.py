@@ -14,7 +14,7 @@ from sqlalchemy import Connection, and_, bindparam, insert, select, update
 
 from h2h.ledger import tables as t
 from h2h.ledger.prepared import Prepared
-from h2h.lifecycle import Route
+from h2h.lifecycle import Route, State
 from h2h.model import TransferId, Way
 
 _THIS = and_(t.attempt.c.transfer_id == bindparam("of_transfer"), t.attempt.c.number == bindparam("of_number"))
@@ -24,6 +24,12 @@ _LAST = Prepared(
 _NAMED = and_(t.remote_name.c.bank == bindparam("of_bank"), t.remote_name.c.path == bindparam("at_path"))
 _NAME = Prepared(select(t.remote_name).where(_NAMED))
 _ANNOUNCE = Prepared(update(t.remote_name).where(_NAMED).values(published=True))
+_HAND_ON = Prepared(
+    update(t.remote_name)
+    .where(_NAMED, t.remote_name.c.published.is_(False))
+    .values(transfer_id=bindparam("to_transfer"))
+)
+_STATE = Prepared(select(t.transfer.c.state).where(t.transfer.c.id == bindparam("of_transfer")))
 _USE_NAME = Prepared(insert(t.remote_name), "bank", "path", "transfer_id", "published")
 _BEGIN = Prepared(
     insert(t.attempt),
@@ -59,8 +65,11 @@ class Attempt:
 def begin(
     connection: Connection, row: Tried, number: int, temporary: str, remote: str, route: Route, now: datetime
 ) -> None:
-    if _NAME.first(connection, of_bank=row.bank, at_path=remote) is None:
+    known = _NAME.first(connection, of_bank=row.bank, at_path=remote)
+    if known is None:
         _USE_NAME.run(connection, bank=row.bank, path=remote, transfer_id=row.id, published=False)
+    elif known.transfer_id != row.id:
+        _HAND_ON.run(connection, of_bank=row.bank, at_path=remote, to_transfer=row.id)
     begun = {"transfer_id": row.id, "number": number, "started_at": now, "step": "stage"}
     where = {"way": route.way, "server": route.server, "host_keys": list(route.host_keys)}
     _BEGIN.run(connection, **begun, **where, temporary=temporary, remote=remote)
@@ -95,3 +104,19 @@ def announce(connection: Connection, row: Tried) -> None:
 def taken(connection: Connection, row: Tried, path: str) -> bool:
     found = _NAME.first(connection, of_bank=row.bank, at_path=path)
     return found is not None and (found.transfer_id != row.id or found.published)
+
+
+def taken_for_good(connection: Connection, row: Tried, path: str) -> bool:
+    """As `taken`, of a name with a number in it: one that was planned for another file, and not used, is free, and so
+    is that of a file which keeps its number."""
+    found = _NAME.first(connection, of_bank=row.bank, at_path=path)
+    if found is None or found.transfer_id == row.id:
+        return False
+    return bool(found.published) or _STATE.scalar(connection, of_transfer=found.transfer_id) == State.STAGING
+
+
+def left_by_others(connection: Connection, row: Tried, server: str, path: str) -> bool:
+    """Whether a file that never went further stands there as another transfer's attempt left it, which made it."""
+    c = t.attempt.c
+    query = select(c.number).where(c.temporary == path, c.server == server, c.made.is_(True), c.transfer_id != row.id)
+    return connection.execute(query.limit(1)).first() is not None

@@ -14,6 +14,7 @@ from sqlalchemy import Connection, func, select
 
 from h2h.approval import Sight
 from h2h.errors import NotAllowed, UsageError
+from h2h.ledger import sequences
 from h2h.ledger import tables as t
 from h2h.ledger.approvals import approved_again, still_lacking, told
 from h2h.ledger.earlier import debited, free_message_id, keep_message_id, repeated_since
@@ -254,6 +255,8 @@ def _decide(connection: Connection, row: Transfer, trigger: Trigger, actor: Acto
     moved = move_row(
         connection, row, trigger, actor, order.now, reason=order.why, data=data, who=order.who, **extra
     )  # fmt: skip
+    if trigger is Trigger.SEND_AGAIN:
+        sequences.keep(connection, moved)
     if trigger is Trigger.OVERRIDE:
         keep_message_id(connection, moved, moved.message_id)
     elif trigger is Trigger.CANCEL:

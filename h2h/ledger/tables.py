@@ -150,6 +150,20 @@ remote_name = Table(  # every final name that was ever planned at a bank, for on
     Column("published", Boolean, nullable=False),
 )
 
+sequence_number = Table(  # in names at a bank; `published`: used up; `kept`: its file goes again under it
+    "sequence_number",
+    metadata,
+    Column("bank", String(40), primary_key=True),
+    Column("series", String(1000), primary_key=True),
+    Column("day", String(10), primary_key=True),  # of the bank's zone; "" where numbers run on
+    Column("number", Integer, primary_key=True),
+    Column("transfer_id", ForeignKey("transfer.id")),  # none where the ledger does not know who had it
+    Column("attempt", Integer),
+    Column("published", Boolean, nullable=False),
+    Column("kept", Boolean, nullable=False),
+    Index("ix_sequence_number_transfer_id", "transfer_id"),
+)
+
 attempt = Table(
     "attempt",
     metadata,

@@ -14,8 +14,9 @@ from sqlalchemy import Connection, and_, bindparam, func, or_, select, update
 
 from h2h.errors import Stale
 from h2h.kinds import Kind, kinds_of
+from h2h.ledger import sequences
 from h2h.ledger import tables as t
-from h2h.ledger.attempts import Attempt, announce, complete, last
+from h2h.ledger.attempts import Attempt, announce, complete, last, left_by_others
 from h2h.ledger.database import Database, changed_one
 from h2h.ledger.leases import Lease, Names, take_lease
 from h2h.ledger.moves import GATEWAY, NO_LEASE, change_row, enter, enter_judgement, get_row, move_row
@@ -108,6 +109,12 @@ class Transfers:
     def last_attempt(self, transfer: Transfer) -> Attempt:
         with self._database.reading() as connection:
             return last(connection, transfer)
+
+    def left_by_others(self, transfer: Transfer, server: str) -> bool:
+        """Whether what may stand under its temporary name was left there by another transfer, and is ours."""
+        assert transfer.temporary
+        with self._database.reading() as connection:
+            return left_by_others(connection, transfer, server, transfer.temporary)
 
     def made_in(self, server: str, folder: str) -> bool:
         """Whether a file was made in this folder of the server, not in one below it."""
@@ -207,6 +214,7 @@ class Transfers:
 
         def go(connection: Connection, row: Transfer) -> Transfer:
             announce(connection, row)
+            sequences.publish(connection, row)
             complete(connection, row, step="publish", exclusive=row.id in exclusive)
             data = {"attempt": row.attempts, "temporary": row.temporary, "remote": row.remote}
             return move_row(connection, row, Trigger.STAGED, Actor.GATEWAY, now, reason=None, data=data, due_at=now)
@@ -283,6 +291,7 @@ class Transfers:
             row = _fenced(connection, transfer)
             complete(connection, row, ended_at=now, outcome="STOPPED", text=reason)
             if trigger is Trigger.CLASH:
+                sequences.use_up(connection, row)
                 announce(connection, row)  # somebody's file has the name: the next attempt takes another one
             return move_row(
                 connection, row, trigger, Actor.GATEWAY, now,

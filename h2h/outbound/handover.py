@@ -26,12 +26,15 @@ from h2h.envelopes import Envelopes
 from h2h.errors import ChannelError, Damaged, NotDelivered, Refused, Stale, StoreError
 from h2h.foothold import Foothold
 from h2h.ledger import Ledger
+from h2h.ledger.leases import Book, Nameless, Planned
 from h2h.ledger.rows import Transfer
 from h2h.lifecycle import State, Trigger
 from h2h.line import Line
 from h2h.model import Look, Presence, Staged, TransferId, Way
+from h2h.naming import SEQUENCE_DAY
+from h2h.outbound import numbers
 from h2h.outbound.lateness import Lateness
-from h2h.outbound.names import names
+from h2h.outbound.names import Environment, names
 from h2h.outbound.publisher import Publisher, unless_stale
 from h2h.outbound.sealing import Sealer
 from h2h.schedule import backoff
@@ -65,15 +68,19 @@ class Handover:
         clock: Clock,
         envelopes: Envelopes,
         owner: str,
+        environment: Environment,
     ) -> None:
         self.bank = bank
+        self._environment = environment
         self._way = bank.channel.way
         self._line = line
         self._ledger = ledger
         self._archive = archive
         self._clock = clock
         self._owner = owner
-        self._sealer = Sealer(bank, ledger=ledger, archive=archive, clock=clock, envelopes=envelopes)
+        self._sealer = Sealer(
+            bank, ledger=ledger, archive=archive, clock=clock, envelopes=envelopes, environment=environment
+        )
         self._publisher = Publisher(bank, line=line, ledger=ledger, archive=archive, clock=clock)
 
     def round(self, progress: Callable[[Transfer], None] = lambda _: None, *, stop: Callable[[], bool]) -> None:
@@ -84,7 +91,7 @@ class Handover:
         seen: set[TransferId] = set()
         short: str | None = None
         while due := [t for t in self._ledger.transfers.due(self.bank.name, self._clock.now()) if t.id not in seen]:
-            for group in groups(due, GROUP if self._way is Way.RENAME else 1):
+            for group in groups(due, GROUP if self._way is Way.RENAME else 1, self._numbered()):
                 if stop() or self._line.suspended_until():
                     return
                 seen.update(transfer.id for transfer in group)
@@ -141,8 +148,8 @@ class Handover:
     def _lease(self, group: Sequence[Transfer]) -> list[Transfer]:
         now = self._clock.now()
 
-        def plan(row: Transfer, number: int, taken: Callable[[str], bool]) -> tuple[str, str]:
-            return names(self.bank, self._folder(row), row, number, now, taken)
+        def plan(row: Transfer, number: int, book: Book) -> Planned | Nameless:
+            return names(self.bank, self._folder(row), row, number, now, book, environment=self._environment)
 
         return self._ledger.transfers.lease_many(group, self._owner, plan, self._line.route(), now, LEASE)
 
@@ -160,7 +167,7 @@ class Handover:
         try:
             with self._line.session() as session:
                 step = "stage"
-                self._tidy(session, [leftovers[transfer.id] for transfer in leased])
+                self._tidy(session, [leftovers[transfer.id] or self._others_leftover(transfer) for transfer in leased])
                 if self._way is Way.MARKER and (there := self._taken_already(session, leased[0])):
                     return [self._clash(leased[0], there)]
                 with self._kept(leased):
@@ -185,6 +192,18 @@ class Handover:
             return None
         theirs = last.route.way is not Way.RENAME and self._ledger.transfers.announced(transfer)
         return None if theirs else transfer.temporary
+
+    def _others_leftover(self, transfer: Transfer) -> str | None:
+        """Where a file goes under its own name before its marker: what another one left under it, whose number and
+        name it has now."""
+        if self._way is not Way.MARKER or transfer.watch not in self._numbered():
+            return None
+        ours = self._ledger.transfers.left_by_others(transfer, self.bank.channel.route.server)
+        return transfer.temporary if ours else None
+
+    def _numbered(self) -> Collection[str]:
+        """The watched folders whose files go one after the other, each with its number."""
+        return {str(folder.watch) for folder in self.bank.outbound if folder.counters}
 
     def _tidy(self, session: Channel, leftovers: Sequence[str | None]) -> None:
         for leftover in filter(None, leftovers):
@@ -273,6 +292,8 @@ class Handover:
         if len(whole) > 1 and not self._publisher.settles_by_itself():
             return self._one_by_one(session, whole)
         now = self._clock.now()
+        if self._of_another_day(whole[0].transfer, now):
+            return [self._numbered_anew(session, whole[0], now)]
         openings = [self._late(one.transfer, now).opening() for one in whole]
         in_time = [one for one, opening in zip(whole, openings, strict=True) if opening == now]
         late = [(one, opening) for one, opening in zip(whole, openings, strict=True) if opening != now]
@@ -292,6 +313,21 @@ class Handover:
 
     def _one_by_one(self, session: Channel, whole: Sequence[_Whole]) -> list[Transfer | Stale]:
         return [result for one in whole for result in self._publish(session, [one])]
+
+    def _of_another_day(self, transfer: Transfer, now: datetime) -> bool:
+        """Whether its number is one of a day that ended while it was uploaded: there, it goes alone."""
+        if SEQUENCE_DAY not in self._folder(transfer).counters:
+            return False
+        return self._ledger.sequences.days(transfer) != {self.bank.today(now).isoformat()}
+
+    def _numbered_anew(self, session: Channel, one: _Whole, now: datetime) -> Transfer | Stale:
+        """Under the number and date of a day that is over the bank may refuse it, or have closed that day's count."""
+        self._clear_away(session, one.staged)
+        text = "the day ended during the upload; nothing was published, and it gets a number of the new day"
+        transfer, verb = one.transfer, self._ledger.transfers.not_delivered
+        return unless_stale(
+            verb, transfer, step="stage", outcome="STOPPED", text=text, failures=transfer.failures, due_at=now, now=now
+        )
 
     def _look_before(self, session: Channel, whole: Sequence[_Whole]) -> tuple[Sequence[Look | Exception], bool]:
         """What stands under the final names; and whether the bank shows them, and the first of the temporary files."""
@@ -330,6 +366,8 @@ class Handover:
             Foothold(folder).witness.note(self._ledger.journal.last())
         except StoreError as error:
             log.warning("the journal's head was not noted", extra={"event": "witness_failed", "text": str(error)})
+        if folder.counters:
+            numbers.note(self.bank, folder, self._ledger)
 
     def _taken_already(self, session: Channel, transfer: Transfer) -> str | None:
         """A name that somebody's file has: by marker they are such as others could give.
@@ -364,11 +402,13 @@ class Handover:
         )  # fmt: skip
 
 
-def groups(due: Sequence[Transfer], most: int) -> Iterator[Sequence[Transfer]]:
-    """In their order, those together that may go together: what is due is cut, never sorted."""
+def groups(due: Sequence[Transfer], most: int, alone: Collection[str] = ()) -> Iterator[Sequence[Transfer]]:
+    """In their order, those together that may go together: what is due is cut, never sorted. `alone`: the watched
+    folders of whose files each goes by itself."""
     group: list[Transfer] = []
     for transfer in due:
-        if group and not (len(group) < most and _in_company(group[-1]) and _in_company(transfer)):
+        company = all(_in_company(one) and one.watch not in alone for one in (*group[-1:], transfer))
+        if group and not (len(group) < most and company):
             yield group
             group = []
         group.append(transfer)

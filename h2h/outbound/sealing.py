@@ -17,14 +17,14 @@ from functools import partial
 
 from h2h.archive import Archive, Incoming
 from h2h.clock import Clock
-from h2h.config import Bank
+from h2h.config import Bank, Outbound
 from h2h.envelopes import Envelopes, Write
 from h2h.errors import Damaged, H2hError, NotDelivered, Stale
 from h2h.key_rows import FAULTS
 from h2h.ledger import Ledger
 from h2h.ledger.rows import Transfer
 from h2h.model import Seal, Sealed
-from h2h.outbound.names import final_name
+from h2h.outbound.names import Environment, counters, final_name
 from h2h.outbound.publisher import unless_stale
 
 AT_ONCE = os.cpu_count() or 1  # files that are sealed at the same time
@@ -46,9 +46,19 @@ class _NotSealed:
 class Sealer:
     """One bank's."""
 
-    def __init__(self, bank: Bank, *, ledger: Ledger, archive: Archive, clock: Clock, envelopes: Envelopes) -> None:
+    def __init__(
+        self,
+        bank: Bank,
+        *,
+        ledger: Ledger,
+        archive: Archive,
+        clock: Clock,
+        envelopes: Envelopes,
+        environment: Environment,
+    ) -> None:
         self._bank, self._ledger, self._archive, self._clock = bank, ledger, archive, clock
         self._envelopes = envelopes
+        self._environment = environment
 
     def shortage(self, transfers: Sequence[Transfer]) -> str | None:
         """Why there is no room to send these now; None where there is."""
@@ -75,7 +85,7 @@ class Sealer:
         folder = self._bank.outbound_for(transfer.watch)
         assert folder is not None
         try:
-            return transfer, self._envelopes.wanted(folder, final_name(self._bank, folder, transfer, now))
+            return transfer, self._envelopes.wanted(folder, self._name(folder, transfer, now))
         except FAULTS as error:
             return _NotSealed(transfer=transfer, error=error)
 
@@ -85,6 +95,14 @@ class Sealer:
         if isinstance(one.error, NotDelivered):
             return self._ledger.transfers.postpone(one.transfer, now + self._bank.retry.most, str(one.error), now)
         return self._ledger.sealings.failed(one.transfer, str(one.error), now)
+
+    def _name(self, folder: Outbound, transfer: Transfer, now: datetime) -> str:
+        """As it will be at the bank: files with numbers go one at a time, so that the next one is this one's."""
+        numbers = self._ledger.sequences.ahead(transfer, counters(self._bank, folder, now))
+        try:
+            return final_name(self._bank, folder, transfer, now, numbers, environment=self._environment)
+        except ValueError:
+            return transfer.id  # there is no name for it, which the lease says
 
     def _written(
         self, files: Sequence[tuple[Transfer, Seal]]

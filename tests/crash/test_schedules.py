@@ -59,6 +59,7 @@ class Bank:
     sees: bool
     faults: float = 0.0
     taken: list[bytes] = field(default_factory=list)
+    names: dict[str, set[bytes]] = field(default_factory=dict)  # all that ever came under each
     papers: dict[str, bytes] = field(default_factory=dict)
 
     def act(self, name: str, channel: FolderChannel, *arguments: Any, **named: Any) -> Any:
@@ -106,6 +107,7 @@ class Bank:
         """Take what there is. A bank that does not take a file before its marker may come for the file later."""
         for file, marker in self._whole() if self.takes else ():
             self.taken.append(file.read_bytes())
+            self.names.setdefault(file.name, set()).add(file.read_bytes())
             marker.unlink(missing_ok=True)
             if self.repeatable or self.way is not Way.MARKER or self.chance.random() < 0.5:
                 file.unlink()

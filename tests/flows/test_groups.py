@@ -444,8 +444,8 @@ def test_a_file_that_breaks_the_line_each_time_is_given_up_alone(tmp_path: Path,
 
 def test_what_is_due_is_cut_and_never_sorted() -> None:
     class Row:
-        def __init__(self, size: int, state: State = State.READY, failures: int = 0) -> None:
-            self.size, self.state, self.failures = size, state, failures
+        def __init__(self, size: int, state: State = State.READY, failures: int = 0, watch: str = "out") -> None:
+            self.size, self.state, self.failures, self.watch = size, state, failures, watch
 
     small, large, failed = Row(10), Row(1 << 30), Row(10, failures=1)
     under_way = Row(10, State.PUBLISHING)
@@ -455,6 +455,8 @@ def test_what_is_due_is_cut_and_never_sorted() -> None:
     assert [len(group) for group in cuts] == [1, 1, 2, 1, 1, 1, 1, 2]
     assert [len(group) for group in groups(due, 1)] == [1] * len(due)
     assert list(groups([], 2)) == []
+    due = [small, small, numbered := Row(10, watch="numbered"), numbered, small, small]
+    assert [len(group) for group in groups(due, 2, {"numbered"})] == [2, 1, 1, 2]
 
 
 def states(found: list[Transfer]) -> set[State]:

@@ -50,6 +50,7 @@ class World:
     remote: str = ""
     others: list[World] = field(default_factory=list)
     retention: str | None = None
+    ledger: str | None = None
     duplicates_days: int = 0  # off: most stories send the same payments again and again
 
     @property
@@ -73,6 +74,7 @@ class World:
         gateway = {"data": '"data"', "environment": '"test"', **self.gateway_settings}
         duplicates = {"days": str(self.duplicates_days)}
         kept = _table("[retention]", {"files": self.retention}) if self.retention else ""
+        kept += _table("[ledger]", {"url": f'"{self.ledger}"'}) if self.ledger else ""
         self.config.write_text(_table("[gateway]", gateway) + _table("[duplicates]", duplicates) + kept)
         for bank in (self, *self.others):
             bank.make_folders()

@@ -15,6 +15,8 @@ from typing import Any
 
 from h2h.gathered import Gathered
 from h2h.ledger import Ledger
+from h2h.ledger.leases import Book as Names
+from h2h.ledger.leases import Planned
 from h2h.ledger.messages import Message, Reading
 from h2h.ledger.payment_views import PaymentRow
 from h2h.ledger.rows import Received, Transfer
@@ -279,7 +281,8 @@ class Book:
         return self.ledger.views.history(transfer_id).attempts
 
 
-def plan(row: Transfer, number: int, taken: Any) -> tuple[str, str]:
+def plan(row: Transfer, number: int, names: Names) -> Planned:
     """Names at the bank: the final one is the message id's, or the next that was never used."""
     paths = (f"/in/{row.message_id}{'' if n == 1 else f'-{n}'}.xml" for n in range(1, 99))
-    return f"/in/.{row.id}-{number}.part", next(path for path in paths if not taken(path))
+    final = next(path for path in paths if not names.taken(path))
+    return Planned(temporary=f"/in/.{row.id}-{number}.part", remote=final)

@@ -19,6 +19,8 @@ from h2h.kinds import MOST, Kind
 from h2h.ledger import Ledger, database, moves, transfers
 from h2h.ledger.attempts import Attempt
 from h2h.ledger.database import Database
+from h2h.ledger.leases import Book as Names
+from h2h.ledger.leases import Planned
 from h2h.ledger.rows import Received, Transfer
 from h2h.ledger.tables import metadata
 from h2h.lifecycle import Actor, State, Trigger
@@ -350,8 +352,8 @@ def test_a_folder_in_which_nothing_could_be_made_is_not_one_that_was_used(book: 
 
 
 def test_a_file_that_went_straight_to_its_name_counts_when_it_was_delivered(book: Book) -> None:
-    def straight(row: Transfer, number: int, taken: object) -> tuple[str, str]:
-        return "/in/f.xml", "/in/f.xml"
+    def straight(row: Transfer, number: int, names: Names) -> Planned:
+        return Planned(temporary="/in/f.xml", remote="/in/f.xml")
 
     direct = replace(ROUTE, way=Way.DIRECT)
     leased = alone.lease(book.transfers, book.ready("T1", "MSG-1"), "node/1", straight, direct, NOW, LEASE)
@@ -403,8 +405,8 @@ def three(book: Book) -> list[Transfer]:
 
 
 def test_of_several_leased_at_once_those_are_ours_that_nobody_changed(book: Book) -> None:
-    def one_name(row: Transfer, number: int, taken: Callable[[str], bool]) -> tuple[str, str]:
-        return f"/in/.{row.id}-{number}", "/in/f" if not taken("/in/f") else "/in/f-2"
+    def one_name(row: Transfer, number: int, names: Names) -> Planned:
+        return Planned(temporary=f"/in/.{row.id}-{number}", remote="/in/f" if not names.taken("/in/f") else "/in/f-2")
 
     leased = book.transfers.lease_many(three(book), "node/1", one_name, ROUTE, NOW, LEASE)
     assert [(t.id, t.state, t.owner) for t in leased] == [(id_, State.STAGING, "node/1") for id_ in ("T0", "T2")]
