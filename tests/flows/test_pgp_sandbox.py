@@ -13,6 +13,7 @@ from h2h.errors import SettingsError, UsageError
 from h2h.gateway import Gateway
 from h2h.ledger.messages import MessageState
 from h2h.lifecycle import State
+from h2h.sandbox.keys import create_client_key
 from h2h.sandbox.scenario import Pgp, Scenario, load_scenario, parse_scenario
 from h2h.sandbox.server import BankServer
 from h2h.verdicts import Verdict
@@ -145,6 +146,6 @@ def test_a_scenario_names_keys_relative_to_its_file(tmp_path: Path) -> None:
     assert pgp is not None
     assert pgp.client_keys == (str(tmp_path / "keys" / "corp.asc"),)
     with pytest.raises(UsageError, match=r"corp\.asc cannot be read"):
-        BankServer(tmp_path / "bank", Scenario(pgp=pgp), authorized_keys=[])
+        BankServer(tmp_path / "bank", Scenario(pgp=pgp), authorized_keys=[create_client_key(tmp_path / "key")])
     with pytest.raises(SettingsError, match="client_keys"):
         parse_scenario("pgp = { client_keys = [] }")
