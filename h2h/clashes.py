@@ -87,7 +87,7 @@ class Remote:
 
 
 def clashes(reading: Reading) -> Iterator[Problem]:
-    local = list(_local(reading))
+    local = list(local_folders(reading))
     for first, second in itertools.combinations(local, 2):
         yield from _apart(first, second)
     remote = [folder for profile in reading.profiles for folder in _remote(profile)]
@@ -100,7 +100,8 @@ def clashes(reading: Reading) -> Iterator[Problem]:
 # On this machine.
 
 
-def _local(reading: Reading) -> Iterator[Folder]:
+def local_folders(reading: Reading) -> Iterator[Folder]:
+    """All that the settings name here."""
     yield _folder(Use.SETTINGS, reading.source.file, reading.source.at())
     if reading.gateway:
         yield _folder(Use.DATA, reading.gateway.data, reading.source.at("gateway", "data"))

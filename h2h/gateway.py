@@ -101,7 +101,15 @@ class Gateway:
     @cached_property
     def ledger(self) -> Ledger:
         witness = Witness(self.data / "h2h.head")
-        return Ledger(self._database, self.data, witness, joining=not self._one_process)
+        found = Ledger(self._database, self.data, witness, joining=not self._one_process)
+        ours, noted = self.settings.gateway.environment, found.environment.noted()
+        if noted not in (None, ours):
+            found.close()
+            raise UsageError(
+                f"The ledger in {self.data} is one of {noted}, and the settings say {ours}. Neither ever becomes the "
+                "other: name a data folder, and a ledger, of its own."
+            )
+        return found
 
     @property
     def _database(self) -> str:
@@ -132,6 +140,7 @@ class Gateway:
                 held.enter_context(folder.held(f"process {os.getpid()} on {socket.gethostname()}, data in {self.data}"))
             held.enter_context(self.ledger.held(self.node))
             self.archive.prepare()
+            self.ledger.environment.note(self.settings.gateway.environment, self.clock.now())
             self.ledger.feedback.begin([b.name for b in self.settings.banks if any(o.status for o in b.outbound)])
             self.ledger.webhooks.begin([one.name for one in self.settings.webhooks], self.clock.now())
             self._look_for_signs()

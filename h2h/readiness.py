@@ -19,6 +19,7 @@ from h2h.config import Bank, FolderSettings, Profile, Reading, Settings, SftpSet
 from h2h.config.toml_file import KeyPath, Place, about
 from h2h.config.values import message_fault
 from h2h.credentials import Credentials
+from h2h.environments import crossings
 from h2h.errors import Problem, Refused, UsageError
 from h2h.messages.catalog import Catalog, MessageType
 from h2h.outbound import origin
@@ -71,6 +72,7 @@ def world_problems(reading: Reading, credentials: Credentials) -> Iterator[Probl
         yield from _schema_problems(profile)
         yield from _time_problems(profile)
     yield from clashes(reading)
+    yield from crossings(reading)
     yield from _main_problems(reading, credentials)
     yield from _alert_problems(reading, credentials)
     yield from _webhook_problems(reading, credentials)

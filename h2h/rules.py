@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from fnmatch import fnmatchcase
 
 from h2h import addresses, checks, glances
 from h2h.approval import Rule as ApprovalRule
@@ -29,6 +30,8 @@ from h2h.pages import as_number
 from h2h.text import shown
 
 CODES = {
+    "TEST_FILE": "a file marked as one for test, in production",
+    "NOT_A_TEST_FILE": "a file that is not marked as one for test, in a folder for test files",
     "COUNT_MISMATCH": "NbOfTxs says another number of payments than there are",
     "SUM_MISMATCH": "CtrlSum says another total than the amounts add up to",
     "AMOUNT_NOT_POSITIVE": "an amount is zero or negative",
@@ -56,7 +59,8 @@ class Terms:
     """What the folder asks of a file, and the day in the bank's zone. Days are counted from it: (-10, 90).
 
     None: any message, any account, any address; without `today` no date is unusual. `upgrade`: as which message a
-    pain.001.001.03 goes to the bank.
+    pain.001.001.03 goes to the bank. `test_files`: how the name or message id of a test file
+    looks; `called`: the name of this one.
     """
 
     messages: Sequence[str] | None = None
@@ -70,6 +74,9 @@ class Terms:
     upgrade: str | None = None
     upgrade_uetr: bool = False
     approvals: Sequence[ApprovalRule] = ()
+    test_files: str | None = None
+    production: bool = False
+    called: str = ""
 
 
 class PaymentRules(OnePass[PaymentFile, Batch, Payment]):
@@ -113,11 +120,27 @@ class PaymentRules(OnePass[PaymentFile, Batch, Payment]):
 def header_findings(header: PaymentFile | DirectDebitFile, path: str, terms: Terms) -> Iterator[Finding]:
     """What a GrpHdr at this path says, but for its totals."""
     yield from checks.identification(header.message_id, f"{path}/MsgId", header.line)
+    yield from _marked(header, path, terms)
     yield from checks.name(header.initiating_party, f"{path}/InitgPty/Nm", header.line)
     if found := checks.unusual(header.created_at, terms.creation_days, terms.today):
         text = f"The file says that it was made on {found}. Make sure that it is the right one and not an old one."
         code, severity = "CREATION_DATE_UNUSUAL", terms.unusual_dates
         yield Finding(code=code, severity=severity, text=text, path=f"{path}/CreDtTm", line=header.line)
+
+
+def _marked(header: PaymentFile | DirectDebitFile, path: str, terms: Terms) -> Iterator[Finding]:
+    """Refused, not held: no word of a person makes it right, but the other environment's folder does."""
+    if terms.test_files is None:
+        return
+    marked = any(fnmatchcase(name, terms.test_files) for name in (terms.called, header.message_id or ""))
+    if marked == terms.production:
+        code, what, there = (
+            ("TEST_FILE", "is marked as one for test", "test")
+            if marked
+            else ("NOT_A_TEST_FILE", "is not marked as one for test", "production")
+        )
+        text = f"The file {what} ({terms.test_files}). If it is right, drop it into the folder of {there}."
+        yield Finding(code=code, severity=Severity.ERROR, text=text, path=f"{path}/MsgId", line=header.line)
 
 
 def _batch(batch: Batch, path: str, terms: Terms) -> Iterator[Finding]:

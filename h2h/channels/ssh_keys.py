@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -163,6 +163,18 @@ def _parse(data: bytes, secret: bytes | None) -> object:
     if OWN_FORMAT in data:
         return serialization.load_ssh_private_key(data, secret)
     return serialization.load_pem_private_key(data, secret)
+
+
+def comment(path: Path) -> str:
+    """What is noted on the key: in its own file, where that can be seen without a passphrase, and in FILE.pub."""
+    said = ""
+    with suppress(Refused), _usable(path):
+        _, _, behind = read_private(path).partition(b"-----BEGIN OPENSSH PRIVATE KEY-----")
+        packed = base64.b64decode(behind.partition(b"-----")[0])
+        said = packed.decode("ascii", "replace") if _field(packed[len(MAGIC) :])[0] == b"none" else ""
+    with suppress(OSError):
+        said += " " + path.with_name(f"{path.name}.pub").read_text("utf-8", "replace")[:MOST_CERTIFICATE_BYTES]
+    return said
 
 
 def _public_part(data: bytes) -> Public:

@@ -204,7 +204,7 @@ def _print(gateway: Gateway, board: Board, folders: Mapping[str, list[Folder]], 
     out = console()
     pid = gateway.runs()
     running = text(f"running (process {pid})", "green") if pid else text("not running", "yellow")
-    head = text(f"h2h {gateway.settings.gateway.environment}  ", "bold").append_text(running)
+    head = text("h2h  ", "bold").append_text(_environment(gateway)).append_text(text("  ")).append_text(running)
     out.print(head.append_text(text("  ")).append_text(at(now)))
     out.print()
     table(
@@ -235,6 +235,13 @@ def _print(gateway: Gateway, board: Board, folders: Mapping[str, list[Folder]], 
         [[f.id, word(_why_here(f)), f.bank, f.name, at(f.at), sentence(f.reason)] for f in board.attention],
     )
     _print_doubts(gateway, board.attention)
+
+
+def _environment(gateway: Gateway) -> Text:
+    """So that nobody takes the one for the other, in colour or without."""
+    if gateway.settings.gateway.environment == "production":
+        return text(" PRODUCTION ", "bold white on red")
+    return text("test, no real payments", "bold cyan")
 
 
 def _print_open(left: Sequence[str]) -> None:

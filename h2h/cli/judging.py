@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -114,7 +115,7 @@ def _judged(file: Path, reader: ConfinedReader, terms: list[Terms]) -> dict[str,
 def judgement_of(file: Path, reader: ConfinedReader, terms: Terms) -> Judgement:
     from h2h.outbound.trial import tried
 
-    return tried(partial(_opened, file), str(file), reader, terms)
+    return tried(partial(_opened, file), str(file), reader, replace(terms, called=file.name))
 
 
 @contextmanager

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from h2h.channels.facts import Probe
     from h2h.channels.trial import Watch
     from h2h.config import Bank, Settings
+    from h2h.config.vault import VaultSettings
 
 STYLES = {"good": "green", "note": "yellow", "bad": "red"}
 QUESTION = (
@@ -64,7 +65,7 @@ def reached(settings: Settings, banks: Sequence[Bank], *, by_next_key: bool) -> 
     return found
 
 
-def asked(bank: Bank, watch: Watch | None) -> Probe:
+def asked(bank: Bank, watch: Watch | None, vault: VaultSettings | None) -> Probe:
     from h2h.channels.kinds import connect
     from h2h.channels.probe import probe
     from h2h.clock import Clock
@@ -72,7 +73,7 @@ def asked(bank: Bank, watch: Watch | None) -> Probe:
 
     return probe(
         bank,
-        connect=partial(connect, credentials=Credentials()),
+        connect=partial(connect, credentials=Credentials(vault=vault)),
         tag=secrets.token_hex(6),
         now=Clock().now,
         watch=watch,

@@ -67,7 +67,7 @@ def check(
     may = watch_for(watch, banks, production=production, meant=in_production) if probe else None
     good = True
     for one in banks:
-        answer = asked(one, may) if online else None
+        answer = asked(one, may, settings.vault) if online else None
         good &= answer is None or answer.good
         if as_json:
             emit([{"bank": one.name, "good": answer is None or answer.good, "answer": answer}])

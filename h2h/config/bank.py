@@ -68,6 +68,9 @@ class Bank(Section):
                 text = "is a status of ISO 20022 already, and taken as that; here stand the bank's own words"
                 yield Contradiction(text=text, keys=(("statuses", word),))
         for number, folder in enumerate(self.outbound):
+            if folder.test_files and self.environment is None:
+                text = "goes with environment, which says whether this profile is of test or of production"
+                yield Contradiction(text=text, keys=(("outbound", number, "test_files"), ("environment",)))
             yield from self._closed_days(folder.days, ("outbound", number))
             for place, row in enumerate(folder.cut_offs):
                 yield from self._closed_days(row.days, ("outbound", number, "cut_offs", place), row.calendar)
@@ -206,6 +209,8 @@ class Bank(Section):
             upgrade=folder.upgrade,
             upgrade_uetr=folder.upgrade_uetr,
             approvals=tuple(row.rule for row in folder.approvals),
+            test_files=folder.test_files,
+            production=self.environment == "production",
         )
 
     @property

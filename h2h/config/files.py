@@ -38,6 +38,7 @@ T = TypeVar("T", bound=BaseModel)
 class GatewaySettings(Section):
     data: LocalPath
     environment: Environment
+    other_environment: LocalPath | None = None
     banks: FilePattern = "banks/*.toml"
     anchor: LocalPath | None = None
     anchor_every: Duration = timedelta(minutes=10)

@@ -46,6 +46,7 @@ class Outbound(Times):
     patience: Duration = timedelta(minutes=10)
     owners: list[Annotated[str, Field(min_length=1)]] = Field(default=[])
     manifest_key: Reference | None = None
+    test_files: str | None = Field(default=None, min_length=1)
     messages: Annotated[list[OutgoingMessage], Field(min_length=1)]
     processed: str = Field(default="processed", pattern=r"^[A-Za-z0-9_-][A-Za-z0-9._-]*$")
     rejected: str = Field(default="rejected", pattern=r"^[A-Za-z0-9_-][A-Za-z0-9._-]*$")

@@ -20,6 +20,7 @@ keys       host keys that servers showed; acceptance: which of them people take 
 cases      what is known of one transfer, for whoever has to decide about it; sights: what its bytes say
 cash       what is known of the cash leg on some days
 retention  what is so old that it may go; erasing: what was marked so goes
+environment  whether it is one of test or of production
 restored   safe mode, after the ledger was put back from an older copy
 """
 
@@ -35,6 +36,7 @@ from h2h.ledger.cash_views import Cash
 from h2h.ledger.contacts import Contacts, Slots
 from h2h.ledger.cut_offs import CutOffs
 from h2h.ledger.database import Database
+from h2h.ledger.environments import Environments
 from h2h.ledger.erasing import Erasing
 from h2h.ledger.expected import Expectations
 from h2h.ledger.exports import Exports
@@ -70,6 +72,7 @@ class Ledger:
         `joining`: the ledger is not in this folder, so that a witness who knows nothing yet is no sign.
         """
         self._database = Database(url, base)
+        self.environment = Environments(self._database)
         self.transfers = Transfers(self._database)
         self.sealings = Sealings(self._database)
         self.people = People(partial(self._database.transaction, witnessed=True))

@@ -118,6 +118,13 @@ transfer = Table(
     Index("ix_transfer_of_message_id", "message_id"),
 )
 
+environment = Table(  # one row: of what this ledger is
+    "environment",
+    metadata,
+    Column("name", String(16), primary_key=True),
+    Column("noted_at", Instant, nullable=False),
+)
+
 lineage = Table(  # each payment of a repair: which one it was in the file repaired, and in the first file of all
     "lineage",
     metadata,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ctypes
 import logging
+from dataclasses import replace
 
 from h2h.archive import Archive
 from h2h.confined import ConfinedReader
@@ -31,6 +32,7 @@ class FileJudge:
 
     def judged(self, file: Received | Transfer, terms: Terms) -> Judged:
         """All that is wrong with it. Raises Damaged where its bytes changed."""
+        terms = replace(terms, called=file.name)
         judgement, sent = self._judged(file, terms)
         if len(judgement.payments) > LARGE:
             _give_back_memory()

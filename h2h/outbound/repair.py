@@ -94,7 +94,7 @@ class Repair:
         self._archive.require_room(plan.transfer.size)
         new_id, now = self._new_id(), self._clock.now()
         order = _order(plan, new_id, now.astimezone(ZoneInfo(bank.timezone)), execution_date)
-        terms = replace(bank.terms(folder, now), messages=(plan.transfer.message or "",))
+        terms = replace(bank.terms(folder, now), messages=(plan.transfer.message or "",), test_files=None)
         with _scratch(self._spool) as file:
             sha256 = self._write(plan, order, file)
             size = file.seek(0, 2)

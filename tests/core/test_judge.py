@@ -27,7 +27,11 @@ FILE = "/Document/CstmrCdtTrfInitn"
 BATCH = f"{FILE}/PmtInf[1]"
 PAYMENT = f"{BATCH}/CdtTrfTxInf[1]"
 TERMS = Terms(today=date(2026, 11, 17), unusual_dates=Severity.HOLD, addresses=Severity.ERROR)
-OTHER_ACCOUNT = Terms(accounts=["DE02120300000000202051"])
+OTHER_TERMS = {
+    "ACCOUNT_FOREIGN": Terms(accounts=["DE02120300000000202051"]),
+    "TEST_FILE": Terms(test_files="TEST-*", production=True),
+    "NOT_A_TEST_FILE": Terms(test_files="TEST-*"),
+}
 
 # Of each sample of a business rule: path, line and severity of its one finding.
 PLACES: dict[str, tuple[str, int, Severity]] = {
@@ -38,6 +42,8 @@ PLACES: dict[str, tuple[str, int, Severity]] = {
     "CURRENCY_UNKNOWN": (f"{PAYMENT}/Amt", 31, Severity.ERROR),
     "IBAN_INVALID": (f"{PAYMENT}/CdtrAcct/Id/IBAN", 31, Severity.ERROR),
     "BIC_INVALID": (f"{PAYMENT}/CdtrAgt/FinInstnId", 31, Severity.ERROR),
+    "TEST_FILE": (f"{FILE}/GrpHdr/MsgId", 5, Severity.ERROR),
+    "NOT_A_TEST_FILE": (f"{FILE}/GrpHdr/MsgId", 5, Severity.ERROR),
     "ACCOUNT_FOREIGN": (f"{BATCH}/DbtrAcct", 14, Severity.ERROR),
     "EXECUTION_DATE_UNUSUAL": (f"{BATCH}/ReqdExctnDt", 14, Severity.HOLD),
     "CREATION_DATE_UNUSUAL": (f"{FILE}/GrpHdr/CreDtTm", 5, Severity.HOLD),
@@ -73,10 +79,29 @@ def test_every_rule_has_a_sample() -> None:
 
 @pytest.mark.parametrize("code", PLACES)
 def test_a_sample_of_a_rule_has_its_finding_and_no_other(code: str) -> None:
-    judgement = judged(sample(code), OTHER_ACCOUNT if code == "ACCOUNT_FOREIGN" else TERMS)
+    judgement = judged(sample(code), OTHER_TERMS.get(code, TERMS))
     assert [(f.code, f.path, f.line, f.severity) for f in judgement.findings] == [(code, *PLACES[code])]
     assert judgement.good is (PLACES[code][2] is not Severity.ERROR)
     assert judgement.held is (PLACES[code][2] is Severity.HOLD)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "called", "production", "code"),
+    [
+        ("TEST*", "payments.xml", True, "TEST_FILE"),
+        ("test_*", "test_7.xml", True, "TEST_FILE"),
+        ("test_*", "7.xml", True, None),
+        ("TEST*", "7.xml", False, None),
+        ("test_*", "test_7.xml", False, None),
+        ("test_*", "Test_7.xml", False, "NOT_A_TEST_FILE"),
+        (None, "TEST.xml", True, None),
+    ],
+)
+def test_a_file_for_test_is_one_by_its_name_or_by_its_message_id(
+    pattern: str | None, called: str, production: bool, code: str | None
+) -> None:
+    judgement = judged(sample("TEST_FILE"), Terms(test_files=pattern, called=called, production=production))
+    assert [f.code for f in judgement.findings] == ([code] if code else [])
 
 
 @pytest.mark.parametrize("name", ["pain.001.001.03", "pain.001.001.09"])

@@ -599,7 +599,7 @@ def test_a_claimed_file_that_was_written_on_after_it_was_taken_does_not_stop_the
 
 
 GOOD_HERE = {
-    "ACCOUNT_FOREIGN", "MSG_UNEXPECTED",  # good files for another folder
+    "ACCOUNT_FOREIGN", "MSG_UNEXPECTED", "TEST_FILE", "NOT_A_TEST_FILE",  # good files for another folder
     "END_TO_END_ID_REPEATED", "CREATION_DATE_UNUSUAL", "EXECUTION_DATE_UNUSUAL",  # warnings
     "NAME_UNSEEN",  # held
 }  # fmt: skip

@@ -1,0 +1,124 @@
+"""That test and production do not cross: told before anything moves, as far as it can be seen from here.
+
+A private key can carry a mark, in the comment of an SSH key (in its file, or in FILE.pub beside it) or a user id of a
+PGP key: the words `h2h test` or `h2h production`, as `h2h keys new` writes them. And where the settings name those of
+the other environment (gateway.other_environment), the two may share no login, host key, key, folder or ledger. A key
+without a mark that was copied to where other settings do not name it cannot be told from any other.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import re
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+
+from h2h.channels.ssh_keys import comment, facts
+from h2h.clashes import local_folders
+from h2h.config import Profile, Reading, SftpSettings, read
+from h2h.config.toml_file import Place, about
+from h2h.errors import H2hError, Problem
+
+MARK = re.compile(r"h2h[ _-](test|production)\b")
+APART = "test and production share nothing"
+
+
+def crossings(reading: Reading) -> Iterator[Problem]:
+    if reading.gateway is None:
+        return
+    for file, place, marks in _private_keys(reading):
+        for mark in marks():
+            if mark != reading.gateway.environment:
+                text = f"{file} is marked as a key for {mark}, and this is {reading.gateway.environment}: make another"
+                yield from about(text, place)
+    if reading.gateway.other_environment:
+        yield from _with_other(reading, reading.gateway.other_environment)
+
+
+def _with_other(reading: Reading, file: Path) -> Iterator[Problem]:
+    assert reading.gateway
+    here = reading.source.at("gateway", "other_environment")
+    other = read(file) if file.exists() else None
+    if other is None or other.gateway is None:
+        yield from about(f"{file} cannot be read as settings, so that nothing was compared", here)
+    elif other.gateway.environment == reading.gateway.environment:
+        yield from about(f"{file} is {other.gateway.environment}, too; name the settings of the other one", here)
+    else:
+        yield from _shared_folders(reading, other)
+        yield from _shared_ledger(reading, other)
+        yield from _shared_banks(reading, other)
+        yield from _shared_keys(reading, other)
+
+
+def _shared_folders(reading: Reading, other: Reading) -> Iterator[Problem]:
+    for ours, theirs in itertools.product(local_folders(reading), local_folders(other)):
+        if ours.path.is_relative_to(theirs.path) or theirs.path.is_relative_to(ours.path):
+            yield from about(f"{ours.path} is used by {theirs.place}, too; {APART}", ours.place)
+
+
+def _shared_ledger(reading: Reading, other: Reading) -> Iterator[Problem]:
+    if not reading.ledger.url.startswith("sqlite") and reading.ledger.url == other.ledger.url:
+        yield from about(f"is the ledger of {other.source.file}, too; {APART}", reading.source.at("ledger", "url"))
+
+
+def _shared_banks(reading: Reading, other: Reading) -> Iterator[Problem]:
+    for ours, theirs in itertools.product(_over_sftp(reading), _over_sftp(other)):
+        (profile, mine), (stranger, its) = ours, theirs
+        at, there = profile.source.at, stranger.source.at
+        if mine.route.server == its.route.server:
+            text = f"{mine.user} at {mine.host} is the login of {there('bank', 'channel', 'user')}, too; {APART}"
+            yield from about(text, at("bank", "channel", "user"))
+        for number, pin in enumerate(mine.host_keys):
+            if pin in its.host_keys:
+                text = f"{pin} is a host key in {there('bank', 'channel', 'host_keys')}, too; {APART}"
+                yield from about(text, at("bank", "channel", "host_keys", number))
+
+
+def _shared_keys(reading: Reading, other: Reading) -> Iterator[Problem]:
+    """The same key in two files."""
+    known = {_fingerprint(channel): (channel, profile) for profile, channel in _over_sftp(other)}
+    for profile, channel in _over_sftp(reading):
+        mine = _fingerprint(channel)
+        if mine and mine in known:
+            its, stranger = known[mine]
+            where = stranger.source.at("bank", "channel", "key_file")
+            if os.path.realpath(its.key_file) != os.path.realpath(channel.key_file):  # else told as a file
+                text = f"{channel.key_file} is the same key as {its.key_file} ({where}); {APART}"
+                yield from about(text, profile.source.at("bank", "channel", "key_file"))
+
+
+def _over_sftp(reading: Reading) -> list[tuple[Profile, SftpSettings]]:
+    return [(p, p.bank.channel) for p in reading.profiles if isinstance(p.bank.channel, SftpSettings)]
+
+
+def _fingerprint(channel: SftpSettings) -> str | None:
+    """None where it cannot be seen, which is told elsewhere."""
+    try:
+        return facts(channel.key_file, lambda: None).fingerprint
+    except H2hError:
+        return None
+
+
+def _private_keys(reading: Reading) -> Iterator[tuple[Path, Place, Callable[[], set[str]]]]:
+    for profile in reading.profiles:
+        channel, at = profile.bank.channel, profile.source.at
+        if isinstance(channel, SftpSettings):
+            yield channel.key_file, at("bank", "channel", "key_file"), partial(_ssh_marks, channel.key_file)
+        for number, row in enumerate(profile.bank.pgp.our_keys):
+            place = at("bank", "pgp", "our_keys", number, "file")
+            yield row.file, place, partial(_pgp_marks, row.file)
+
+
+def _ssh_marks(file: Path) -> set[str]:
+    return set(MARK.findall(comment(file)))
+
+
+def _pgp_marks(file: Path) -> set[str]:
+    from h2h.openpgp import facts as pgp_facts  # here, as few banks have any
+
+    try:
+        return {mark for key in pgp_facts(file.read_bytes()) for name in key.user_ids for mark in MARK.findall(name)}
+    except (OSError, H2hError):
+        return set()  # told elsewhere
