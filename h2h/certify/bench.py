@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 from h2h.certify.inputs import Inputs, Party
 from h2h.certify.orders import Order, Pay, PaymentType, written
 from h2h.channels import Channel
+from h2h.channels.facts import Probe
 from h2h.channels.kinds import connect
 from h2h.clock import Clock
 from h2h.config import Bank, ChannelSettings, Outbound, Settings
@@ -26,6 +27,7 @@ AMOUNTS = range(101, 200)  # cents; each payment of a run another, as far as the
 @dataclass(slots=True, kw_only=True)
 class Bench:
     """`mark`: begins the ids of this run's files and payments. `hidden`: what lay at the bank before, or was fetched.
+    `probed`: what the server said of itself, once it was asked.
 
     `wait_seconds`: the most that a case waits for the bank. `volume`: payments in the volume file.
     """
@@ -43,6 +45,7 @@ class Bench:
     volume: int
     hidden: set[RemoteFile] = field(default_factory=set)
     reached: bool = False
+    probed: Probe | None = None
     _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
     def connect(self, channel: ChannelSettings | None = None) -> Channel:

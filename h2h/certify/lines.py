@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator
 
 from h2h.certify.bench import Bench
 from h2h.certify.office import Unmet
 from h2h.certify.results import Sort
 from h2h.certify.trial import Case, Trial
 from h2h.channels import Channel, Renaming, Upload, only
+from h2h.channels.facts import Probe, Weight
+from h2h.channels.probe import probe
 from h2h.config import SftpSettings
 from h2h.errors import Refused
 from h2h.model import Presence, Way
@@ -20,28 +23,27 @@ PROBE = b"h2h certify: a temporary file, to be renamed and removed.\n"
 
 def _connect(trial: Trial) -> str:
     bench = trial.bench
+    found = bench.probed = probe(bench.bank, connect=bench.connect, tag=bench.mark, now=bench.clock.now)
+    for step in found.steps:
+        trial.note(Sort.SERVER, f"{step.said} {step.todo}".rstrip())
+    for change in found.changes:
+        told = f"{change.section} could say {change.key} = {change.value}" if change.value else f"without {change.key}"
+        trial.note(Sort.FACT, f"{told}, and says {change.was}: {change.evidence}")
+    if not found.good:
+        raise Unmet(" ".join(_faults(found)))
     with bench.connect() as session:
-        trial.note(Sort.SERVER, f"posix-rename, in one step: {'offered' if session.replaces else 'not offered'}")
-        for place in dict.fromkeys(each.remote for each in bench.bank.outbound):
-            _list_if_allowed(trial, session, place)
-        places = dict.fromkeys(each for i in bench.bank.inbound for each in (i.remote, i.claim) if each)
-        for place in places:
-            found = session.list(place)
-            trial.note(Sort.SERVER, f"{place} holds {len(found)} file(s)")
-            bench.hidden.update(found)
+        for folder in bench.bank.inbound:
+            bench.hidden.update(*(session.list(place) for place in (folder.remote, folder.claim) if place))
     bench.reached = True
     if bench.hidden:
         trial.note(Sort.FACT, f"{len(bench.hidden)} file(s) lay at the bank before; they are left alone")
-    lists = f", and lists {', '.join(places)}" if places else ""
-    return f"The server shows the pinned host key, takes our login{lists}."
+    return "The server shows a pinned host key, takes our login, and has the folders of the profile."
 
 
-def _list_if_allowed(trial: Trial, session: Channel, place: str) -> None:
-    """A folder for payments need not be shown: nothing is ever looked for in it but our own files."""
-    try:
-        trial.note(Sort.SERVER, f"{place} holds {len(session.list(place))} file(s)")
-    except Refused as error:
-        trial.note(Sort.SERVER, f"{place} is not shown: {error}")
+def _faults(found: Probe) -> Iterator[str]:
+    yield from (f"{step.said} {step.todo}".rstrip() for step in found.steps if step.weight is Weight.BAD)
+    if found.left:
+        yield f"It could not be removed again: {', '.join(found.left)}."
 
 
 def _wrong_host_key(trial: Trial) -> str:

@@ -237,6 +237,7 @@ def _settings(bench: Bench, folder: Path, *, by_its_times: bool) -> Settings:
 def _outbound(folder: Outbound, fresh: Path, by_its_times: bool) -> Outbound:
     fresh.mkdir(mode=0o700, exist_ok=True)
     ours = {"watch": fresh, "settle": timedelta(0), "marker": None, "match": "*", "owners": [], "manifest_key": None}
+    ours["approvals"] = []  # a case is its own person
     return folder.model_copy(update={**ours, "status": None, **({} if by_its_times else ALWAYS)})
 
 

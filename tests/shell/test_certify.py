@@ -101,7 +101,7 @@ def test_the_report_names_profile_and_server_and_counts(whole: Certified) -> Non
     profile = whole.folder.parent / "banks" / "box.toml"
     assert (report["form"], report["good"], report["ended_early"]) == ("h2h certify 1", True, False)
     assert report["profile"]["sha256"] == sha256(profile.read_bytes()).hexdigest()
-    assert report["server"]["pinned"][0] in report["server"]["facts"]["Host key shown"]
+    assert report["server"]["pinned"][0] in report["server"]["facts"]["Host keys shown"]
     assert report["totals"] == {"passed": len(report["cases"]), "failed": 0, "skipped": 0, "needs_person": 0}
 
 
