@@ -162,7 +162,36 @@ def _no_intraday(bench: Bench) -> str | None:
     return bench.why_no_payments() or (None if bench.takes("camt.052", "camt.054") else why)
 
 
+def _encryption(trial: Trial) -> str:
+    bench = trial.bench
+    number = next(n for n, folder in enumerate(bench.bank.outbound) if folder.pgp)
+    message_id, data = bench.order(bench.bank.outbound[number], now=bench.clock.now())
+    with trial.office() as office:
+        sent = office.sent(data, f"{message_id}.xml", number)
+        if sent.sealed_sha256 in (None, sent.sha256):
+            raise Unmet(f"{sent.remote} went as it was, and not sealed.")
+        word = accepted(office, sent.id, sent.name)
+        said = [f"{one.name}, signed by {one.signed_by}" for one in office.answers(sent.id) if one.opened_sha256]
+        if not said and any(folder.pgp for folder in bench.bank.inbound):
+            raise Unmet(f"{sent.remote} went sealed: {word}; but the bank's answer to it came open.")
+        opened_here = f"; opened here: {'; '.join(said)}" if said else ""
+        return f"{sent.remote} went sealed ({sent.sealed_by}): {word}{opened_here}."
+
+
+def _no_pgp(bench: Bench) -> str | None:
+    pgp = any(folder.pgp for folder in bench.bank.outbound)
+    return bench.why_no_payments() or (None if pgp else "the profile names no pgp for payment files")
+
+
 ANSWERS = (
+    Case(
+        id="encryption",
+        title="Encryption, there and back",
+        proves="The bank opens what is sealed for it, and what it seals for us is opened here, by the keys pinned.",
+        play=_encryption,
+        lacks=_no_pgp,
+        by_hand="Ask the bank whether it has our public key.",
+    ),
     Case(
         id="bad-file-at-bank",
         title="Bad file at the bank",

@@ -179,10 +179,15 @@ def _profile(config: Path, bank: str) -> Profile:
 
 
 def _list(bench: Bench, cases: Sequence[Case]) -> int:
-    from h2h.cli.output import table
-
-    rows = [(case.id, case.proves, case.lacks(bench) or case.by_hand) for case in cases]
-    table(("id", "proves", "lacks, or how a person helps"), rows)
+    for case in cases:
+        click.echo(case.id)
+        lacks = case.lacks(bench)
+        lines = [
+            case.proves,
+            f"lacks: {lacks}" if lacks else "",
+            f"at a real bank: {case.by_hand}" if case.by_hand else "",
+        ]
+        click.echo("".join(f"    {line}\n" for line in lines if line), nl=False)
     return 0
 
 
