@@ -17,6 +17,17 @@ NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 FAST = "s2k-count 1024\ndisable-scdaemon\n"  # a passphrase of a test need not be slow to try
 
 
+CACHED = Path(__file__).parents[1] / ".cache" / "gnupg-2.4" / "bin" / "gpg"  # .ci/gnupg-2.4 puts it there
+NEWER = os.environ.get("H2H_TEST_GNUPG_2_4", str(CACHED))
+
+
+def needs(program: str) -> str:
+    """The program, if it is there; else the test is skipped, and says so."""
+    if shutil.which(program) is None:
+        pytest.skip(f"{program} is not here; .ci/gnupg-2.4 fetches GnuPG 2.4")
+    return program
+
+
 class Forge:
     """A home in which everything may be done. Times are set by `at`."""
 
@@ -61,8 +72,7 @@ class Forge:
 @contextmanager
 def forge(program: str = "gpg") -> Iterator[Forge]:
     """In a folder with a short path: sockets lie in it."""
-    if shutil.which(program) is None:
-        pytest.skip(f"{program} is not installed here")
+    needs(program)
     home = Path(tempfile.mkdtemp(prefix="forge-", dir="/tmp"))
     try:
         yield Forge(home, program)

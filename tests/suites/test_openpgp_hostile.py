@@ -6,7 +6,7 @@ from __future__ import annotations
 import io
 import itertools
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import BinaryIO
@@ -19,7 +19,7 @@ from h2h.openpgp import CODES, Form, OurKey, Smith, TheirKey, judgement
 from h2h.openpgp.framing import Framed
 from h2h.openpgp.gpg import Ended, Status
 from h2h.openpgp.judgement import RULES, Case, judged
-from tests.forging import NOW, Forge, forge
+from tests.forging import NEWER, NOW, Forge, forge, needs
 
 CONTENT = b"<Document>" + b"one statement\n" * 3_000 + b"</Document>"
 AT_MOST = 1 << 20
@@ -37,6 +37,7 @@ class Stage:
     revoked: str
     stranger: str
     branch: str  # pinned as well
+    pinned: dict[str, bytes] = field(default_factory=dict)
 
     def sealed(
         self, content: bytes = CONTENT, *order: str, by: str | None = None, to: str | None = None, at: datetime = NOW
@@ -55,37 +56,28 @@ class Stage:
 
 @pytest.fixture(scope="module")
 def stage() -> Iterator[Stage]:
+    """Pinned: of the lapsed key the old copy, of the revoked one that with the revocation, which its owner ignores."""
     with forge() as f:
         made = Stage(
             forge=f, us=f.key("Us"), bank=f.key("Bank", "rsa2048"), lapsed=f.key("Lapsed", days=20),
             revoked=f.key("Revoked"), stranger=f.key("Stranger"), branch=f.key("Branch"),
         )  # fmt: skip
         f.run("--quick-add-key", made.stranger, "ed25519", "sign", "seconds=8640000", at=NOW - MONTH)
+        made.pinned.update({number: f.public(number) for number in (made.bank, made.branch, made.lapsed)})
+        f.run("--quick-set-expire", made.lapsed, "seconds=86400000", at=NOW - timedelta(days=15))
+        revocation = (f.home / "openpgp-revocs.d" / f"{made.revoked}.rev").read_bytes().replace(b":-----", b"-----")
+        with forge() as other:
+            other.run("--import", data=f.public(made.revoked))
+            other.run("--trust-model=pgp", "--import", data=revocation)
+            made.pinned[made.revoked] = other.public(made.revoked)
         yield made
 
 
-@pytest.fixture(scope="module")
-def smith(stage: Stage) -> Iterator[Smith]:
-    """Has the old copy of the lapsed key, and the revoked one with its revocation."""
-    f = stage.forge
-    old = f.public(stage.lapsed)
-    f.run("--quick-set-expire", stage.lapsed, "seconds=86400000", at=NOW - timedelta(days=15))
-    before = f.public(stage.revoked)
-    revocation = (
-        (f.home / "openpgp-revocs.d" / f"{stage.revoked}.rev").read_bytes().replace(b":-----BEGIN", b"-----BEGIN")
-    )
-    with forge() as other:
-        other.run("--import", data=before)
-        other.run("--trust-model=pgp", "--import", data=revocation)
-        ended = other.public(stage.revoked)
-    keys = {
-        stage.bank: f.public(stage.bank),
-        stage.branch: f.public(stage.branch),
-        stage.lapsed: old,
-        stage.revoked: ended,
-    }
-    theirs = [TheirKey(data=data, fingerprint=fingerprint) for fingerprint, data in keys.items()]
-    with Smith([OurKey(data=f.secret(stage.us), passphrase=None)], theirs, now=lambda: NOW) as made:
+@pytest.fixture(scope="module", params=["gpg", NEWER], ids=["this GnuPG", "2.4"])
+def smith(stage: Stage, request: pytest.FixtureRequest) -> Iterator[Smith]:
+    ours = OurKey(data=stage.forge.secret(stage.us), passphrase=None)
+    theirs = [TheirKey(data=data, fingerprint=fingerprint) for fingerprint, data in stage.pinned.items()]
+    with Smith([ours], theirs, now=lambda: NOW, program=needs(request.param)) as made:
         yield made
 
 
