@@ -143,7 +143,7 @@ def questions(found: Found, proposed: Sequence[Change]) -> list[str]:
         ask.append(
             'whether it waits for a marker file beside each payment file: then publish = "marker" is the better way'
         )
-    if way is not Way.DIRECT and not facts.staging_is_ours:
+    if way is not Way.DIRECT and not facts.staging_is_ours and not any(one.swept for one in found.trials):
         ask.append(f"whether it leaves {_temporary(found.bank)} alone, for ever: then staging_is_ours = true")
     if way is Way.RENAME and not facts.atomic_rename and "atomic_rename" not in keys:
         ask.append("whether its server renames in one step: then atomic_rename = true")

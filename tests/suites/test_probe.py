@@ -25,7 +25,7 @@ from h2h.credentials import Credentials
 from h2h.model import Presence
 from tests.flows.disks import disk
 from tests.suites.conftest import Misbehaving
-from tests.suites.servers import SSHD, BankServer, OpenSshServer, make_key
+from tests.suites.servers import SSHD, BankServer, Connection, OpenSshServer, make_key
 
 Server = asyncssh.SFTPServer
 needs_sshd = pytest.mark.skipif(SSHD is None, reason="no sshd here: apt-get install openssh-server")
@@ -337,6 +337,18 @@ def test_a_rename_that_is_said_to_be_done_and_is_not_is_no_way_to_publish(bank_t
     assert proposed(found) == {"publish": '"direct"'}
 
 
+class Copies(Server):
+    def posix_rename(self, oldpath: bytes, newpath: bytes) -> None:
+        shutil.copyfile(self.map_path(oldpath), self.map_path(newpath))
+
+
+def test_a_rename_that_leaves_the_first_name_is_no_way_to_publish(bank_that: Misbehaving) -> None:
+    bank = bank_that(Copies)
+    found = probed(at(bank))
+    assert (found.trials[0].renamed, files(bank.root)) == (False, [])
+    assert proposed(found) == {"publish": '"direct"'}
+
+
 class Overwrites(Server):
     def open(self, path: bytes, pflags: int, attrs: Any) -> Any:
         return super().open(path, pflags & ~asyncssh.FXF_EXCL, attrs)
@@ -452,6 +464,21 @@ def test_at_a_server_that_shows_no_pinned_key_nobody_logs_in(bank_that: Misbehav
     assert f"Pinned: {pinned}" in told
     assert "do not go on until the bank has confirmed the new key by another way" in told
     assert (found.changes, found.ask) == ([], [])  # a host key is never proposed
+
+
+def test_what_the_server_says_to_whoever_logs_in_is_noted(bank_that: Misbehaving) -> None:
+    class Greets(Connection):
+        def begin_auth(self, username: str) -> bool:
+            self.line.send_auth_banner("Closed on Sundays.\n\x1b[31m")
+            return super().begin_auth(username)
+
+        def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
+            self.line = conn
+            super().connection_made(conn)
+
+    found = probed(at(bank_that(connection=Greets)))
+    assert found.server
+    assert found.server.banner == "Closed on Sundays. ?[31m"
 
 
 def test_a_bank_that_cannot_be_reached_is_told(tmp_path: Path) -> None:
