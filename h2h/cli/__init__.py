@@ -53,6 +53,7 @@ COMMANDS = {
     "sent-by-hand": "deciding",
     "confirm": "deciding",
     "sequences": "numbering",
+    "people": "people",
     "journal": "audit",
     "purge": "purging",
     "keys": "keys",
@@ -78,7 +79,7 @@ SECTIONS = {
         "report",
         "sequences",
     ),
-    "Decide": ("ack", "resend", "repair", "release", "hold", "cancel", "resolve", "sent-by-hand", "confirm"),
+    "Decide": ("ack", "resend", "repair", "release", "hold", "cancel", "resolve", "sent-by-hand", "confirm", "people"),
     "Prove": ("journal", "certify", "drill"),
 }
 DEFAULT_FILES = (Path("h2h.toml"), Path("/etc/h2h/h2h.toml"))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from h2h.cli.output import as_json, at, console, emit, open_gateway, sentence, span, text
+from h2h.cli.who import named
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -48,17 +49,18 @@ def alarms(ctx: click.Context, ended: bool, bank: str | None, as_json: bool) -> 
 @click.option("--all", "every", is_flag=True, help="All that nobody has taken.")
 @click.option("--note", default="", help="What you do about it; stands in the journal.")
 @as_json
+@named
 @click.pass_context
 def ack(ctx: click.Context, numbers: tuple[int, ...], every: bool, note: str, as_json: bool) -> None:
     """Take alarms: you look after them, and nobody is told of them again, unless they become more urgent."""
-    from h2h.cli.deciding import person
+    from h2h.cli.who import person
 
     if bool(numbers) == every:
         raise click.UsageError("Give the numbers that `h2h alarms` shows, or --all.")
     gateway = open_gateway(ctx)
     if every:
         numbers = tuple(row.id for row in gateway.ledger.alarms.rows() if row.id and row.taken_by is None)
-    who, now = person(gateway.data), gateway.clock.now()
+    who, now = person(gateway), gateway.clock.now()
     for number in numbers:
         row = gateway.ledger.alarms.take(number, who, note, now)
         if as_json:

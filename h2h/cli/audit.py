@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from h2h.cli.output import as_json, emit, open_gateway
+from h2h.cli.who import named
 
 
 @click.group()
@@ -59,6 +60,7 @@ def evidence(ctx: click.Context, about: str, output: Path | None) -> None:
 
 @journal.command()
 @click.option("--reason", required=True, help="What was compared with what; stands in the journal.")
+@named
 @click.pass_context
 def accept(ctx: click.Context, reason: str) -> None:
     """End safe mode, after the ledger was put back from an older copy.
@@ -67,10 +69,10 @@ def accept(ctx: click.Context, reason: str) -> None:
     Where names have numbers, compare the last one with `h2h sequences`. What is READY goes as soon as safe mode has
     ended.
     """
-    from h2h.cli.deciding import person
+    from h2h.cli.who import person
 
     gateway = open_gateway(ctx)
-    gateway.accept_restored(who=person(gateway.data), reason=reason)
+    gateway.accept_restored(who=person(gateway), reason=reason)
     click.echo("Safe mode has ended; what is ready is sent in its window.")
 
 

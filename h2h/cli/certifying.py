@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from h2h.cli.output import as_json, console, emit, open_gateway, text
+from h2h.cli.who import named
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -56,6 +57,7 @@ class _Asked:
 @click.option("--transfer", metavar="ID", help="With --penny-result: the file that was sent.")
 @click.option("--reason", help="With --penny-result: what was seen; stands in the journal.")
 @as_json
+@named
 @click.pass_context
 def certify(
     ctx: click.Context,
@@ -100,7 +102,7 @@ def _bench(ctx: click.Context, asked: _Asked, *, trying: bool) -> Iterator[tuple
     from h2h.certify.bench import Bench
     from h2h.certify.inputs import load_inputs
     from h2h.certify.rehearsal import rehearsing
-    from h2h.cli.deciding import person
+    from h2h.cli.who import person
 
     gateway = open_gateway(ctx)
     _refuse(gateway, asked)
@@ -117,7 +119,7 @@ def _bench(ctx: click.Context, asked: _Asked, *, trying: bool) -> Iterator[tuple
             folder=folder,
             clock=gateway.clock,
             credentials=gateway.credentials,
-            by=person(gateway.data),
+            by=person(gateway),
             mark=f"C{now:%y%m%d%H%M%S}",
             wait_seconds=_seconds(asked.wait),
             volume=asked.volume,
@@ -272,11 +274,11 @@ def _penny(
     ctx: click.Context, bank: str, result: Literal["passed", "failed"], transfer: str | None, reason: str | None
 ) -> int:
     from h2h.certify.penny import record
-    from h2h.cli.deciding import person
+    from h2h.cli.who import person
 
     if not transfer or not reason:
         raise click.UsageError("--penny-result goes with --transfer ID and --reason TEXT.")
     gateway = open_gateway(ctx)
-    found = record(gateway, bank, transfer, result, who=person(gateway.data), reason=reason)
+    found = record(gateway, bank, transfer, result, who=person(gateway), reason=reason)
     click.echo(f"The penny test of {bank} {result}, by {found.id}; it stands in the journal.")
     return 0

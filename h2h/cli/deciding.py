@@ -7,18 +7,16 @@ what speaks against it, and on a terminal asks once more; a dry run shows what w
 from __future__ import annotations
 
 import functools
-import os
-import pwd
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from h2h.cli.output import as_json, console, emit, local_times, open_gateway, printed, text, word
 from h2h.cli.seeing import show
+from h2h.cli.who import named, person
 from h2h.model import InboundId
 
 if TYPE_CHECKING:
@@ -56,6 +54,7 @@ def decision(command: Callable[..., int | None]) -> Callable[..., int | None]:
     @click.option("--dry-run", is_flag=True, help="Say what would happen, and change nothing.")
     @click.option("--yes", is_flag=True, help="Do not ask once more.")
     @as_json
+    @named
     @click.pass_context
     def asked(
         ctx: click.Context, /, transfer: str, reason: str, dry_run: bool, yes: bool, as_json: bool, **own: Any
@@ -69,17 +68,6 @@ def decision(command: Callable[..., int | None]) -> Callable[..., int | None]:
 how = click.option("--how", required=True, help="By which way, as in 'portal, order 4711' or 'telephone, Ms Ek'.")
 
 
-def person(data: Path) -> str:
-    """Who sits at the keyboard: the user of the operating system, and behind sudo the one who called it.
-
-    SUDO_USER counts for root and for the gateway's own user alone: in an account of one's own it is only a claim.
-    """
-    user = pwd.getpwuid(os.getuid()).pw_name
-    behind = os.environ.get("SUDO_USER")
-    shared = os.getuid() in (0, data.stat().st_uid)
-    return behind if behind and shared else user
-
-
 def _decide_by_sight(ctx: click.Context, asked: Asked, act: Approve) -> int:
     """Where people have to approve it, its bytes are read and shown before."""
     gateway = open_gateway(ctx)
@@ -91,7 +79,7 @@ def _decide_by_sight(ctx: click.Context, asked: Asked, act: Approve) -> int:
 
 def _decide(ctx: click.Context, asked: Asked, act: Act, told: Told | None = None, sight: Sight | None = None) -> int:
     gateway = open_gateway(ctx)
-    found, who = gateway.ledger.views.find_transfer(asked.transfer), person(gateway.data)
+    found, who = gateway.ledger.views.find_transfer(asked.transfer), person(gateway)
     before = gateway.ledger.transfers.get(found)
     if sight:
         show(sight)
@@ -289,6 +277,7 @@ def confirm(ctx: click.Context, asked: Asked, how: str, answer: str | None) -> i
 @click.argument("files", metavar="ID…", nargs=-1, required=True)
 @click.option("--reason", required=True, help="Why; stands in the journal.")
 @as_json
+@named
 @click.pass_context
 def reread(ctx: click.Context, files: tuple[str, ...], reason: str, as_json: bool) -> int:
     """Read UNREADABLE files once more, from the archive.
@@ -299,7 +288,7 @@ def reread(ctx: click.Context, files: tuple[str, ...], reason: str, as_json: boo
     messages, views = gateway.ledger.messages, gateway.ledger.views
     names = [InboundId(views.find(file)) for file in files]
     for name in names:
-        messages.reread(name, who=person(gateway.data), reason=reason, now=gateway.clock.now())
+        messages.reread(name, who=person(gateway), reason=reason, now=gateway.clock.now())
     if not gateway.runs():
         with gateway.running():
             for desk in gateway.desks.values():

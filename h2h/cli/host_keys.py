@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from h2h.cli.deciding import person, tell
+from h2h.cli.deciding import tell
 from h2h.cli.output import as_json, console, emit, open_gateway, text
+from h2h.cli.who import named, person
 
 if TYPE_CHECKING:
     from h2h.config import SftpSettings
@@ -33,6 +34,7 @@ yes = click.option("--yes", is_flag=True, help="Do not ask once more.")
 @dry_run
 @yes
 @as_json
+@named
 @click.pass_context
 def accept(
     ctx: click.Context,
@@ -54,7 +56,7 @@ def accept(
     channel = _channel(gateway, bank)
     if fingerprint in channel.host_keys:
         raise click.UsageError(f"{fingerprint} stands in host_keys of {bank} already.")
-    said = {"who": person(gateway.data), "reason": reason, "now": gateway.clock.now(), "in_advance": in_advance}
+    said = {"who": person(gateway), "reason": reason, "now": gateway.clock.now(), "in_advance": in_advance}
 
     def act(acceptance: Acceptance) -> HostKey:
         return acceptance.accept(bank, channel.address, _whole(fingerprint), **said)  # type: ignore[arg-type]
@@ -70,6 +72,7 @@ def accept(
 @dry_run
 @yes
 @as_json
+@named
 @click.pass_context
 def withdraw(
     ctx: click.Context, bank: str, fingerprint: str, reason: str, dry_run: bool, yes: bool, as_json: bool
@@ -83,7 +86,7 @@ def withdraw(
     channel = _channel(gateway, bank)
     if fingerprint in channel.host_keys:
         raise click.UsageError(f"{fingerprint} stands in host_keys of {bank}: take it out there.")
-    said = {"who": person(gateway.data), "reason": reason, "now": gateway.clock.now()}
+    said = {"who": person(gateway), "reason": reason, "now": gateway.clock.now()}
 
     def act(acceptance: Acceptance) -> HostKey:
         return acceptance.withdraw(bank, channel.address, fingerprint, **said)  # type: ignore[arg-type]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from h2h.cli.output import as_json, console, emit, open_gateway, text
+from h2h.cli.who import named
 
 if TYPE_CHECKING:
     from h2h.config import Outbound
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 @click.option("--reason", help="Why; stands in the journal.")
 @click.option("--dry-run", is_flag=True, help="Say what would happen, and change nothing.")
 @as_json
+@named
 @click.pass_context
 def sequences(
     ctx: click.Context,
@@ -69,7 +71,7 @@ def _folder(gateway: Gateway, bank: str, series: str | None) -> Outbound:
 def _go_beyond(
     gateway: Gateway, folder: Outbound, bank: str, beyond: int, day: str | None, reason: str, *, dry_run: bool
 ) -> None:
-    from h2h.cli.deciding import person
+    from h2h.cli.who import person
     from h2h.ledger.people import in_words
     from h2h.naming import SEQUENCE
     from h2h.outbound.names import counters
@@ -81,7 +83,7 @@ def _go_beyond(
     if dry_run:
         click.echo(f"{bank} {counter.series}: the next number would be {beyond + 1}, if none after {beyond} was used.")
         return
-    who = person(gateway.data)
+    who = person(gateway)
     if not gateway.ledger.sequences.go_beyond(bank, counter, beyond, who=who, reason=why, now=now):
         click.echo(f"{bank} {counter.series}: numbers are beyond {beyond} already; nothing was changed.", err=True)
 

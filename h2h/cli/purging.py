@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from h2h.cli.output import as_json, console, emit, open_gateway, sentence, table, text
+from h2h.cli.who import named
 
 if TYPE_CHECKING:
     from h2h.retention import Outcome, Sum
@@ -18,6 +19,7 @@ COLUMNS = ("bank", "files", "payments", "entries", "bytes")
 @click.option("--dry-run", is_flag=True, help="Say what would go, and change nothing.")
 @click.option("--clock-is-right", is_flag=True, help="Although files came on fewer than 5 of the last 31 days.")
 @as_json
+@named
 @click.pass_context
 def purge(ctx: click.Context, dry_run: bool, clock_is_right: bool, as_json: bool) -> None:
     """Remove bytes and records of files that came to their end as long ago as [retention] says.
@@ -27,7 +29,7 @@ def purge(ctx: click.Context, dry_run: bool, clock_is_right: bool, as_json: bool
     ever. The gateway does the same once a day. --json: a line for each bank, then one that counts by why others stay
     that are as old. Exit status 1 in safe mode, or where the clock may be ahead.
     """
-    from h2h.cli.deciding import person
+    from h2h.cli.who import person
     from h2h.errors import NotAllowed, UsageError
     from h2h.retention import Retention, doubt, policy_of
     from h2h.retention import purge as purged
@@ -40,7 +42,7 @@ def purge(ctx: click.Context, dry_run: bool, clock_is_right: bool, as_json: bool
     if not (dry_run or clock_is_right) and (why := doubt(gateway.ledger, gateway.clock)):
         raise NotAllowed(why)
     retention = Retention(gateway.ledger, gateway.archive, gateway.clock, policy)
-    outcome = purged(retention, who=person(gateway.data), dry_run=dry_run)
+    outcome = purged(retention, who=person(gateway), dry_run=dry_run)
     if as_json:
         emit([*outcome.sums, {"stay": dict(sorted(outcome.stay.items()))}])
         return

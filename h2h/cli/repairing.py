@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from h2h.cli.deciding import Asked, asked_once_more, decision, person, tell
+from h2h.cli.deciding import Asked, asked_once_more, decision, tell
 from h2h.cli.output import console, emit, open_gateway, text, word
+from h2h.cli.who import person
 
 if TYPE_CHECKING:
     from h2h.ledger.repairs import Plan
@@ -47,7 +48,7 @@ def repair(ctx: click.Context, asked: Asked, execution_date: datetime | None) ->
     message id and new batch ids; it is proven that no other one is inside. `h2h release` sends the new file.
     """
     gateway = open_gateway(ctx)
-    found, who = gateway.ledger.views.find_transfer(asked.transfer), person(gateway.data)
+    found, who = gateway.ledger.views.find_transfer(asked.transfer), person(gateway)
     plan = gateway.ledger.repair_rehearsal.plan(found)
     tell(list(_what_is_inside(plan)))
     with gateway.repair.built(plan, execution_date.date() if execution_date else None) as built:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated, Literal, TypeVar
 
 from pydantic import BaseModel, Field
 
@@ -89,6 +89,12 @@ class KeySettings(Section):
     max_age: Duration | None = None
 
 
+class PeopleSettings(Section):
+    """Who decides: users of the operating system, or people with accounts of their own in the ledger."""
+
+    accounts: Literal["system", "local"] = "system"
+
+
 class Settings(Section):
     file: Path
     gateway: GatewaySettings
@@ -98,6 +104,7 @@ class Settings(Section):
     webhooks: tuple[Webhook, ...] = ()
     retention: RetentionSettings = RetentionSettings()
     keys: KeySettings = KeySettings()
+    people: PeopleSettings = PeopleSettings()
     vault: VaultSettings | None = None
     banks: tuple[Bank, ...] = ()
 
@@ -118,6 +125,7 @@ class _MainFile(Section):
     webhooks: list[Webhook] = Field(default=[])
     retention: RetentionSettings = RetentionSettings()
     keys: KeySettings = KeySettings()
+    people: PeopleSettings = PeopleSettings()
     vault: VaultSettings | None = None
 
     def contradictions(self) -> Iterator[Contradiction]:
@@ -186,6 +194,7 @@ class Reading:
     webhooks: tuple[Webhook, ...]
     retention: RetentionSettings
     keys: KeySettings
+    people: PeopleSettings
     vault: VaultSettings | None
     bank_files: tuple[Path, ...]
     profiles: tuple[Profile, ...]
@@ -207,6 +216,7 @@ class Reading:
             webhooks=self.webhooks,
             retention=self.retention,
             keys=self.keys,
+            people=self.people,
             vault=self.vault,
             banks=banks,
         )
@@ -253,6 +263,7 @@ def read(file: Path) -> Reading:
         webhooks=webhooks,
         retention=main.value.retention if main.value else RetentionSettings(),
         keys=main.value.keys if main.value else KeySettings(),
+        people=main.value.people if main.value else PeopleSettings(),
         vault=main.value.vault if main.value else None,
         bank_files=bank_files,
         profiles=profiles,

@@ -14,6 +14,7 @@ gauges     what is counted for metrics
 sequences  numbers in names at a bank
 tellings   who heard of which alarm
 people     decisions: hold, release, sent by hand, …; `rehearsal`: the same, and nothing stays
+accounts   of people, where the settings want them
 sealings   what goes to the bank in place of what was judged
 repairs    new files of payments that the bank refused in another one; lineage
 keys       host keys that servers showed; acceptance: which of them people take for the bank's
@@ -30,6 +31,7 @@ from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
 
+from h2h.ledger.accounts import AccountRows
 from h2h.ledger.alarms import Alarms
 from h2h.ledger.cases import Cases
 from h2h.ledger.cash_views import Cash
@@ -105,6 +107,7 @@ class Ledger:
         self.webhooks = Webhooks(self._database)
         self.cash = Cash(self._database)
         self.sights = Sights(self._database)
+        self.accounts = AccountRows(partial(self._database.transaction, witnessed=True))
         self.journal = Journal(self._database)
         self.retention = Retention(self._database)
         self.erasing = Erasing(self._database)

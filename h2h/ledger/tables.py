@@ -254,6 +254,22 @@ payment = Table(
     Index("ix_payment_fingerprint", "fingerprint", "transfer_id"),
 )
 
+person = Table(  # who may decide, where people have accounts of their own
+    "person",
+    metadata,
+    Column("name", String(32), primary_key=True),
+    Column("hash", Text),  # Argon2id; empty until a second person confirmed the first one
+    Column("created_at", Instant, nullable=False),
+    Column("created_by", String(128), nullable=False),
+    Column("locked_at", Instant),
+    Column("locked_by", String(128)),
+    Column("failures", Integer, nullable=False),  # tries since the last password that was right
+    Column("blocked_until", Instant),  # no password is looked at before
+    Column("proposal", String(8)),  # what somebody proposed, and a second person has to confirm
+    Column("proposed_by", String(128)),
+    Column("proposed_hash", Text),
+)
+
 message = Table(
     "message",
     metadata,

@@ -107,6 +107,7 @@ SETTINGS = {
     **keys(config.Webhook, "webhooks"),
     **keys(config.RetentionSettings, "retention"),
     **keys(config.KeySettings, "keys"),
+    **keys(config.PeopleSettings, "people"),
     **keys(VaultSettings, "vault"),
     **keys(config.Bank, "bank"),
 }

@@ -6,6 +6,10 @@ from tests.suites.test_ledger import sql
 
 UNFINISHED = "state NOT IN ('INVALID','DUPLICATE','CANCELLED') AND duplicate_of IS NULL"
 UNDO: dict[str, tuple[str, ...]] = {
+    "0028": ("DROP TABLE person",),
+    "0027": ("DROP TABLE environment",),
+    "0026": ("DROP TABLE sequence_number",),
+    "0025": ("DROP TABLE host_key", "DROP TABLE known_key"),
     "0024": tuple(f"ALTER TABLE transfer DROP COLUMN {name}" for name in ("makers", "approvals", "approved")),
     "0023": (
         "DROP INDEX ix_transfer_sealed_sha256",
