@@ -21,7 +21,6 @@ from h2h.config.files import (
     RetentionSettings,
     Settings,
     load,
-    load_profile,
     read,
 )
 from h2h.config.folders import Inbound, Outbound
@@ -54,6 +53,5 @@ __all__ = [
     "TheirKeyRow",
     "Webhook",
     "load",
-    "load_profile",
     "read",
 ]

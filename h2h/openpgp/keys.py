@@ -132,7 +132,8 @@ def create(
         )  # fmt: skip
         fingerprint = next((words[1] for words in made.words("KEY_CREATED")), "")
         if fingerprint:
-            gpg.run("--quick-add-key", fingerprint, second, "encr", until, passphrase=lambda _: passphrase)
+            late = "--ignore-time-conflict"  # making the first part may have taken a second
+            gpg.run(late, "--quick-add-key", fingerprint, second, "encr", until, passphrase=lambda _: passphrase)
         return _exported(gpg, fingerprint, passphrase, made.told)
 
 

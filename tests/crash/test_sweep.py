@@ -159,15 +159,17 @@ class Sweep:
         kind: Kind,
         *contents: bytes,
         outbound: dict[str, str] | None = None,
-        bank: type[Bank] = Bank,
+        bank_class: Callable[[Path, Kind], Bank] = Bank,
+        **options: Any,
     ) -> None:
-        """`contents` are dropped; `outbound`: more settings of their folder; `bank`: one that reads them otherwise."""
+        """`contents` are dropped; `outbound`: more settings of their folder; `bank_class`: a bank that reads them
+        otherwise; `options`: of its world."""
         self._folder = folder
         self._kind = kind
         self._contents = contents or (FILE,)
         self._outbound = outbound or {}
         self._patch = patch
-        self._of = bank
+        self._of, self._options = bank_class, options
         self._bank: Bank | None = None
         self._kill_at: str | None = None
         self._off = False
@@ -253,6 +255,7 @@ class Sweep:
             facts={repeatable: _toml(self._kind.repeatable), "staging_is_ours": _toml(self._kind.ours)},
             retry={"first": '"1ms"', "most": '"2ms"'},
             outbound=self._outbound | ({"name": '"{id}.xml"'} if self._kind.unique else {}),
+            **self._options,
         )
 
 

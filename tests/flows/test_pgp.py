@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import json
 import os
 import stat
 import zipfile
@@ -25,6 +26,7 @@ from h2h.sandbox.server import BankServer
 from h2h.verdicts import Verdict
 from h2h.verify_bundle import faults
 from tests.forging import NOW, Forge, forge
+from tests.shell.command import run as h2h
 
 from .test_bad_world import SILENT, pull
 from .world import MovableClock, World, answer, only, opened, payments, put, sample, send, transfers, world
@@ -235,6 +237,49 @@ def test_evidence_holds_what_came_and_what_was_in_it(told: Setting) -> None:
         assert faults(folder) == []
     inner = told.erp.folder / "bundle" / "files" / f"{report.id}-opened-a.xml.pgp"
     assert inner.read_bytes() == answer("MSG-1")
+
+
+def test_show_tells_both_hashes_the_signer_and_for_whom_it_is(told: Setting) -> None:
+    with opened(told.erp, told.clock) as gateway:
+        transfer = sent(gateway, told)
+        report = told.from_bank(gateway, "a.xml.pgp", told.sealed(answer("MSG-1")))
+    shown = h2h(told.erp.config, "show", transfer.id).stdout
+    for fact in (transfer.sha256, transfer.sealed_sha256, f"signed by {told.corp}", f"encrypted to {told.bank}"):
+        assert str(fact) in shown
+    shown = h2h(told.erp.config, "show", report.id).stdout
+    assert all(str(fact) in shown for fact in (report.sha256, report.opened_sha256, told.bank))
+    files = [json.loads(line) for line in h2h(told.erp.config, "files", "--json").stdout.splitlines()]
+    by_id = {file["id"]: file for file in files}
+    assert by_id[transfer.id]["sealed_sha256"] == transfer.sealed_sha256
+    assert by_id[report.id]["opened_sha256"] == report.opened_sha256
+
+
+def test_a_file_in_a_newer_version_is_what_is_sealed(tmp_path: Path, workshop: Forge, corp: str, bank: str) -> None:
+    upgrade = {**OUT, "messages": '["pain.001.001.03"]', "upgrade": '"pain.001.001.09"'}
+    with (
+        setting(tmp_path, workshop, corp, bank, upgrade) as told,
+        opened(told.erp, told.clock) as gateway,
+    ):
+        transfer = sent(gateway, told, sample("pain.001.001.03"))
+        content, _ = told.opened_by_bank(told.at_bank())
+        assert b"pain.001.001.09" in content
+        assert (transfer.sha256, transfer.original_sha256) == (_hash(content), _hash(sample("pain.001.001.03")))
+
+
+def test_what_is_tried_again_after_a_restart_is_the_same_encryption(told: Setting) -> None:
+    port, told.erp.port = told.erp.port, 1
+    with opened(told.erp, told.clock) as gateway:
+        before = sent(gateway, told)
+        assert before.state is State.READY
+    told.erp.port = port
+    with opened(told.erp, told.clock) as gateway:
+        after = only(send(gateway))
+        assert after.state is State.SENT
+        assert after.sealed_sha256 == before.sealed_sha256 == _hash(told.at_bank())
+
+
+def _hash(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
 
 
 # Keys change.

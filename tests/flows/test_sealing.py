@@ -14,11 +14,14 @@ from typing import Any
 
 import pytest
 
+from h2h.channels.folder import FolderChannel
+from h2h.errors import Unknown
 from h2h.evidence import write_bundle
 from h2h.gateway import Gateway
 from h2h.ledger.rows import Transfer
 from h2h.ledger.sealings import SEALED, UNSEALED
 from h2h.lifecycle import State
+from h2h.model import Receipt
 from h2h.outbound import handover
 from h2h.sandbox.server import BankServer
 from h2h.verify_bundle import faults
@@ -107,6 +110,29 @@ def test_each_way_to_publish_goes_by_the_sealed_bytes(tmp_path: Path, way: str) 
     with opened(erp) as gateway:
         assert settled(gateway).state is State.SENT
     assert gzip.decompress((tmp_path / "bank/in/MSG-1.xml.gz").read_bytes()) == FILE
+
+
+def test_after_a_lost_answer_it_is_found_at_the_bank_by_the_size_that_was_sent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for part in ("in", "out"):
+        (tmp_path / "bank" / part).mkdir(parents=True)
+    publish = FolderChannel.publish
+
+    def lost(channel: FolderChannel, *arguments: Any, **named: Any) -> Receipt:
+        publish(channel, *arguments, **named)
+        raise Unknown("the line broke")
+
+    monkeypatch.setattr(FolderChannel, "publish", lost)
+    channel = {"kind": '"folder"', "path": f'"{tmp_path}/bank"'}
+    erp = World(folder=tmp_path, port=0, fingerprint="", channel=channel, outbound=GZIP)
+    erp.write_settings()
+    erp.drop_file(FILE)
+    with opened(erp) as gateway:
+        transfer = only(send(gateway))
+        assert (transfer.state, transfer.attempts) == (State.SENT, 1)
+        told = [event.data for event in gateway.ledger.journal.of(transfer.id) if event.kind == State.SENT]
+        assert told[0]["final"] == f"there ({transfer.sent_size} bytes)"
 
 
 def test_what_is_tried_again_is_the_same_bytes_and_what_the_settings_ask_for_now(tmp_path: Path) -> None:
