@@ -7,6 +7,7 @@ open, folders that are missing or in each other's way. What moves files asks her
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,11 +72,37 @@ def world_problems(reading: Reading, credentials: Credentials) -> Iterator[Probl
         yield from _folder_problems(profile, credentials)
         yield from _schema_problems(profile)
         yield from _time_problems(profile)
+    yield from _open_to_all(reading)
     yield from clashes(reading)
     yield from crossings(reading)
     yield from _main_problems(reading, credentials)
     yield from _alert_problems(reading, credentials)
     yield from _webhook_problems(reading, credentials)
+
+
+def _open_to_all(reading: Reading) -> Iterator[Problem]:
+    """What any user of this machine may change, and where a key is that he could put another one in the place of."""
+    settings = [reading.source.at(), *(profile.source.at() for profile in reading.profiles)]
+    for place in settings:
+        yield from _writable(place.source.file, place)
+    for profile in reading.profiles:
+        if isinstance(profile.bank.channel, SftpSettings):
+            folder = profile.bank.channel.key_file.parent
+            yield from _writable(folder, profile.source.at("bank", "channel", "key_file"))
+
+
+def _writable(path: Path, place: Place) -> Iterator[Problem]:
+    mode = _mode(path)
+    if mode & stat.S_IWOTH and not mode & stat.S_ISVTX:
+        yield from about(f"{path} can be written by everybody (mode {mode:04o}); do: chmod o-w {path}", place)
+
+
+def _mode(path: Path) -> int:
+    """0 of what is not there, or may not be looked at, which is told elsewhere."""
+    try:
+        return stat.S_IMODE(os.stat(path).st_mode)
+    except OSError:
+        return 0
 
 
 def _main_problems(reading: Reading, credentials: Credentials) -> Iterator[Problem]:
@@ -282,6 +309,9 @@ def _key_problems(
 
 
 def _warnings(reading: Reading, credentials: Credentials) -> Iterator[Problem]:
+    if reading.gateway and (mode := _mode(reading.gateway.data) & 0o077):
+        text = f"others may look into it (mode {0o700 | mode:04o}), where ledger and files are; do: chmod 700 on it"
+        yield from about(text, reading.source.at("gateway", "data"))
     if reading.gateway and reading.ledger.url.startswith("sqlite"):
         mounts = MOUNTS.read_text(encoding="utf-8", errors="replace") if MOUNTS.exists() else ""
         kind = file_system(Path(os.path.realpath(reading.gateway.data)), mounts)

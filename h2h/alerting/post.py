@@ -14,6 +14,7 @@ from typing import Any
 from h2h.alerting.letters import Letter
 from h2h.credentials import Credentials
 from h2h.errors import ChannelError
+from h2h.secrecy import handed_on
 
 SECONDS = 40.0  # for all letters of a round: connecting to a mail server alone may take 15
 GLANCE_SECONDS = 0.2  # how soon it is noticed that the gateway stops
@@ -68,7 +69,7 @@ class Post:
 
     def _run(self, work: str) -> tuple[str, str]:
         """What it answered, and what is to be said of those of whom it said nothing."""
-        environ = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "PYTHONUTF8": "1"}
+        environ = {**handed_on(os.environ), "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "PYTHONUTF8": "1"}
         process = subprocess.Popen(  # noqa: S603  # the interpreter, with arguments of our own
             [sys.executable, *PROGRAM],
             stdin=subprocess.PIPE,

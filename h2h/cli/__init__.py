@@ -135,7 +135,9 @@ def main() -> NoReturn:
     """Run a command; whatever goes wrong is one sentence and an exit status, never a traceback."""
     from h2h.cli.output import local_times, printed
     from h2h.errors import H2hError, SettingsError, UsageError
+    from h2h.secrecy import leave_no_picture
 
+    leave_no_picture()
     try:
         status = cli.main(standalone_mode=False)
     except click.ClickException as error:

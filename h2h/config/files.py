@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import itertools
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
-from pydantic import BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field
 
 from h2h.config.alerts import Recipient, contradicting
 from h2h.config.bank import Bank
@@ -35,6 +36,13 @@ from h2h.resources import root
 T = TypeVar("T", bound=BaseModel)
 
 
+def _stamps(value: str) -> str:
+    """No word of the value is repeated: a password may stand in it."""
+    if not re.fullmatch(r"https?://[^@/\s]+(/[!-~]*)?", value):
+        raise ValueError("is no address of a time stamp server; write one such as http://tsa.example/, without a login")
+    return value
+
+
 class GatewaySettings(Section):
     data: LocalPath
     environment: Environment
@@ -42,7 +50,7 @@ class GatewaySettings(Section):
     banks: FilePattern = "banks/*.toml"
     anchor: LocalPath | None = None
     anchor_every: Duration = timedelta(minutes=10)
-    time_stamp: str | None = Field(default=None, pattern=r"^https?://")
+    time_stamp: Annotated[str, AfterValidator(_stamps)] | None = None
     time_stamp_ca: LocalPath | None = None
     min_free: Annotated[int, Field(ge=0)] = 200_000_000
     metrics: ListenAddress | None = None

@@ -15,6 +15,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from h2h.secrecy import leave_no_picture
+
 MEBIBYTE = 1 << 20
 PR_SET_PDEATHSIG = 1
 PR_SET_NO_NEW_PRIVS = 38
@@ -52,6 +54,7 @@ def confine(limits: Limits) -> None:
     """Take from this process whatever it does not need to read what it is handed. Raises OSError."""
     for number in DEAF_TO:
         signal.signal(number, signal.SIG_IGN)
+    leave_no_picture()
     libc = ctypes.CDLL(None, use_errno=True)
     for option, value in ((PR_SET_PDEATHSIG, signal.SIGKILL), (PR_SET_NO_NEW_PRIVS, 1)):
         if libc.prctl(option, int(value), 0, 0, 0):
@@ -59,7 +62,6 @@ def confine(limits: Limits) -> None:
     memory = address_space(os.getpid()) + limits.memory
     for kind, most in (
         (resource.RLIMIT_AS, memory),
-        (resource.RLIMIT_CORE, 0),
         (resource.RLIMIT_FSIZE, 0),
         (resource.RLIMIT_NPROC, 0),
         (resource.RLIMIT_NOFILE, 0),  # what is open stays open; nothing else is: no file, no socket, no device

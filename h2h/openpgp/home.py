@@ -100,6 +100,7 @@ def _remove(folder: Path, program: str) -> None:
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.DEVNULL,
                     stderr=subprocess.DEVNULL,
+                    env={"PATH": os.environ.get("PATH", os.defpath), "HOME": str(folder), "LC_ALL": "C"},
                     timeout=KILL_SECONDS,
                     check=False,
                 )

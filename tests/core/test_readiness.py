@@ -549,3 +549,22 @@ def test_in_production_a_profile_that_does_not_say_what_it_is_of_is_warned_of(wo
             (world / "one").rename(world / "banks" / "1.toml")
         found = look(world / "h2h.toml", {}).warnings
         assert [("acme" if w.file.endswith("0.toml") else w.file, w.key) for w in found] == told
+
+
+def test_what_anybody_could_change_is_refused_and_what_anybody_could_read_is_warned_of(world: Path) -> None:
+    (world / "data").mkdir(mode=0o700)
+    assert told(world) == []
+    (world / "data").chmod(0o750)
+    [warning] = look(world / "h2h.toml", {}).warnings
+    assert (warning.key, "mode 0750" in warning.text) == ("gateway.data", True)
+    for path, place in (
+        (world / "h2h.toml", "h2h.toml:1"),
+        (world / "banks" / "0.toml", "banks/0.toml:1"),
+        (world / "keys", "banks/0.toml:9: bank.channel.key_file"),
+    ):
+        before = path.stat().st_mode
+        path.chmod(before | 0o002)
+        [found] = [str(problem) for problem in look(world / "h2h.toml", {}).problems]
+        assert found.replace(f"{world}/", "", 1).startswith(f"{place}: ")
+        assert "can be written by everybody" in found
+        path.chmod(before)
