@@ -21,6 +21,7 @@ from h2h.config.files import (
     RetentionSettings,
     Settings,
     load,
+    load_profile,
     read,
 )
 from h2h.config.folders import Inbound, Outbound
@@ -53,5 +54,6 @@ __all__ = [
     "TheirKeyRow",
     "Webhook",
     "load",
+    "load_profile",
     "read",
 ]

@@ -235,6 +235,16 @@ def load(file: Path) -> Settings:
     return read(file).settings()
 
 
+def load_profile(file: Path) -> Bank:
+    """One bank's profile, whatever other banks there are; SettingsError lists every mistake."""
+    found = _read(file, _BankFile, Catalog.load(root("schemas")))
+    more = _contradictions(found.source, found.value, ()) if found.value else ()
+    if problems := in_order([*found.problems, *more], file):
+        raise SettingsError(problems)
+    assert found.value
+    return found.value.bank
+
+
 def read(file: Path) -> Reading:
     catalog = Catalog.load(root("schemas"))
     main = _read(file, _MainFile, catalog)

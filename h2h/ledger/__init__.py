@@ -5,7 +5,7 @@ messages   inbound files: kept, applied, discarded, handed over             slot
 views      what people and programs read                                     journal   the chained events
 exports    rows for other programs                                       feedback  what the ERP was told
 webhooks   which events programs were told of
-standings  a transfer at one moment
+standings  a transfer at one moment                                         recent    a bank's files of the last days
 troubles   what does not work in a bank's folder                           wakes     banks with something to do
 gaps       what is missing among the statements of an account; expectations: what the calendar asks for
 cut_offs   those that passed, once for ever
@@ -50,6 +50,7 @@ from h2h.ledger.keys import Acceptance, Keys
 from h2h.ledger.messages import Messages
 from h2h.ledger.outlook import Outlook
 from h2h.ledger.people import People
+from h2h.ledger.recent import Recent
 from h2h.ledger.repairs import Repairs
 from h2h.ledger.restored import Restored
 from h2h.ledger.retention import Retention
@@ -98,6 +99,7 @@ class Ledger:
         self.outlook = Outlook(self._database)
         self.tellings = Tellings(self._database)
         self.views = Views(self._database)
+        self.recent = Recent(self._database)
         self.gauges = Gauges(self._database)
         self.exports = Exports(self._database)
         self.standings = Standings(self._database)

@@ -111,7 +111,7 @@ class Messages:
                 )  # fmt: skip
                 for row in connection.execute(query.order_by(c.fetched_at, c.id)):
                     if file := by_name.get((row.folder, row.name, row.size, row.modified)):
-                        found[file] = _message(row)
+                        found[file] = message_of(row)
         return found
 
     def statements(self, message_id: InboundId) -> set[int]:
@@ -147,7 +147,7 @@ class Messages:
     def _where(self, bank: str, condition: Any) -> list[Message]:
         query = select(t.message).where(t.message.c.bank == bank, condition).order_by(t.message.c.fetched_at)
         with self._database.reading() as connection:
-            return [_message(row) for row in connection.execute(query)]
+            return [message_of(row) for row in connection.execute(query)]
 
     def kept(self, new_id: InboundId, bank: str, file: RemoteFile, sha256: str, now: datetime) -> Message:
         """KEPT, or REPEATED where the same content came before (under whatever name): it makes no second records."""
@@ -297,10 +297,10 @@ def _get(connection: Connection, message_id: str) -> Message:
     row = connection.execute(select(t.message).where(t.message.c.id == message_id)).first()
     if row is None:
         raise UsageError(f"There is no file {message_id}; `h2h files` lists them.")
-    return _message(row)
+    return message_of(row)
 
 
-def _message(row: Row[Any]) -> Message:
+def message_of(row: Row[Any]) -> Message:
     values = dict(row._mapping)
     values["state"] = MessageState(row.state)
     return Message(**values)
