@@ -41,7 +41,7 @@ class Forge:
         done = subprocess.run(
             [self.program, f"--homedir={self.home}", "--no-options", "--batch", "--no-tty", "--yes",
              "--pinentry-mode=loopback", "--trust-model=always", "--passphrase", passphrase, "--disable-dirmngr",
-             f"--faked-system-time={at:%Y%m%dT%H%M%S}", *order],
+             f"--faked-system-time={at:%Y%m%dT%H%M%S}!", *order],
             input=data, capture_output=True, check=False, env={**os.environ, "LC_ALL": "C"},
         )  # fmt: skip
         assert fails or done.returncode == 0, done.stderr.decode()

@@ -122,7 +122,7 @@ class Gpg:
                 ) from error
 
     def _start(self, arguments: Sequence[str], *, keep: Collection[int]) -> subprocess.Popen[bytes]:
-        when = [] if self.now is None else [f"--faked-system-time={self.now().astimezone(UTC):%Y%m%dT%H%M%S}"]
+        when = [] if self.now is None else [f"--faked-system-time={self.now().astimezone(UTC):%Y%m%dT%H%M%S}!"]
         try:
             return subprocess.Popen(  # noqa: S603 - the program that the settings name, arguments of our own
                 [self.program, f"--homedir={self.home}", *ALWAYS, *when, *arguments],

@@ -129,14 +129,6 @@ def unopened(code: str, detail: str = "") -> Unopened:
 # What speaks against a file. Each function gives None if its rule is kept, else what more there is to say, or "".
 
 
-def _is_no_message(case: Case) -> str | None:
-    return _if(not case.count("PLAINTEXT", "ENC_TO", "NEWSIG", "BEGIN_DECRYPTION", "NEED_PASSPHRASE_SYM"))
-
-
-def _asks_for_a_password(case: Case) -> str | None:
-    return _if(case.count("NEED_PASSPHRASE_SYM") > 0)
-
-
 def _is_for_others(case: Case) -> str | None:
     named = [words[0] for words in case.ended.words("ENC_TO")]
     mine = [part.fingerprint for key in case.ours.values() for part in (key, *key.subkeys)]
@@ -174,11 +166,6 @@ def _is_not_signed(case: Case) -> str | None:
 
 def _is_signed_twice(case: Case) -> str | None:
     return _if(case.count("NEWSIG") > 1)
-
-
-def _is_signed_outside(case: Case) -> str | None:
-    inside = case.order.partition("BEGIN_DECRYPTION ")[2].partition("END_DECRYPTION ")[0]
-    return _if(case.count("BEGIN_DECRYPTION", "NEWSIG") > 1 and "NEWSIG" not in inside)
 
 
 def _has_a_bad_signature(case: Case) -> str | None:
@@ -243,7 +230,7 @@ def _if(broken: bool) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """`broken` is None where somebody else has to see it."""
+    """`broken` is None where it is seen on the way to GnuPG, or by how GnuPG ends."""
 
     code: str
     means: str
@@ -257,7 +244,7 @@ RULES = (
         "PGP_NOT_PGP",
         "the file is no OpenPGP message",
         f"{_BANK}, as agreed; if it sends files without OpenPGP now, the settings of the folder have to follow.",
-        _is_no_message,
+        None,
     ),
     Rule(
         "PGP_KEYS",
@@ -299,7 +286,7 @@ RULES = (
         "PGP_PASSWORD",
         "the file is encrypted with a password",
         "The bank has to encrypt to our public key.",
-        _asks_for_a_password,
+        None,
     ),
     Rule(
         "PGP_NOT_FOR_US",
@@ -371,7 +358,7 @@ RULES = (
         "PGP_SIGNED_OUTSIDE",
         "the signature is around what is encrypted, and not inside",
         f"{_BANK}, signed first and then encrypted, as every OpenPGP program does by itself.",
-        _is_signed_outside,
+        None,
     ),
     Rule(
         "PGP_OUR_SIGNATURE",

@@ -142,7 +142,7 @@ class Smith:
             )
         if key.passphrase is not None and not key.passphrase.isprintable():
             raise Unusable(f"{key.name}: the passphrase holds a line break or another control character.")
-        self.ours[found.fingerprint] = self._imported(key.data, key.name, found.fingerprint)
+        self.ours[found.fingerprint] = self._imported(key.data, key.name, found.fingerprint, "--list-secret-keys")
         number = found.fingerprint
         self._passphrases[number[:16] if len(number) == 64 else number[-16:]] = key.passphrase
 
@@ -158,7 +158,7 @@ class Smith:
             )
         if found.secret or pinned in self.ours:
             raise Unusable(f"{key.name} holds a key of ours ({pinned}) where a partner's public key belongs.")
-        self.theirs[pinned] = self._imported(key.data, key.name, pinned)
+        self.theirs[pinned] = self._imported(key.data, key.name, pinned, "--list-keys")
 
     def _only(self, data: bytes, name: str) -> KeyFacts:
         found = self._listing("--show-keys", data=data) if len(data) <= MOST_KEY_BYTES else []
@@ -167,9 +167,9 @@ class Smith:
             raise Unusable(f"{name} {many}; it has to hold exactly one: export that one alone.")
         return found[0]
 
-    def _imported(self, data: bytes, name: str, fingerprint: str) -> KeyFacts:
+    def _imported(self, data: bytes, name: str, fingerprint: str, order: str) -> KeyFacts:
         ended = self._gpg.run("--import", source=io.BytesIO(data))
-        known = [key for key in self._listing("--list-keys", fingerprint) if key.fingerprint == fingerprint]
+        known = [key for key in self._listing(order, fingerprint) if key.fingerprint == fingerprint]
         if not known:
             raise Unusable(f"{name}: GnuPG does not take this key; it says: {ended.told or 'nothing'}")
         self._names[fingerprint] = name

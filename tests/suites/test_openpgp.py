@@ -99,6 +99,11 @@ def test_plain_gpg_reads_what_is_sealed_and_is_read(curve: Pair, rsa: Pair) -> N
     assert content == CONTENT
 
 
+def test_a_smith_knows_of_its_keys_which_are_secret(curve: Pair, rsa: Pair) -> None:
+    with smith(curve, rsa) as one:
+        assert [key.secret for key in (*one.ours.values(), *one.theirs.values())] == [True, False]
+
+
 def test_facts_tell_what_a_file_holds(curve: Pair, rsa: Pair) -> None:
     found = facts(curve.ours.data)[0]
     assert (found.fingerprint, found.algorithm, found.secret) == (curve.fingerprint, "Ed25519", True)
