@@ -191,8 +191,8 @@ class Smith:
 
     def _blame_passphrase(self, ended: Ended) -> None:
         """GnuPG says the same of a wrong passphrase and of a damaged file: whether one was at fault is tried."""
-        asked = [words[1] for words in ended.words("NEED_PASSPHRASE") if len(words) > 1]
+        asked = {words[1] for words in ended.words("NEED_PASSPHRASE") if len(words) > 1}
         if asked and not ended.words("DECRYPTION_KEY") and not ended.words("SIG_CREATED"):
             for key in self.ours:
-                if asked[-1] in (key[:16], key[-16:]):
+                if asked & {key[:16], key[-16:]}:
                     self.try_passphrase(key)

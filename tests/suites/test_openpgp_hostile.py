@@ -438,6 +438,22 @@ def test_the_outside_is_the_same_however_it_comes_in_pieces(
     assert framed(Dribbling(outside_of(which), sizes)) == framed(io.BytesIO(outside_of(which)))
 
 
+class Endless(io.BytesIO):
+    """A line without an end; asked for too much of it, it complains."""
+
+    asked = 0
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        self.asked += 1
+        assert self.asked < 5, "kept in memory"
+        return super().read() or b"A" * (1 << 20)
+
+
+@pytest.mark.parametrize("start", [b"-----BEGIN PGP MESSAGE-----\n\n", b"-----BEGIN PGP MESSAGE-----\nHash: ", b"Dear"])
+def test_a_line_without_an_end_is_not_kept_in_memory(start: bytes) -> None:
+    assert framed(Endless(start)) in ("PGP_DAMAGED", "PGP_NOT_PGP")
+
+
 STARTS = [b"", b"\xc1", b"\x84", b"-----BEGIN PGP MESSAGE-----\n\n"]
 
 
