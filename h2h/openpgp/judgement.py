@@ -91,6 +91,11 @@ class Case:
         return next(iter(self.ended.words(word)), ())
 
     @property
+    def is_changed(self) -> bool:
+        """Then chance has made packets of what does not decrypt to what it was: anything may seem to be in it."""
+        return self.count("BADMDC") > 0
+
+    @property
     def order(self) -> str:
         return "".join(f"{status.word} " for status in self.ended.said if status.word in COUNT)
 
@@ -138,11 +143,12 @@ def _is_for_others(case: Case) -> str | None:
 
 
 def _holds_several(case: Case) -> str | None:
-    return _if(case.count("PLAINTEXT") > 1 or any("plaintext" in rest[0] for rest in case.ended.words("ERROR") if rest))
+    again = any("plaintext" in rest[0] for rest in case.ended.words("ERROR") if rest)
+    return _if((case.count("PLAINTEXT") > 1 or again) and not case.is_changed)
 
 
 def _is_nested(case: Case) -> str | None:
-    return _if(case.count("BEGIN_DECRYPTION") > 1)
+    return _if(case.count("BEGIN_DECRYPTION") > 1 and not case.is_changed)
 
 
 def _has_a_weak_cipher(case: Case) -> str | None:
