@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from h2h.bank_rules import place_of
 from h2h.calendars import is_calendar
 from h2h.clashes import clashes
 from h2h.clock import clock_for
@@ -71,6 +72,7 @@ def world_problems(reading: Reading, credentials: Credentials) -> Iterator[Probl
         yield from _channel_problems(profile, credentials)
         yield from _folder_problems(profile, credentials)
         yield from _schema_problems(profile)
+        yield from _rule_problems(profile)
         yield from _time_problems(profile)
     yield from _open_to_all(reading)
     yield from clashes(reading)
@@ -222,6 +224,26 @@ def _schema_problems(profile: Profile) -> Iterator[Problem]:
             wrong = message_fault(name, catalog, out=way == "outbound")
             if wrong and (catalog.by_name(name) or not found.faults):  # else it may be of a schema with a fault
                 yield from about(wrong, at("bank", way, n, "messages", m))
+
+
+def _rule_problems(profile: Profile) -> Iterator[Problem]:
+    """Places that no message of their folder has: rules of them would never be asked."""
+    bank, at = profile.bank, profile.source.at
+    if not any(folder.rules for folder in bank.outbound):
+        return
+    from h2h.messages.places import stands
+
+    catalog = Catalog.load(root("schemas"))
+    own = _own_schemas(bank.schemas, catalog) if bank.schemas else None
+    catalog = catalog.with_rows(own.rows) if own else catalog
+    for n, folder in enumerate(bank.outbound):
+        rows = [row for name in folder.messages if (row := catalog.by_name(name))]
+        types = [catalog.types(row) for row in rows]
+        for m, rule in enumerate(folder.asking.rules):
+            for key, place in [("at", rule.at), *([("when", rule.when.at)] if rule.when else [])]:
+                if types and not any(stands(each, place_of(place)) for each in types):
+                    text = f"no {' or '.join(folder.messages)} can have {place}; look at its names and their order"
+                    yield from about(text, at("bank", "outbound", n, "rules", m, key))
 
 
 def _messages(bank: Bank) -> Iterator[tuple[str, int, Sequence[str]]]:

@@ -13,8 +13,9 @@ from datetime import date
 from decimal import Decimal
 from fnmatch import fnmatchcase
 
-from h2h import addresses, checks, glances
+from h2h import addresses, bank_rules, checks, glances
 from h2h.approval import Rule as ApprovalRule
+from h2h.bank_rules import Asking
 from h2h.model import (
     Batch,
     DirectDebitFile,
@@ -49,6 +50,7 @@ CODES = {
     "NO_PAYMENTS": "a file or batch holds no payment",
     "STATEMENT_SUM": "opening balance and booked entries do not come to the closing balance",
     **addresses.CODES,
+    **bank_rules.CODES,
 }
 
 FILE = "/Document/CstmrCdtTrfInitn"
@@ -77,6 +79,20 @@ class Terms:
     test_files: str | None = None
     production: bool = False
     called: str = ""
+    asking: Asking = bank_rules.NOTHING
+    max_payments: int | None = None
+    max_batches: int | None = None
+
+
+def limit_findings(payments: int, batches: int, terms: Terms) -> Iterator[Finding]:
+    """What the bank has against the size of a file that holds so many."""
+    most, name = terms.max_payments, f"{FILE}/GrpHdr/NbOfTxs"
+    if most is not None and payments > most:
+        text = f"The file holds {payments} payments, and the bank takes {most} in one. Split it."
+        yield checks.breach("TOO_MANY_PAYMENTS", text, name, None)
+    if terms.max_batches is not None and batches > terms.max_batches:
+        text = f"The file holds {batches} batches, and the bank takes {terms.max_batches} in one. Split it."
+        yield checks.breach("TOO_MANY_BATCHES", text, f"{FILE}/PmtInf[{terms.max_batches + 1}]", None)
 
 
 class PaymentRules(OnePass[PaymentFile, Batch, Payment]):

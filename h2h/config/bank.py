@@ -211,6 +211,9 @@ class Bank(Section):
             approvals=tuple(row.rule for row in folder.approvals),
             test_files=folder.test_files,
             production=self.environment == "production",
+            asking=folder.asking,
+            max_payments=folder.max_payments,
+            max_batches=folder.max_batches,
         )
 
     @property

@@ -12,7 +12,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from h2h.bank_rules import Asking
 from h2h.config.approvals import Approval
+from h2h.config.bank_rules import BankRuleRow
 from h2h.config.cut_offs import CutOff, Times
 from h2h.config.pgp import PgpForm
 from h2h.config.section import Contradiction, Section
@@ -63,6 +65,10 @@ class Outbound(Times):
     pgp: PgpForm | None = None
     armour: bool = False
     max_size: Annotated[int, Field(ge=1)] = 2_000_000_000
+    max_payments: Annotated[int, Field(ge=1)] | None = None
+    max_batches: Annotated[int, Field(ge=1)] | None = None
+    characters: Literal["sepa", "ascii", "latin1"] | None = None
+    rules: Annotated[list[BankRuleRow], Field(max_length=100)] = Field(default=[])
     accounts: Annotated[list[Account], Field(min_length=1)] | None = None
     execution_days: Span = (-10, 90)
     creation_days: Span = (-30, 1)
@@ -111,6 +117,11 @@ class Outbound(Times):
         if self.series and not counters(self.name):
             text = "names what {sequence} or {sequence_day} counts, and neither stands in name"
             yield Contradiction(text=text, keys=(("series",), ("name",)))
+
+    @property
+    def asking(self) -> Asking:
+        """What is asked of the values of each file, beside schema and business rules."""
+        return Asking(rules=tuple(row.row for row in self.rules), characters=self.characters)
 
     @property
     def counters(self) -> list[str]:

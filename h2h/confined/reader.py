@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any, BinaryIO
 
+from h2h.bank_rules import Asking
 from h2h.columns import Columns, one_by_one
 from h2h.confined.deaths import Death, Untouched, cause_of, finding_of
 from h2h.confined.limits import Limits
@@ -81,6 +82,10 @@ class ConfinedReader:
     def upgraded(self, source: BinaryIO, order: Upgrade) -> Iterator[bytes | Finding]:
         """The bytes of the pain.001.001.03 in `source` as pain.001.001.09, in the same way."""
         return bounded(self._rewritten(source, partial(Job, upgrade=order)))
+
+    def asked(self, source: BinaryIO, asking: Asking) -> Iterator[Finding]:
+        """What a bank's rules have against the file in `source`, which was read before; raises as `read` does."""
+        return (item for item in self._rewritten(source, partial(Job, asking=asking)) if isinstance(item, Finding))
 
     def close(self) -> None:
         self._pool.close()

@@ -18,6 +18,7 @@ from typing import Any, get_args, get_type_hints
 import msgspec
 from msgspec import Struct
 
+from h2h.bank_rules import Asking
 from h2h.columns import Columns, Inside, code_of
 from h2h.confined.limits import Limits
 from h2h.messages.catalog import MessageType
@@ -57,7 +58,8 @@ class Ready:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """A file of so many bytes is to be read, its refusal to be explained, or another one to be written from it."""
+    """A file of so many bytes is to be read, its refusal to be explained, another one to be written from it, or the
+    rules of a bank to be asked of it."""
 
     size: int
     strict: bool
@@ -66,6 +68,7 @@ class Job:
     refusal: Refusal | None = None
     selection: Selection | None = None
     upgrade: Upgrade | None = None
+    asking: Asking | None = None
 
     @property
     def answers(self) -> tuple[type, ...]:

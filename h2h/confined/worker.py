@@ -21,6 +21,7 @@ from typing import BinaryIO, cast
 from h2h.confined.limits import Limits, allow_cpu, confine, used_cpu
 from h2h.confined.wire import BLOCK, Batch, Done, Job, Ready, Setup, Want, Wire
 from h2h.errors import UsageError
+from h2h.messages.asking import asked
 from h2h.messages.bounds import bounded
 from h2h.messages.catalog import Catalog
 from h2h.messages.identify import Manner
@@ -129,6 +130,8 @@ def _items(
         return bounded(rewritten(source, Selecting(job.selection)))
     if job.upgrade is not None:
         return bounded(rewritten(source, Upgrading(job.upgrade)))
+    if job.asking is not None:
+        return bounded(asked(source, job.asking))
     if job.refusal is None:
         manner = Manner(catalog=catalog, strict=job.strict, expected=job.expected, supplementary=job.supplementary)
         return bounded(unexplained(source, manner, unpack))

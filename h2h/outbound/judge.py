@@ -6,10 +6,13 @@ Rules are asked while the records come; payments are put aside as they come, so 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any, Generic
+from typing import Any, BinaryIO, Generic
 
+from h2h.bank_rules import Asking
 from h2h.columns import Columns
 from h2h.direct_debits import DirectDebitRules
 from h2h.model import (
@@ -26,9 +29,12 @@ from h2h.model import (
     Severity,
 )
 from h2h.one_pass import G, H, OnePass, T, Told
-from h2h.rules import PaymentRules, Terms
+from h2h.rules import PaymentRules, Terms, limit_findings
 from h2h.spool import ColumnSpool, few_as_list
 
+Opened = Callable[[], AbstractContextManager[BinaryIO]]
+"""Opens a file from its start."""
+Asker = Callable[[BinaryIO, Asking], Iterable[Finding]]
 UNFINISHED = frozenset(
     {
         "XML_NOT_WELL_FORMED", "XML_LIMIT", "XML_TRUNCATED", "XML_ENCODING", "MSG_SEVERAL", "FINDINGS_CUT",
@@ -62,6 +68,7 @@ def judge(
         valid = all(f.severity is not Severity.ERROR for f in findings)
         told = Told()
         told.extend(sent.findings(valid=valid))
+        told.extend(limit_findings(sent.count, len(sent.groups), terms))
         told.extend(collected.findings(valid=valid))
         findings += told
     judgement = _of(sent, collected, findings)
@@ -70,6 +77,15 @@ def judge(
         text = "The file holds no payment message; only pain.001 files go out."
         findings.append(Finding(code="NO_PAYMENTS", severity=Severity.ERROR, text=text))
     return judgement
+
+
+def asked_too(judgement: Judgement, source: Opened, ask: Asker, terms: Terms) -> Judgement:
+    """With what the bank's own rules find in the bytes that go to it, where those could be read."""
+    if not terms.asking or judgement.header is None or any(_cut_short(f) for f in judgement.findings):
+        return judgement
+    with source() as file:
+        found = [*ask(file, terms.asking)]
+    return replace(judgement, findings=[*judgement.findings, *found])
 
 
 class _Orders(Generic[H, G, T]):
@@ -101,6 +117,10 @@ class _Orders(Generic[H, G, T]):
 
     def findings(self, *, valid: bool) -> Iterator[Finding]:
         return self._rules.findings(self.header, self._orders, valid=valid) if self.header else iter(())
+
+    @property
+    def count(self) -> int:
+        return len(self._orders)
 
     def all(self) -> Collection[T]:
         return few_as_list(self._orders)

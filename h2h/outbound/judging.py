@@ -8,6 +8,7 @@ from __future__ import annotations
 import ctypes
 import logging
 from dataclasses import replace
+from functools import partial
 
 from h2h.archive import Archive
 from h2h.confined import ConfinedReader
@@ -15,7 +16,7 @@ from h2h.errors import H2hError
 from h2h.ledger.rows import Judged, Received, Transfer
 from h2h.model import AsSent, Finding, Judgement, Severity
 from h2h.outbound import upgrade
-from h2h.outbound.judge import judge
+from h2h.outbound.judge import asked_too, judge
 from h2h.rules import Terms
 
 LARGE = 100_000  # payments
@@ -45,9 +46,11 @@ class FileJudge:
                 taken = terms.supplementary_data
                 items = self._reader.read_in_columns(source, strict=True, expected=terms.messages, supplementary=taken)
                 judgement = judge(items, terms, self._archive.scratch)
+            sent: AsSent | None = None
             if upgrade.applies(judgement, terms):
-                return self._upgraded(file, judgement, terms)
-            return judgement, None
+                judgement, sent = self._upgraded(file, judgement, terms)
+            opened = partial(self._archive.open, sent.sha256 if sent else file.sha256, "judging")
+            return asked_too(judgement, opened, self._reader.asked, terms), sent
         except H2hError:
             raise
         except Exception as error:

@@ -15,7 +15,7 @@ import hashlib
 import logging
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -33,7 +33,7 @@ from h2h.ledger.repairs import Plan, Repairs
 from h2h.ledger.rows import Judged, Received, Transfer
 from h2h.messages.orders import BatchOrder, Selection
 from h2h.model import Batch, Finding, Judgement, Payment, PaymentFile, Severity, TransferId
-from h2h.outbound.judge import judge
+from h2h.outbound.judge import asked_too, judge
 from h2h.outbound.proof import Original, key_of, key_of_row, not_proven, prove
 from h2h.rules import Terms
 
@@ -164,9 +164,16 @@ class Repair:
 
     def _judgement(self, plan: Plan, file: BinaryIO, terms: Terms) -> Judgement:
         """What the strict judge says of the new file; and that a person has to let it go."""
-        file.seek(0)
-        found = judge(self._reader(plan).read_in_columns(file, strict=True, expected=terms.messages,
+
+        def opened() -> AbstractContextManager[BinaryIO]:
+            file.seek(0)
+            return nullcontext(file)
+
+        reader = self._reader(plan)
+        with opened() as source:
+            found = judge(reader.read_in_columns(source, strict=True, expected=terms.messages,
                                         supplementary=terms.supplementary_data), terms, self._spool)  # fmt: skip
+        found = asked_too(found, opened, reader.asked, terms)
         if wrong := next((f for f in found.findings if f.severity is Severity.ERROR), None):
             raise _refused(plan, wrong)
         old = plan.transfer

@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
-from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import BinaryIO
 
 from h2h.confined import ConfinedReader
 from h2h.model import Judgement
-from h2h.outbound.judge import judge
+from h2h.outbound.judge import Opened, asked_too, judge
 from h2h.rules import Terms
-
-Opened = Callable[[], AbstractContextManager[BinaryIO]]
-"""Opens the file from its start, each time it is called."""
 
 
 def tried(opened: Opened, seed: str, reader: ConfinedReader, terms: Terms, scratch: Path | None = None) -> Judgement:
@@ -27,7 +21,9 @@ def tried(opened: Opened, seed: str, reader: ConfinedReader, terms: Terms, scrat
             source, strict=True, expected=terms.messages, supplementary=terms.supplementary_data
         )
         judgement = judge(items, terms, scratch)
-    return _upgraded(opened, seed, reader, judgement, terms, scratch) if terms.upgrade else judgement
+    if terms.upgrade:
+        judgement = _upgraded(opened, seed, reader, judgement, terms, scratch)
+    return asked_too(judgement, opened, reader.asked, terms)
 
 
 def _upgraded(

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from h2h import rules
+from h2h import bank_rules, rules
 from h2h.errors import StoreError
 from h2h.messages import Catalog, read
 from h2h.model import Batch, Finding, Judgement, Payment, PaymentFile, Record, Severity
@@ -56,7 +56,10 @@ PLACES: dict[str, tuple[str, int, Severity]] = {
     "ADDRESS_COUNTRY": (f"{PAYMENT}/Cdtr/PstlAdr", 45, Severity.ERROR),
     "END_TO_END_ID_REPEATED": (f"{BATCH}/CdtTrfTxInf/PmtId/EndToEndId", 52, Severity.WARNING),
 }
-NO_SAMPLE = {"NO_PAYMENTS", "STATEMENT_SUM"}  # the schema speaks first; of statements
+NO_SAMPLE = {
+    "NO_PAYMENTS", "STATEMENT_SUM",  # the schema speaks first; of statements
+    *bank_rules.CODES,  # of a profile: tests/core/test_bank_rules.py
+}  # fmt: skip
 
 
 def judged(content: bytes, terms: Terms = TERMS) -> Judgement:

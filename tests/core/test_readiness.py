@@ -568,3 +568,14 @@ def test_what_anybody_could_change_is_refused_and_what_anybody_could_read_is_war
         assert found.replace(f"{world}/", "", 1).startswith(f"{place}: ")
         assert "can be written by everybody" in found
         path.chmod(before)
+
+
+def test_a_place_that_no_message_of_the_folder_has_is_a_mistake(world: Path) -> None:
+    """A rule of it would never be asked."""
+    rows = ["CdtTrfTxInf/RmtInf/Ustrd", "Amt/InstdAmt/@Ccy", "PmtInf/PmtTpInf/SvcLvl/Cd", "UETR"]
+    wrong = ["CdtTrfTxInf/Ustrd", "CdtTrfTxInf/RmtInf/Ustrdd", "Uetr"]
+    blocks = "".join(f'[[bank.outbound.rules]]\nat = "{at}"\nrule = "required"\n' for at in (*rows, *wrong))
+    found = told(world, BANK.replace("[[bank.inbound]]", f"{blocks}[[bank.inbound]]"))
+    assert [line.partition(": no ")[2] for line in found] == [
+        f"pain.001.001.09 can have {at}; look at its names and their order" for at in wrong
+    ]
