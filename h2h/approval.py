@@ -89,7 +89,8 @@ SOMEBODY_ELSE = (Need("it may have been at the bank, and its folder asks for two
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewAccounts:
-    """Creditor accounts that were not paid before: how many, and some of them. `without`: payments that name none."""
+    """Creditor accounts that were not paid before: how many, and some of them. Those are IBANs, which are known for
+    accounts, and masked, wherever they are told outside. `without`: payments that name none."""
 
     count: int
     some: Sequence[str]
@@ -212,10 +213,11 @@ def _new_creditors(rule: Rule, new: Callable[[timedelta], NewAccounts]) -> Itera
 
 def _unknown(found: NewAccounts, since: timedelta) -> Iterator[str]:
     if found.count:
-        more = ", …" if found.count > len(found.some) else ""
+        more = ", …" if found.some and found.count > len(found.some) else ""
+        named = f": {', '.join(found.some)}{more}" if found.some else ""
         accounts = f"{found.count} account" + "s" * (found.count > 1)
         unpaid = f"that nothing sent to this bank in {since.days} days has paid"
-        yield f"it pays {accounts} {unpaid}: {', '.join(found.some)}{more}"
+        yield f"it pays {accounts} {unpaid}{named}"
     if found.without:
         payments = f"{found.without} of its payments name" if found.without > 1 else "one of its payments names"
         yield f"{payments} no account of the creditor"

@@ -65,7 +65,7 @@ def still_lacking(row: Transfer, *, again: bool = False) -> list[Need]:
 
 def told(row: Transfer, sight: Sight | None) -> Mapping[str, Any]:
     """What the journal says of an approval: which bytes, what they come to as it was shown, by which rules, and who."""
-    shown = ("payments", "batches", "totals", "debtors", "execution_dates", "new_accounts") if sight else ()
+    shown = ("payments", "batches", "totals", "execution_dates", "new_accounts") if sight else ()
     return {
         "sha256": row.sha256,
         "seen": {name: getattr(sight, name) for name in shown},

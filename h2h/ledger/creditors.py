@@ -13,6 +13,7 @@ from itertools import islice
 from sqlalchemy import Connection, func, literal, select
 
 from h2h.approval import NewAccounts
+from h2h.checks import iban_fault
 from h2h.ledger import tables as t
 from h2h.ledger.earlier import STREAMED, Kept
 from h2h.lifecycle import State
@@ -24,12 +25,12 @@ SHOWN = 5
 def new_accounts(connection: Connection, row: Kept, since: datetime) -> NewAccounts:
     """The file's own payments are stored already."""
     found = new_ones(connection, row, since)
-    some = [*islice(found, SHOWN)]
+    first = [*islice(found, SHOWN)]
+    count = len(first) + sum(1 for _ in found)
     p = t.payment.c
     without = select(func.count()).where(p.transfer_id == row.id, p.creditor_account.is_(None))
-    return NewAccounts(
-        count=len(some) + sum(1 for _ in found), some=some, without=connection.execute(without).scalar_one()
-    )
+    some = [account for account in first if iban_fault(account) is None]
+    return NewAccounts(count=count, some=some, without=connection.execute(without).scalar_one())
 
 
 def new_ones(connection: Connection, row: Kept, since: datetime) -> Iterator[str]:
