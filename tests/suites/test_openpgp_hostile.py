@@ -14,7 +14,7 @@ from typing import BinaryIO
 import pytest
 from hypothesis import given, settings, strategies
 
-from h2h.errors import Unopened
+from h2h.errors import Unopened, Unusable
 from h2h.openpgp import CODES, Form, OurKey, Smith, TheirKey, judgement
 from h2h.openpgp.framing import Framed
 from h2h.openpgp.gpg import Ended, Status
@@ -326,6 +326,11 @@ def test_what_a_file_is_beyond_that_has_to_be_good_as_well(stage: Stage, smith: 
 def test_a_refusal_names_the_key_that_signed(stage: Stage, smith: Smith) -> None:
     with pytest.raises(Unopened, match=stage.stranger[-16:]):
         open_with(smith, stage.signed(by=f"{stage.stranger}!"), Form.SIGNED)
+
+
+def test_nothing_is_sealed_to_a_revoked_key(stage: Stage, smith: Smith) -> None:
+    with pytest.raises(Unusable, match=f"the key {stage.revoked} .* is revoked"):
+        smith.seal(io.BytesIO(CONTENT), len, sign_with=stage.us, encrypt_to=[stage.revoked], armour=False)
 
 
 def test_no_key_is_learnt_from_a_file(stage: Stage, smith: Smith) -> None:
