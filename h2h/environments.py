@@ -78,36 +78,39 @@ def _shared_banks(reading: Reading, other: Reading) -> Iterator[Problem]:
 
 def _shared_keys(reading: Reading, other: Reading) -> Iterator[Problem]:
     """The same key in two files."""
-    known = {_fingerprint(channel): (channel, profile) for profile, channel in _over_sftp(other)}
-    for profile, channel in _over_sftp(reading):
-        mine = _fingerprint(channel)
-        if mine and mine in known:
-            its, stranger = known[mine]
-            where = stranger.source.at("bank", "channel", "key_file")
-            if os.path.realpath(its.key_file) != os.path.realpath(channel.key_file):  # else told as a file
-                text = f"{channel.key_file} is the same key as {its.key_file} ({where}); {APART}"
-                yield from about(text, profile.source.at("bank", "channel", "key_file"))
+    known = {_fingerprint(file): (file, place) for file, place in _login_keys(other)}
+    for mine, here in _login_keys(reading):
+        fingerprint = _fingerprint(mine)
+        if fingerprint and fingerprint in known:
+            its, there = known[fingerprint]
+            if os.path.realpath(its) != os.path.realpath(mine):  # else told as a file
+                yield from about(f"{mine} is the same key as {its} ({there}); {APART}", here)
 
 
 def _over_sftp(reading: Reading) -> list[tuple[Profile, SftpSettings]]:
     return [(p, p.bank.channel) for p in reading.profiles if isinstance(p.bank.channel, SftpSettings)]
 
 
-def _fingerprint(channel: SftpSettings) -> str | None:
+def _login_keys(reading: Reading) -> Iterator[tuple[Path, Place]]:
+    for profile, channel in _over_sftp(reading):
+        yield channel.key_file, profile.source.at("bank", "channel", "key_file")
+        if channel.next_key:
+            yield channel.next_key.file, profile.source.at("bank", "channel", "next_key", "file")
+
+
+def _fingerprint(key_file: Path) -> str | None:
     """None where it cannot be seen, which is told elsewhere."""
     try:
-        return facts(channel.key_file, lambda: None).fingerprint
+        return facts(key_file, lambda: None).fingerprint
     except H2hError:
         return None
 
 
 def _private_keys(reading: Reading) -> Iterator[tuple[Path, Place, Callable[[], set[str]]]]:
+    yield from ((file, place, partial(_ssh_marks, file)) for file, place in _login_keys(reading))
     for profile in reading.profiles:
-        channel, at = profile.bank.channel, profile.source.at
-        if isinstance(channel, SftpSettings):
-            yield channel.key_file, at("bank", "channel", "key_file"), partial(_ssh_marks, channel.key_file)
         for number, row in enumerate(profile.bank.pgp.our_keys):
-            place = at("bank", "pgp", "our_keys", number, "file")
+            place = profile.source.at("bank", "pgp", "our_keys", number, "file")
             yield row.file, place, partial(_pgp_marks, row.file)
 
 

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from h2h.alerting.teller import Teller
     from h2h.confined import ConfinedReader
     from h2h.desk import Desk
-    from h2h.inventory import Key
+    from h2h.inventory import Inventory
     from h2h.ledger.rows import Transfer
     from h2h.outbound.repair import Repair
     from h2h.outbound.sight import Looking
@@ -403,19 +403,12 @@ class Gateway:
         post = Post(credentials=self.credentials, stopping=stopping)
         return Teller(self.settings, self.ledger, self.clock, post, told=told, gather=gather)
 
-    def as_reached(self, bank: Bank) -> Bank:
-        """The profile by which the bank is reached now."""
-        from h2h.line import accepted
-
-        return bank.as_of(self.clock.now(), accepted(bank, self.ledger).accepted)
-
-    def inventory(self) -> list[Key]:
+    @cached_property
+    def inventory(self) -> Inventory:
         """Every key that the settings name."""
-        from h2h.inventory import inventory
+        from h2h.inventory import Inventory
 
-        known = self.ledger.keys
-        since, host_keys = known.known_since(), known.host_keys()
-        return inventory(self.settings, self.clock.now(), self.credentials, first_seen=since, host_keys=host_keys)
+        return Inventory(self.settings, self.ledger.keys, self.credentials, self.clock)
 
     # Programs that are told of events.
 

@@ -6,7 +6,7 @@ Nothing in it is secret: fingerprints, dates, places. A key that cannot be read 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -16,15 +16,21 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.x509 import Certificate, load_pem_x509_certificates
 
 from h2h.channels.ssh_keys import CertificateFacts, KeyFacts, certificate, facts
-from h2h.config import Bank, Settings, SftpSettings
+from h2h.clock import Clock
+from h2h.config import Bank, KeyRow, Settings, SftpSettings, TheirKeyRow
 from h2h.credentials import Credentials
 from h2h.errors import ChannelError
-from h2h.ledger.keys import HostKey
+from h2h.key_rows import FAULTS, USES, KeyRows
+from h2h.ledger.keys import HostKey, Keys
+
+Ssh = Callable[[Path, Callable[[], str | None]], KeyFacts]
+"""(file, what gives its passphrase if that is needed) -> what the key shows."""
 
 
 class Kind(StrEnum):
     SSH = "ssh"
     HOST = "ssh-host"
+    PGP = "pgp"
     CERTIFICATE = "certificate"
     SHARED = "shared secret"
 
@@ -81,6 +87,37 @@ class Key:
         return replace(self, stands=Stands.OVER) if self.ends and self.ends <= now else self
 
 
+class Inventory:
+    """The list of one gateway, as ledger and files are when it is asked for."""
+
+    def __init__(self, settings: Settings, ledger: Keys, credentials: Credentials, clock: Clock) -> None:
+        self._settings, self._ledger, self._credentials, self._clock = settings, ledger, credentials, clock
+        self._pgp = {bank.name: KeyRows(bank, credentials) for bank in settings.banks}  # GnuPG is asked once for a file
+        self._seen: dict[tuple[object, ...], KeyFacts] = {}
+
+    def listed(self) -> list[Key]:
+        return inventory(
+            self._settings,
+            self._clock.now(),
+            self._credentials,
+            first_seen=self._ledger.known_since(),
+            host_keys=self._ledger.host_keys(),
+            pgp=lambda bank: self._pgp[bank.name],
+            ssh=self._ssh,
+        )
+
+    def _ssh(self, file: Path, passphrase: Callable[[], str | None]) -> KeyFacts:
+        """Read once as it is, since a passphrase may have to be fetched for it. Raises ChannelError."""
+        try:
+            state = os.stat(file)
+        except OSError:
+            return facts(file, passphrase)
+        at = (file, state.st_ino, state.st_mtime_ns, state.st_size, state.st_mode)
+        if at not in self._seen:
+            self._seen[at] = facts(file, passphrase)
+        return self._seen[at]
+
+
 def inventory(
     settings: Settings,
     now: datetime,
@@ -88,17 +125,22 @@ def inventory(
     *,
     first_seen: Mapping[str, datetime] = {},
     host_keys: Sequence[HostKey] = (),
+    pgp: Callable[[Bank], KeyRows] | None = None,
+    ssh: Ssh = facts,
 ) -> list[Key]:
     """By bank, what is of none at the end. From the ledger `first_seen`, since when which fingerprints are known, and
-    the `host_keys` that servers showed or people accepted."""
-    found = [key for bank in settings.banks for key in _of_bank(bank, credentials, host_keys)]
+    the `host_keys` that servers showed or people accepted. `pgp` and `ssh`: who read files of keys."""
+    found: list[Key] = []
+    for bank in settings.banks:
+        found += _of_bank(bank, credentials, host_keys, ssh)
+        found += _pgp(bank, pgp(bank) if pgp else KeyRows(bank, credentials))
     found += [*_certificates(settings), *_secrets(settings)]
     return [_aged(key, first_seen, settings.keys.max_age).at(now) for key in found]
 
 
-def _of_bank(bank: Bank, credentials: Credentials, host_keys: Sequence[HostKey]) -> Iterator[Key]:
+def _of_bank(bank: Bank, credentials: Credentials, host_keys: Sequence[HostKey], ssh: Ssh) -> Iterator[Key]:
     if isinstance(bank.channel, SftpSettings):
-        yield from _logins(bank, bank.channel, credentials)
+        yield from _logins(bank, bank.channel, credentials, ssh)
         yield from _pins(bank.name, bank.channel)
         for one in host_keys:
             here = (one.bank, one.server) == (bank.name, bank.channel.address)
@@ -110,7 +152,7 @@ def _of_bank(bank: Bank, credentials: Credentials, host_keys: Sequence[HostKey])
             yield _named(bank.name, f"manifests of {folder.watch}", where, folder.manifest_key)
 
 
-def _logins(bank: Bank, channel: SftpSettings, credentials: Credentials) -> Iterator[Key]:
+def _logins(bank: Bank, channel: SftpSettings, credentials: Credentials, ssh: Ssh) -> Iterator[Key]:
     """The key that we log in with, and the one that takes its place at its hour."""
     then = channel.next_key
     switch = then.begins(bank.timezone) if then else None
@@ -122,16 +164,16 @@ def _logins(bank: Bank, channel: SftpSettings, credentials: Credentials) -> Iter
         setting="bank.channel.key_file",
         until=switch,
     )
-    yield _login(key, channel.key_file, channel.key_passphrase, credentials)
+    yield _login(key, channel.key_file, channel.key_passphrase, credentials, ssh)
     if then:
         key = replace(key, setting="bank.channel.next_key", starts=switch, until=None)
-        yield _login(key, then.file, then.passphrase, credentials)
+        yield _login(key, then.file, then.passphrase, credentials, ssh)
 
 
-def _login(key: Key, file: Path, reference: str | None, credentials: Credentials) -> Key:
+def _login(key: Key, file: Path, reference: str | None, credentials: Credentials, ssh: Ssh) -> Key:
     key = replace(key, file=str(file))
     try:
-        shown = facts(file, lambda: credentials.secret(reference) if reference else None)
+        shown = ssh(file, lambda: credentials.secret(reference) if reference else None)
         return _ssh(key, shown, certificate(file))
     except ChannelError as error:
         return replace(key, fault=str(error))
@@ -187,6 +229,44 @@ def _of_ledger(one: HostKey) -> Key:
     if one.proposed_by:
         return replace(key, stands=Stands.PROPOSED, note=f"proposed by {one.proposed_by}; a second person decides")
     return replace(key, stands=Stands.SHOWN, note="the server shows it, and nobody has accepted it")
+
+
+def _pgp(bank: Bank, rows: KeyRows) -> Iterator[Key]:
+    for name, ours, use in (("our_keys", True, "PGP: signs, opens"), ("their_keys", False, "PGP: encrypts, verifies")):
+        for number, row in enumerate(getattr(bank.pgp, name), start=1):
+            key = Key(
+                bank=bank.name,
+                kind=Kind.PGP,
+                ours=ours,
+                use=use,
+                setting=f"bank.pgp.{name}[{number}]",
+                file=str(row.file),
+                starts=row.begins(bank.timezone) if row.from_ else None,
+                until=row.ends(bank.timezone) if row.until else None,
+            )
+            yield _of_pgp(key, row, rows)
+
+
+def _of_pgp(key: Key, row: KeyRow, rows: KeyRows) -> Key:
+    try:
+        found = rows.facts(row)
+    except FAULTS as error:
+        return replace(key, fault=str(error))
+    ends = [end for use in USES if found.parts(use) and (end := found.ends(use))]
+    fault = f"{key.file}: the key is revoked." if found.revoked else None
+    if isinstance(row, TheirKeyRow) and row.fingerprint != found.fingerprint:
+        fault = f"{key.file} holds another key than the one that is pinned, {row.fingerprint}."
+    return replace(
+        key,
+        fingerprint=found.fingerprint,
+        algorithm=found.algorithm.split()[0],
+        bits=found.bits if found.algorithm.startswith("RSA") else None,  # the name of a curve says it
+        created=found.created,
+        expires=min(ends, default=None),
+        ends_by="itself" if ends else "",
+        note=", ".join(found.user_ids),
+        fault=fault,
+    )
 
 
 def _certificates(settings: Settings) -> Iterator[Key]:

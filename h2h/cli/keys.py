@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from h2h.cli.host_keys import accept, withdraw
+from h2h.cli.making_keys import new
 from h2h.cli.output import as_json, at, console, emit, open_gateway, span, text
 
 if TYPE_CHECKING:
@@ -29,13 +30,13 @@ COLOURS = {
 def keys(ctx: click.Context, bank: str | None, as_json: bool) -> None:
     """Every key that the settings name: whose, what for, fingerprint, age and end.
 
-    SSH keys to log in with and their certificates, host keys, certificates of servers; of secrets that both sides know
-    only where they stand. Nothing secret is shown.
+    SSH keys to log in with and their certificates, host keys, keys of PGP, certificates of servers; of secrets that
+    both sides know only where they stand. Nothing secret is shown.
     """
     if ctx.invoked_subcommand:
         return
     gateway = open_gateway(ctx)
-    found = gateway.inventory()
+    found = gateway.inventory.listed()
     if bank:
         found = [key for key in found if key.bank == gateway.bank(bank).name]
     if as_json:
@@ -44,6 +45,7 @@ def keys(ctx: click.Context, bank: str | None, as_json: bool) -> None:
         _print(found, gateway.clock.now())
 
 
+keys.add_command(new)
 keys.add_command(accept)
 keys.add_command(withdraw)
 
@@ -71,8 +73,10 @@ def _head(key: Key) -> Text:
 
 
 def _lines(key: Key, now: datetime) -> Iterator[str]:
+    from h2h.key_pairs import grouped
+
     if key.fingerprint:
-        yield key.fingerprint
+        yield grouped(key.fingerprint)
     yield ", ".join(filter(None, (key.file, key.setting, key.note)))
     if times := ", ".join(_times(key, now)):
         yield times

@@ -101,6 +101,13 @@ class Keys:
             for new in sorted(set(fingerprints) - known):
                 connection.execute(insert(t.known_key).values(fingerprint=new, at=now))
 
+    def made(self, bank: str, fingerprint: str, *, who: str, use: str, now: datetime) -> None:
+        """Somebody made a pair of keys for the bank."""
+        with self._database.transaction() as connection:
+            connection.execute(insert(t.known_key).values(fingerprint=fingerprint, at=now))
+            data = {"fingerprint": fingerprint, "use": use}
+            record(connection, at=now, subject=f"bank {bank}", kind="key made", actor=who, data=data)
+
 
 class Acceptance:
     """What people decide about host keys."""

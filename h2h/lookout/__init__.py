@@ -49,8 +49,8 @@ class Lookout:
         found += files.refused(gateway.settings, outlook.refused(now))
         found += cut_offs.alarms(gateway.settings, waiting, contacts, now)
         found += banks.lines(gateway.settings, contacts, waiting, now)
-        found += keys.host_keys(gateway.settings, contacts, gateway.ledger.keys.host_keys())
-        found += keys.ending(gateway.settings, gateway.inventory(), now)
+        found += keys.host_keys(gateway.settings, contacts, gateway.ledger.keys.host_keys(), waiting, now)
+        found += keys.ending(gateway.settings, gateway.inventory.listed(), now)
         found += [*self._answers.missing(now), *self._debits.missing(now)]
         found += files.messages(outlook.troubled_messages(now))
         found += webhooks.alarms(gateway, now)

@@ -34,7 +34,7 @@ def lines(
         refuses = contact.error_class == Refused.__name__
         if not refuses and contact.failures < PROBES:
             continue
-        waits = [file for file in files if file.bank == bank.name and _could_go(bank, file, now)]
+        waits = [file for file in files if file.bank == bank.name and could_go(bank, file, now)]
         good = f"; last reached at {utc(contact.last_good_at)}" if contact.last_good_at else "; never reached yet"
         held_up = f" {total(waits)} wait for it." if waits else ""
         yield Alarm(
@@ -46,7 +46,7 @@ def lines(
         )
 
 
-def _could_go(bank: Bank, file: Transfer, now: datetime) -> bool:
+def could_go(bank: Bank, file: Transfer, now: datetime) -> bool:
     """If only the line were up."""
     folder = bank.outbound_for(file.watch)
     if folder is None or bank.away_until(now):

@@ -12,7 +12,9 @@ from h2h.gateway import Gateway
 from h2h.inventory import Key, Kind
 from h2h.ledger.keys import HostKey
 from h2h.ledger.outlook import Contact
-from h2h.lookout.words import call, steps, utc
+from h2h.ledger.rows import Transfer
+from h2h.lookout.banks import could_go
+from h2h.lookout.words import call, steps, total, utc
 
 EARLY = (
     (timedelta(days=7), Urgency.URGENT),
@@ -28,7 +30,7 @@ COMPARE = (
 
 def note_known(gateway: Gateway, now: datetime) -> None:
     """From when on keys of ours are known, since they do not tell it themselves."""
-    ours = {key.fingerprint for key in gateway.inventory() if key.ours and key.fingerprint}
+    ours = {key.fingerprint for key in gateway.inventory.listed() if key.ours and key.fingerprint}
     gateway.ledger.keys.note_known(ours, now)
 
 
@@ -74,11 +76,22 @@ def _step(key: Key) -> str:
                 f"`h2h keys new ssh {key.bank}` makes another one and a letter; when the bank has it, name it as "
                 "bank.channel.next_key with the hour of the change, and try it: `h2h check --online --key next`."
             )
+        case Kind.PGP if key.ours:
+            return (
+                f"`h2h keys new pgp {key.bank} --user-id …` makes another one and a letter; give the bank its public "
+                "part, and add a row to bank.pgp.our_keys with the hour of the change."
+            )
         case _:
-            return f"Ask who gave it to us for the next one, and put that into {key.file}."
+            return f"Ask who gave it to us for the next one, and name that beside, or in the place of, {key.file}."
 
 
-def host_keys(settings: Settings, contacts: Mapping[str, Contact], rows: Sequence[HostKey]) -> Iterator[Alarm]:
+def host_keys(
+    settings: Settings,
+    contacts: Mapping[str, Contact],
+    rows: Sequence[HostKey],
+    files: Sequence[Transfer],
+    now: datetime,
+) -> Iterator[Alarm]:
     """Banks that nothing goes to, as their server shows a key that is not pinned."""
     for bank in settings.banks:
         contact, channel = contacts.get(bank.name), bank.channel
@@ -88,12 +101,14 @@ def host_keys(settings: Settings, contacts: Mapping[str, Contact], rows: Sequenc
         last = max((row.last_shown_at for row in known if row.last_shown_at), default=None)
         shown = ", ".join(_shown(row) for row in known if last and row.last_shown_at == last)
         pins = [*channel.host_keys, *(row.fingerprint for row in known if row.counts)]
+        waits = [file for file in files if file.bank == bank.name and could_go(bank, file, now)]
         yield Alarm(
             word="host_key_changed",
             bank=bank.name,
             subject=channel.address,
             text=f"The server of {bank.name}, {channel.address}, shows another host key: {shown}. Known as the bank's: "
-            f"{', '.join(pins)}. Nothing was said to it about us, and nothing goes to this bank or comes from it.",
+            f"{', '.join(pins)}. Nothing was said to it about us, and nothing goes to this bank or comes from it."
+            f"{f' {total(waits)} wait for it.' if waits else ''}",
             step=steps(COMPARE.format(bank=bank.name), call(bank)),
         )
 

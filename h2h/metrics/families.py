@@ -199,7 +199,7 @@ def _workers(found: Families, gateway: Gateway, standing: tuple[Beat, Sequence[T
 
 def _keys(found: Families, gateway: Gateway) -> None:
     now = gateway.clock.now()
-    for key in gateway.inventory():
+    for key in gateway.inventory.listed():
         if key.ends:
             left = (key.ends - now) / timedelta(days=1)
             found.add("h2h_key_days_left", left, key.bank, key.kind, key.use, key.fingerprint or "")

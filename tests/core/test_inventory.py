@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -14,11 +15,14 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from h2h.channels.ssh_keys import certificate, facts
+from h2h.clock import Clock
 from h2h.config import load
 from h2h.config.files import Settings
 from h2h.credentials import Credentials
 from h2h.errors import Refused
-from h2h.inventory import Key, Kind, Stands, inventory
+from h2h.inventory import Inventory, Key, Kind, Stands, inventory
+from h2h.ledger import Ledger
+from tests.forging import Forge, forge
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 KEYGEN = shutil.which("ssh-keygen")
@@ -195,3 +199,69 @@ def test_a_weak_rsa_key_is_told(tmp_path: Path) -> None:
     found = login(tmp_path)
     assert found.fingerprint
     assert "RSA key of 1024 bits" in (found.fault or "")
+
+
+@pytest.fixture(scope="module")
+def partners() -> Iterator[Forge]:
+    with forge() as made:
+        yield made
+
+
+def test_keys_of_pgp_are_told_as_their_rows_name_them(tmp_path: Path, partners: Forge) -> None:
+    """NOW of `forging` is in March 2026; what is made there ends a year after its making."""
+    made = datetime(2026, 1, 1, tzinfo=UTC)
+    ours, old, new = (partners.key(name, at=made) for name in ("Corp", "Old", "New"))
+    (tmp_path / "ours.asc").write_bytes(partners.secret(ours))
+    (tmp_path / "ours.asc").chmod(0o600)
+    for name, fingerprint in (("old", old), ("new", new)):
+        (tmp_path / f"{name}.asc").write_bytes(partners.public(fingerprint))
+    rows = (
+        '[bank.pgp]\nour_keys = [{ file = "../ours.asc" }]\ntheir_keys = [\n'
+        f'{{ file = "../old.asc", fingerprint = "{old}", until = 2026-12-01T07:00:00 }},\n'
+        f'{{ file = "../new.asc", fingerprint = "{new}", from = 2026-12-01T06:00:00 }},\n'
+        f'{{ file = "../new.asc", fingerprint = "{ours}", from = 2026-12-01T07:00:00 }}]\n'
+    )
+    keys = inventory(settings(tmp_path, bank=rows), NOW, Credentials({}))
+    found = [key for key in keys if key.kind is Kind.PGP]
+    assert [(key.ours, key.fingerprint, key.stands, key.algorithm, key.note) for key in found[:3]] == [
+        (True, ours, Stands.IN_FORCE, "Ed25519", "Corp <corp@test.example>"),
+        (False, old, Stands.IN_FORCE, "Ed25519", "Old <old@test.example>"),
+        (False, new, Stands.SCHEDULED, "Ed25519", "New <new@test.example>"),
+    ]
+    end = made + timedelta(days=365)
+    assert [(key.created, key.expires) for key in found] == [(made, end)] * 4
+    assert found[1].until == datetime(2026, 12, 1, 6, tzinfo=UTC)
+    assert f"holds another key than the one that is pinned, {ours}" in (found[3].fault or "")
+    assert [key.fault for key in found[:3]] == [None] * 3
+
+
+def test_a_key_of_pgp_that_cannot_be_read_is_in_the_list_with_the_reason(tmp_path: Path, partners: Forge) -> None:
+    (tmp_path / "ours.asc").write_text("no key")
+    (tmp_path / "ours.asc").chmod(0o600)
+    keys = inventory(
+        settings(tmp_path, bank='[bank.pgp]\nour_keys = [{ file = "../ours.asc" }]\n'), NOW, Credentials({})
+    )
+    [found] = [key for key in keys if key.kind is Kind.PGP]
+    assert (found.stands, found.fingerprint) == (Stands.UNREADABLE, None)
+    assert "no OpenPGP key" in (found.fault or "")
+
+
+def test_a_passphrase_is_fetched_once_for_a_file_as_it_is(tmp_path: Path) -> None:
+    class Counted(Credentials):
+        asked = 0
+
+        def secret(self, reference: str) -> str:
+            self.asked += 1
+            return super().secret(reference)
+
+    make(tmp_path / "key", "rsa", "2048", "sesame", "-m", "PEM")
+    found = settings(tmp_path)
+    channel = found.banks[0].channel.model_copy(update={"key_passphrase": "env:P"})
+    bank = found.banks[0].model_copy(update={"channel": channel})
+    ledger, credentials = Ledger("sqlite:///h2h.db", tmp_path), Counted({"P": "sesame"})
+    listed = Inventory(found.model_copy(update={"banks": (bank,)}), ledger.keys, credentials, Clock(NOW))
+    assert {listed.listed()[0].fingerprint for _ in range(3)} == {keygen("-l", "-f", tmp_path / "key").split()[1]}
+    assert credentials.asked == 1
+    (tmp_path / "key").unlink()
+    assert "cannot be read" in (listed.listed()[0].fault or "")
+    ledger.close()

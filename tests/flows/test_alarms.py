@@ -18,6 +18,7 @@ from h2h.lookout import Lookout
 from h2h.lookout.banks import gaps
 from h2h.masking import masker
 from h2h.model import TransferId
+from h2h.sandbox.keys import create_client_key
 from tests import alone
 from tests.flows.process import daemon
 from tests.flows.test_bad_world import SILENT
@@ -95,13 +96,26 @@ def test_alarms_are_shown_taken_and_not_forgotten(tmp_path: Path) -> None:
 
 def test_a_bank_that_refuses_us_is_told_at_once(tmp_path: Path) -> None:
     with world(tmp_path, SILENT) as (erp, _):
-        erp.fingerprint = "SHA256:" + "A" * 43
+        (tmp_path / "client_key").unlink()
+        create_client_key(tmp_path / "client_key")  # which the bank does not know
         with opened(erp) as gateway:
             erp.drop_file(payments("MSG-1"))
             send(gateway)
             found = look(gateway)["bank_refuses"]
         assert found.urgency == "urgent"
         assert "box refuses us; never reached yet. 1 file, 1 payment, 10.01 EUR wait for it." in found.text
+
+
+def test_a_bank_that_shows_another_host_key_is_told_at_once(tmp_path: Path) -> None:
+    with world(tmp_path, SILENT) as (erp, bank):
+        erp.fingerprint = "SHA256:" + "A" * 43
+        with opened(erp) as gateway:
+            erp.drop_file(payments("MSG-1"))
+            send(gateway)
+            found = look(gateway)["host_key_changed"]
+        assert found.urgency == "urgent"
+        for said in (erp.fingerprint, bank.host_key_fingerprint, "1 file, 1 payment, 10.01 EUR wait for it."):
+            assert said in found.text
 
 
 def test_a_folder_of_the_bank_that_is_gone_is_told_until_it_is_there_again(tmp_path: Path) -> None:

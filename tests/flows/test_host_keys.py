@@ -69,7 +69,7 @@ def test_a_changed_host_key_stops_the_channel_until_two_persons_accept_it(
         assert old in said
         assert new in said
         assert "bank_refuses" not in alarm_words(gateway)
-        [shown] = [key for key in gateway.inventory() if key.fingerprint == new]
+        [shown] = [key for key in gateway.inventory.listed() if key.fingerprint == new]
         assert (shown.kind, shown.stands) == (Kind.HOST, Stands.SHOWN)
 
         with pytest.raises(UsageError, match="never shown"):
@@ -94,7 +94,7 @@ def settled_all(gateway: Gateway) -> None:
 
 
 def stands(gateway: Gateway, fingerprint: str) -> Stands:
-    [found] = [key for key in gateway.inventory() if key.fingerprint == fingerprint]
+    [found] = [key for key in gateway.inventory.listed() if key.fingerprint == fingerprint]
     return found.stands
 
 

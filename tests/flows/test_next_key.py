@@ -59,7 +59,7 @@ def test_the_old_key_is_used_until_its_hour_and_the_new_one_from_then_on(erp: Wo
     known_at(bank, old.with_name("client_key.pub"), new.with_name("next_key.pub"))
     clock = MovableClock(BEFORE)
     with opened(erp, clock) as gateway:
-        ours = {key.file: key for key in gateway.inventory() if key.ours}
+        ours = {key.file: key for key in gateway.inventory.listed() if key.ours}
         assert [key.stands for key in ours.values()] == [Stands.IN_FORCE, Stands.SCHEDULED]
         assert ours[str(new)].starts == datetime(2026, 12, 1, 5, tzinfo=UTC)
         erp.drop_file(payments("MSG-1"))
@@ -70,7 +70,7 @@ def test_the_old_key_is_used_until_its_hour_and_the_new_one_from_then_on(erp: Wo
         erp.drop_file(payments("MSG-2"), "second.xml")
         assert [each.state for each in send(gateway)] == [State.SENT, State.SENT]
         assert tried(bank)[-1] == ours[str(new)].fingerprint
-        assert [key.stands for key in gateway.inventory() if key.ours] == [Stands.OVER, Stands.IN_FORCE]
+        assert [key.stands for key in gateway.inventory.listed() if key.ours] == [Stands.OVER, Stands.IN_FORCE]
 
 
 def test_a_new_key_that_the_bank_does_not_know_is_told_and_the_old_one_is_not_tried(
@@ -78,7 +78,7 @@ def test_a_new_key_that_the_bank_does_not_know_is_told_and_the_old_one_is_not_tr
 ) -> None:
     known_at(bank, erp.folder / "client_key.pub")
     with opened(erp, MovableClock("2026-12-01T06:00:00+01:00")) as gateway:
-        new = next(key.fingerprint for key in gateway.inventory() if key.setting == "bank.channel.next_key")
+        new = next(key.fingerprint for key in gateway.inventory.listed() if key.setting == "bank.channel.next_key")
         erp.drop_file(payments("MSG-1"))
         assert [each.state for each in send(gateway)] == [State.READY]
         [refused] = [each for each in Lookout(gateway).look(gateway.clock.now()) if each.word == "bank_refuses"]
