@@ -1,14 +1,19 @@
-"""What files are sealed in, in the ledger: of one that waits alone, in one commit with its event."""
+"""What files are sealed in, or came in, in the ledger: each in one commit with its event."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
+from sqlalchemy import update
+
 from h2h.errors import Stale
+from h2h.ledger import tables as t
+from h2h.ledger.messages import OPENED, Message, MessageState
+from h2h.ledger.retention import Way
 from h2h.ledger.rows import Transfer
 from h2h.ledger.sealings import SEALED, UNSEALED
 from h2h.lifecycle import State
-from h2h.model import Seal, Sealed
+from h2h.model import InboundId, RemoteFile, Seal, Sealed
 from tests.suites.books import NOW, Book, pay
 
 GZIP = Sealed(seal=Seal(compress="gzip"), sha256="a" * 64, size=7)
@@ -61,3 +66,35 @@ def test_a_file_that_cannot_be_sealed_is_held_with_the_reason(book: Book) -> Non
     held = book.ledger.sealings.failed(waiting, "the key ended", NOW)
     assert (held.state, held.reason, held.due_at) == (State.HELD, "the key ended", None)
     assert replace(held, version=0) == replace(book.ledger.transfers.get("T1"), version=0)
+
+
+# What came in them.
+
+
+def came(book: Book, number: int, opened: str) -> Message:
+    """An encrypted file, each in another encryption."""
+    file = RemoteFile(folder="/out", name=f"{number}.pgp", size=5, modified=number)
+    kept = book.ledger.messages.kept(InboundId(f"M{number}"), "acme", file, f"{number}" * 64, NOW)
+    return book.ledger.messages.opened(kept.id, opened, 3, "F1", NOW)
+
+
+def test_what_was_opened_before_is_known_in_another_encryption_and_in_none(book: Book) -> None:
+    first, again = came(book, 1, "c" * 64), came(book, 2, "c" * 64)
+    assert (first.state, first.read_sha256, first.signed_by) == (MessageState.KEPT, "c" * 64, "F1")
+    assert (again.state, again.same_as) == (MessageState.REPEATED, "M1")
+    bare = RemoteFile(folder="/out", name="3.xml", size=3, modified=3)
+    plain = book.ledger.messages.kept(InboundId("M3"), "acme", bare, "c" * 64, NOW)
+    assert (plain.state, plain.same_as) == (MessageState.REPEATED, "M1")
+    assert came(book, 4, "d" * 64).state is MessageState.KEPT
+    assert book.kinds("M2") == [MessageState.KEPT, OPENED, MessageState.REPEATED]
+
+
+def test_with_a_file_go_the_bytes_in_it_unless_another_holds_them(book: Book) -> None:
+    came(book, 1, "c" * 64)
+    came(book, 2, "c" * 64)
+    purged = update(t.message).where(t.message.c.id == "M1").values(purged_at=NOW)
+    with book.ledger._database.transaction() as connection:
+        connection.execute(purged)
+    [marked] = book.ledger.erasing.marked(Way.IN)
+    assert marked.hashes == ("1" * 64, "c" * 64)
+    assert [book.ledger.erasing.bytes_asked_for(each) for each in marked.hashes] == [False, True]
