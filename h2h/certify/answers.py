@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 
 from h2h.certify.bench import Bench
 from h2h.certify.blinkers import Spoiling
@@ -10,11 +11,14 @@ from h2h.certify.files import FINAL, accepted
 from h2h.certify.office import Office, Unmet
 from h2h.certify.results import Outcome, Sort
 from h2h.certify.trial import Case, Trial
+from h2h.config import OurKeyRow
+from h2h.config.pgp import signs
 from h2h.ledger.rows import Transfer
 from h2h.life import Stage
 from h2h.model import TransferId
 from h2h.verdicts import Verdict
 
+ENDED = {"from_": None, "until": datetime(2000, 1, 1)}  # noqa: DTZ001 (a time of the bank's zone)
 ON_ACCOUNT = (Stage.BOOKED, Stage.RETURNED)
 
 
@@ -178,6 +182,33 @@ def _encryption(trial: Trial) -> str:
         return f"{sent.remote} went sealed ({sent.sealed_by}): {word}{opened_here}."
 
 
+def _next_pgp_key(trial: Trial) -> str:
+    bench = trial.bench
+    bank, row = bench.bank, _coming(bench)
+    assert row
+    at_once = [each.model_copy(update=ENDED) for each in bank.pgp.our_keys if each is not row]
+    at_once.append(row.model_copy(update={"from_": None}))
+    number = next(n for n, folder in enumerate(bank.outbound) if signs(folder.pgp))
+    message_id, data = bench.order(bank.outbound[number], now=bench.clock.now())
+    with trial.office(
+        bank=bank.model_copy(update={"pgp": bank.pgp.model_copy(update={"our_keys": at_once})})
+    ) as office:
+        sent = office.sent(data, f"{message_id}.xml", number)
+        return f"{sent.remote}, {sent.sealed_by}: {accepted(office, sent.id, sent.name)}."
+
+
+def _coming(bench: Bench) -> OurKeyRow | None:
+    """The next key of ours that is to sign; None where none is stated."""
+    now, zone = bench.clock.now(), bench.bank.timezone
+    return next((row for row in bench.bank.pgp.our_keys if row.begins(zone) > now), None)
+
+
+def _no_next_pgp_key(bench: Bench) -> str | None:
+    signed = any(signs(folder.pgp) for folder in bench.bank.outbound)
+    why = None if signed and _coming(bench) else "the profile names no key of ours that is to sign later"
+    return bench.why_no_payments() or why
+
+
 def _no_pgp(bench: Bench) -> str | None:
     pgp = any(folder.pgp for folder in bench.bank.outbound)
     return bench.why_no_payments() or (None if pgp else "the profile names no pgp for payment files")
@@ -191,6 +222,14 @@ ANSWERS = (
         play=_encryption,
         lacks=_no_pgp,
         by_hand="Ask the bank whether it has our public key.",
+    ),
+    Case(
+        id="next-pgp-key",
+        title="Next PGP key",
+        proves="What the next of our keys signs is taken by the bank before the hour of the change.",
+        play=_next_pgp_key,
+        lacks=_no_next_pgp_key,
+        by_hand="Ask the bank whether it has the public part of the next key.",
     ),
     Case(
         id="bad-file-at-bank",

@@ -18,6 +18,7 @@ from h2h.channels.kinds import connect
 from h2h.clock import Clock
 from h2h.config import Bank, ChannelSettings, Outbound, Settings
 from h2h.credentials import Credentials
+from h2h.ledger.sequences import Counter
 from h2h.messages.catalog import Catalog
 from h2h.model import RemoteFile
 
@@ -27,7 +28,7 @@ AMOUNTS = range(101, 200)  # cents; each payment of a run another, as far as the
 @dataclass(slots=True, kw_only=True)
 class Bench:
     """`mark`: begins the ids of this run's files and payments. `hidden`: what lay at the bank before, or was fetched.
-    `probed`: what the server said of itself, once it was asked.
+    `probed`: what the server said of itself, once it was asked. `numbers`: the last one used in names, by anybody.
 
     `wait_seconds`: the most that a case waits for the bank. `volume`: payments in the volume file.
     """
@@ -43,6 +44,7 @@ class Bench:
     mark: str
     wait_seconds: float
     volume: int
+    numbers: dict[Counter, int] = field(default_factory=dict)
     hidden: set[RemoteFile] = field(default_factory=set)
     reached: bool = False
     probed: Probe | None = None
@@ -77,7 +79,7 @@ class Bench:
         debtor, creditor = self.inputs.paying(self.bank), self.inputs.paid(self.bank)
         assert debtor
         assert creditor
-        message_id = f"{self.mark}{next(self._numbers):02}"
+        message_id = self._marked(folder, f"{self.mark}{next(self._numbers):02}")
         row = self.catalog.by_name(message or folder.messages[0])
         assert row, f"{message} is in the catalog, as the settings were read by it"
         local = now.astimezone(ZoneInfo(self.bank.timezone))
@@ -92,6 +94,11 @@ class Bench:
             payments=pays,
         )
         return message_id, written(order)
+
+    def _marked(self, folder: Outbound, message_id: str) -> str:
+        """As the folder wants ids of test files to look."""
+        pattern = folder.test_files
+        return pattern.replace("*", message_id, 1).replace("*", "") if pattern else message_id
 
     @property
     def usual(self) -> PaymentType:

@@ -143,19 +143,20 @@ def _volume(trial: Trial) -> str:
     bench = trial.bench
     folder, creditor = bench.bank.outbound[0], bench.inputs.paid(bench.bank)
     assert creditor
-    many = [creditor] * bench.volume
+    count = min(bench.volume, folder.max_payments or bench.volume)
+    many = [creditor] * count
     message_id, data = bench.order(folder, now=bench.clock.now(), creditors=many)
     with trial.office() as office:
         sent = office.sent(data, f"{message_id}.xml")
         word = accepted(office, sent.id, sent.name)
-        return f"{bench.volume} payments, {len(data):,} bytes, as {sent.remote}: {word}."
+        return f"{count} payments, {len(data):,} bytes, as {sent.remote}: {word}."
 
 
 def _interrupted(trial: Trial) -> str:
     bench = trial.bench
     folder, creditor = bench.bank.outbound[0], bench.inputs.paid(bench.bank)
     assert creditor
-    many = [creditor] * INTERRUPTED_PAYMENTS
+    many = [creditor] * min(INTERRUPTED_PAYMENTS, folder.max_payments or INTERRUPTED_PAYMENTS)
     message_id, data = bench.order(folder, now=bench.clock.now(), creditors=many)
     kinds = itertools.chain([Cut], itertools.repeat(Blinkers))
 

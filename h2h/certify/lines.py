@@ -108,6 +108,19 @@ def _no_renaming(bench: Bench) -> str | None:
     return None
 
 
+def _next_key(trial: Trial) -> str:
+    then = trial.bench.bank.by_next_key()
+    assert then
+    with trial.bench.connect(then.channel) as session:
+        for folder in trial.bench.bank.inbound:
+            trial.note(Sort.SERVER, f"{folder.remote} holds {len(session.list(folder.remote))} file(s)")
+    return "The bank's server lets us in with the next key, beside the present one."
+
+
+def _no_next_key(bench: Bench) -> str | None:
+    return None if bench.bank.by_next_key() else "the profile names no next_key to log in with"
+
+
 CONNECT = Case(
     id="connect",
     title="Connection",
@@ -128,6 +141,14 @@ LINES = (
         proves="The bank's server lets nobody in with a key that it was not told.",
         play=_wrong_login_key,
         lacks=_no_sftp,
+    ),
+    Case(
+        id="next-login-key",
+        title="Next login key",
+        proves="The key that we are going to log in with is known to the bank before the hour of the change.",
+        play=_next_key,
+        lacks=_no_next_key,
+        by_hand="Ask the bank whether it has the public part of the next key.",
     ),
     Case(
         id="temporary-name",

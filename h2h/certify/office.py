@@ -154,6 +154,18 @@ class Office:
         every = [folder.every.total_seconds() for folder in self.bank.inbound if folder.every]
         return max(FIRST_SECONDS, min([MOST_SECONDS, *every]))
 
+    def go_on(self) -> None:
+        """Names go on after the numbers that were used before."""
+        sequences, now = self.gateway.ledger.sequences, self.gateway.clock.now()
+        for counter, last in self.bench.numbers.items():
+            sequences.go_beyond(
+                self.bank.name, counter, last, who=self.bench.by, reason="used before this onboarding test", now=now
+            )
+
+    def note_numbers(self) -> None:
+        for counted in self.gateway.ledger.sequences.counted(self.bank.name):
+            self.bench.numbers[counted.counter] = counted.last
+
     def tell(self) -> None:
         """All that is known of its files, as evidence."""
         views = self.gateway.ledger.views
@@ -191,35 +203,40 @@ def opened(
     clock: Clock | None = None,
     by_its_times: bool = False,
     wrap: Callable[[Channel, set[RemoteFile], set[RemoteFile]], Channel] = Blinkers,
+    bank: Bank | None = None,
 ) -> Iterator[Office]:
-    """An office in `folder`; what it did and got is told as evidence, however it ends."""
+    """An office in `folder`; what it did and got is told as evidence, however it ends. `bank`: another profile."""
     fetched: set[RemoteFile] = set()
 
     def open_channel(bank: Bank) -> Channel:
         return wrap(bench.connect(bank.channel), bench.hidden, fetched)
 
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    gateway = Gateway(_settings(bench, folder, by_its_times=by_its_times), clock or bench.clock, open_channel)
+    gateway = Gateway(
+        _settings(bench, bank or bench.bank, folder, by_its_times=by_its_times), clock or bench.clock, open_channel
+    )
     office = Office(bench, gateway, note)
     try:
         with gateway.running():
+            office.go_on()
             try:
                 yield office
             finally:
                 office.tell()
+                office.note_numbers()
     finally:
         bench.hidden |= fetched
         gateway.close()
 
 
-def _settings(bench: Bench, folder: Path, *, by_its_times: bool) -> Settings:
+def _settings(bench: Bench, bank: Bank, folder: Path, *, by_its_times: bool) -> Settings:
     """Those of the user, with nothing of theirs touched: other folders, another ledger, nobody told."""
     alone = {"data": folder / "data", "anchor": None, "time_stamp": None, "time_stamp_ca": None, "metrics": None}
-    bank = bench.bank.model_copy(
+    own = bank.model_copy(
         update={
-            "outbound": [_outbound(o, folder / f"out-{n}", by_its_times) for n, o in enumerate(bench.bank.outbound, 1)],
-            "inbound": [_inbound(i, folder / f"in-{n}") for n, i in enumerate(bench.bank.inbound, 1)],
-            "retry": bench.bank.retry.model_copy(update=SOON),
+            "outbound": [_outbound(o, folder / f"out-{n}", by_its_times) for n, o in enumerate(bank.outbound, 1)],
+            "inbound": [_inbound(i, folder / f"in-{n}") for n, i in enumerate(bank.inbound, 1)],
+            "retry": bank.retry.model_copy(update=SOON),
         }
     )
     return bench.settings.model_copy(
@@ -229,7 +246,7 @@ def _settings(bench: Bench, folder: Path, *, by_its_times: bool) -> Settings:
             "alerts": (),
             "webhooks": (),
             "retention": RetentionSettings(),
-            "banks": (bank,),
+            "banks": (own,),
         }
     )
 

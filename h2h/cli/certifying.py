@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from h2h.certify.bench import Bench
     from h2h.certify.results import Profile, Report, Result
     from h2h.certify.trial import Case
+    from h2h.config import Bank
     from h2h.gateway import Gateway
+    from h2h.ledger.sequences import Counter
 
 STYLES = {"PASSED": "green", "FAILED": "bold red", "SKIPPED": "dim", "NEEDS PERSON": "yellow"}
 INTERRUPTED = 130
@@ -106,7 +108,7 @@ def _bench(ctx: click.Context, asked: _Asked, *, trying: bool) -> Iterator[tuple
 
     gateway = open_gateway(ctx)
     _refuse(gateway, asked)
-    bank, now, inputs = gateway.bank(asked.bank), gateway.clock.now(), load_inputs(asked.inputs)
+    bank, now, inputs = _as_reached(gateway, asked), gateway.clock.now(), load_inputs(asked.inputs)
     folder = _folder(asked, f"{now.astimezone():%Y%m%d-%H%M%S}", made=trying)
     with ExitStack() as held:
         if asked.sandbox and trying:
@@ -123,8 +125,30 @@ def _bench(ctx: click.Context, asked: _Asked, *, trying: bool) -> Iterator[tuple
             mark=f"C{now:%y%m%d%H%M%S}",
             wait_seconds=_seconds(asked.wait),
             volume=asked.volume,
+            numbers=_numbers(gateway, asked),
         )
         yield bench, _profile(ctx.obj, asked.bank)
+
+
+def _as_reached(gateway: Gateway, asked: _Asked) -> Bank:
+    """With the host keys that people accepted, where there is a ledger in which they did."""
+    from h2h.line import accepted
+
+    bank = gateway.bank(asked.bank)
+    known = accepted(bank, gateway.ledger).accepted if _has_ledger(gateway) else ()
+    return bank.as_of(gateway.clock.now(), known)
+
+
+def _numbers(gateway: Gateway, asked: _Asked) -> dict[Counter, int]:
+    """Those that names at this bank had until now."""
+    if asked.sandbox or not _has_ledger(gateway):
+        return {}
+    return {each.counter: each.last for each in gateway.ledger.sequences.counted(asked.bank)}
+
+
+def _has_ledger(gateway: Gateway) -> bool:
+    """None is made where nothing was ever sent."""
+    return any(gateway.data.iterdir())
 
 
 def _refuse(gateway: Gateway, asked: _Asked) -> None:
@@ -198,7 +222,7 @@ def _run(bench: Bench, cases: Sequence[Case], profile: Profile, asked: _Asked) -
     from h2h.certify.pack import run
     from h2h.certify.report import write
 
-    started = bench.clock.now()
+    started, before = bench.clock.now(), dict(bench.numbers)
     results: list[Result] = []
     try:
         with _progress(asked) as (begun, tell):
@@ -215,6 +239,7 @@ def _run(bench: Bench, cases: Sequence[Case], profile: Profile, asked: _Asked) -
     written = write(report, bench.folder)
     if not asked.as_json:
         _say(report, written.html, written.json)
+        _say_numbers(bench, before, asked)
     return INTERRUPTED if early else int(not report.good)
 
 
@@ -268,6 +293,16 @@ def _say(report: Report, html: Path, json: Path) -> None:
     counts = ", ".join(f"{report.count(one)} {one.lower()}" for one in Outcome if report.count(one))
     click.echo(f"\n{report.bank}: {counts}{', broken off' if report.ended_early else ''}.")
     click.echo(f"Report: {html}\n        {json}")
+
+
+def _say_numbers(bench: Bench, before: dict[Counter, int], asked: _Asked) -> None:
+    """The gateway of everyday knows nothing of the numbers that this one used."""
+    for counter, last in bench.numbers.items():
+        if last != before.get(counter) and not asked.sandbox:
+            day = f" --day {counter.day}" if counter.day else ""
+            order = f"h2h sequences {bench.bank.name} --beyond {last} --series {counter.series}{day}"
+            click.echo(f"Numbers of {counter.series} are used up to {last} now. Before your gateway sends, tell it:")
+            click.echo(f'    {order} --reason "onboarding test"')
 
 
 def _penny(

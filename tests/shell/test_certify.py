@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
+import shutil
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -31,6 +34,7 @@ from .command import run
 
 MESSAGES = '["pain.002.001.03", "pain.002.001.10", "camt.052.001.08", "camt.053.001.08"]'
 ONE_MESSAGE = {"messages": '["pain.001.001.09"]', "cut_off": '"15:30"'}
+NOT_NAMED = ("encryption", "next-login-key", "next-pgp-key")
 NOBODY = f"SHA256:{'B' * 43}"
 DEBTOR = '[debtor]\naccount = "DE89370400440532013000"\n'
 
@@ -92,7 +96,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Certified:
 
 def test_every_case_passes_against_the_bank_in_a_box(whole: Certified) -> None:
     outcomes = whole.outcomes()
-    assert outcomes.pop("encryption") == "SKIPPED"  # the profile names no PGP
+    assert {outcomes.pop(case) for case in NOT_NAMED} == {"SKIPPED"}  # the profile names neither PGP nor next keys
     assert {*outcomes.values()} == {"PASSED"}, whole.said
     assert whole.status == 0
     assert {"connect", "wrong-host-key", "cut-off", "interrupted", "rejects", "intraday", "statement"} <= {*outcomes}
@@ -104,7 +108,7 @@ def test_the_report_names_profile_and_server_and_counts(whole: Certified) -> Non
     assert (report["form"], report["good"], report["ended_early"]) == ("h2h certify 1", True, False)
     assert report["profile"]["sha256"] == sha256(profile.read_bytes()).hexdigest()
     assert report["server"]["pinned"][0] in report["server"]["facts"]["Host keys shown"]
-    assert report["totals"] == {"passed": len(report["cases"]) - 1, "failed": 0, "skipped": 1, "needs_person": 0}
+    assert report["totals"] == {"passed": len(report["cases"]) - 3, "failed": 0, "skipped": 3, "needs_person": 0}
 
 
 def test_the_evidence_has_the_hash_of_each_file_that_the_bank_took(whole: Certified) -> None:
@@ -151,12 +155,15 @@ def test_nothing_of_the_users_own_gateway_is_touched(whole: Certified) -> None:
 
 def test_a_profile_with_pgp_is_certified_there_and_back(tmp_path: Path) -> None:
     now = datetime.now(UTC)
-    ours, theirs = (create(name, passphrase="geheim", now=now) for name in ("Corp Ltd", "A Bank"))
-    for name, data in (("ours.asc", ours.secret), ("theirs.asc", theirs.public), ("word", b"geheim")):
+    ours, coming, theirs = (create(name, passphrase="geheim", now=now) for name in ("Corp Ltd", "Corp Ltd", "A Bank"))
+    told = {"ours.asc": ours.secret, "next.asc": coming.secret, "theirs.asc": theirs.public, "word": b"geheim"}
+    for name, data in told.items():
         (tmp_path / name).write_bytes(data)
         (tmp_path / name).chmod(0o600)
+    word = f'passphrase = "file:{tmp_path}/word"'
     keys = (
-        f'{{ our_keys = [{{ file = "{tmp_path}/ours.asc", passphrase = "file:{tmp_path}/word" }}], '
+        f'{{ our_keys = [{{ file = "{tmp_path}/ours.asc", {word} }}, '
+        f'{{ file = "{tmp_path}/next.asc", {word}, from = 2099-01-01T06:00:00 }}], '
         f'their_keys = [{{ file = "{tmp_path}/theirs.asc", fingerprint = "{theirs.facts.fingerprint}" }}] }}'
     )
     sealed = {"pgp": '"sign+encrypt"'}
@@ -172,9 +179,11 @@ def test_a_profile_with_pgp_is_certified_there_and_back(tmp_path: Path) -> None:
     create_client_key(tmp_path / "client_key")
     wants = tmp_path / "wants.toml"
     wants.write_text(f"bad_files = true\n{DEBTOR}")
-    done = certified(erp, "--sandbox", "--only", "encryption", "--only", "duplicate-at-bank", inputs="")
+    some = ("encryption", "next-pgp-key", "duplicate-at-bank")
+    done = certified(erp, "--sandbox", *(f"--only={case}" for case in some), inputs="")
     assert {*done.outcomes().values()} == {"PASSED"}, done.said
     assert f"signed by {ours.facts.fingerprint}" in done.text("encryption")
+    assert f"signed by {coming.facts.fingerprint}" in done.text("next-pgp-key")
     taken = (tmp_path / "certified" / "bank" / "taken").iterdir()
     assert all(b"pain.001" not in path.read_bytes() for path in taken)
     assert "cannot be spoilt" in run(erp.config, "certify", "box", "--list", "--inputs", str(wants)).stdout
@@ -259,6 +268,42 @@ def test_without_an_account_to_debit_payment_cases_are_left_out_and_say_so(tmp_p
         assert not box.taken
     assert done.status == 0
     assert "state debtor in --inputs" in done.text("volume")
+
+
+def test_numbers_in_names_go_on_from_case_to_case_and_after_those_of_the_ledger(tmp_path: Path) -> None:
+    with bank(tmp_path) as (erp, box):
+        erp.outbound = {"messages": '["pain.001.001.09"]', "name": '"P{sequence:04}.xml"', "series": '"pay"'}
+        with opened(erp) as gateway:
+            erp.drop_file(payments("BEFORE"))
+            send(gateway)
+        done = certified(erp, "--only", "duplicate", "--only", "volume", "--volume", "1", "--wait", "20s")
+        assert {*done.outcomes().values()} == {"PASSED"}, done.said
+        assert [taken.name for taken in box.taken] == ["P0001.xml", "P0002.xml", "P0003.xml"]
+    (order,) = re.findall(r"^ +h2h (sequences .*)$", done.said, re.MULTILINE)
+    assert run(erp.config, *shlex.split(order)).stdout.split() == ["box", "pay", "last", "3,", "next", "4"]
+
+
+def test_ids_of_test_files_look_as_the_folder_wants_them(tmp_path: Path) -> None:
+    with bank(tmp_path, bank={"environment": '"test"'}) as (erp, box):
+        erp.outbound = {**ONE_MESSAGE, "test_files": '"TEST*"'}
+        erp.write_settings()
+        done = certified(erp, "--only", "good-*", "--wait", "20s")
+        assert {*done.outcomes().values()} == {"PASSED"}, done.said
+        assert [taken.name[:4] for taken in box.taken] == ["TEST"]
+
+
+def test_the_next_login_key_is_tried_before_its_hour(tmp_path: Path) -> None:
+    public = create_client_key(tmp_path / "next_key")
+    with bank(tmp_path) as (erp, box):
+        erp.facts = {**erp.facts, "next_key": f'{{ file = "{tmp_path}/next_key", from = 2099-01-01T06:00:00 }}'}
+        erp.write_settings()
+        early = certified(erp, "--only", "next-login-key")
+        assert (early.status, early.outcomes()["next-login-key"]) == (1, "FAILED")
+        assert "refused the login" in early.text("next-login-key")
+        shutil.rmtree(early.folder)
+        (box.folders.root / "keys" / "next.pub").write_text(public)
+        box._authorized_keys = (*box._authorized_keys, box.folders.root / "keys")
+        assert certified(erp, "--only", "next-login-key").outcomes()["next-login-key"] == "PASSED"
 
 
 # Where it may not run.
