@@ -188,7 +188,12 @@ def _status(
         environment=gateway.settings.gateway.environment,
         process=gateway.runs(),
         banks=[
-            {**json_value(bank), "maintenance_until": _away(gateway, bank, now), "folders": folders[bank.bank]}
+            {
+                **json_value(bank),
+                **_profile(gateway, bank.bank),
+                "maintenance_until": _away(gateway, bank, now),
+                "folders": folders[bank.bank],
+            }
             for bank in board.banks
         ],
         alarms=found,
@@ -198,6 +203,12 @@ def _status(
         open_alarms=gateway.ledger.alarms.rows(),
         attention=board.attention,
     )
+
+
+def _profile(gateway: Gateway, name: str) -> dict[str, str | None]:
+    """Which one it is, and whose; of a bank that the settings still name."""
+    bank = gateway.settings.bank(name)
+    return {"version": bank.version if bank else None, "owner": bank.owner if bank else None}
 
 
 def _print(gateway: Gateway, board: Board, folders: Mapping[str, list[Folder]], now: datetime) -> None:

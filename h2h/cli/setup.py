@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +13,7 @@ from h2h.cli.online import asked, reached, show, watch_for
 from h2h.cli.output import emit, ready_settings
 
 if TYPE_CHECKING:
-    from h2h.config import Bank
+    from h2h.config import Bank, Settings
 
 
 @click.command()
@@ -70,10 +71,24 @@ def check(
         answer = asked(one, may, settings.vault) if online else None
         good &= answer is None or answer.good
         if as_json:
-            emit([{"bank": one.name, "good": answer is None or answer.good, "answer": answer}])
+            told = {"version": one.version, "owner": one.owner, "names": _names(settings, one)}
+            emit([{"bank": one.name, "good": answer is None or answer.good, **told, "answer": answer}])
         elif answer:
             show(answer)
+        else:
+            whose = ", ".join(word for word in (one.version, one.owner) if word)
+            click.echo(f"{one.name}{f' ({whose})' if whose else ''}: names as in {', '.join(_names(settings, one))}")
     return int(not good)
+
+
+def _names(settings: Settings, bank: Bank) -> list[str]:
+    """As files would be called there now."""
+    from h2h.clock import clock_for
+    from h2h.outbound.names import example
+
+    here = settings.gateway.environment
+    now = clock_for(here, os.environ.get("H2H_NOW")).now()
+    return [example(bank, folder, now, environment=here) for folder in bank.outbound]
 
 
 def _known(name: str | None, banks: Sequence[Bank]) -> None:

@@ -45,6 +45,8 @@ class Retry(Section):
 class Bank(Section):
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$")
     environment: Environment | None = None
+    version: str | None = Field(default=None, pattern=r"^[A-Za-z0-9._-]{1,40}$")
+    owner: str | None = Field(default=None, min_length=1, max_length=100)
     timezone: Zone
     calendar: CalendarName = "WEEKDAYS"
     closings: LocalClosings = Closings()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import date, datetime
 from itertools import count
 from typing import Literal, assert_never
@@ -19,7 +20,7 @@ from h2h.ledger.leases import Book, Nameless, Planned
 from h2h.ledger.rows import Transfer
 from h2h.ledger.sequences import Counter
 from h2h.model import Way
-from h2h.naming import NUMBERS, SEQUENCE_DAY, Facts, filled
+from h2h.naming import EXAMPLE, NUMBERS, SEQUENCE_DAY, Facts, filled
 from h2h.text import harmless
 
 Environment = Literal["test", "production"]
@@ -82,6 +83,13 @@ def final_name(
         execution_date=date.fromisoformat(transfer.execution_date[:10]) if transfer.execution_date else None,
     )
     return filled(folder.name, facts, dict.fromkeys(NUMBERS, 1) | dict(numbers))
+
+
+def example(bank: Bank, folder: Outbound, now: datetime, *, environment: Environment) -> str:
+    """Where a file with the message id MSG-1 would go as the first one."""
+    facts = replace(EXAMPLE, bank=bank.name, customer=bank.customer, environment=environment)
+    facts = replace(facts, now=now.astimezone(ZoneInfo(bank.timezone)), execution_date=bank.today(now))
+    return f"{folder.remote.rstrip('/')}/{filled(folder.name, facts, dict.fromkeys(NUMBERS, 1))}"
 
 
 def _paths(

@@ -16,10 +16,11 @@ import os
 import re
 import stat
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from h2h.errors import AlreadyRunning
 
@@ -45,9 +46,18 @@ def is_final(name: str) -> bool:
 
 
 class Folders:
-    def __init__(self, root: Path, marker: str | None = None) -> None:
+    def __init__(
+        self,
+        root: Path,
+        marker: str | None = None,
+        *,
+        names: re.Pattern[str] | None = None,
+        papers: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
+        """`names`: those that are taken, with their numbers in order; `papers`: folders for kinds of papers."""
         self.root = root.resolve()
         self.marker = marker
+        self._names = names
         self.client = self.root / "client"
         self.inbox = self.client / "in"
         self.outbox = self.client / "out"
@@ -56,7 +66,8 @@ class Folders:
         self.host_key_file = self.root / "keys" / "host_ed25519"
         self.state_file = self.root / "state.json"
         self._taking = threading.Lock()
-        for folder in (self.inbox, self.outbox, self.archive, self.taken_folder):
+        self._papers = {kind: self.client / folder.lstrip("/") for kind, folder in papers.items()}
+        for folder in (self.inbox, self.outbox, self.archive, self.taken_folder, *self._papers.values()):
             folder.mkdir(parents=True, exist_ok=True)
         self._known: dict[int, Taken] = {}
 
@@ -78,7 +89,19 @@ class Folders:
         except OSError:
             return False
         whole = self.marker is None or (path.suffix != self.marker and self._marker_of(path).exists())
-        return regular and path.parent == self.inbox and is_final(path.name) and whole
+        return regular and path.parent == self.inbox and is_final(path.name) and whole and self._in_turn(path.name)
+
+    def _in_turn(self, name: str) -> bool:
+        """Whether the bank takes this name now: of its form, and with the number that comes next, on its day."""
+        if self._names is None:
+            return True
+        found = self._names.fullmatch(name)
+        if found is None or "number" not in found.groupdict():
+            return found is not None
+        before = [earlier for taken in self._known.values() if (earlier := self._names.fullmatch(taken.name))]
+        day = found.groupdict().get("day")
+        same = [int(earlier["number"]) for earlier in before if earlier.groupdict().get("day") == day]
+        return int(found["number"]) == max(same, default=0) + 1
 
     def announced(self, path: Path) -> Path:
         """The file that a marker tells of; any other file tells of itself."""
@@ -123,7 +146,8 @@ class Folders:
         return any(taken.name == name and taken.data == data for taken in self.taken())
 
     def put(self, name: str, data: bytes) -> None:
-        _write(self.outbox / name, data)
+        kind = next((kind for kind in self._papers if kind in name), None)
+        _write((self._papers[kind] if kind else self.outbox) / name, data)
 
     def save_state(self, data: bytes) -> None:
         _write(self.state_file, data)

@@ -27,6 +27,9 @@ CurrencyCode = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
 StatusCode = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]{1,4}$")]
 Word = Annotated[str, StringConstraints(pattern=r"^\S(.{0,33}\S)?$")]
 Days = Annotated[int, Field(ge=0, le=366)]
+PaperKind = Literal["pain002", "camt052", "camt053", "camt054"]
+OutFolder = Annotated[str, StringConstraints(pattern=r"^/[a-z0-9_-]+(/[a-z0-9_-]+)?$")]
+NamePattern = re.Pattern[str]
 LaterDays = Annotated[int, Field(ge=1, le=366)]
 Money = Annotated[Decimal, Field(allow_inf_nan=False, max_digits=18, decimal_places=5)]
 _STRICT = ConfigDict(extra="forbid")
@@ -157,6 +160,10 @@ class Scenario:
     hold_statements: tuple[Annotated[int, Field(ge=1)], ...] = ()
     hold_days: LaterDays = 1
     pgp: Pgp | None = None
+    renames: bool = True
+    shows_inbox: bool = True
+    names: NamePattern | None = None
+    papers: dict[PaperKind, OutFolder] = field(default_factory=dict)
     rule: tuple[Rule, ...] = field(default=())
 
 

@@ -18,7 +18,7 @@ import logging
 import os
 import signal
 import threading
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
@@ -61,12 +61,37 @@ class BankSftp(asyncssh.SFTPServer):
             raise asyncssh.SFTPPermissionDenied("Outside of your folders")
         return local
 
+    def scandir(self, path: bytes) -> AsyncIterator[asyncssh.SFTPName]:
+        self._shown(path, itself=True)
+        return super().scandir(path)
+
+    def stat(self, path: bytes) -> asyncssh.SFTPAttrs | Awaitable[asyncssh.SFTPAttrs]:
+        self._shown(path)
+        return super().stat(path)  # type: ignore[return-value]
+
+    def lstat(self, path: bytes) -> asyncssh.SFTPAttrs | Awaitable[asyncssh.SFTPAttrs]:
+        self._shown(path)
+        return super().lstat(path)  # type: ignore[return-value]
+
+    def _shown(self, path: bytes, *, itself: bool = False) -> None:
+        """Where nobody may look into the inbox, nothing in it is shown; the folder itself can be asked for."""
+        inbox, local = os.fsencode(self.desk.folders.inbox), self.map_path(path)
+        inside = os.path.dirname(local) == inbox or (itself and local == inbox)
+        if inside and not self.desk.scenario.shows_inbox:
+            raise asyncssh.SFTPPermissionDenied("This folder is not shown")
+
+    def _renamed(self) -> None:
+        if not self.desk.scenario.renames:
+            raise asyncssh.SFTPPermissionDenied("Files are not renamed here")
+
     def rename(self, oldpath: bytes, newpath: bytes) -> Awaitable[None] | None:
+        self._renamed()
         super().rename(oldpath, newpath)
         self.arrived(self.map_path(newpath))
         return None
 
     def posix_rename(self, oldpath: bytes, newpath: bytes) -> Awaitable[None] | None:
+        self._renamed()
         super().posix_rename(oldpath, newpath)
         self.arrived(self.map_path(newpath))
         return None
@@ -134,7 +159,13 @@ class BankServer:
         server_class: ServerFactory = BankSftp,
     ) -> None:
         self.scenario = scenario or Scenario()
-        self.folders = Folders(root, self.scenario.marker)
+        behaves = self.scenario
+        self.folders = Folders(
+            root,
+            behaves.marker,
+            names=behaves.names,
+            papers={str(kind): folder for kind, folder in behaves.papers.items()},
+        )
         self.host = HOST
         self.port = port
         self._host_key = keys.host_key(self.folders.host_key_file)

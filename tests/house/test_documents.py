@@ -137,7 +137,7 @@ def test_the_metrics_are_those_in_the_code() -> None:
 
 def test_the_annotated_example_is_good_and_names_every_setting() -> None:
     settings = load(root("config") / "h2h.toml")
-    assert [bank.name for bank in settings.banks] == ["mybank"]
+    assert "mybank" in [bank.name for bank in settings.banks]
     text = "".join((root("config") / name).read_text() for name in ("h2h.toml", "banks/mybank.toml"))
     left_out = {"path", "processed", "rejected", "max_size"}
     assert {k.rpartition(".")[2] for k in SETTINGS if not re.search(rf"\b{k.rpartition('.')[2]}\b", text)} <= left_out

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import socket
 import stat
 from pathlib import Path
@@ -171,7 +172,9 @@ def _set_up(folder: Path, channel: str) -> None:
     assert h2h(config, "init").returncode == 0
     assert stat.S_IMODE((folder / "data").stat().st_mode) == 0o700
     done = h2h(config, "check")
-    assert (done.returncode, done.stdout, done.stderr) == (0, f"{config}: good; 1 bank(s): mybank.\n", "")
+    head, profile = done.stdout.splitlines()
+    assert (done.returncode, head, done.stderr) == (0, f"{config}: good; 1 bank(s): mybank.", "")
+    assert re.fullmatch(r"mybank \(2026-11, Treasury operations\): names as in /in/MSG-1_\d{8}\.xml", profile)
 
 
 def test_init_says_in_a_sentence_what_it_cannot_make(tmp_path: Path) -> None:

@@ -60,7 +60,14 @@ def test_programs_get_the_same_as_data(erp: World) -> None:
     row = json.loads(done.stdout)
     assert (row["bank"], row["good"], row["answer"]["thorough"], row["answer"]["trials"]) == ("box", True, False, [])
     assert [step["name"] for step in row["answer"]["steps"]] == ["list", "list", "stage"]
-    assert json.loads(h2h(erp.config, "check", "--json").stdout) == {"bank": "box", "good": True, "answer": None}
+    assert json.loads(h2h(erp.config, "check", "--json").stdout) == {
+        "bank": "box",
+        "good": True,
+        "answer": None,
+        "version": None,
+        "owner": None,
+        "names": ["/in/MSG-1.xml"],
+    }
 
 
 def test_what_the_profile_needs_and_the_bank_does_not_do_ends_with_status_1(erp: World) -> None:
