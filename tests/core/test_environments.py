@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from h2h.environments import MARK
+from h2h.key_pairs import mark
 from h2h.readiness import look
 from h2h.sandbox.keys import create_client_key
 from tests.core.test_config import BANK as ANY_BANK
@@ -45,6 +47,11 @@ def test_a_marked_key_is_refused_by_the_other_environment(
     assert [line.partition(": ")[2] for line in found] == (
         [] if mark == environment else [f"bank.channel.key_file: {wanted}"]
     )
+
+
+@pytest.mark.parametrize("environment", [TEST, PRODUCTION])
+def test_the_mark_of_new_keys_is_one(environment: str) -> None:
+    assert MARK.findall(f"Corp ({mark(environment)}) <corp@corp.example>") == [environment]
 
 
 @pytest.mark.parametrize("length", range(5))
@@ -112,7 +119,8 @@ def test_two_that_share_nothing_are_good(two: tuple[Path, Path]) -> None:
 )  # fmt: skip
 def test_what_both_name_is_told_on_both_sides(two: tuple[Path, Path], lines: dict[str, str], said: str) -> None:
     test, production = two
-    (production / "data" / "x").mkdir(parents=True)
+    (production / "data").mkdir(mode=0o700)
+    (production / "data" / "x").mkdir()
     change(test, **lines)
     assert [line for line in crossing(test) if line.startswith(said)] != []
     assert crossing(production) != []
