@@ -82,6 +82,7 @@ class Terms:
     asking: Asking = bank_rules.NOTHING
     max_payments: int | None = None
     max_batches: int | None = None
+    profile: str | None = None
 
 
 def limit_findings(payments: int, batches: int, terms: Terms) -> Iterator[Finding]:

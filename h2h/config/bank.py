@@ -6,10 +6,10 @@ import itertools
 from collections.abc import Collection, Iterator
 from dataclasses import replace
 from datetime import date, datetime, timedelta
-from typing import Annotated
+from typing import Annotated, Self
 from zoneinfo import ZoneInfo
 
-from pydantic import Field
+from pydantic import Field, PrivateAttr
 
 from h2h.calendars import EVERY_DAY, Calendar, Closings
 from h2h.closure import Terms as CashTerms
@@ -22,7 +22,7 @@ from h2h.config.folders import Inbound, Outbound
 from h2h.config.maintenance import Maintenance
 from h2h.config.pgp import PgpSettings, encrypts, signs
 from h2h.config.section import Contradiction, Section
-from h2h.config.toml_file import KeyPath
+from h2h.config.toml_file import KeyPath, Source
 from h2h.config.values import CalendarName, Duration, Environment, SchemaFolder, StatusCode, Zone
 from h2h.contract import AnswerStage, Owed
 from h2h.identity import account_key
@@ -63,6 +63,17 @@ class Bank(Section):
     outbound: list[Outbound] = Field(default=[])
     inbound: list[Inbound] = Field(default=[])
     accounts: list[BankAccount] = Field(default=[])
+    _sha256: str = PrivateAttr("")
+
+    def read_from(self, source: Source) -> Self:
+        """Notes which bytes these are."""
+        self._sha256 = source.sha256
+        return self
+
+    @property
+    def profile(self) -> str | None:
+        """Which version this is, and the hash of its file; None where it is of no file."""
+        return f"{self.version or 'no version'} sha256:{self._sha256}" if self._sha256 else None
 
     def contradictions(self) -> Iterator[Contradiction]:
         for word in self.statuses:
@@ -216,6 +227,7 @@ class Bank(Section):
             asking=folder.asking,
             max_payments=folder.max_payments,
             max_batches=folder.max_batches,
+            profile=self.profile,
         )
 
     @property

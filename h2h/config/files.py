@@ -252,7 +252,7 @@ def read(file: Path) -> Reading:
     pattern = gateway.banks if gateway else GatewaySettings.model_fields["banks"].default
     bank_files = tuple(sorted(file.parent.glob(pattern))) if os.path.exists(file) else ()
     banks = [_read(f, _BankFile, catalog) for f in bank_files]
-    profiles = tuple(Profile(source=b.source, bank=b.value.bank) for b in banks if b.value)
+    profiles = tuple(Profile(source=b.source, bank=b.value.bank.read_from(b.source)) for b in banks if b.value)
     problems = [*map(_advised, main.problems), *(p for bank in banks for p in bank.problems)]
     problems += _contradictions(main.source, main.value, ()) if main.value else ()
     problems += [p for bank in banks if bank.value for p in _contradictions(bank.source, bank.value, ())]

@@ -12,6 +12,7 @@ import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -33,6 +34,7 @@ class Source:
     file: Path
     lines: Mapping[KeyPath, int]
     broken: frozenset[KeyPath] = frozenset()
+    sha256: str = ""  # of its bytes, as they were read
 
     def at(self, *path: str | int) -> Place:
         return Place(source=self, path=path)
@@ -86,7 +88,8 @@ def in_order(problems: list[Problem], main: Path) -> list[Problem]:
 
 def read_toml(file: Path, kind: type[T], *, stand_ins: StandIns, context: Mapping[str, Any]) -> Read[T]:
     try:
-        text = file.read_text(encoding="utf-8")
+        raw = file.read_bytes()
+        text = raw.decode("utf-8").replace("\r\n", "\n")
         data = tomllib.loads(text)
     except (OSError, UnicodeDecodeError) as error:
         return _unreadable(file, None, f"cannot be read: {_words(error)}")
@@ -94,7 +97,7 @@ def read_toml(file: Path, kind: type[T], *, stand_ins: StandIns, context: Mappin
         at = re.search(r"\(at line (\d+)", str(error))
         said = re.sub(r"\s*\(at .*\)$", "", str(error))
         return _unreadable(file, int(at[1]) if at else text.count("\n") + 1, f"is not TOML: {said}")
-    source = Source(file=file, lines=lines_of(text))
+    source = Source(file=file, lines=lines_of(text), sha256=sha256(raw).hexdigest())
     try:
         return Read(source=source, value=kind.model_validate(data, context=context), problems=())
     except ValidationError as error:

@@ -41,11 +41,12 @@ class Book:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Planned:
-    """Under which paths an attempt goes, and with which numbers in its name."""
+    """Under which paths an attempt goes, with which numbers in its name, and by which version of the settings."""
 
     temporary: str
     remote: str
     numbers: Mapping[Counter, int] = field(default_factory=dict)
+    profile: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +104,7 @@ def _begun(
     plan(connection, row, number, planned.numbers)
     begin(connection, row, number, temporary, remote, lease.route, now)
     told = {"attempt": number, "temporary": temporary, "remote": remote, "owner": lease.owner}
+    told |= {"profile": planned.profile} if planned.profile else {}
     told |= {"numbers": [[*counter, one] for counter, one in planned.numbers.items()]} if planned.numbers else {}
     return move_row(
         connection, row, Trigger.LEASE, Actor.GATEWAY, now,

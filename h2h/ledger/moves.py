@@ -94,6 +94,7 @@ def enter_judgement(
     trigger = good if found.trigger is Trigger.JUDGED_GOOD else found.trigger
     why = found.reason or reason
     told: dict[str, Any] = {"findings": len(found.findings), "duplicate_of": found.of, "reason": why}
+    told |= {"profile": judged.profile} if judged.profile else {}
     told |= {"approvals": [need._asdict() for need in needed]} if needed else {}
     return move_row(
         connection, row, trigger, Actor.GATEWAY, now,

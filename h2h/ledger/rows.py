@@ -102,12 +102,13 @@ class Received:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judged:
     """What judge found of a file that was received. `as_sent`: what goes to the bank in its place; `approvals`: the
-    rules by which people have to approve it."""
+    rules by which people have to approve it; `profile`: by which version of the bank's settings it was judged."""
 
     id: TransferId
     judgement: Judgement
     as_sent: AsSent | None = None
     approvals: Sequence[Rule] = ()
+    profile: str | None = None
 
     def after(self, doubts: Sequence[Finding]) -> Judged:
         """With what speaks against the file's origin before all else."""

@@ -37,7 +37,7 @@ class FileJudge:
         judgement, sent = self._judged(file, terms)
         if len(judgement.payments) > LARGE:
             _give_back_memory()
-        return Judged(id=file.id, judgement=judgement, as_sent=sent, approvals=terms.approvals)
+        return Judged(id=file.id, judgement=judgement, as_sent=sent, approvals=terms.approvals, profile=terms.profile)
 
     def _judged(self, file: Received | Transfer, terms: Terms) -> tuple[Judgement, AsSent | None]:
         """A fault of our own while judging refuses the file: nothing is sent that was not judged to its end."""

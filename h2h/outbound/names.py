@@ -51,7 +51,7 @@ def names(
     if isinstance(found, Nameless):
         return found
     used = {counter: numbers[name] for name, counter in counters(bank, folder, now).items()}
-    return Planned(temporary=found[0], remote=found[1], numbers=used)
+    return Planned(temporary=found[0], remote=found[1], numbers=used, profile=bank.profile)
 
 
 def counters(bank: Bank, folder: Outbound, now: datetime) -> dict[str, Counter]:

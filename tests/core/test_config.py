@@ -107,6 +107,7 @@ def test_terms_are_the_folders_and_the_day_is_the_banks(tmp_path: Path) -> None:
     [bank] = good(tmp_path, BANK.replace('days = "mon-fri"\n', f'days = "mon-fri"\n{asked}')).banks
     terms = bank.terms(bank.outbound[0], datetime(2026, 11, 20, 23, 30, tzinfo=UTC))
     assert terms == Terms(
+        profile=bank.profile,
         messages=["pain.001.001.09"],
         accounts=["DE89370400440532013000", "4711"],
         supplementary_data=[],

@@ -6,6 +6,7 @@ import re
 import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -117,3 +118,14 @@ def test_the_strict_bank_takes_numbers_in_their_order_and_its_rules_hold_files_b
         findings = gateway.ledger.views.history(transfers(gateway)[1].id).findings
         assert any("Message ids are made of capitals" in finding.text for finding in findings)
         assert [taken.name for taken in bank.taken][:1] == ["CORP0815_T_20261117_0001.xml"]
+
+
+def test_the_journal_says_by_which_profile_a_file_was_judged_and_tried(tmp_path: Path) -> None:
+    with shape(tmp_path, "openssh") as (gateway, _):
+        drop(gateway, sample(), "openssh")
+        events = gateway.ledger.journal.of(only(transfers(gateway)).id)
+    profile = f"2026-11 sha256:{sha256((tmp_path / 'banks' / 'openssh.toml').read_bytes()).hexdigest()}"
+    assert {event.kind: event.data["profile"] for event in events if "profile" in event.data} == {
+        "READY": profile,
+        "STAGING": profile,
+    }
