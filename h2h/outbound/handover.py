@@ -195,8 +195,10 @@ class Handover:
 
     def _others_leftover(self, transfer: Transfer) -> str | None:
         """Where a file goes under its own name before its marker: what another one left under it, whose number and
-        name it has now."""
+        name it has now. What was announced under it is the bank's: its own, if it goes once more."""
         if self._way is not Way.MARKER or transfer.watch not in self._numbered():
+            return None
+        if self._ledger.transfers.announced(transfer):
             return None
         ours = self._ledger.transfers.left_by_others(transfer, self.bank.channel.route.server)
         return transfer.temporary if ours else None

@@ -9,7 +9,7 @@ import pytest
 
 from h2h.channels import Upload
 from h2h.channels.folder import FolderChannel
-from h2h.errors import NotDelivered, StoreError
+from h2h.errors import NotDelivered, StoreError, Unknown
 from h2h.ledger.sequences import Counter
 from h2h.lifecycle import State
 from h2h.outbound.numbers import note
@@ -160,3 +160,36 @@ def test_a_note_of_another_series_counts_for_nothing(tmp_path: Path) -> None:
         foothold.numbers.path.write_text("nonsense")
         with pytest.raises(StoreError, match="does not hold the last numbers"):
             foothold.numbers.read("/in")
+
+
+def test_what_may_be_the_banks_is_never_cleared_away_for_a_file_that_goes_again_under_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another file left something under this name before; what stands there now was announced."""
+    erp, clock = numbered(tmp_path), MovableClock(START)
+    assert erp.channel
+    erp.channel |= {"publish": '"marker"', "publish_marker": '".done"'}
+    erp.retry = {"first": '"10m"', "most": '"20m"'}
+    stage = FolderChannel.stage_many
+
+    def broken(channel: FolderChannel, uploads: list[Upload], made: object) -> object:
+        stage(channel, uploads, made)  # type: ignore[arg-type]
+        return [NotDelivered("the line broke") for _ in uploads]
+
+    def unclear(*_: object) -> object:
+        raise Unknown("the line broke")
+
+    with opened(erp, clock) as gateway:
+        for name, verb, instead in (("a", "stage_many", broken), ("b", "place", unclear)):
+            drop(erp, name)
+            with monkeypatch.context() as patch:
+                patch.setattr(FolderChannel, verb, instead)
+                send(gateway)
+        doubtful = transfers(gateway)[1]
+        assert doubtful.state is State.UNCERTAIN
+        for who in ("ann", "ben"):
+            gateway.decisions.send_again(doubtful.id, who=who, reason="the bank says that it has nothing")
+        _, again = send(gateway)
+        assert again.state is State.HELD
+        assert "001_T.xml is there at the bank already" in (again.reason or "")
+        assert at_the_bank(erp) == ["PAY_20261120_001_T.xml"]
