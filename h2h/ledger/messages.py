@@ -241,12 +241,17 @@ class Messages:
 
 
 def _known(connection: Connection, bank: str, sha256: str, *, but: str | None = None) -> tuple[Any, MessageState]:
-    """The first other file of the bank with this content, as it came or opened; and what that makes of a new one."""
+    """The first file of the bank with this content, as it came or opened; and what that makes of a new one.
+
+    `but`: which was opened. Then one that came as it is counts where it was read: it may have been refused unread, for
+    want of a signature.
+    """
     c = t.message.c
     same = or_(c.sha256 == sha256, c.opened_sha256 == sha256)
-    query = select(c.id, c.state).where(c.bank == bank, same, c.state != MessageState.REPEATED)
     if but:
-        query = query.where(c.id != but)
+        came = (c.sha256 == sha256) & (c.state == MessageState.APPLIED)
+        same = (c.id != but) & or_(came, c.opened_sha256 == sha256)
+    query = select(c.id, c.state).where(c.bank == bank, same, c.state != MessageState.REPEATED)
     first = connection.execute(query.order_by(c.fetched_at)).first()
     if first is None:
         return None, MessageState.KEPT

@@ -19,7 +19,7 @@ from h2h.archive import Archive, Incoming
 from h2h.clock import Clock
 from h2h.config import Bank, Outbound
 from h2h.envelopes import Envelopes, Write
-from h2h.errors import Damaged, H2hError, NotDelivered, Stale
+from h2h.errors import Damaged, H2hError, NotDelivered, Stale, Unusable
 from h2h.key_rows import FAULTS
 from h2h.ledger import Ledger
 from h2h.ledger.rows import Transfer
@@ -85,9 +85,13 @@ class Sealer:
         folder = self._bank.outbound_for(transfer.watch)
         assert folder is not None
         try:
-            return transfer, self._envelopes.wanted(folder, self._name(folder, transfer, now))
+            seal = self._envelopes.wanted(folder, self._name(folder, transfer, now))
         except FAULTS as error:
             return _NotSealed(transfer=transfer, error=error)
+        keeps = seal is not None and seal.words == transfer.sealed_by
+        if keeps and (doubts := self._envelopes.doubts(folder, now)):  # it ended, or was revoked, since
+            return _NotSealed(transfer=transfer, error=Unusable(doubts[0].text))
+        return transfer, seal
 
     def _not_sealed(self, one: _NotSealed) -> Transfer:
         """Held, for a person; put off where a secret may be had later."""

@@ -414,6 +414,27 @@ def test_a_key_that_ended_while_the_file_waited_holds_it_when_it_is_to_go(
         assert told.server.taken == []
 
 
+def test_a_key_that_ended_after_a_file_was_sealed_up_holds_it(
+    tmp_path: Path, workshop: Forge, corp: str, bank: str
+) -> None:
+    keys = tmp_path / "keys"
+    keys.mkdir()
+    ending = expiring(keys, workshop, "Sealed before", timedelta(hours=4))
+    with setting(tmp_path, workshop, corp, bank, bank=rows(keys, ending)) as told:
+        port, told.erp.port = told.erp.port, 1
+        told.erp.drop_file(FILE)
+        with opened(told.erp, told.clock) as gateway:
+            waits = only(send(gateway))
+            assert (waits.state, waits.sealed_sha256 is None) == (State.READY, False)
+        told.erp.port = port
+        told.clock.advance(hours=5)
+        with opened(told.erp, told.clock) as gateway:
+            held = only(send(gateway))
+            assert held.state is State.HELD
+            assert f"{ending} ends at 2026-03-02 13:00 UTC" in (held.reason or "")
+            assert told.server.taken == []
+
+
 def test_a_passphrase_that_is_wrong_holds_and_the_right_one_lets_go_without_a_restart(told: Setting) -> None:
     passphrase = told.erp.folder / "keys" / "pass"
     with opened(told.erp, told.clock) as gateway:
@@ -509,6 +530,18 @@ def test_the_same_content_in_another_encryption_is_repeated(told: Setting) -> No
         assert len(gateway.ledger.views.history(transfers(gateway)[0].id).reports) == 1
         assert len(list(told.erp.deliver.iterdir())) == 2
         assert list(told.server.folders.outbox.iterdir()) == []
+
+
+def test_the_right_file_is_read_although_the_same_content_was_refused_before(told: Setting) -> None:
+    """What came without a signature was never read: it says nothing of what comes with one."""
+    with opened(told.erp, told.clock) as gateway:
+        transfer = sent(gateway, told)
+        refused(gateway, told.from_bank(gateway, "a.xml", answer("MSG-1", "ACSC")), "PGP_NOT_PGP")
+        message = told.from_bank(gateway, "b.pgp", told.sealed(answer("MSG-1", "ACSC")))
+        assert message.state is MessageState.APPLIED
+        assert gateway.ledger.transfers.get(transfer.id).verdict is Verdict.ACCEPTED
+        states = [each.state for each in gateway.ledger.views.files() if each.direction == "in"]
+        assert sorted(states) == [MessageState.APPLIED, MessageState.REPEATED]
 
 
 def test_a_packed_file_in_an_encrypted_one_is_read(told: Setting) -> None:
