@@ -325,7 +325,7 @@ class Application:
             named = f"the bank's report {self._report.message_id} names it"
             change_state(
                 self._connection, transfer.id, Trigger.NAMED_BY_BANK, Actor.BANK, self._now,
-                reason=named, sent_at=self._now, due_at=None,
+                reason=named, sent_at=self._now, due_at=None, proposed_by=None,
             )  # fmt: skip
         reason = self._refused(transfer)
         noted_by = None

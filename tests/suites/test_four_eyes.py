@@ -356,6 +356,19 @@ def test_an_uncertain_file_is_sent_again_by_as_many_as_the_rules_want(book: Book
     assert again("ben") is State.READY
 
 
+def test_a_proposal_ends_with_the_doubt_that_it_was_about(book: Book) -> None:
+    """The bank had the file, and refused it: that it goes once more is proposed, and approved, anew."""
+    dropped(book, "T1", ALWAYS)
+    leased = book.lease(release(book, "T1", "anna"))
+    assert leased
+    book.transfers.in_doubt(alone.publishing(book.transfers, leased, NOW), "gone", {}, NOW)
+    book.ledger.people.send_again("T1", who="cid", reason="it has nothing", now=LATER, sight=seen(book, "T1"))
+    book.report(says("MSG-T1", "RJCT", reason="AC04"))
+    assert book.transfers.get("T1").proposed_by is None
+    assert resend(book, "T1", "ben").state is State.SENT
+    assert resend(book, "T1", "anna").state is State.READY
+
+
 def test_what_the_bank_spoke_of_is_proposed_by_one_and_approved_by_others(book: Book) -> None:
     book.report(says("MSG-T1", "ACSP"))
     dropped(book, "T1", ALWAYS)
