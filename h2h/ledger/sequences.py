@@ -212,7 +212,7 @@ def _refuse_while_planned(connection: Connection, bank: str, counter: Counter, n
 
 def _counted(connection: Connection, bank: str, counter: Counter) -> Counted:
     last = _LAST.scalar(connection, **_named(bank, counter))
-    never = and_(_X.state.not_in([State.SENT, State.PUBLISHING]), _C.attempt == _X.attempts)
+    never = or_(_C.kept.is_(True), and_(_X.state.not_in([State.SENT, State.PUBLISHING]), _C.attempt == _X.attempts))
     query = (
         select(_C.number)
         .join(t.transfer, _C.transfer_id == _X.id)

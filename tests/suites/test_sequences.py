@@ -111,6 +111,14 @@ def test_nobody_gets_the_number_of_a_file_in_doubt_that_is_withdrawn_later(book:
     assert [one.unsettled for one in book.ledger.sequences.counted()] == [[1], [1]]
 
 
+def test_a_number_is_told_whose_file_was_brought_to_the_bank_by_hand(book: Book) -> None:
+    """Under another name: the bank still misses the number."""
+    book.transfers.in_doubt(published(book, "T1"), "gone", {}, NOW)
+    book.decide("T1", Trigger.SEND_AGAIN, Actor.SECOND_PERSON)
+    book.ledger.people.sent_by_hand("T1", who="ann", how="portal", reason="urgent", now=NOW)
+    assert [one.unsettled for one in book.ledger.sequences.counted()] == [[1], [1]]
+
+
 def test_a_file_that_the_bank_refused_gets_a_new_number(book: Book) -> None:
     row = sent(book, "T1")
     assert number(row) == "001_00001"
