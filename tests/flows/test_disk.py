@@ -14,6 +14,7 @@ import pytest
 from h2h.archive import Archive
 from h2h.errors import FolderError, StoreError
 from h2h.gateway import Gateway
+from h2h.ledger.leases import Planned
 from h2h.ledger.rows import Transfer
 from h2h.lifecycle import State
 from h2h.messages import Catalog
@@ -205,7 +206,7 @@ def stage(gateway: Gateway, transfer: Transfer) -> None:
         (root_ / "in" / ".t.part").write_bytes(source.read())
     from datetime import timedelta
 
-    names = ("/in/.t.part", "/in/publishing.xml")
+    names = Planned(temporary="/in/.t.part", remote="/in/publishing.xml")
     route = gateway.settings.banks[0].channel.route
     leased = alone.lease(verbs, transfer, gateway.owner, lambda *_: names, route, now, timedelta(minutes=2))
     assert leased

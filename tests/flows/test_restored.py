@@ -16,6 +16,7 @@ from h2h.errors import NotAllowed
 from h2h.gateway import Gateway
 from h2h.ledger import Ledger
 from h2h.ledger.journal import record
+from h2h.ledger.leases import Planned
 from h2h.ledger.rows import Transfer
 from h2h.lifecycle import State
 from h2h.sandbox.scenario import Scenario
@@ -203,7 +204,7 @@ def test_whatever_had_not_come_to_an_end_may_have_been_sent_since(
 
 
 def leased(gateway: Gateway, transfer: Transfer) -> Transfer | None:
-    names = ("/in/.t.part", "/in/f.xml")
+    names = Planned(temporary="/in/.t.part", remote="/in/f.xml")
     now = gateway.clock.now()
     route = gateway.settings.banks[0].channel.route
     return alone.lease(

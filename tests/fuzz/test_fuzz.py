@@ -29,6 +29,7 @@ from h2h.checks import bic_fault, iban_fault
 from h2h.inbound import records_as_lines
 from h2h.ledger import Ledger
 from h2h.ledger import findings as ledger_findings
+from h2h.ledger.leases import Planned
 from h2h.ledger.messages import MessageState
 from h2h.ledger.rows import Received, Transfer
 from h2h.lifecycle import Route, State
@@ -164,7 +165,7 @@ class Book:
                 self.ledger.transfers,
                 transfer,
                 "n/1",
-                lambda row, n, taken: (f"/in/{row.id}", f"/in/.{row.id}"),
+                lambda row, n, names: Planned(temporary=f"/in/.{row.id}", remote=f"/in/{row.id}"),
                 ROUTE,
                 NOW,
                 LEASE,

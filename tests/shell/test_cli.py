@@ -19,6 +19,7 @@ from unicodedata import category
 import pytest
 
 from h2h.gateway import Gateway
+from h2h.ledger.leases import Planned
 from h2h.ledger.rows import Transfer
 from h2h.resources import root
 from h2h.sandbox.scenario import Scenario
@@ -107,7 +108,8 @@ def papers() -> dict[str, bytes]:
 def doubt(gateway: Gateway, transfer: Transfer) -> None:
     """As after a rename whose answer was lost, at a bank of which too little is known."""
     verbs, now = gateway.ledger.transfers, gateway.clock.now()
-    names, route = ("/in/.U.part", "/in/MSG-U.xml"), gateway.settings.banks[0].channel.route
+    names = Planned(temporary="/in/.U.part", remote="/in/MSG-U.xml")
+    route = gateway.settings.banks[0].channel.route
     leased = alone.lease(verbs, transfer, gateway.owner, lambda *_: names, route, now, timedelta(minutes=2))
     assert leased
     verbs.in_doubt(alone.publishing(verbs, leased, now), "both names are gone", {"final": "gone"}, now)
