@@ -84,6 +84,12 @@ class Terms:
     max_batches: int | None = None
     profile: str | None = None
 
+    @property
+    def taken_once(self) -> Terms:
+        """Of a file that was taken over by the terms of its day: whatever it would meet now says nothing any more."""
+        said = {name: getattr(self, name) for name in ("supplementary_data", "upgrade", "upgrade_uetr", "profile")}
+        return Terms(**said, addresses=None, approvals=self.approvals)
+
 
 def limit_findings(payments: int, batches: int, terms: Terms) -> Iterator[Finding]:
     """What the bank has against the size of a file that holds so many."""

@@ -19,7 +19,7 @@ from h2h.ledger.attempts import complete
 from h2h.ledger.database import changed_one
 from h2h.ledger.findings import store_findings
 from h2h.ledger.journal import record
-from h2h.ledger.judged import Tally, held_if_answered, outcome, store_payments, summarise, tallied
+from h2h.ledger.judged import Outcome, Tally, held_if_answered, outcome, store_payments, summarise, tallied
 from h2h.ledger.prepared import Prepared
 from h2h.ledger.rows import Judged, Received, Transfer, as_read, transfer_of
 from h2h.lifecycle import Actor, State, Trigger, move
@@ -88,8 +88,7 @@ def enter_judgement(
     if good is Trigger.JUDGED_GOOD:
         found = held_if_answered(connection, row, summary["message_id"], found)
     needed = asked_of(connection, row, judged.approvals, tally.sums, now) if sound and tally.sums else None
-    if good is not Trigger.RESTORED:
-        found = held_for_approval(found, needed or ())
+    found = _once_let_go(found) if good is Trigger.RESTORED else held_for_approval(found, needed or ())
     store_findings(connection, row.id, found.findings)
     trigger = good if found.trigger is Trigger.JUDGED_GOOD else found.trigger
     why = found.reason or reason
@@ -108,6 +107,11 @@ def enter_judgement(
         **summary,
         **instead,
     )  # fmt: skip
+
+
+def _once_let_go(found: Outcome) -> Outcome:
+    """Of a file that may have been sent: whatever it was held for, somebody may have released it."""
+    return replace(found, trigger=Trigger.JUDGED_GOOD, reason=None) if found.trigger is Trigger.JUDGED_HOLD else found
 
 
 def _instead(row: Transfer, judgement: Judgement, as_sent: AsSent) -> dict[str, Any]:

@@ -14,7 +14,7 @@ import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from typing import BinaryIO
@@ -173,9 +173,9 @@ class Intake:
                 progress(self._enter(received_of(transfer), processed=False))
 
     def _enter(self, file: Received, *, processed: bool) -> Transfer:
-        """`processed`: it was taken over once, as whatever message: that it was dropped here says nothing any more."""
+        """`processed`: it was taken over once, by the settings of that day."""
         terms = self._terms()
-        judged = self._judge.judged(file, replace(terms, messages=None) if processed else terms)
+        judged = self._judge.judged(file, terms.taken_once if processed else terms)
         within = self._same_payments_within
         return self._ledger.restored.found(file, judged, self._clock.now(), within)
 

@@ -121,6 +121,56 @@ def test_a_file_that_was_taken_after_the_copy_was_made_is_known_again_and_not_se
     assert [t.data for t in bank.taken] == [FILE]
 
 
+@pytest.mark.parametrize(
+    "since",
+    [
+        {"max_payments": "1"},
+        {"accounts": '["FR1420041010050500013M02606"]'},
+        {"rules": '[{ at = "CdtTrfTxInf/PmtId/EndToEndId", rule = "forbidden" }]'},
+    ],
+    ids=lambda since: next(iter(since)),
+)
+def test_a_file_that_the_folder_took_once_is_in_doubt_whatever_it_would_take_today(
+    there: tuple[World, BankServer], since: dict[str, str]
+) -> None:
+    """Refused, it would be told as one that the bank never got."""
+    erp, bank = there
+    with opened(erp) as gateway:
+        assert send(gateway) == []
+        copy_ledger(erp)
+        erp.drop_file(payments("MSG-1", 2))
+        assert only(send(gateway)).state is State.SENT
+    put_ledger_back(erp)
+    erp.outbound = since
+    erp.write_settings()
+    with opened(erp) as gateway:
+        assert only(send(gateway)).state is State.UNCERTAIN
+        erp.drop_file(payments("MSG-2", 2), "today.xml")
+        assert send(gateway)[1].state is State.INVALID
+    assert len(bank.taken) == 1
+
+
+def test_a_file_that_was_held_and_released_is_in_doubt_and_not_held_once_more(
+    there: tuple[World, BankServer],
+) -> None:
+    """Held, one person alone could send it again."""
+    erp, bank = there
+    erp.outbound = {"unusual_dates": '"hold"', "execution_days": "[-3, -2]"}
+    erp.write_settings()
+    with opened(erp) as gateway:
+        assert send(gateway) == []
+        copy_ledger(erp)
+        erp.drop_file(FILE)
+        held = only(send(gateway))
+        assert held.state is State.HELD
+        gateway.decisions.release(held.id, who="ann", reason="right", now=True)
+        assert only(send(gateway)).state is State.SENT
+    put_ledger_back(erp)
+    with opened(erp) as gateway:
+        assert only(send(gateway)).state is State.UNCERTAIN
+    assert len(bank.taken) == 1
+
+
 def test_a_new_file_waits_until_a_person_has_compared_and_then_goes(there: tuple[World, BankServer]) -> None:
     erp, bank = there
     erp.drop_file(FILE)
