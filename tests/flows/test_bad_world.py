@@ -151,7 +151,7 @@ def test_a_server_with_another_host_key_gets_nothing_and_status_says_so(tmp_path
             assert (transfer.state, only(attempts(gateway, transfer))["outcome"]) == (State.READY, "REFUSED")
         assert (bank.taken, at_the_bank(bank)) == ([], [])
         board = json.loads(h2h(erp.config, "status", "--json").stdout)
-        assert board["banks"][0]["error_class"] == "Refused"
+        assert board["banks"][0]["error_class"] == "HostKeyChanged"
         assert pinned in board["banks"][0]["error"]  # the key that it showed, to be compared with the bank's letter
         assert "REFUSED" in h2h(erp.config, "status").stdout
 

@@ -20,7 +20,7 @@ from .command import run as h2h
 def erp(tmp_path: Path) -> World:
     """A gateway beside a bank's folder."""
     for name in ("bank/in", "bank/out", "data"):
-        (tmp_path / name).mkdir(parents=True)
+        (tmp_path / name).mkdir(parents=True, mode=0o700)
     channel = {"kind": '"folder"', "path": f'"{tmp_path}/bank"'}
     made = World(folder=tmp_path, port=0, fingerprint="", channel=channel, facts={})
     made.write_settings()
