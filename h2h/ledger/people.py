@@ -23,6 +23,7 @@ from h2h.ledger.judged import forget_refusal
 from h2h.ledger.lineage import refuse_if_alive_elsewhere
 from h2h.ledger.moves import BANK, change_row, get_row, move_row
 from h2h.ledger.rows import Transfer, refuse_purged
+from h2h.ledger.safety import put_back_since
 from h2h.lifecycle import COMMANDS, Actor, State, Trigger, commands, move
 from h2h.verdicts import DUPLICATE_CODES, REFUSALS, Verdict, verdict_of, verdict_over
 
@@ -70,7 +71,8 @@ class People:
 
     def resend(self, transfer_id: str, *, who: str, reason: str, now: datetime, sight: Sight | None = None) -> Transfer:
         """Send the same bytes again, by the same name rules; NotAllowed where the bank may have them. Where its folder
-        has rules on approvals, the first call records the proposal, and approving takes a sight of the bytes."""
+        has rules on approvals, the first call records the proposal, and approving takes a sight of the bytes. Two
+        people it takes, too, after the ledger was put back."""
         order = _Order(who=who, why=in_words("reason", reason), now=now, sight=sight)
         with self._unit() as connection:
             row = get_row(connection, transfer_id)
@@ -82,6 +84,8 @@ class People:
                 return _again(connection, row, trigger, order)
             if trigger is Trigger.RETRY:
                 return _decide(connection, row, trigger, Actor.OPERATOR, order)
+            if put_back_since(connection, row.id, row.attempts):
+                return _again_by_two(connection, row, trigger, order)
             actor = Actor.SECOND_PERSON if row.verdict_by else Actor.OPERATOR
             return _decide(connection, row, trigger, actor, order)
 
@@ -127,14 +131,7 @@ class People:
             _possible(row, Trigger.SEND_AGAIN, Actor.SECOND_PERSON)
             if row.approvals is not None:
                 return _again(connection, row, Trigger.SEND_AGAIN, order)
-            if row.proposed_by is None:
-                return _propose(connection, row, order)
-            if row.proposed_by == who:
-                raise NotAllowed(
-                    f"{row.id}: you proposed to send it again; somebody else has to confirm it, after asking the bank "
-                    "whether it has the file."
-                )
-            return _decide(connection, row, Trigger.SEND_AGAIN, Actor.SECOND_PERSON, order)
+            return _again_by_two(connection, row, Trigger.SEND_AGAIN, order)
 
     def sent_by_hand(self, transfer_id: str, *, who: str, how: str, reason: str, now: datetime) -> Transfer:
         """SENT: somebody brought it to the bank by other means. The gateway never sends it; an answer is awaited."""
@@ -284,6 +281,18 @@ def _again(connection: Connection, row: Transfer, trigger: Trigger, order: _Orde
     if row.proposed_by is None:
         return _propose(connection, row, order)
     return _approve(connection, row, trigger, order)
+
+
+def _again_by_two(connection: Connection, row: Transfer, trigger: Trigger, order: _Order) -> Transfer:
+    """The first one proposes it, the second one lets it go."""
+    if row.proposed_by is None:
+        return _propose(connection, row, order)
+    if row.proposed_by == order.who:
+        raise NotAllowed(
+            f"{row.id}: you proposed to send it again; somebody else has to confirm it, after asking the bank "
+            "whether it has the file."
+        )
+    return _decide(connection, row, trigger, Actor.SECOND_PERSON, order)
 
 
 def _approve(connection: Connection, row: Transfer, trigger: Trigger, order: _Order) -> Transfer:

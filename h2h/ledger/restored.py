@@ -18,7 +18,7 @@ from h2h.ledger import tables as t
 from h2h.ledger.database import Database
 from h2h.ledger.early import apply_orphans
 from h2h.ledger.journal import Anchor, Journal, record
-from h2h.ledger.moves import change_state, enter, enter_judgement, get_row
+from h2h.ledger.moves import GATEWAY, change_row, change_state, enter, enter_judgement, get_row
 from h2h.ledger.rows import Judged, Received, Transfer
 from h2h.ledger.safety import LEDGER, SafeMode, Safety, in_safe_mode
 from h2h.lifecycle import MOVES, Actor, State, Trigger
@@ -68,7 +68,8 @@ class Restored:
         return SafeMode(since=began.at, signs=json.loads(began.data)["signs"], stock_taken=taken)
 
     def begin(self, signs: Sequence[str], now: datetime) -> list[TransferId]:
-        """Safe mode begins; what had not come to an end is UNCERTAIN. Those transfers, oldest first."""
+        """Safe mode begins; what had not come to an end is UNCERTAIN, and what somebody proposed may have been done:
+        that counts no more. Those transfers, oldest first."""
         c = t.transfer.c
         open_ = select(c.id).where(c.state.in_([s for s in RESTORED if s != "RECEIVED"])).order_by(c.received_at)
         with self._database.transaction() as connection:
@@ -79,6 +80,11 @@ class Restored:
                     connection, transfer_id, Trigger.RESTORED, Actor.GATEWAY, now,
                     attempt_outcome="UNKNOWN", reason=REASON, due_at=None, proposed_by=None,
                 )  # fmt: skip
+            proposed = select(c.id).where(c.state.in_([State.UNCERTAIN, State.SENT]), c.proposed_by.is_not(None))
+            for transfer_id in connection.execute(proposed).scalars().all():
+                row = get_row(connection, transfer_id)
+                data = {"reason": REASON, "by": row.proposed_by}
+                change_row(connection, row, now, "proposal void", GATEWAY, data, proposed_by=None, approved=[])
         self.trust()
         return found
 

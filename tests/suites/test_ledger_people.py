@@ -8,7 +8,8 @@ from h2h.errors import NotAllowed, UsageError
 from h2h.ledger.rows import Transfer
 from h2h.lifecycle import Actor, State, Trigger
 from h2h.verdicts import Verdict
-from tests.suites.books import LATER, NOW, Book, batch, debit, pay, says, statement, tx
+from tests import alone
+from tests.suites.books import LATER, LEASE, NOW, ROUTE, Book, batch, debit, pay, plan, says, statement, tx
 
 HOW = {"how": "portal, order 4711", "reason": "the line is down"}
 
@@ -271,3 +272,40 @@ def test_an_answer_to_what_had_not_been_sent_speaks_against_sending_it(book: Boo
     book.ready("T1", "MSG-1")
     book.report(says("MSG-1", "ACCP"))
     assert [(s.status, s.effect) for s in book.ledger.cases.of("T1").said] == [("ACCP", "orphan")]
+
+
+def put_back(book: Book) -> None:
+    book.ledger.restored.begin(["a sign"], LATER)
+    book.ledger.restored.stock_taken([], LATER)
+    book.ledger.restored.accept(who="ann", reason="compared", now=LATER)
+
+
+def test_what_was_proposed_before_the_ledger_was_put_back_counts_no_more(book: Book) -> None:
+    """Somebody may have confirmed it in the part that was lost."""
+    leased = book.lease(book.ready("T1", "MSG-1"))
+    assert leased
+    book.transfers.in_doubt(alone.publishing(book.transfers, leased, NOW), "gone", {}, NOW)
+    people = book.ledger.people
+    assert people.send_again("T1", who="anna", reason="so", now=NOW).proposed_by == "anna"
+    put_back(book)
+    for who, state in (("ben", State.UNCERTAIN), ("anna", State.READY)):
+        assert people.send_again("T1", who=who, reason="so", now=LATER).state is state
+
+
+def test_what_was_refused_before_the_ledger_was_put_back_takes_two_to_send_again(book: Book) -> None:
+    """Somebody may have sent it again in the part that was lost."""
+    people = book.ledger.people
+    book.sent("T1", "MSG-1")
+    book.report(says("MSG-1", "RJCT", reason="AC04"))
+    put_back(book)
+    assert people.resend("T1", who="ben", reason="so", now=LATER).state is State.SENT
+    with pytest.raises(NotAllowed, match="somebody else"):
+        people.resend("T1", who="ben", reason="so", now=LATER)
+    again = people.resend("T1", who="anna", reason="so", now=LATER)
+    assert again.state is State.READY
+    after = LATER + LEASE
+    leased = alone.lease(book.transfers, again, "node/1", plan, ROUTE, after, LEASE)
+    assert leased
+    book.transfers.sent(alone.publishing(book.transfers, leased, after), {}, after)
+    book.report(says("MSG-1", "RJCT", reason="AC04"))
+    assert people.resend("T1", who="ben", reason="so", now=after).state is State.READY
