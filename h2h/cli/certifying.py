@@ -200,8 +200,10 @@ def _profile(config: Path, bank: str) -> Profile:
     from h2h.certify.results import Profile
     from h2h.config import read
 
-    file = next(one.source.file for one in read(config).profiles if one.bank.name == bank)
-    return Profile(file=str(file), sha256=sha256(file.read_bytes()).hexdigest(), version=None, owner=None)
+    found = next(one for one in read(config).profiles if one.bank.name == bank)
+    file, said = found.source.file, found.bank
+    digest = sha256(file.read_bytes()).hexdigest()
+    return Profile(file=str(file), sha256=digest, version=said.version, owner=said.owner)
 
 
 def _list(bench: Bench, cases: Sequence[Case]) -> int:

@@ -85,7 +85,9 @@ def bank(folder: Path, scenario: Scenario | None = None, **options: Any) -> Iter
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Certified:
     """All of it, against a bank in a box of its own; the profile's own server is not there."""
     folder = tmp_path_factory.mktemp("certify")
-    erp = World(folder=folder, port=1, fingerprint=NOBODY, outbound=ONE_MESSAGE, inbound={"messages": MESSAGES})
+    said = {"version": '"2026-11"', "owner": '"Treasury & cash"'}
+    inbound = {"messages": MESSAGES}
+    erp = World(folder=folder, port=1, fingerprint=NOBODY, outbound=ONE_MESSAGE, inbound=inbound, bank=said)
     erp.write_settings()
     create_client_key(folder / "client_key")
     return certified(erp, "--sandbox", "--volume", "20", "--wait", "30s", inputs="")
@@ -107,6 +109,7 @@ def test_the_report_names_profile_and_server_and_counts(whole: Certified) -> Non
     profile = whole.folder.parent / "banks" / "box.toml"
     assert (report["form"], report["good"], report["ended_early"]) == ("h2h certify 1", True, False)
     assert report["profile"]["sha256"] == sha256(profile.read_bytes()).hexdigest()
+    assert (report["profile"]["version"], report["profile"]["owner"]) == ("2026-11", "Treasury & cash")
     assert report["server"]["pinned"][0] in report["server"]["facts"]["Host keys shown"]
     assert report["totals"] == {"passed": len(report["cases"]) - 3, "failed": 0, "skipped": 3, "needs_person": 0}
 
