@@ -154,6 +154,7 @@ class Intake:
         claims = self._watched.claims()
         unknown = self._ledger.restored.unknown(claim.id for claim in claims)
         found: list[Filed | Claimed] = [*self.strangers(), *(claim for claim in claims if claim.id in unknown)]
+        taken = {file.id for file in self._foothold.filed() if file.folder == self.folder.processed}
         for file in found:
             opened = self._foothold.open(file) if isinstance(file, Filed) else self._watched.open(file)
             try:
@@ -166,11 +167,10 @@ class Intake:
                 log.error("file cannot be entered", extra={"event": "stock_failed", "text": str(error)})
                 continue
             self._archive.secure([received.sha256])
-            filed = isinstance(file, Filed) and file.folder == self.folder.processed
-            progress(self._enter(received, processed=filed))
+            progress(self._enter(received, processed=file.id in taken))
         for transfer in self._ledger.transfers.in_state(State.RECEIVED):
             if transfer.watch == str(self.folder.watch):
-                progress(self._enter(received_of(transfer), processed=False))
+                progress(self._enter(received_of(transfer), processed=transfer.id in taken))
 
     def _enter(self, file: Received, *, processed: bool) -> Transfer:
         """`processed`: it was taken over once, by the settings of that day."""

@@ -253,6 +253,23 @@ def test_whatever_had_not_come_to_an_end_may_have_been_sent_since(
     assert bank.taken == []
 
 
+def test_a_file_that_was_not_judged_when_the_copy_was_made_and_was_taken_later_is_in_doubt(
+    there: tuple[World, BankServer],
+) -> None:
+    erp, _ = there
+    erp.drop_file(payments("MSG-1", 2))
+    with opened(erp) as gateway:
+        ready(gateway)
+        bring(gateway, only(transfers(gateway)).id, State.RECEIVED)
+        copy_ledger(erp)
+        gateway.ledger.journal.note(at=gateway.clock.now(), subject="x", kind="later", actor="test", data={})
+    put_ledger_back(erp)
+    erp.outbound = {"max_payments": "1"}
+    erp.write_settings()
+    with opened(erp) as gateway:
+        assert only(send(gateway)).state is State.UNCERTAIN
+
+
 def leased(gateway: Gateway, transfer: Transfer) -> Transfer | None:
     names = Planned(temporary="/in/.t.part", remote="/in/f.xml")
     now = gateway.clock.now()
