@@ -226,6 +226,8 @@ class Collector:
         return next(taking, None) or next((i for i in self.bank.inbound if message.folder in (i.remote, i.claim)), None)
 
     def _apply(self, message: Message, folder: Inbound | None) -> Message:
+        if folder is None and message.opened_sha256 is None and any(each.pgp for each in self.bank.inbound):
+            return self._ledger.messages.applied(message.id, _of_no_folder(message), self._clock.now())
         if folder and folder.pgp and message.opened_sha256 is None:
             message = self._opened(message, folder)
             if message.state is not MessageState.KEPT:
@@ -330,6 +332,15 @@ def _not_stored(error: Unstorable) -> Reading:
         "applied. Ask the bank to send it without that value, or keep the ledger in SQLite, which has no such limit."
     )
     return _refused(Finding(code="NOT_STORABLE", severity=Severity.ERROR, text=text))
+
+
+def _of_no_folder(message: Message) -> Reading:
+    """Its folder may have asked for a signature."""
+    text = (
+        f"It came from {message.folder}, which is no folder of the settings any more, so that nothing says whether it "
+        "has to be signed or encrypted. Put the folder back, and have it read again with `h2h reread`."
+    )
+    return _refused(Finding(code="FOLDER_UNKNOWN", severity=Severity.ERROR, text=text))
 
 
 def _refused(finding: Finding) -> Reading:

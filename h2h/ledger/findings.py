@@ -20,6 +20,7 @@ CODES = {
     "DUPLICATE_MESSAGE_ID": "the message id was used before by a debtor at this bank",
     "DUPLICATE_PAYMENTS": "every payment was in earlier files",
     "FETCH_CUT": "a file that the bank gives only once did not arrive whole",
+    "FOLDER_UNKNOWN": "the folder at the bank from which a file came is not in the settings any more",
     "INTERNAL": "the gateway itself failed on the file",
     "MESSAGE_ID_ANSWERED": "the bank spoke of the message id before any file had it",
     "ORIGIN_MANIFEST": "the manifest of a payment file is wrong, or is not for this file",

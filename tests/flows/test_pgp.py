@@ -498,6 +498,20 @@ def test_a_file_as_it_is_is_refused_where_the_folder_asks_for_pgp(told: Setting)
         refused(gateway, told.from_bank(gateway, "a.xml", answer("MSG-1")), "PGP_NOT_PGP")
 
 
+def test_what_was_refused_is_not_read_as_it_is_when_the_settings_have_its_folder_no_more(told: Setting) -> None:
+    with opened(told.erp, told.clock) as gateway:
+        transfer = sent(gateway, told)
+        message = told.from_bank(gateway, "a.xml", answer("MSG-1", "ACSC"))
+        refused(gateway, message, "PGP_NOT_PGP")
+    (told.server.folders.outbox.parent / "later").mkdir()
+    told.erp.inbound = {**IN, "remote": '"/later"'}
+    with opened(told.erp, told.clock) as gateway:
+        gateway.ledger.messages.reread(message.id, who="ann", reason="try", now=told.clock.now())
+        pull(gateway)
+        refused(gateway, gateway.ledger.messages.get(message.id), "FOLDER_UNKNOWN")
+        assert gateway.ledger.transfers.get(transfer.id).verdict is Verdict.NONE
+
+
 def test_one_of_ours_that_comes_back_is_refused(told: Setting) -> None:
     with opened(told.erp, told.clock) as gateway:
         sent(gateway, told)
