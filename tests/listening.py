@@ -116,17 +116,23 @@ class Receiver:
 @contextmanager
 def receiver(behave: Behaviour = takes, tls: ssl.SSLContext | None = None) -> Iterator[Receiver]:
     found = Receiver(behave=behave, scheme="https" if tls else "http")
-    handler = type("Handler", (Request,), {"receiver": found})
+    with served(type("Handler", (Request,), {"receiver": found}), found.over, tls) as port:
+        found.port = port
+        yield found
+
+
+@contextmanager
+def served(handler: type[BaseHTTPRequestHandler], over: threading.Event, tls: ssl.SSLContext | None) -> Iterator[int]:
+    """A server on loopback, by its port, that answers in threads; `over` is set when it ends."""
     server = _Server(("127.0.0.1", 0), handler)
     if tls:
         server.socket = tls.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
-    found.port = server.server_address[1]
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
     try:
-        yield found
+        yield server.server_address[1]
     finally:
-        found.over.set()
+        over.set()
         server.shutdown()
         server.server_close()
         thread.join()

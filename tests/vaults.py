@@ -13,8 +13,10 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
+
+from tests.listening import served
 
 TOKEN = "hvs.CAESIJlU9JMYEhOPYv4igdhm9PnZDrabYTobQ4Ymnlq1qY"
 ROLE, SECRET_ID = "59d6d1ca-47bb-4e7e-a40b-8be3bc5a0ba8", "84896a0c-1347-aa90-a4f6-aca8b7558780"
@@ -117,24 +119,6 @@ def closes(asked: Asked) -> None:
 @contextmanager
 def vault(tls: ssl.SSLContext | None = None, **more: Any) -> Iterator[VaultServer]:
     found = VaultServer(**more)
-    server = _Server(("127.0.0.1", 0), type("Handler", (Asked,), {"vault": found}))
-    if tls:
-        server.socket = tls.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
-    found.address = f"{'https' if tls else 'http'}://127.0.0.1:{server.server_address[1]}"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-    thread.start()
-    try:
+    with served(type("Handler", (Asked,), {"vault": found}), found.over, tls) as port:
+        found.address = f"{'https' if tls else 'http'}://127.0.0.1:{port}"
         yield found
-    finally:
-        found.over.set()
-        server.shutdown()
-        server.server_close()
-        thread.join()
-
-
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    block_on_close = False
-
-    def handle_error(self, *_: object) -> None:
-        pass  # a client that hangs up is what some tests are about

@@ -11,17 +11,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, and_, bindparam, delete, desc, func, insert, or_, select, update
 
 from h2h.errors import NotAllowed
 from h2h.ledger import tables as t
+from h2h.ledger.attempts import Tried
 from h2h.ledger.database import Database
 from h2h.ledger.journal import record
 from h2h.ledger.prepared import Prepared
 from h2h.lifecycle import State
-from h2h.model import TransferId
 
 _C = t.sequence_number.c
 _COUNTER = and_(_C.bank == bindparam("of_bank"), _C.series == bindparam("of_series"), _C.day == bindparam("of_day"))
@@ -68,17 +68,6 @@ class Counter(NamedTuple):
 
     series: str
     day: str = ""
-
-
-class Tried(Protocol):
-    """What is asked of a transfer here."""
-
-    @property
-    def id(self) -> TransferId: ...
-    @property
-    def bank(self) -> str: ...
-    @property
-    def attempts(self) -> int: ...
 
 
 class OnItsWay(NamedTuple):
