@@ -123,7 +123,7 @@ class Vault:
             token=token,
             cert=(),
             namespace=settings.namespace,
-            timeout=settings.timeout.total_seconds(),
+            timeout=2 * settings.timeout.total_seconds(),  # `within` gives up first, in words of ours
             allow_redirects=False,
             session=_session(_certificates(settings)),
         )
