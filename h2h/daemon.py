@@ -1,8 +1,9 @@
 """The daemon: watches folders, sends, pulls on schedule, and stops cleanly.
 
 Each bank has two workers: one takes files in, one holds the line (sending goes before pulling). Neither waits for
-another bank. File events and the scheduler only wake them; what is to be done stands in folders and ledger. One more
-worker tells of alarms, and one tells each webhook of events; they have a hand in nothing else.
+another bank. File events and the scheduler only wake them; what is to be done stands in folders and ledger. Beside
+them one worker looks out for what somebody has to be told (lookout), one tells it to whoever the settings name, one
+tells each webhook of events, and one purges where the settings say so (retention). No file waits for any of these.
 """
 
 from __future__ import annotations

@@ -80,7 +80,7 @@ def certify(
     """Run a bank's onboarding test pack against its test server, and write a report to sign.
 
     Each case runs in a gateway of its own in FOLDER (a new one, if not named), made from the bank's profile; ledger and
-    folders of your gateway are not touched. Payments are of a few cents. A production gateway is refused: there the
+    folders of your gateway are not touched. Each payment is of 1.01 to 1.99. A production gateway is refused: there the
     last page of the report says how to do the penny test, and --penny-result records it.
 
     Exit status 0 only if nothing failed.

@@ -228,7 +228,7 @@ def _print(one: Forecast, now: datetime) -> None:
     head = text(f"{one.file}: ", "bold").append_text(text(one.verdict, COLOURS.get(one.verdict, "")))
     out.print(head.append_text(text(f", {SAYS[one.verdict]}")))
     out.print(
-        text(f"  to        {one.bank}, {one.payments:,} payments, ").append_text(
+        text(f"  to        {one.bank}, {_payments(one.payments)}, ").append_text(
             money(one.control_sum, "/".join(one.currencies))
         )
     )
@@ -260,7 +260,11 @@ def _executed(each: object) -> str:
 
     assert isinstance(each, Execution)
     asked = "" if each.asked in (None, each.on) else f"; {each.asked} was asked for, and is over or closed"
-    return f"{each.on}, {each.payments:,} payments{asked}"
+    return f"{each.on}, {_payments(each.payments)}{asked}"
+
+
+def _payments(count: int) -> str:
+    return f"{count:,} payment{'s' * (count != 1)}"
 
 
 def _short(duration: timedelta) -> str:

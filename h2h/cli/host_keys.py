@@ -21,7 +21,8 @@ Act = Callable[["Acceptance"], "HostKey"]
 
 bank = click.argument("bank")
 fingerprint = click.argument("fingerprint")
-reason = click.option("--reason", required=True, help="How the bank confirmed it, and who; stands in the journal.")
+CONFIRMED = "How the bank confirmed it, and who; stands in the journal."
+WITHDRAWN = "Why; stands in the journal."
 dry_run = click.option("--dry-run", is_flag=True, help="Say what would happen, and change nothing.")
 yes = click.option("--yes", is_flag=True, help="Do not ask once more.")
 
@@ -30,7 +31,7 @@ yes = click.option("--yes", is_flag=True, help="Do not ask once more.")
 @bank
 @fingerprint
 @click.option("--in-advance", is_flag=True, help="The bank told it, and its server does not show it yet.")
-@reason
+@click.option("--reason", required=True, help=CONFIRMED)
 @dry_run
 @yes
 @as_json
@@ -68,7 +69,7 @@ def accept(
 @click.command()
 @bank
 @fingerprint
-@reason
+@click.option("--reason", required=True, help=WITHDRAWN)
 @dry_run
 @yes
 @as_json

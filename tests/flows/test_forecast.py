@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,16 @@ def test_times_cut_off_and_execution_are_told_from_what_the_bank_has_taken(tmp_p
         assert (then["payments"], then["currencies"], then["line"]) == (2, ["EUR", "USD"], None)
         [execution] = then["executions"]
         assert execution["payments"] == 2
+
+
+@pytest.mark.parametrize(("count", "words"), [(1, "1 payment"), (2, "2 payments")])
+def test_one_payment_is_told_as_one(tmp_path: Path, count: int, words: str) -> None:
+    now = "2026-11-20T10:00"
+    with at_work(tmp_path, now, DOLLARS) as it:
+        file = _written(tmp_path, euros("A", count))
+        said = h2h(it.erp.config, "forecast", str(file), H2H_NOW=f"{now}:00+01:00").stdout
+    assert re.search(rf"^  to        box, {words}, ", said, re.MULTILINE)
+    assert re.search(rf"^  executed  2026-11-20, {words};", said, re.MULTILINE)
 
 
 def test_a_file_that_waits_is_told_by_its_id_and_one_that_went_is_not(tmp_path: Path) -> None:
