@@ -47,7 +47,7 @@ def test_a_second_bank_is_two_commands_and_a_key(tmp_path: Path) -> None:
         create_client_key(tmp_path / "keys" / f"{name}_ed25519")
     done = h2h(config, "check")
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout == f"{config}: good; 2 bank(s): first, second.\n"
+    assert done.stdout.splitlines()[0] == f"{config}: good; 2 bank(s): first, second."
 
 
 def test_every_answer_is_an_option_and_stands_in_the_settings(tmp_path: Path) -> None:
