@@ -36,7 +36,11 @@ class Database:
     def __init__(self, url: str, base: Path) -> None:
         self.engine = _engine(url, base)
         self.witness: Witness | None = None
-        self._upgrade()
+        try:
+            self._upgrade()
+        except BaseException:
+            self.close()
+            raise
 
     @contextmanager
     def transaction(self, *, witnessed: bool = False) -> Iterator[Connection]:
@@ -108,6 +112,12 @@ class Database:
                 if known is None:
                     make(connection, HEAD)
                     known = HEAD
+        if known > HEAD:
+            versions = f"its tables are of {known}, this one knows {HEAD}"
+            raise StoreError(
+                f"This ledger was brought up to date by a newer h2h ({versions}). Install that one again, or put "
+                "back the ledger as it was before."
+            )
         if known != HEAD:
             self._migrate()
 

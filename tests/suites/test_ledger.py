@@ -844,6 +844,13 @@ def test_a_new_ledger_is_what_the_migrations_make(url: str, monkeypatch: pytest.
     assert len(at_once) > 20
 
 
+def test_a_ledger_of_a_newer_version_is_refused_in_a_sentence(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    Ledger(url, Path("/nowhere")).close()
+    monkeypatch.setattr(Database, "_revision", lambda *_: "9999")
+    with pytest.raises(StoreError, match="by a newer h2h \\(its tables are of 9999"):
+        Ledger(url, Path("/nowhere"))
+
+
 def schema(connection: Connection) -> dict[str, Any]:
     """Each table as the database tells of it, in no order; but for defaults, which migrations needed for old rows."""
     seen = inspect(connection)
