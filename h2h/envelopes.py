@@ -19,7 +19,7 @@ from h2h.compressing import BLOCK, compressed
 from h2h.config import Bank, Inbound, Outbound
 from h2h.config.pgp import encrypts, signs
 from h2h.credentials import Credentials
-from h2h.errors import H2hError, Unopened
+from h2h.errors import H2hError, NotDelivered, Unopened
 from h2h.key_rows import KeyRows
 from h2h.model import Finding, Seal, Severity
 from h2h.openpgp import Form, Opened
@@ -74,12 +74,21 @@ class Envelopes:
             yield write
 
     def open(self, folder: Inbound, source: BinaryIO, sink: Sink) -> Opened:
-        """What a file of this folder holds. Raises what stands in FAULTS; what went to the sink is nothing then."""
+        """What a file of this folder holds. Raises what stands in FAULTS; what went to the sink is nothing then.
+
+        NotDelivered where a key that may open it can be had later.
+        """
         assert folder.pgp
         now, zone, pgp = self._clock.now(), self._bank.timezone, self._bank.pgp
         theirs = [row for row in pgp.their_keys if row.counts(now, zone)]
-        with self._keys.smith(pgp.our_keys, theirs, self._clock.now) as smith:
-            return smith.open(source, sink, wanted=Form(folder.pgp), at_most=folder.max_size)
+        ours, left_out = self._keys.openers()
+        with self._keys.opening(ours, theirs, self._clock.now) as smith:
+            try:
+                return smith.open(source, sink, wanted=Form(folder.pgp), at_most=folder.max_size)
+            except Unopened as error:
+                if error.code != "PGP_NOT_FOR_US" or not left_out:
+                    raise
+                raise _for_none_had(error, left_out) from error
 
     def doubts(self, folder: Outbound, until: datetime) -> list[Finding]:
         """Why a file of this folder could not be sealed now, or at some time up to then."""
@@ -90,6 +99,13 @@ class Envelopes:
         if encrypts(folder.pgp):
             found += self._keys.doubts(self._bank.pgp.their_keys, "encrypt", now, max(now, until))
         return found
+
+
+def _for_none_had(error: Unopened, left_out: Sequence[H2hError]) -> H2hError:
+    """It may be for a key of ours that was left out."""
+    text = f"{error} Keys of ours could not be tried: {' '.join(map(str, left_out))}"
+    later = any(isinstance(each, NotDelivered) for each in left_out)
+    return NotDelivered(text) if later else Unopened(error.code, text)
 
 
 def finding_of(error: H2hError) -> Finding:

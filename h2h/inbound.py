@@ -82,6 +82,7 @@ class Collector:
         self._new_id = new_id
         self._part: _Begun | None = None
         self._broke_the_line: set[str] = set()  # by being fetched: looked at last, the others come first
+        self._locked: dict[InboundId, tuple[str, Trouble]] = {}  # by its folder's place: files whose key is to come
 
     def pull(
         self,
@@ -128,7 +129,8 @@ class Collector:
         for trouble in troubles:
             told = {"event": "trouble", "bank": self.bank.name, "folder": folder.remote, "file": trouble.name}
             log.warning(trouble.kind, extra={**told, "text": trouble.text})
-        self._ledger.troubles.found(self.bank.name, folder.place, troubles, self._clock.now(), all_=whole)
+        found = [*troubles, *(locked for place, locked in self._locked.values() if place == folder.place)]
+        self._ledger.troubles.found(self.bank.name, folder.place, found, self._clock.now(), all_=whole)
 
     def _one(self, box: Mailbox, file: RemoteFile, known: Message | None, progress: Callable[[Message], None]) -> None:
         """Fetch, keep, apply, discard, hand over one file; what cannot be done now waits for the next pull."""
@@ -140,7 +142,7 @@ class Collector:
                 raise
             box.not_fetched(file, error)
             return
-        if message.state is MessageState.KEPT:
+        if message.state is MessageState.KEPT and message.id not in self._locked:
             message = self._apply(message, box.folder)
         broken = self._discarded(box, file, message)
         if known is None:
@@ -211,7 +213,9 @@ class Collector:
         self._ledger.messages.cut(self._new_id(), self.bank.name, part, incoming.keep(), finding, self._clock.now())
 
     def finish_started(self, progress: Callable[[Message], None] = lambda _: None) -> None:
-        """What a crash left kept but unread, or applied but not handed over. Needs no line to the bank."""
+        """What a crash left kept but unread, or applied but not handed over, and what could not be opened before. Needs
+        no line to the bank."""
+        self._locked.clear()
         self._ledger.troubles.keep(self.bank.name, self.bank.places, self._clock.now())
         for message in self._ledger.messages.unread(self.bank.name):
             with _apart(message.name):
@@ -230,7 +234,7 @@ class Collector:
             return self._ledger.messages.applied(message.id, _of_no_folder(message), self._clock.now())
         if folder and folder.pgp and message.opened_sha256 is None:
             message = self._opened(message, folder)
-            if message.state is not MessageState.KEPT:
+            if message.state is not MessageState.KEPT or message.opened_sha256 is None:
                 return message
         reading = self._read(message, folder.messages if folder else None)
         try:
@@ -249,10 +253,20 @@ class Collector:
                 with self._archive.open(message.sha256, "opening") as source:
                     found = self._envelopes.open(folder, source, incoming.write)
                 sha256, size = incoming.keep(), incoming.size
+        except NotDelivered as error:
+            return self._put_off(message, folder, error)
         except FAULTS as error:
             reading = _refused(finding_of(error))
             return self._ledger.messages.applied(message.id, reading, self._clock.now())
         return self._ledger.messages.opened(message.id, sha256, size, found.signer, self._clock.now())
+
+    def _put_off(self, message: Message, folder: Inbound, error: NotDelivered) -> Message:
+        """A secret that it takes cannot be had now: it stays as it is up to the next pull."""
+        text = f"{error} The file is kept, and tried again at each pull."
+        trouble = Trouble(kind=Kind.NOT_OPENED, text=text, name=printable(message.name))
+        self._told(folder, [trouble])
+        self._locked[message.id] = (folder.place, trouble)
+        return message
 
     def _read(self, message: Message, expected: Sequence[str] | None) -> Reading:
         """Everything the readers make of the file; a fault of our own is a finding, and the next file goes on."""
@@ -282,7 +296,7 @@ class Collector:
 
     def _hand_over(self, message: Message, folder: Inbound | None) -> None:
         """The original file, and its records as JSON Lines, to the ERP's folder; each appears at once and whole."""
-        if message.state is MessageState.REPEATED or message.handed_over_at is not None:
+        if message.state in (MessageState.REPEATED, MessageState.KEPT) or message.handed_over_at is not None:
             return
         try:
             where = folder.handed_to(read=message.state is MessageState.APPLIED) if folder else None

@@ -222,12 +222,12 @@ def _of_ledger(one: HostKey) -> Key:
         starts=one.accepted_at,
         until=one.withdrawn_at,
     )
-    if one.withdrawn_at:
-        return replace(key, stands=Stands.OVER, note=f"withdrawn by {one.withdrawn_by}")
     if one.counts:
         return replace(key, note=f"accepted by {one.proposed_by} and {one.accepted_by}")
-    if one.proposed_by:
+    if one.pending:
         return replace(key, stands=Stands.PROPOSED, note=f"proposed by {one.proposed_by}; a second person decides")
+    if one.withdrawn_at:
+        return replace(key, stands=Stands.OVER, note=f"withdrawn by {one.withdrawn_by}")
     return replace(key, stands=Stands.SHOWN, note="the server shows it, and nobody has accepted it")
 
 

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from h2h.config import Bank, KeyRow, OurKeyRow, TheirKeyRow
 from h2h.config.pgp import Row, encrypts, newest, signs
 from h2h.credentials import Credentials, read_private
-from h2h.errors import ChannelError, PgpError, Unusable
+from h2h.errors import ChannelError, H2hError, PgpError, Unusable
 from h2h.model import Finding, Severity
 from h2h.openpgp import KeyFacts, OurKey, Smith, TheirKey, facts
 from h2h.openpgp.keys import MOST_KEY_BYTES, Use
@@ -86,8 +86,24 @@ class KeyRows:
         found = {row.fingerprint: row for row in self._bank.pgp.their_keys if row.fingerprint in fingerprints}
         return [*found.values()]
 
+    def openers(self) -> tuple[list[OurKey], list[H2hError]]:
+        """All keys of ours that a file can be opened with now, and why the others are not among them."""
+        found: list[OurKey] = []
+        left_out: list[H2hError] = []
+        for row in self._bank.pgp.our_keys:
+            try:
+                if not self.facts(row).secret:
+                    raise Unusable(f"{row.file} holds a public key alone.")
+                found.append(self._our(row))
+            except FAULTS as error:
+                left_out.append(error)
+        return found, left_out
+
+    def opening(self, ours: Sequence[OurKey], theirs: Sequence[TheirKeyRow], now: Callable[[], datetime]) -> Smith:
+        return Smith(ours, [self._their(row) for row in theirs], now=now)
+
     def smith(self, ours: Sequence[OurKeyRow], theirs: Sequence[TheirKeyRow], now: Callable[[], datetime]) -> Smith:
-        return Smith([self._our(row) for row in ours], [self._their(row) for row in theirs], now=now)
+        return self.opening([self._our(row) for row in ours], theirs, now)
 
     def facts(self, row: KeyRow) -> KeyFacts:
         """Of the one key in its file. GnuPG is asked once for the same bytes."""
@@ -184,6 +200,8 @@ class KeyRows:
 
     def _our(self, row: OurKeyRow) -> OurKey:
         passphrase = self._credentials.secret(row.passphrase) if row.passphrase else None
+        if passphrase is not None and not passphrase.isprintable():
+            raise Unusable(f"{row.file}: the passphrase holds a line break or another control character.")
         return OurKey(data=_read(row), passphrase=passphrase, name=str(row.file))
 
     def _their(self, row: TheirKeyRow) -> TheirKey:

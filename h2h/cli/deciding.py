@@ -304,5 +304,5 @@ def reread(ctx: click.Context, files: tuple[str, ...], reason: str, as_json: boo
 
 def _next(message: Message) -> str:
     if message.state == "KEPT":
-        return " The running gateway reads it at its next pull."
+        return " It is read at the next pull."
     return f" {message.reason}" if message.reason else ""

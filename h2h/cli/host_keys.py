@@ -147,8 +147,8 @@ def _done(gateway: Gateway, act: Act, *, dry_run: bool, yes: bool, as_json: bool
 
 def _stands(key: HostKey) -> str:
     of = f"{key.fingerprint} of {key.bank} at {key.server}"
-    if key.withdrawn_at:
-        return f"{of} is withdrawn, and counts no more."
     if key.counts:
         return f"{of} is accepted, by {key.proposed_by} and {key.accepted_by}."
+    if not key.pending:
+        return f"{of} is withdrawn, and counts no more."
     return f"{of} is proposed by {key.proposed_by}; a second person has to accept it with the same command."

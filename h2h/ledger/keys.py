@@ -48,6 +48,13 @@ class HostKey:
     def counts(self) -> bool:
         return self.accepted_at is not None and self.withdrawn_at is None
 
+    @property
+    def pending(self) -> bool:
+        """Proposed, and waiting for a second person; what was withdrawn stays so up to that."""
+        if self.proposed_at is None or self.counts:
+            return False
+        return self.withdrawn_at is None or self.proposed_at > self.withdrawn_at
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pins:
@@ -128,16 +135,16 @@ class Acceptance:
                 raise NotAllowed(
                     f"{fingerprint} is accepted already, by {before.proposed_by} and {before.accepted_by}."
                 )
-            if before is None or before.proposed_by is None or before.withdrawn_at:
+            if before is None or not before.pending:
                 said: dict[str, Any] = {"proposed_by": who, "proposed_at": now}
-                said |= dict.fromkeys(("accepted_by", "accepted_at", "withdrawn_by", "withdrawn_at"))
                 kind = "host key proposed"
             elif before.proposed_by == who:
                 raise NotAllowed(
                     f"You proposed {fingerprint}; somebody else has to accept it, after asking the bank by another way."
                 )
             else:
-                said, kind = {"accepted_by": who, "accepted_at": now}, "host key accepted"
+                said = {"accepted_by": who, "accepted_at": now, "withdrawn_by": None, "withdrawn_at": None}
+                kind = "host key accepted"
                 connection.execute(update(t.contact).where(t.contact.c.bank == bank).values(suspended_until=None))
             _told(connection, bank, kind, who, now, server, fingerprint, why)
             return _write(connection, before, bank, server, fingerprint, said)
@@ -147,7 +154,7 @@ class Acceptance:
         why = in_words("reason", reason)
         with self._unit() as connection:
             before = _find(connection, bank, server, fingerprint)
-            if before is None or before.proposed_by is None or before.withdrawn_at:
+            if before is None or not (before.counts or before.pending):
                 raise NotAllowed(f"Nobody accepted or proposed {fingerprint} for {bank} at {server}: see `h2h keys`.")
             _told(connection, bank, "host key withdrawn", who, now, server, fingerprint, why)
             said = {"withdrawn_by": who, "withdrawn_at": now}

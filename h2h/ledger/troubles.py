@@ -31,6 +31,7 @@ class Kind(StrEnum):
     CHANGING = "changing"  # still being written
     NOT_CLAIMED = "not claimed"
     NOT_FETCHED = "not fetched"
+    NOT_OPENED = "not opened"  # what it takes to open it may be had later
     NOT_REMOVED = "not removed"
     NOT_WRITTEN = "not written"  # the ERP's folder for statuses
     MORE = "more"

@@ -114,7 +114,7 @@ def host_keys(
 
 
 def _shown(row: HostKey) -> str:
-    proposed = f", proposed by {row.proposed_by}" if row.proposed_by and not row.withdrawn_at else ""
+    proposed = f", proposed by {row.proposed_by}" if row.counts or row.pending else ""
     withdrawn = f", withdrawn by {row.withdrawn_by}" if row.withdrawn_at else ""
     first = f"first seen at {utc(row.shown_at)}" if row.shown_at else ""
     return f"{row.fingerprint} ({row.algorithm}, {first}{proposed}{withdrawn})"

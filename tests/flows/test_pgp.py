@@ -22,11 +22,13 @@ from h2h.gateway import Gateway
 from h2h.ledger.messages import Message, MessageState
 from h2h.ledger.rows import Transfer
 from h2h.lifecycle import State
+from h2h.model import InboundId
 from h2h.sandbox.server import BankServer
 from h2h.verdicts import Verdict
 from h2h.verify_bundle import faults
 from tests.forging import NOW, Forge, forge
 from tests.shell.command import run as h2h
+from tests.vaults import TOKEN, VaultServer, sealed, vault
 
 from .test_bad_world import SILENT, pull
 from .world import MovableClock, World, answer, only, opened, payments, put, sample, send, transfers, world
@@ -575,3 +577,97 @@ def test_a_file_that_cannot_be_opened_for_our_own_fault_says_so_and_is_read_agai
         gateway.ledger.messages.reread(message.id, who="ann", reason="mended", now=told.clock.now())
         pull(gateway)
         assert gateway.ledger.messages.get(message.id).state is MessageState.APPLIED
+
+
+# Keys of ours that cannot be had.
+
+
+LATER = f"from = {local(NOW + timedelta(days=1))}"
+
+
+@contextmanager
+def in_a_vault(
+    folder: Path, forge: Forge, corp: str, partner: str, more: str = ""
+) -> Iterator[tuple[Setting, VaultServer]]:
+    """The passphrase of our key is there."""
+    with vault(secrets={"kv/h2h": {"pgp": "geheim"}}) as safe, setting(folder, forge, corp, partner) as told:
+        token = folder / "keys" / "token"
+        token.touch(mode=0o600)
+        token.write_text(TOKEN)
+        keys = rows(folder / "keys", partner, more=more)
+        told.erp.bank = {"pgp": keys["pgp"].replace(f"file:{folder}/keys/pass", "vault:kv/h2h#pgp", 1)}
+        told.erp.vault = {"address": f'"{safe.address}"', "token": f'"file:{token}"'}
+        yield told, safe
+
+
+def troubles(gateway: Gateway) -> list[tuple[str, str]]:
+    return [(row.kind, row.name) for row in gateway.ledger.troubles.now(["box"], gateway.clock.now())]
+
+
+def test_a_file_whose_passphrase_may_be_had_later_waits_for_it_and_the_others_do_not(
+    tmp_path: Path, workshop: Forge, corp: str, bank: str
+) -> None:
+    with in_a_vault(tmp_path, workshop, corp, bank) as (told, safe):
+        _waits_for_the_vault(told, safe)
+
+
+def _waits_for_the_vault(told: Setting, safe: VaultServer) -> None:
+    with opened(told.erp, told.clock) as gateway:
+        safe.behave = sealed
+        for name, content in (("a.pgp", told.sealed(answer("MSG-1"))), ("b.pgp", b"no message")):
+            put(told.server.folders.outbox, name, content)
+        for _ in range(2):
+            pull(gateway)
+            files = {f.name: f for f in gateway.ledger.views.files()}
+            assert [files[name].state for name in ("a.pgp", "b.pgp")] == [MessageState.KEPT, MessageState.UNREADABLE]
+            assert troubles(gateway) == [("not opened", "a.pgp")]
+            assert "it is sealed" in gateway.ledger.troubles.now(["box"], told.clock.now())[0].text
+            assert not [path for path in told.erp.deliver.iterdir() if "a.pgp" in path.name]
+            assert (told.server.folders.outbox / "a.pgp").exists()
+    with opened(told.erp, told.clock) as gateway:
+        safe.behave = None
+        pull(gateway)
+        message = gateway.ledger.messages.get(InboundId(files["a.pgp"].id))
+        assert (message.state, troubles(gateway)) == (MessageState.APPLIED, [])
+        assert message.handed_over_at is not None
+        assert not (told.server.folders.outbox / "a.pgp").exists()
+
+
+@pytest.mark.parametrize("fault", ["passphrase", "file", "no key"])
+def test_a_key_that_cannot_be_used_stops_no_file_that_another_one_opens(
+    told: Setting, stranger: str, fault: str
+) -> None:
+    keys = told.erp.folder / "keys"
+    (keys / "old.asc").touch(mode=0o600)
+    (keys / "old.asc").write_bytes(told.forge.secret(stranger, "--armor"))
+    (keys / "old").touch(mode=0o600)
+    told.erp.bank = rows(
+        keys, told.bank, more=f', {{ file = "{keys}/old.asc", passphrase = "file:{keys}/old", {LATER} }}'
+    )
+    with opened(told.erp, told.clock) as gateway:
+        match fault:
+            case "passphrase":
+                (keys / "old").unlink()
+            case "file":
+                (keys / "old.asc").unlink()
+            case _:
+                (keys / "old.asc").write_text("nothing")
+        assert told.from_bank(gateway, "a.pgp", told.sealed(answer("MSG-1"))).state is MessageState.APPLIED
+        message = told.from_bank(gateway, "b.pgp", told.sealed(answer("MSG-2"), to=stranger))
+        refused(gateway, message, "PGP_NOT_FOR_US")
+        [found] = [f for f in gateway.ledger.views.history(message.id).findings if f.code == "PGP_NOT_FOR_US"]
+        assert f"{keys}/old" in found.text
+
+
+def test_a_key_whose_passphrase_may_be_had_later_is_waited_for_by_files_that_no_other_opens_alone(
+    tmp_path: Path, workshop: Forge, corp: str, bank: str, stranger: str
+) -> None:
+    more = f', {{ file = "{tmp_path}/keys/other.asc", {LATER} }}'
+    with in_a_vault(tmp_path, workshop, corp, bank, more=more) as (told, safe):
+        (tmp_path / "keys" / "other.asc").touch(mode=0o600)
+        (tmp_path / "keys" / "other.asc").write_bytes(workshop.secret(stranger, "--armor"))
+        safe.behave = sealed
+        with opened(told.erp, told.clock) as gateway:
+            waits = told.from_bank(gateway, "a.pgp", told.sealed(answer("MSG-1")))
+            other = told.from_bank(gateway, "b.pgp", told.sealed(answer("MSG-2"), to=stranger))
+            assert (waits.state, other.state) == (MessageState.KEPT, MessageState.APPLIED)

@@ -47,6 +47,7 @@ class World:
     inbound: dict[str, str] = field(default_factory=dict)
     bank: dict[str, str] = field(default_factory=dict)
     gateway_settings: dict[str, str] = field(default_factory=dict)
+    vault: dict[str, str] = field(default_factory=dict)
     remote: str = ""
     others: list[World] = field(default_factory=list)
     retention: str | None = None
@@ -75,6 +76,7 @@ class World:
         duplicates = {"days": str(self.duplicates_days)}
         kept = _table("[retention]", {"files": self.retention}) if self.retention else ""
         kept += _table("[ledger]", {"url": f'"{self.ledger}"'}) if self.ledger else ""
+        kept += _table("[vault]", self.vault) if self.vault else ""
         self.config.write_text(_table("[gateway]", gateway) + _table("[duplicates]", duplicates) + kept)
         for bank in (self, *self.others):
             bank.make_folders()

@@ -23,13 +23,16 @@ def show(book: Book, *keys: str, at: int = 0) -> None:
     book.ledger.keys.shown(BANK, SERVER, shown, NOW + at * HOUR)
 
 
-def accept(book: Book, who: str, key: str = KEY, *, in_advance: bool = False, reason: str = "by letter") -> HostKey:
-    said = {"who": who, "reason": reason, "now": NOW, "in_advance": in_advance}
+def accept(
+    book: Book, who: str, key: str = KEY, *, in_advance: bool = False, reason: str = "by letter", at: int = 0
+) -> HostKey:
+    said = {"who": who, "reason": reason, "now": NOW + at * HOUR, "in_advance": in_advance}
     return book.ledger.acceptance.accept(BANK, SERVER, key, **said)  # type: ignore[arg-type]
 
 
-def withdraw(book: Book, key: str = KEY) -> HostKey:
-    return book.ledger.acceptance.withdraw(BANK, SERVER, key, who="cleo", reason="not theirs", now=NOW)
+def withdraw(book: Book, key: str = KEY, *, at: int = 1) -> HostKey:
+    now = NOW + at * HOUR
+    return book.ledger.acceptance.withdraw(BANK, SERVER, key, who="cleo", reason="not theirs", now=now)
 
 
 def told(book: Book) -> Sequence[tuple[str, str]]:
@@ -78,16 +81,33 @@ def test_a_withdrawn_key_counts_no_more_and_takes_two_persons_again(book: Book) 
     assert book.ledger.keys.pins(BANK, SERVER) == pins(withdrawn=[KEY])
     with pytest.raises(NotAllowed, match="Nobody accepted or proposed"):
         withdraw(book)
-    assert not accept(book, "berta").counts
-    assert book.ledger.keys.pins(BANK, SERVER) == pins()
-    assert accept(book, "anna").counts
+    assert not accept(book, "berta", at=2).counts
+    assert book.ledger.keys.pins(BANK, SERVER) == pins(withdrawn=[KEY])
+    accepted = accept(book, "anna", at=3)
+    assert accepted.counts
+    assert (accepted.proposed_by, accepted.accepted_by) == ("berta", "anna")
+    assert book.ledger.keys.pins(BANK, SERVER) == pins([KEY])
+
+
+def test_one_person_undoes_no_withdrawal_by_proposing_or_withdrawing(book: Book) -> None:
+    show(book, KEY)
+    for who in ("anna", "berta"):
+        accept(book, who)
+    withdraw(book)
+    assert accept(book, "anna", at=2).pending
+    with pytest.raises(NotAllowed, match="somebody else"):
+        accept(book, "anna", at=3)
+    withdrawn = withdraw(book, at=3)
+    assert not withdrawn.pending
+    assert book.ledger.keys.pins(BANK, SERVER) == pins(withdrawn=[KEY])
+    assert not accept(book, "berta", at=4).counts
 
 
 def test_a_proposal_can_be_withdrawn_and_then_nobody_accepts_it_by_one_word(book: Book) -> None:
     show(book, KEY)
     accept(book, "anna")
     withdraw(book)
-    assert not accept(book, "berta").counts
+    assert not accept(book, "berta", at=2).counts
 
 
 def test_what_a_server_shows_again_and_again_is_one_event_and_known_from_when_to_when(book: Book) -> None:
