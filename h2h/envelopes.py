@@ -45,13 +45,15 @@ class Envelopes:
         if not folder.seals:
             return None
         now, packed = self._clock.now(), folder.compress
+        key, subkey = self._keys.theirs_now(now) if encrypts(folder.pgp) else (None, None)
         return Seal(
             compress=packed,
             member=member_of(name) if packed == "zip" else None,
             pgp=folder.pgp,
             armour=folder.armour,
             signed_by=self._keys.ours_now(now) if signs(folder.pgp) else None,
-            encrypted_to=(self._keys.theirs_now(now),) if encrypts(folder.pgp) else (),
+            encrypted_to=(key,) if key else (),
+            subkeys=(subkey,) if subkey else (),
         )
 
     @contextmanager

@@ -66,10 +66,11 @@ class KeyRows:
         row = newest(self._bank.pgp.our_keys, now, self._bank.timezone)
         return self.facts(_counting(row, "our_keys", now)).fingerprint
 
-    def theirs_now(self, now: datetime) -> str:
-        """The fingerprint of the key that we encrypt to."""
-        row = newest(self._bank.pgp.their_keys, now, self._bank.timezone)
-        return _counting(row, "their_keys", now).fingerprint
+    def theirs_now(self, now: datetime) -> tuple[str, str | None]:
+        """The fingerprint of the key that we encrypt to, and that of its subkey, if it is one that does it."""
+        row = _counting(newest(self._bank.pgp.their_keys, now, self._bank.timezone), "their_keys", now)
+        part = self.facts(row).encrypts_by(now).fingerprint
+        return row.fingerprint, part if part != row.fingerprint else None
 
     def ours(self, fingerprints: Collection[str]) -> list[OurKeyRow]:
         """A row for each; the one that began last is looked at first."""

@@ -188,7 +188,8 @@ Compression = Literal["gzip", "zip"]
 class Seal:
     """What a file is put into before it goes to its bank: compressed first, then signed and encrypted.
 
-    `member`: its name in an archive. `pgp`: a form, as in "sign+encrypt". Keys by their fingerprints.
+    `member`: its name in an archive. `pgp`: a form, as in "sign+encrypt". Keys by their fingerprints; `subkeys`:
+    by which of `encrypted_to` it is encrypted, which may change under the same key.
     """
 
     compress: Compression | None = None
@@ -197,6 +198,7 @@ class Seal:
     armour: bool = False
     signed_by: str | None = None
     encrypted_to: tuple[str, ...] = ()
+    subkeys: tuple[str, ...] = ()
 
     @property
     def words(self) -> str:
@@ -204,7 +206,8 @@ class Seal:
         packed = f"{self.compress} of {self.member}" if self.member else self.compress
         signed = self.signed_by and f"signed by {self.signed_by}"
         encrypted = f"encrypted to {', '.join(self.encrypted_to)}" if self.encrypted_to else None
-        return "; ".join(filter(None, (packed, signed, encrypted, "armoured" if self.armour else None)))
+        by = f"by subkey {', '.join(self.subkeys)}" if self.subkeys else None
+        return "; ".join(filter(None, (packed, signed, encrypted, by, "armoured" if self.armour else None)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -101,9 +101,12 @@ def _print(rows: Sequence[Counted]) -> None:
     out = console()
     if not rows:
         out.print(text("No number was used in a name yet."))
+    latest = {(row.bank, row.counter.series, bool(row.counter.day)): row for row in rows}  # in the order of days
     for row in rows:
         of = f" of {row.counter.day}" if row.counter.day else ""
-        out.print(text(f"{row.bank}  {row.counter.series}{of}  last {row.last}, next {row.last + 1}"))
+        goes_on = row in latest.values()
+        told = f"last {row.last}, next {row.last + 1}" if goes_on else f"last {row.last}"
+        out.print(text(f"{row.bank}  {row.counter.series}{of}  {told}"))
         if row.unsettled:
             numbers = ", ".join(map(str, row.unsettled))
             out.print(text(f"    not known to be at the bank: {numbers}", "yellow"))

@@ -70,7 +70,7 @@ def _seal(connection: Connection, row: Transfer, sealed: Sealed | None, now: dat
 def _told(seal: Seal) -> dict[str, Any]:
     said = {name: getattr(seal, name) for name in ("compress", "member", "pgp", "armour", "signed_by")}
     return {name: value for name, value in said.items() if value} | (
-        {"encrypted_to": list(seal.encrypted_to)} if seal.encrypted_to else {}
+        {"encrypted_to": [*seal.encrypted_to], "subkeys": [*seal.subkeys]} if seal.encrypted_to else {}
     )
 
 

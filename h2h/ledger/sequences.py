@@ -23,6 +23,7 @@ from h2h.ledger.journal import record
 from h2h.ledger.prepared import Prepared
 from h2h.lifecycle import State
 
+MOST_DAYS = 100  # before the latest ones
 _C = t.sequence_number.c
 _COUNTER = and_(_C.bank == bindparam("of_bank"), _C.series == bindparam("of_series"), _C.day == bindparam("of_day"))
 _THIS = and_(_COUNTER, _C.number == bindparam("of_number"))
@@ -49,6 +50,7 @@ _LATEST = Prepared(
 )
 _DAYS = Prepared(select(_C.day).where(_OF_ATTEMPT, _C.day != ""))
 _X = t.transfer.c
+_NEVER_SEEN = or_(_C.kept.is_(True), and_(_X.state.not_in([State.SENT, State.PUBLISHING]), _C.attempt == _X.attempts))
 _ON_ITS_WAY = Prepared(
     select(_X.id, _X.due_at, _X.lease_until)
     .where(
@@ -178,12 +180,20 @@ class Sequences:
         return True
 
     def counted(self, bank: str | None = None) -> list[Counted]:
-        """Each counter: running ones, and of those that begin again each day the latest day."""
+        """Each counter: running ones, and of those that begin again each day the latest day, and days before with
+        numbers that are not settled: the last MOST_DAYS of all."""
         latest = select(_C.bank, _C.series, func.max(_C.day).label("day")).where(_C.day != "", _C.published.is_(True))
         running = select(_C.bank, _C.series, _C.day).where(_C.day == "", _C.published.is_(True)).distinct()
+        open_days = (
+            select(_C.bank, _C.series, _C.day)
+            .join(t.transfer, _C.transfer_id == _X.id)
+            .where(_C.day != "", _C.published.is_(True), _NEVER_SEEN)
+            .distinct()
+        )
         with self._database.reading() as connection:
             found = [*connection.execute(running), *connection.execute(latest.group_by(_C.bank, _C.series))]
-            wanted = sorted(tuple(row) for row in found if bank in (None, row.bank))
+            found += connection.execute(open_days.order_by(desc(_C.day)).limit(MOST_DAYS))
+            wanted = sorted({tuple(row) for row in found if bank in (None, row.bank)})
             return [_counted(connection, of, Counter(series, day)) for of, series, day in wanted]
 
 
@@ -201,11 +211,10 @@ def _refuse_while_planned(connection: Connection, bank: str, counter: Counter, n
 
 def _counted(connection: Connection, bank: str, counter: Counter) -> Counted:
     last = _LAST.scalar(connection, **_named(bank, counter))
-    never = or_(_C.kept.is_(True), and_(_X.state.not_in([State.SENT, State.PUBLISHING]), _C.attempt == _X.attempts))
     query = (
         select(_C.number)
         .join(t.transfer, _C.transfer_id == _X.id)
-        .where(_C.bank == bank, _C.series == counter.series, _C.day == counter.day, _C.published.is_(True), never)
+        .where(_C.bank == bank, _C.series == counter.series, _C.day == counter.day, _C.published.is_(True), _NEVER_SEEN)
         .order_by(_C.number)
     )
     return Counted(bank=bank, counter=counter, last=last, unsettled=list(connection.execute(query).scalars()))

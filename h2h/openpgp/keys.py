@@ -70,6 +70,13 @@ class KeyFacts:
         parts = [part for part in (self, *self.subkeys) if not part.revoked]
         return [part for part in parts if (part.can_sign if use == "sign" else part.can_encrypt)]
 
+    def encrypts_by(self, at: datetime) -> KeyFacts:
+        """The part that GnuPG encrypts to at that time: the newest subkey that can be used; itself where it has none.
+        Where none can be used, the newest one all the same."""
+        subkeys = [part for part in self.parts("encrypt") if part is not self]
+        counting = [part for part in subkeys if part.why_not("encrypt", at) is None]
+        return max(counting or subkeys, key=lambda part: part.created, default=self)
+
     def ends(self, use: Use) -> datetime | None:
         """When the last part for this use expires, or the whole key, if that is earlier. None: never."""
         ends = [part.expires for part in self.parts(use)]

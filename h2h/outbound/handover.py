@@ -112,6 +112,7 @@ class Handover:
                 return [unless_stale(self._ledger.transfers.take_back, first, self._clock.now())]
             case State.PUBLISHING:
                 leased = self._lease(group)
+                self._witness_all(leased)  # a crash may have come before
                 return [unless_stale(self._publisher.reconcile, one) for one in leased] if leased else group
             case _:
                 now = self._clock.now()
@@ -355,15 +356,17 @@ class Handover:
         exclusive = {each.id for each, final in going if self._publisher.may_replace(session, each, final)}
         found = self._ledger.transfers.publishing_many([each for each, _ in going], now, exclusive=exclusive)
         publishing = [one for one in found if isinstance(one, Transfer)]
-        for watch in dict.fromkeys(transfer.watch for transfer in publishing):
-            self._witness(watch)
+        self._witness_all(publishing)
         published = self._publisher.publish(session, publishing, exclusive=exclusive) if publishing else []
         return [one for one in found if isinstance(one, Stale)] + published
 
-    def _witness(self, watch: str) -> None:
+    def _witness_all(self, transfers: Sequence[Transfer]) -> None:
+        for watch in dict.fromkeys(transfer.watch for transfer in transfers):
+            if folder := self.bank.outbound_for(watch):
+                self._witness(folder)
+
+    def _witness(self, folder: Outbound) -> None:
         """How far the journal has come, noted where the files come from: the data folder may be put back as a whole."""
-        folder = self.bank.outbound_for(watch)
-        assert folder is not None
         try:
             Foothold(folder).witness.note(self._ledger.journal.last())
         except StoreError as error:

@@ -89,5 +89,7 @@ def test_seals_have_the_same_words_only_if_they_are_the_same() -> None:
         Seal(pgp="sign", signed_by="AA", armour=True),
         Seal(compress="gzip", pgp="sign+encrypt", signed_by="AA", encrypted_to=("BB",)),
         Seal(compress="gzip", pgp="sign+encrypt", signed_by="AA", encrypted_to=("BB", "CC")),
+        Seal(pgp="encrypt", encrypted_to=("AA",), subkeys=("BB",)),
+        Seal(pgp="encrypt", encrypted_to=("AA",), subkeys=("CC",)),
     ]
     assert len({seal.words for seal in seals}) == len(seals)

@@ -12,8 +12,10 @@ from h2h.channels.folder import FolderChannel
 from h2h.errors import NotDelivered, StoreError, Unknown
 from h2h.ledger.sequences import Counter
 from h2h.lifecycle import State
+from h2h.outbound.handover import Handover
 from h2h.outbound.numbers import note
 from h2h.verdicts import Verdict
+from tests.flows.test_feedback import Crash, crash
 from tests.flows.world import MovableClock, World, opened, payments, send, transfers
 
 START = "2026-11-20T23:59:00+01:00"
@@ -91,6 +93,23 @@ def test_after_a_ledger_was_put_back_numbers_go_on_beyond_those_noted_in_the_wat
         drop(erp, "d")
         send(gateway)
         assert gateway.ledger.transfers.get(transfers(gateway)[-1].id).remote == "/in/PAY_20261120_004_T.xml"
+
+
+def test_a_number_is_noted_although_a_crash_came_between_its_commit_and_the_note(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    erp, clock = numbered(tmp_path), MovableClock(START)
+    with opened(erp, clock) as gateway, monkeypatch.context() as patch:
+        patch.setattr(Handover, "_witness", crash)
+        drop(erp, "a")
+        with pytest.raises(Crash):
+            send(gateway)
+        assert [transfer.state for transfer in transfers(gateway)] == [State.PUBLISHING]
+    clock.advance(minutes=3)
+    with opened(erp, clock) as gateway:
+        [found] = send(gateway)
+        [foothold] = gateway._all_footholds()
+        assert (found.state, foothold.numbers.read("/in")) == (State.SENT, {"2026-11-20": 1})
 
 
 def test_what_another_file_left_under_a_name_before_its_marker_is_cleared_away(

@@ -354,6 +354,28 @@ def test_what_was_sealed_before_the_switch_and_not_sent_is_sealed_anew(
             assert told.signer(told.at_bank()) == second
 
 
+def test_what_was_sealed_to_a_subkey_that_another_one_replaced_is_sealed_anew(
+    tmp_path: Path, workshop: Forge, corp: str
+) -> None:
+    """Under the same primary key: the bank may not open with the old one any more."""
+    partner = workshop.key("Bank4")
+    with setting(tmp_path, workshop, corp, partner) as told:
+        port, told.erp.port = told.erp.port, 1
+        with opened(told.erp, told.clock) as gateway:
+            before = sent(gateway, told)
+            assert before.state is State.READY
+        workshop.run("--quick-add-key", partner, "cv25519", "encr", "seconds=8640000", at=NOW - timedelta(days=1))
+        key_files(tmp_path / "keys", workshop, corp, partner)
+        told.erp.port = port
+        with opened(told.erp, told.clock) as gateway:
+            after = only(send(gateway))
+            assert (after.state, after.sealed_sha256 == before.sealed_sha256) == (State.SENT, False)
+        said = workshop.run("--decrypt", "--status-fd=1", "--output=/dev/null", data=told.at_bank()).decode()
+        [number] = [line.split()[2] for line in said.splitlines() if "ENC_TO" in line]
+        subkeys = [text.rpartition("by subkey ")[2][:40] for text in (before.sealed_by or "", after.sealed_by or "")]
+        assert [subkey.endswith(number) for subkey in subkeys] == [False, True]
+
+
 def expiring(folder: Path, workshop: Forge, name: str, after: timedelta) -> str:
     """A key of the bank that ends so long after NOW, in place of its other one."""
     made = NOW - timedelta(days=30)

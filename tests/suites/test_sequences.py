@@ -174,6 +174,9 @@ def test_a_number_of_another_day_is_not_kept(book: Book) -> None:
     assert leased
     assert leased.remote == "/in/PAY_20261121_001_00002.xml"
     assert book.ledger.sequences.days(leased) == {"2026-11-21"}
+    book.transfers.sent(alone.publishing(book.transfers, leased, NOW), {"answer": "OK"}, NOW)
+    told = [(one.counter.day, one.last, one.unsettled) for one in book.ledger.sequences.counted()]
+    assert told == [("", 2, []), ("2026-11-20", 2, [2]), ("2026-11-21", 1, [])]
 
 
 # Random days.
