@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cache
 from zoneinfo import ZoneInfo
@@ -89,7 +90,7 @@ def moments(draw: st.DrawFn) -> tuple[list[Away], datetime]:
     return made, now
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=300 if os.environ.get("H2H_LONG") else 100)
 @given(moments())
 def test_it_is_away_until_the_first_minute_at_which_none_lasts(drawn: tuple[list[Away], datetime]) -> None:
     times, now = drawn

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cache
 from zoneinfo import ZoneInfo
@@ -14,6 +15,7 @@ from h2h.calendars import Calendar, Closings
 from h2h.schedule import Window, all_closing, all_missed, all_opening, astray
 
 MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
+EXAMPLES = 300 if os.environ.get("H2H_LONG") else 60
 SEEN = range(-4, 5)  # the days around an instant that are looked at
 # Days on which the clocks of a zone change, forward or back, some of them at midnight or by half an hour.
 CHANGES = {
@@ -96,7 +98,7 @@ def _has_time(window: Window) -> bool:
     return opens + window.lead < cut_off
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=EXAMPLES)
 @given(moments())
 def test_all_are_open_until_the_first_of_them_closes(drawn: tuple[list[Window], datetime]) -> None:
     windows, now = drawn
@@ -107,7 +109,7 @@ def test_all_are_open_until_the_first_of_them_closes(drawn: tuple[list[Window], 
     assert all_closing(windows, now) == (at if at > now else None)
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=EXAMPLES)
 @given(moments())
 def test_the_next_opening_is_the_first_minute_at_which_all_are_open(drawn: tuple[list[Window], datetime]) -> None:
     windows, now = drawn
@@ -118,7 +120,7 @@ def test_the_next_opening_is_the_first_minute_at_which_all_are_open(drawn: tuple
     assert found == first or (first is None and (found is None or found >= now + 3 * DAY))
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=EXAMPLES)
 @given(moments(), st.integers(0, 3_000))
 def test_what_was_missed_was_missed_by_each_window_alone(drawn: tuple[list[Window], datetime], waited: int) -> None:
     windows, now = drawn
