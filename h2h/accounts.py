@@ -59,8 +59,19 @@ class Accounts:
     def unlock(self, name: str, *, who: str) -> Account:
         return self._rows.unlock(name, who=who, now=self._clock.now())
 
-    def confirm(self, name: str, *, who: str) -> Account:
-        return self._rows.confirm(name, who=who, now=self._clock.now())
+    def proposed(self, name: str) -> Account:
+        """The person, of whom something is proposed, to be looked at before it is confirmed."""
+        found = next((account for account in self._rows.all() if account.name == name), None)
+        if found is None or found.proposal is None:
+            raise NotAllowed(f"Nothing is proposed of {name}.")
+        return found
+
+    def confirm(self, seen: Account, *, who: str) -> Account:
+        """What was seen to be proposed, and nothing else."""
+        return self._rows.confirm(seen, who=who, now=self._clock.now())
+
+    def withdraw(self, name: str, *, who: str) -> Account:
+        return self._rows.withdraw(name, who=who, now=self._clock.now())
 
     def lock(self, name: str, *, who: str) -> Account:
         return self._rows.lock(name, who=who, now=self._clock.now())

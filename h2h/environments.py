@@ -14,12 +14,16 @@ import re
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from h2h.channels.ssh_keys import comment, facts
 from h2h.clashes import local_folders
 from h2h.config import Profile, Reading, SftpSettings, read
 from h2h.config.toml_file import Place, about
 from h2h.errors import H2hError, Problem
+
+if TYPE_CHECKING:
+    from h2h.openpgp import KeyFacts
 
 MARK = re.compile(r"h2h[ _-](test|production)\b")
 APART = "test and production share nothing"
@@ -77,14 +81,22 @@ def _shared_banks(reading: Reading, other: Reading) -> Iterator[Problem]:
 
 
 def _shared_keys(reading: Reading, other: Reading) -> Iterator[Problem]:
-    """The same key in two files."""
-    known = {_fingerprint(file): (file, place) for file, place in _login_keys(other)}
-    for mine, here in _login_keys(reading):
-        fingerprint = _fingerprint(mine)
-        if fingerprint and fingerprint in known:
-            its, there = known[fingerprint]
-            if os.path.realpath(its) != os.path.realpath(mine):  # else told as a file
-                yield from about(f"{mine} is the same key as {its} ({there}); {APART}", here)
+    """The same key in two files, and of PGP in one, too: of others the files themselves are told as shared."""
+    known = {key: (file, place) for key, file, place in _private(other)}
+    told = {os.path.realpath(file) for file, _ in _login_keys(other)}
+    for key, mine, here in _private(reading):
+        if key in known and os.path.realpath(mine) not in told:
+            its, there = known[key]
+            yield from about(f"{mine} is the same key as {its} ({there}); {APART}", here)
+
+
+def _private(reading: Reading) -> Iterator[tuple[str, Path, Place]]:
+    """Private keys by their fingerprints. Those that cannot be seen are told elsewhere."""
+    for file, place in _login_keys(reading):
+        if fingerprint := _fingerprint(file):
+            yield fingerprint, file, place
+    for file, place in _pgp_keys(reading):
+        yield from ((key.fingerprint, file, place) for key in _pgp_facts(file))
 
 
 def _over_sftp(reading: Reading) -> list[tuple[Profile, SftpSettings]]:
@@ -108,10 +120,13 @@ def _fingerprint(key_file: Path) -> str | None:
 
 def _private_keys(reading: Reading) -> Iterator[tuple[Path, Place, Callable[[], set[str]]]]:
     yield from ((file, place, partial(_ssh_marks, file)) for file, place in _login_keys(reading))
+    yield from ((file, place, partial(_pgp_marks, file)) for file, place in _pgp_keys(reading))
+
+
+def _pgp_keys(reading: Reading) -> Iterator[tuple[Path, Place]]:
     for profile in reading.profiles:
         for number, row in enumerate(profile.bank.pgp.our_keys):
-            place = profile.source.at("bank", "pgp", "our_keys", number, "file")
-            yield row.file, place, partial(_pgp_marks, row.file)
+            yield row.file, profile.source.at("bank", "pgp", "our_keys", number, "file")
 
 
 def _ssh_marks(file: Path) -> set[str]:
@@ -119,9 +134,14 @@ def _ssh_marks(file: Path) -> set[str]:
 
 
 def _pgp_marks(file: Path) -> set[str]:
+    return {mark for key in _pgp_facts(file) for name in key.user_ids for mark in MARK.findall(name)}
+
+
+def _pgp_facts(file: Path) -> list[KeyFacts]:
+    """Nothing where it cannot be seen, which is told elsewhere."""
     from h2h.openpgp import facts as pgp_facts  # here, as few banks have any
 
     try:
-        return {mark for key in pgp_facts(file.read_bytes()) for name in key.user_ids for mark in MARK.findall(name)}
+        return pgp_facts(file.read_bytes())
     except (OSError, H2hError):
-        return set()  # told elsewhere
+        return []

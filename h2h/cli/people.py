@@ -33,6 +33,7 @@ class PersonRow:
     locked_by: str | None
     proposal: str | None
     proposed_by: str | None
+    proposed_at: datetime | None
     failures: int
     blocked_until: datetime | None
 
@@ -121,9 +122,25 @@ def unlock(ctx: click.Context, name: str, as_json: bool) -> None:
 @named
 @click.pass_context
 def confirm(ctx: click.Context, name: str, as_json: bool) -> None:
-    """Confirm what somebody else proposed of a person, after asking that person."""
+    """Confirm what somebody else proposed of a person, after asking that person.
+
+    What it is, and who proposed it when, is said before; if something else is proposed then, nothing is confirmed.
+    """
     gateway = _local(ctx)
-    _done(accounts(gateway).confirm(name, who=person(gateway)), as_json=as_json)
+    seen = accounts(gateway).proposed(name)
+    click.echo(f"Proposed of {name}: {_proposed(_row(seen))}.", err=True)
+    _done(accounts(gateway).confirm(seen, who=person(gateway)), as_json=as_json)
+
+
+@people.command()
+@name_
+@as_json
+@named
+@click.pass_context
+def withdraw(ctx: click.Context, name: str, as_json: bool) -> None:
+    """Take back what is proposed of a person, so that something else can be proposed. One person does it."""
+    gateway = _local(ctx)
+    _done(accounts(gateway).withdraw(name, who=person(gateway)), as_json=as_json)
 
 
 def _local(ctx: click.Context) -> Gateway:
@@ -154,11 +171,17 @@ def _row(account: Account) -> PersonRow:
         locked_by=account.locked_by,
         proposal=account.proposal,
         proposed_by=account.proposed_by,
+        proposed_at=account.proposed_at,
         failures=account.failures,
         blocked_until=account.blocked_until,
     )
 
 
+def _proposed(row: PersonRow) -> str:
+    when = f" at {at(row.proposed_at)}" if row.proposed_at else ""
+    return f"{row.proposal}, by {row.proposed_by}{when}"
+
+
 def _cells(row: PersonRow) -> list[object]:
-    proposed = f"{row.proposal}, by {row.proposed_by}" if row.proposal else ""
+    proposed = _proposed(row) if row.proposal else ""
     return [row.name, row.state, at(row.created_at), row.created_by, proposed, row.failures or ""]

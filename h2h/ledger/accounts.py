@@ -39,6 +39,12 @@ class Account:
     proposal: str | None
     proposed_by: str | None
     proposed_hash: str | None
+    proposed_at: datetime | None
+
+    @property
+    def proposed(self) -> tuple[str | None, str | None, str | None, datetime | None]:
+        """What is proposed, and by whom; another proposal is another one."""
+        return self.proposal, self.proposed_hash, self.proposed_by, self.proposed_at
 
     @property
     def usable(self) -> bool:
@@ -69,7 +75,8 @@ class AccountRows:
                     _one_of_them(connection, who)
                 return _change(connection, name, "person added", who, now, hash=hashed, **NOTHING_PROPOSED)
             _one_of_them(connection, who, but=name)
-            proposed = {"proposal": PASSWORD, "proposed_by": who, "proposed_hash": hashed}
+            _refuse_second(_known(connection, name))
+            proposed = {"proposal": PASSWORD, "proposed_by": who, "proposed_hash": hashed, "proposed_at": now}
             return _change(connection, name, "password proposed", who, now, **proposed)
 
     def unlock(self, name: str, *, who: str, now: datetime) -> Account:
@@ -78,22 +85,31 @@ class AccountRows:
             row = _known(connection, name)
             if row.locked_at is None:
                 raise NotAllowed(f"{name} is not locked.")
-            proposed = {"proposal": UNLOCK, "proposed_by": who, "proposed_hash": None}
+            _refuse_second(row)
+            proposed = {"proposal": UNLOCK, "proposed_by": who, "proposed_hash": None, "proposed_at": now}
             return _change(connection, name, "unlocking proposed", who, now, **proposed)
 
-    def confirm(self, name: str, *, who: str, now: datetime) -> Account:
-        """What somebody else proposed of a person."""
+    def confirm(self, seen: Account, *, who: str, now: datetime) -> Account:
+        """What somebody else proposed of a person, as it was seen."""
+        name = seen.name
         with self._unit() as connection:
             _one_of_them(connection, who, but=name)
-            row = _known(connection, name)
-            if row.proposal is None:
-                raise NotAllowed(f"Nothing is proposed of {name}.")
+            row = _open(connection, name)
+            if row.proposed != seen.proposed:
+                raise NotAllowed(f"Something else is proposed of {name} since you looked; see `h2h people`.")
             if row.proposed_by == who:
                 raise NotAllowed(f"You proposed it; somebody else has to confirm it, after asking {name}.")
             new: dict[str, Any] = {"hash": row.proposed_hash} if row.proposal == PASSWORD else {}
             kind = "person added" if row.hash is None else f"{row.proposal} confirmed"
             usable = {"locked_at": None, "locked_by": None, "failures": 0, "blocked_until": None}
             return _change(connection, name, kind, who, now, **new, **usable, **NOTHING_PROPOSED)
+
+    def withdraw(self, name: str, *, who: str, now: datetime) -> Account:
+        """What is proposed of a person is proposed no more. Any of the people may, as it lets nobody in."""
+        with self._unit() as connection:
+            _one_of_them(connection, who)
+            kind = f"{_open(connection, name).proposal} withdrawn"
+            return _change(connection, name, kind, who, now, **NOTHING_PROPOSED)
 
     def lock(self, name: str, *, who: str, now: datetime) -> Account:
         """One person does, since it may be urgent; what is proposed of it is forgotten."""
@@ -144,7 +160,7 @@ class AccountRows:
             return connection.execute(update(t.person).where(still).values(**values)).rowcount == 1
 
 
-NOTHING_PROPOSED: dict[str, Any] = {"proposal": None, "proposed_by": None, "proposed_hash": None}
+NOTHING_PROPOSED: dict[str, Any] = {"proposal": None, "proposed_by": None, "proposed_hash": None, "proposed_at": None}
 
 
 def _all(connection: Connection) -> list[Account]:
@@ -161,6 +177,23 @@ def _known(connection: Connection, name: str) -> Account:
     if row := _find(connection, name):
         return row
     raise UsageError(f"There is no {name} among the people; `h2h people` lists them.")
+
+
+def _open(connection: Connection, name: str) -> Account:
+    """With what is proposed of it."""
+    row = _known(connection, name)
+    if row.proposal is None:
+        raise NotAllowed(f"Nothing is proposed of {name}.")
+    return row
+
+
+def _refuse_second(row: Account) -> None:
+    """Who was asked about a proposal would confirm another one."""
+    if row.proposal is not None:
+        raise NotAllowed(
+            f"{row.proposed_by} proposed something of {row.name} already ({row.proposal}): confirm that first, or take "
+            f"it back with `h2h people withdraw {row.name}`."
+        )
 
 
 def _one_of_them(connection: Connection, who: str, *, but: str | None = None) -> None:

@@ -19,7 +19,7 @@ from h2h.witness import Head, Witness
 
 log = logging.getLogger(__name__)
 
-HEAD = "0028"  # the newest migration
+HEAD = "0029"  # the newest migration
 NEW_HEAD = "h2h_head"  # the head of the journal as the transaction under way will leave it; none if it left it so far
 BUSY_SECONDS = 30
 CONNECTIONS = 20  # kept open; more are opened when needed

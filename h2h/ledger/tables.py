@@ -268,6 +268,7 @@ person = Table(  # who may decide, where people have accounts of their own
     Column("proposal", String(8)),  # what somebody proposed, and a second person has to confirm
     Column("proposed_by", String(128)),
     Column("proposed_hash", Text),
+    Column("proposed_at", Instant),
 )
 
 message = Table(

@@ -14,6 +14,7 @@ from h2h.sandbox.keys import create_client_key
 from tests.core.test_config import BANK as ANY_BANK
 from tests.core.test_config import problems
 from tests.core.test_readiness import BANK, MAIN, changed, furnished, told
+from tests.forging import forge
 
 TEST, PRODUCTION = "test", "production"
 OTHER_PIN = "SHA256:ababababababababababababababababababababab0"
@@ -135,6 +136,25 @@ def test_the_same_key_is_known_in_another_file(two: tuple[Path, Path]) -> None:
     change(test, key_file='key_file = "../keys/copied"')
     [said] = crossing(test)
     assert said.startswith("bank.channel.key_file: test/keys/copied is the same key as production/keys/acme")
+
+
+@pytest.mark.parametrize("copied", [True, False])
+def test_the_same_pgp_key_is_known_in_another_file_and_in_the_same(two: tuple[Path, Path], copied: bool) -> None:
+    with forge() as workshop:
+        key, own = workshop.key("Corp"), workshop.key("Corp2")
+        for world, fingerprint in zip(two, (own, key), strict=True):
+            for name, exported in (("pgp", fingerprint), ("copied", key)):
+                (world / "keys" / name).touch(mode=0o600)
+                (world / "keys" / name).write_bytes(workshop.secret(exported, "--armor"))
+            with (world / "banks" / "0.toml").open("a") as file:
+                file.write('[[bank.pgp.our_keys]]\nfile = "../keys/pgp"\n')
+    assert [line for line in crossing(two[0]) if "same key" in line] == []
+    shared = "../keys/copied" if copied else "../../production/keys/pgp"
+    settings = two[0] / "banks" / "0.toml"
+    settings.write_text(settings.read_text().replace("../keys/pgp", shared))
+    [said] = [line for line in crossing(two[0]) if "same key" in line]
+    where = "test/keys/copied" if copied else "production/keys/pgp"
+    assert said.startswith(f"bank.pgp.our_keys[1].file: {where} is the same key as production/keys/pgp (")
 
 
 def test_a_database_of_both_is_told(two: tuple[Path, Path]) -> None:

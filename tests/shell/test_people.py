@@ -89,7 +89,15 @@ def test_adding_and_unlocking_takes_two(house: House) -> None:
     proposed = house.run("people", "add", "dan", who="ben", new="dan").stdout
     assert "dan is not confirmed. ben proposed it; another person has to confirm it" in proposed
     assert "somebody else has to confirm it" in house.run("people", "confirm", "dan", who="ben", status=1).stderr
-    assert "dan is active." in house.run("people", "confirm", "dan", who="cid").stdout
+    assert (
+        "ben proposed something of dan already"
+        in house.run("people", "add", "dan", who="cid", new="anna", status=1).stderr
+    )
+    assert "is not confirmed." in house.run("people", "withdraw", "dan", who="cid").stdout
+    house.run("people", "add", "dan", who="ben", new="dan")
+    confirmed = house.run("people", "confirm", "dan", who="cid")
+    assert "Proposed of dan: password, by ben at 2026-11-20 " in confirmed.stderr
+    assert "dan is active." in confirmed.stdout
     house.run("people", "lock", "ben", who="dan")
     assert "the person is locked" in house.run("people", "unlock", "ben", who="ben", status=1).stderr
     house.run("people", "unlock", "ben", who="anna")

@@ -6,6 +6,7 @@ from tests.suites.test_ledger import sql
 
 UNFINISHED = "state NOT IN ('INVALID','DUPLICATE','CANCELLED') AND duplicate_of IS NULL"
 UNDO: dict[str, tuple[str, ...]] = {
+    "0029": ("ALTER TABLE person DROP COLUMN proposed_at",),
     "0028": ("DROP TABLE person",),
     "0027": ("DROP TABLE environment",),
     "0026": ("DROP TABLE sequence_number",),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from threading import Thread
 
@@ -11,7 +12,7 @@ import pytest
 from h2h.accounts import Accounts
 from h2h.errors import H2hError, NotAllowed, UsageError
 from h2h.ledger import Ledger
-from h2h.ledger.accounts import FIRST_WAIT, FREE_TRIES, LONGEST_WAIT
+from h2h.ledger.accounts import FIRST_WAIT, FREE_TRIES, LONGEST_WAIT, Account
 from tests.flows.world import MovableClock
 from tests.suites.books import Book
 
@@ -33,13 +34,17 @@ def people(book: Book, clock: MovableClock) -> Accounts:
     return made
 
 
+def confirm(people: Accounts, name: str, who: str) -> Account:
+    return people.confirm(people.proposed(name), who=who)
+
+
 def usable(people: Accounts) -> list[str]:
     return [account.name for account in people.all() if account.usable]
 
 
 def three(people: Accounts) -> Accounts:
     people.add("cid", SECRETS["cid"], who="anna")
-    people.confirm("cid", who="ben")
+    confirm(people, "cid", who="ben")
     return people
 
 
@@ -50,8 +55,8 @@ def test_the_first_two_are_added_by_one_and_the_third_by_two(people: Accounts) -
     with pytest.raises(NotAllowed, match="There is no such person"):
         people.enter("cid", SECRETS["cid"])
     with pytest.raises(NotAllowed, match="somebody else has to confirm"):
-        people.confirm("cid", who="anna")
-    people.confirm("cid", who="ben")
+        confirm(people, "cid", who="anna")
+    confirm(people, "cid", who="ben")
     assert people.enter("cid", SECRETS["cid"]) == "cid"
 
 
@@ -60,7 +65,7 @@ def test_whoever_is_no_person_changes_none(people: Accounts, who: str) -> None:
     people.add("cid", SECRETS["cid"], who="anna")
     acts: list[Callable[[], object]] = [
         lambda: people.add("eve", SECRETS["cid"], who=who),
-        lambda: people.confirm("cid", who=who),
+        lambda: confirm(people, "cid", who=who),
         lambda: people.lock("ben", who=who),
         lambda: people.unlock("ben", who=who),
     ]
@@ -87,15 +92,15 @@ def test_locking_takes_one_and_unlocking_two_others(people: Accounts) -> None:
     people.unlock("ben", who="anna")
     for who in ("anna", "ben"):
         with pytest.raises(NotAllowed):
-            people.confirm("ben", who=who)
-    people.confirm("ben", who="cid")
+            confirm(people, "ben", who=who)
+    confirm(people, "ben", who="cid")
     assert people.enter("ben", SECRETS["ben"]) == "ben"
 
 
 def test_who_locks_the_other_one_gets_no_second_person_by_it(people: Accounts) -> None:
     people.lock("ben", who="anna")
     people.add("eve", SECRETS["cid"], who="anna")
-    for act in (people.confirm, people.unlock):
+    for act in (partial(confirm, people), people.unlock):
         with pytest.raises(NotAllowed):
             act("eve", who="anna")
     assert usable(people) == ["anna"]
@@ -107,8 +112,8 @@ def test_a_new_password_for_somebody_else_takes_two_and_for_oneself_the_old_one(
     three(people).add("ben", WRONG, who="anna")
     assert people.enter("ben", SECRETS["ben"]) == "ben"
     with pytest.raises(NotAllowed):
-        people.confirm("ben", who="ben")
-    people.confirm("ben", who="cid")
+        confirm(people, "ben", who="ben")
+    confirm(people, "ben", who="cid")
     assert people.enter("ben", WRONG) == "ben"
     people.change_password("ben", SECRETS["ben"])
     with pytest.raises(NotAllowed):
@@ -119,7 +124,37 @@ def test_a_lock_makes_what_was_proposed_void(people: Accounts) -> None:
     three(people).add("ben", WRONG, who="anna")
     people.lock("ben", who="cid")
     with pytest.raises(NotAllowed, match="Nothing is proposed"):
-        people.confirm("ben", who="cid")
+        confirm(people, "ben", who="cid")
+
+
+def test_nobody_confirms_another_proposal_than_the_one_that_was_looked_at(people: Accounts) -> None:
+    three(people)
+    people.add("dan", SECRETS["cid"], who="anna")
+    with pytest.raises(NotAllowed, match="anna proposed something of dan already"):
+        people.add("dan", WRONG, who="cid")
+    seen = people.proposed("dan")
+    assert (seen.proposed_by, seen.proposed_at is not None) == ("anna", True)
+    people.withdraw("dan", who="cid")
+    for act in (lambda: people.confirm(seen, who="ben"), lambda: people.withdraw("dan", who="cid")):
+        with pytest.raises(NotAllowed, match="Nothing is proposed"):
+            act()
+    people.add("dan", WRONG, who="anna")
+    with pytest.raises(NotAllowed, match="Something else is proposed of dan since you looked"):
+        people.confirm(seen, who="ben")
+    assert "dan" not in usable(people)
+    assert confirm(people, "dan", who="ben").usable
+
+
+def test_what_is_proposed_of_a_locked_person_stands_until_it_is_withdrawn(people: Accounts) -> None:
+    three(people).lock("ben", who="cid")
+    people.unlock("ben", who="anna")
+    for act in (lambda: people.unlock("ben", who="cid"), lambda: people.add("ben", WRONG, who="anna")):
+        with pytest.raises(NotAllowed, match="anna proposed something of ben already"):
+            act()
+    with pytest.raises(NotAllowed):
+        people.withdraw("ben", who="ben")
+    people.withdraw("ben", who="anna")
+    people.unlock("ben", who="cid")
 
 
 @pytest.mark.parametrize("password", ["", "short", "x" * 11, "anna" * 4, "ababababab" * 3, "y" * 1001])
