@@ -11,9 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
-
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.x509 import Certificate, load_pem_x509_certificates
+from typing import TYPE_CHECKING
 
 from h2h.channels.ssh_keys import CertificateFacts, KeyFacts, certificate, facts
 from h2h.clock import Clock
@@ -22,6 +20,9 @@ from h2h.credentials import Credentials
 from h2h.errors import ChannelError
 from h2h.key_rows import FAULTS, USES, KeyRows
 from h2h.ledger.keys import HostKey, Keys
+
+if TYPE_CHECKING:
+    from cryptography.x509 import Certificate
 
 Ssh = Callable[[Path, Callable[[], str | None]], KeyFacts]
 """(file, what gives its passphrase if that is needed) -> what the key shows."""
@@ -280,6 +281,8 @@ def _certificates(settings: Settings) -> Iterator[Key]:
 
 
 def _in_file(use: str, setting: str, file: Path) -> Iterator[Key]:
+    from cryptography.x509 import load_pem_x509_certificates  # here, as few settings name any, and it takes memory
+
     key = Key(bank="", kind=Kind.CERTIFICATE, ours=False, use=use, setting=setting, file=str(file))
     try:
         for one in load_pem_x509_certificates(file.read_bytes()):
@@ -289,6 +292,8 @@ def _in_file(use: str, setting: str, file: Path) -> Iterator[Key]:
 
 
 def _x509(key: Key, found: Certificate) -> Key:
+    from cryptography.hazmat.primitives.hashes import SHA256
+
     public = found.public_key()
     return replace(
         key,
