@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from threading import Thread
 
+import argon2
 import pytest
 
 from h2h.accounts import Accounts
@@ -18,6 +19,18 @@ from tests.suites.books import Book
 
 SECRETS = {"anna": "seven green ladders", "ben": "a kettle of doves", "cid": "nobody paints rain"}
 WRONG = "this is not the one"
+
+
+class Cheap(argon2.PasswordHasher):
+    """As strong as a test needs: it is the rules around it that are looked at here."""
+
+    def __init__(self) -> None:
+        super().__init__(time_cost=1, memory_cost=64, parallelism=1)
+
+
+@pytest.fixture(autouse=True)
+def cheap(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(argon2, "PasswordHasher", Cheap)
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -329,7 +330,9 @@ def test_pages_of_the_journal_leave_nothing_out(
 
 
 @settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=100 if os.environ.get("H2H_LONG") else 10,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(st.lists(st.sampled_from(["T1", "T2", "T3", "fail", "mend", "restart", "time"]), max_size=25), st.data())
 def test_whatever_fails_and_restarts_each_subject_is_told_all_in_order_and_once(
