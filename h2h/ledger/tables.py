@@ -2,7 +2,8 @@
 comes out of a file has no length here: a bank's value that breaks its schema must not break the ledger.
 
 A transfer is an outbound file, a message an inbound one. Events can only be added; triggers refuse anything else. The
-tables of statements are in statement_tables.py, those of alarms in alarm_tables.py, of webhooks in webhook_tables.py.
+tables of statements are in statement_tables.py, those of alarms in alarm_tables.py, of webhooks in webhook_tables.py,
+of keys in key_tables.py, of people in people_tables.py.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ from h2h.ledger.columns import known_index, to_erase_index
 from h2h.ledger.columns import metadata as metadata
 from h2h.ledger.key_tables import host_key as host_key
 from h2h.ledger.key_tables import known_key as known_key
+from h2h.ledger.people_tables import person as person
 from h2h.ledger.statement_tables import booking as booking
 from h2h.ledger.statement_tables import complete_day as complete_day
 from h2h.ledger.statement_tables import detail as detail
@@ -252,23 +254,6 @@ payment = Table(
     Index("ix_payment_creditor_account", "creditor_account"),
     known_index("payment", "execution_date"),
     Index("ix_payment_fingerprint", "fingerprint", "transfer_id"),
-)
-
-person = Table(  # who may decide, where people have accounts of their own
-    "person",
-    metadata,
-    Column("name", String(32), primary_key=True),
-    Column("hash", Text),  # Argon2id; empty until a second person confirmed the first one
-    Column("created_at", Instant, nullable=False),
-    Column("created_by", String(128), nullable=False),
-    Column("locked_at", Instant),
-    Column("locked_by", String(128)),
-    Column("failures", Integer, nullable=False),  # tries since the last password that was right
-    Column("blocked_until", Instant),  # no password is looked at before
-    Column("proposal", String(8)),  # what somebody proposed, and a second person has to confirm
-    Column("proposed_by", String(128)),
-    Column("proposed_hash", Text),
-    Column("proposed_at", Instant),
 )
 
 message = Table(

@@ -8,13 +8,15 @@ partners count by the fingerprints that were pinned.
     gpg.py        one run of the program: pipes, passphrases, bounds
     keys.py       what keys are and can; new pairs
     framing.py    the outside of a file: one message, nothing around it
+    case.py       what is known of a file that GnuPG has gone through
     judgement.py  whether a file from outside may be taken: a rule a row
     smith.py      Smith
 """
 
 from __future__ import annotations
 
-from h2h.openpgp.judgement import CODES, Form, Opened
+from h2h.openpgp.case import Form, Opened
+from h2h.openpgp.judgement import CODES
 from h2h.openpgp.keys import KINDS, MOST_DAYS, KeyFacts, NewPair, OurKey, TheirKey, create, facts
 from h2h.openpgp.smith import Smith
 

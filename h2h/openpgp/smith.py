@@ -10,10 +10,11 @@ from types import TracebackType
 from typing import BinaryIO
 
 from h2h.errors import GpgError, Unusable
+from h2h.openpgp.case import Case, Form, Opened
 from h2h.openpgp.framing import Framed
 from h2h.openpgp.gpg import STALL_SECONDS, Ended, Gpg, Hangs, Sink, TooMuch, version
 from h2h.openpgp.home import home
-from h2h.openpgp.judgement import Case, Form, Opened, judged, unopened
+from h2h.openpgp.judgement import judged, unopened
 from h2h.openpgp.keys import FINGERPRINT, LISTED, MOST_KEY_BYTES, KeyFacts, OurKey, TheirKey, Use, listed
 
 # Not for taking keys in: with it, GnuPG ends at the sight of a revoked key.

@@ -15,10 +15,11 @@ import pytest
 from hypothesis import given, settings, strategies
 
 from h2h.errors import Unopened, Unusable
-from h2h.openpgp import CODES, Form, OurKey, Smith, TheirKey, judgement
+from h2h.openpgp import CODES, Form, OurKey, Smith, TheirKey
+from h2h.openpgp.case import COUNT, Case
 from h2h.openpgp.framing import Framed
 from h2h.openpgp.gpg import Ended, Status
-from h2h.openpgp.judgement import RULES, Case, judged
+from h2h.openpgp.judgement import RULES, judged
 from tests.forging import NEWER, NOW, Forge, forge, needs
 
 CONTENT = b"<Document>" + b"one statement\n" * 3_000 + b"</Document>"
@@ -357,7 +358,7 @@ def ended_well(smith: Smith, data: bytes) -> Ended:
 def test_no_status_line_of_a_good_file_may_be_missing_or_there_twice(stage: Stage, smith: Smith, change: str) -> None:
     """Whatever a GnuPG of the future says otherwise of a file, it is not taken for a good one."""
     ended = ended_well(smith, stage.sealed())
-    count = [n for n, status in enumerate(ended.said) if status.word in judgement.COUNT]
+    count = [n for n, status in enumerate(ended.said) if status.word in COUNT]
     assert len(count) > 8
     for n in count:
         line = ended.said[n]
@@ -375,7 +376,7 @@ def test_no_status_line_of_a_good_file_may_be_missing_or_there_twice(stage: Stag
             judged(case, size=0)
 
 
-@pytest.mark.parametrize("word", sorted(judgement.COUNT - {"ENC_TO"}))
+@pytest.mark.parametrize("word", sorted(COUNT - {"ENC_TO"}))
 def test_a_word_that_does_not_belong_there_is_odd_at_least(stage: Stage, smith: Smith, word: str) -> None:
     ended = ended_well(smith, stage.sealed())
     said = (*ended.said[:-1], Status(word, ("0",) * 10), ended.said[-1])
