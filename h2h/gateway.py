@@ -30,7 +30,7 @@ from h2h.messages.catalog import Catalog
 from h2h.model import TransferId
 from h2h.outbound.decisions import Decisions
 from h2h.resources import root
-from h2h.witness import Head, Witness
+from h2h.witness import Witness
 
 if TYPE_CHECKING:
     from h2h.alerting.teller import Teller
@@ -46,7 +46,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-SHOWN = 5
 ID_LETTERS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # no I, L, O, U: read aloud and typed without mistakes
 
 
@@ -70,11 +69,6 @@ def _write_pid(file: TextIO) -> None:
         file.flush()
     except OSError as error:
         raise StoreError(f"The process id cannot be written to {file.name}: {error.strerror}.") from error
-
-
-def _some(paths: list[str]) -> str:
-    """A few of them, so that a person finds the rest."""
-    return ", ".join(paths[:SHOWN]) + (", …" if len(paths) > SHOWN else "")
 
 
 class Gateway:
@@ -194,64 +188,17 @@ class Gateway:
     # Whether the ledger is what it was.
 
     def _look_for_signs(self) -> None:
-        """A ledger that is older than what was done leads to safe mode; so does one that does not know our files."""
-        restored = self.ledger.restored
-        if signs := self.signs():
-            for sign in signs:
-                log.error("the ledger is older than what happened", extra={"event": "safe_mode", "text": sign})
-            restored.begin(signs, self.clock.now())
-            self._go_beyond_numbers()
-            for folder in self._all_footholds():
-                self._note_again(folder)
-        mode = restored.safe_mode()
-        if mode and not mode.stock_taken:
-            entered: list[str] = []
-            for desk in self.desks.values():
-                desk.take_stock(lambda file: entered.append(file.id))
-            restored.stock_taken(entered, self.clock.now())
+        """Of a ledger that was put back from an older copy."""
+        from h2h.signs import Signs
 
-    def signs(self) -> list[str]:
-        """What shows that more happened than the ledger knows; empty where nothing does."""
-        found = [self.ledger.restored.sign]
-        found += [self._contradiction(folder) for folder in self._all_footholds()]
-        found += [self._anchored_otherwise()]
-        strangers = [path for desk in self.desks.values() for path in desk.strangers()]
-        if strangers:
-            found.append(f"{len(strangers)} file(s) were filed away that the ledger does not know: {_some(strangers)}")
-        return [sign for sign in found if sign]
-
-    def _contradiction(self, folder: Foothold) -> str | None:
-        try:
-            head = folder.witness.read()
-        except StoreError as error:
-            log.warning("no head to compare with", extra={"event": "witness_failed", "text": str(error)})
-            return None
-        found = self.ledger.journal.contradicted_by(head) if head else None
-        return f"{folder.witness.path} says otherwise: {found}" if found else None
-
-    def _anchored_otherwise(self) -> str | None:
-        """The last head noted outside; `journal verify` looks at all of them."""
-        try:
-            anchors = self.proof.file.read() if self.proof.file else []
-        except StoreError as error:
-            log.error("no anchor to compare with", extra={"event": "anchor_failed", "text": str(error)})
-            return None
-        if not anchors or self.ledger.restored.explains(anchors[-1]):
-            return None
-        found = self.ledger.journal.contradicted_by(Head(seq=anchors[-1].seq, hash=anchors[-1].hash))
-        return f"{self.proof.file.path} says otherwise: {found}" if found and self.proof.file else None
-
-    def _go_beyond_numbers(self) -> None:
-        from h2h.outbound.numbers import go_beyond
-
-        for bank in self.settings.banks:
-            go_beyond(bank, self._footholds[bank.name], self.ledger, self.clock.now())
-
-    def _note_again(self, folder: Foothold) -> None:
-        try:
-            folder.witness.note(self.ledger.journal.last(), anew=True)
-        except StoreError as error:
-            log.warning("the journal's head was not noted", extra={"event": "witness_failed", "text": str(error)})
+        Signs(
+            self.settings.banks,
+            ledger=self.ledger,
+            desks=self.desks,
+            footholds=self._footholds,
+            proof=self.proof,
+            clock=self.clock,
+        ).look()
 
     def accept_restored(self, *, who: str, reason: str) -> None:
         """End safe mode: somebody compared the ledger with what the banks have."""
