@@ -1,7 +1,7 @@
 """Settings: one TOML file, one more per bank, read into frozen, typed values.
 
 `load` reports every mistake at once with its file and line (SettingsError). What depends on the machine, and folders
-that get in each other's way, are asked in readiness.py, so that `status` still works while a disk is away. Relative
+that get in each other's way, are asked in readiness/, so that `status` still works while a disk is away. Relative
 paths are relative to the file they stand in. Secrets are references, never values.
 """
 

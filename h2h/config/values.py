@@ -233,7 +233,7 @@ def message_fault(name: str, catalog: Catalog, *, out: bool) -> str | None:
 
 
 def _schemas(value: Path, info: ValidationInfo) -> Path:
-    """The messages of this profile may be of these schemas: readiness.py compares them, which reads the files."""
+    """The messages of this profile may be of these schemas: readiness compares them, which reads the files."""
     if info.context:
         info.context["catalog"] = None
     return value

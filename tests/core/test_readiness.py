@@ -10,10 +10,9 @@ from pathlib import Path
 import asyncssh
 import pytest
 
-from h2h import readiness
 from h2h.config import load
 from h2h.errors import Problem, SettingsError
-from h2h.readiness import file_system, look
+from h2h.readiness import look, machine
 from h2h.sandbox.keys import create_client_key
 from tests.national import STATUS, national, national_status, schema
 
@@ -310,12 +309,12 @@ bank:/exports /srv nfs4 rw 0 0
      ("/mnt/with space/data", "cifs")],
 )  # fmt: skip
 def test_the_file_system_of_a_folder(folder: str, kind: str) -> None:
-    assert file_system(Path(folder), MOUNTS) == kind
+    assert machine.file_system(Path(folder), MOUNTS) == kind
 
 
 def test_a_ledger_on_a_network_file_system_is_warned_of(world: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     mounts = world / "mounts"
-    monkeypatch.setattr(readiness, "MOUNTS", mounts)
+    monkeypatch.setattr(machine, "MOUNTS", mounts)
     mounts.write_text(f"nas:/x {os.path.realpath(world)} nfs4 rw 0 0\n")
     assert told(world) == []
     [warning] = look(world / "h2h.toml").warnings
