@@ -1,4 +1,4 @@
-"""Handing transfers to their bank up to the point of no return: cut-off, seal, lease, stage.
+"""Handing transfers to their bank up to the point of no return: admit, seal, lease, stage.
 
 Until PUBLISHING is committed any failure is harmless: nothing is visible at the bank, and a new attempt uploads
 under a new temporary name. What comes after is in publisher.py.
@@ -33,7 +33,9 @@ from h2h.line import Line
 from h2h.model import Look, Presence, Staged, TransferId, Way
 from h2h.naming import SEQUENCE_DAY
 from h2h.outbound import numbers
-from h2h.outbound.lateness import Lateness
+from h2h.outbound.admission import Admission
+from h2h.outbound.groups import groups
+from h2h.outbound.leftovers import Leftovers
 from h2h.outbound.names import Environment, names
 from h2h.outbound.publisher import Publisher, unless_stale
 from h2h.outbound.sealing import Sealer
@@ -42,9 +44,7 @@ from h2h.schedule import backoff
 log = logging.getLogger(__name__)
 
 LEASE = timedelta(minutes=2)
-ALL_THE_SAME = "; it goes all the same, as its folder says"
 GROUP = 32  # transfers that are handed over together
-SMALL = 256 * 1024  # bytes of a file that goes with others
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +81,8 @@ class Handover:
         self._sealer = Sealer(
             bank, ledger=ledger, archive=archive, clock=clock, envelopes=envelopes, environment=environment
         )
+        self._admission = Admission(bank, ledger=ledger, clock=clock)
+        self._leftovers = Leftovers(bank, line=line, ledger=ledger)
         self._publisher = Publisher(bank, line=line, ledger=ledger, archive=archive, clock=clock)
 
     def round(self, progress: Callable[[Transfer], None] = lambda _: None, *, stop: Callable[[], bool]) -> None:
@@ -89,9 +91,10 @@ class Handover:
         StoreError where the disk is nearly full: then only what is under way is brought to its end.
         """
         seen: set[TransferId] = set()
+        numbered = {str(folder.watch) for folder in self.bank.outbound if folder.counters}
         short: str | None = None
         while due := [t for t in self._ledger.transfers.due(self.bank.name, self._clock.now()) if t.id not in seen]:
-            for group in groups(due, GROUP if self._way is Way.RENAME else 1, self._numbered()):
+            for group in groups(due, GROUP if self._way is Way.RENAME else 1, numbered):
                 if stop() or self._line.suspended_until():
                     return
                 seen.update(transfer.id for transfer in group)
@@ -115,34 +118,9 @@ class Handover:
                 self._witness_all(leased)  # a crash may have come before
                 return [unless_stale(self._publisher.reconcile, one) for one in leased] if leased else group
             case _:
-                now = self._clock.now()
-                admitted = [unless_stale(self._admit, transfer) for transfer in group]
-                ready = [then for then in admitted if isinstance(then, Transfer) and _is_due(then, now)]
-                others = [then for then in admitted if isinstance(then, Stale) or not _is_due(then, now)]
+                ready, others = self._admission.admitted(group)
                 going, not_sealed = self._sealer.sealed(ready)
                 return others + not_sealed + self._send(going)
-
-    # The cut-off, asked when sending and once more right before publishing.
-
-    def _admit(self, transfer: Transfer) -> Transfer:
-        """As it is where the window is open; else held or put off, or allowed to go all the same."""
-        now, folder = self._clock.now(), self.bank.outbound_for(transfer.watch)
-        if folder is None:
-            reason = f"the settings of {self.bank.name} have no outbound folder {transfer.watch} any more"
-            return self._ledger.transfers.late(transfer, reason, now)
-        lateness = self._late(transfer, now)
-        opening = lateness.opening()
-        if opening == now:
-            return transfer
-        if opening is not None:
-            return self._ledger.transfers.postpone(transfer, opening, lateness.waits(opening), now)
-        if lateness.missed and folder.after_cut_off == "send":
-            return self._ledger.transfers.go_late(transfer, lateness.passed() + ALL_THE_SAME, now)
-        return self._ledger.transfers.late(transfer, lateness.held(), now)
-
-    def _late(self, transfer: Transfer, now: datetime) -> Lateness:
-        folder = self._folder(transfer)
-        return Lateness(self.bank.windows_for(folder, transfer.kinds), folder.after_cut_off, transfer, now)
 
     # Lease and stage.
 
@@ -160,7 +138,7 @@ class Handover:
         return folder
 
     def _send(self, group: Sequence[Transfer]) -> list[Transfer | Stale]:
-        leftovers = {transfer.id: self._leftover(transfer) for transfer in group}
+        left = {transfer.id: self._leftovers.own(transfer) for transfer in group}
         leased = self._lease(group) if group else []
         if not leased:
             return []
@@ -168,7 +146,7 @@ class Handover:
         try:
             with self._line.session() as session:
                 step = "stage"
-                self._tidy(session, [leftovers[transfer.id] or self._others_leftover(transfer) for transfer in leased])
+                self._tidy(session, [left[each.id] or self._leftovers.of_others(each) for each in leased])
                 if self._way is Way.MARKER and (there := self._taken_already(session, leased[0])):
                     return [self._clash(leased[0], there)]
                 with self._kept(leased):
@@ -180,33 +158,6 @@ class Handover:
             # Ledger or archive cannot do their duty: nothing more is asked of the bank; recovery takes it from here.
             self._line.close()
             raise
-
-    def _leftover(self, transfer: Transfer) -> str | None:
-        """The temporary file of an earlier attempt that made it, at the server that it went to.
-
-        By its own way: one that was announced under its own name is the bank's now.
-        """
-        if not transfer.attempts:
-            return None
-        last = self._ledger.transfers.last_attempt(transfer)
-        if last.route is None or not last.made or last.route.moved_to(self._line.route()):
-            return None
-        theirs = last.route.way is not Way.RENAME and self._ledger.transfers.announced(transfer)
-        return None if theirs else transfer.temporary
-
-    def _others_leftover(self, transfer: Transfer) -> str | None:
-        """Where a file goes under its own name before its marker: what another one left under it, whose number and
-        name it has now. What was announced under it is the bank's: its own, if it goes once more."""
-        if self._way is not Way.MARKER or transfer.watch not in self._numbered():
-            return None
-        if self._ledger.transfers.announced(transfer):
-            return None
-        ours = self._ledger.transfers.left_by_others(transfer, self.bank.channel.route.server)
-        return transfer.temporary if ours else None
-
-    def _numbered(self) -> Collection[str]:
-        """The watched folders whose files go one after the other, each with its number."""
-        return {str(folder.watch) for folder in self.bank.outbound if folder.counters}
 
     def _tidy(self, session: Channel, leftovers: Sequence[str | None]) -> None:
         for leftover in filter(None, leftovers):
@@ -297,7 +248,7 @@ class Handover:
         now = self._clock.now()
         if self._of_another_day(whole[0].transfer, now):
             return [self._numbered_anew(session, whole[0], now)]
-        openings = [self._late(one.transfer, now).opening() for one in whole]
+        openings = [self._admission.opening(one.transfer, now) for one in whole]
         in_time = [one for one, opening in zip(whole, openings, strict=True) if opening == now]
         late = [(one, opening) for one, opening in zip(whole, openings, strict=True) if opening != now]
         results = [self._too_late(session, one, opening) for one, opening in late]
@@ -395,41 +346,9 @@ class Handover:
 
     def _too_late(self, session: Channel, one: _Whole, opening: datetime | None) -> Transfer | Stale:
         self._clear_away(session, one.staged)
-        now, transfer, verbs = self._clock.now(), one.transfer, self._ledger.transfers
-        folder = self._folder(transfer)
-        if opening is None and folder.after_cut_off == "hold":
-            return unless_stale(verbs.stop_staging, transfer, Trigger.LATE, self._late(transfer, now).held(), now)
-        text = "the window closed during the upload; nothing was published"
-        kept = transfer.failures
-        return unless_stale(
-            verbs.not_delivered, transfer, step="stage", outcome="STOPPED", text=text, failures=kept,
-            due_at=opening or now, now=now,
-        )  # fmt: skip
-
-
-def groups(due: Sequence[Transfer], most: int, alone: Collection[str] = ()) -> Iterator[Sequence[Transfer]]:
-    """In their order, those together that may go together: what is due is cut, never sorted. `alone`: the watched
-    folders of whose files each goes by itself."""
-    group: list[Transfer] = []
-    for transfer in due:
-        company = all(_in_company(one) and one.watch not in alone for one in (*group[-1:], transfer))
-        if group and not (len(group) < most and company):
-            yield group
-            group = []
-        group.append(transfer)
-    if group:
-        yield group
-
-
-def _in_company(transfer: Transfer) -> bool:
-    """Small, new, and never failed: what may have broken the line under others goes alone from then on."""
-    return transfer.state is State.READY and transfer.size <= SMALL and not transfer.failures
+        return self._admission.stopped(one.transfer, opening)
 
 
 def _final(transfer: Transfer) -> str:
     assert transfer.remote
     return transfer.remote
-
-
-def _is_due(transfer: Transfer, now: datetime) -> bool:
-    return transfer.state is State.READY and (transfer.due_at is None or transfer.due_at <= now)

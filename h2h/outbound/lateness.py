@@ -21,13 +21,13 @@ class Lateness:
     """Of one transfer at one moment. `after`: what its folder has done with late files, as in `after_cut_off`."""
 
     def __init__(self, windows: Sequence[Window], after: str, transfer: Transfer, now: datetime) -> None:
-        self._windows, self._after, self._transfer, self._now = windows, after, transfer, now
+        self._windows, self.after, self._transfer, self._now = windows, after, transfer, now
 
     def opening(self) -> datetime | None:
         """When it may go: now, later, or (None) not before somebody, or the folder's rule, has allowed it."""
         if self._transfer.late_allowed == "now" or all_closing(self._windows, self._now):
             return self._now
-        asks = self._after != "next-window" and self._transfer.late_allowed is None
+        asks = self.after != "next-window" and self._transfer.late_allowed is None
         return None if asks and self.missed else all_opening(self._windows, self._now)
 
     @cached_property

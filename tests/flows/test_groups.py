@@ -20,7 +20,7 @@ from h2h.ledger.rows import Transfer
 from h2h.ledger.transfers import Transfers
 from h2h.lifecycle import State
 from h2h.outbound import handover
-from h2h.outbound.handover import groups
+from h2h.outbound.groups import groups
 from h2h.sandbox.scenario import Take
 from h2h.sandbox.server import BankServer, BankSftp
 from h2h.witness import Witness
@@ -418,7 +418,7 @@ def test_a_group_passes_the_point_of_no_return_at_once_only_where_each_file_woul
 def test_what_is_large_or_failed_before_goes_alone_and_the_order_stays(
     tmp_path: Path, committed: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(handover, "SMALL", 10_000)
+    monkeypatch.setattr("h2h.outbound.groups.SMALL", 10_000)
     files = [FILES[0], FILES[1], payments("MSG-BIG", 20), FILES[3], FILES[4]]
     with started(tmp_path, SILENT, files=files) as (_, bank, gateway):
         assert states(send(gateway)) == {State.SENT}
