@@ -17,8 +17,9 @@ from sqlalchemy import Connection, Row, insert, update
 from h2h.cash import Kind, kind_of
 from h2h.gathered import Gathered, Joined
 from h2h.ledger import tables as t
+from h2h.ledger.alike import told_in
 from h2h.ledger.bulk import allot
-from h2h.ledger.candidates import Place, told_in
+from h2h.ledger.candidates import Place
 from h2h.ledger.cash_findings import cash_findings
 from h2h.ledger.entries import Some, day_among, store_details, store_entries
 from h2h.ledger.findings import Found

@@ -6,10 +6,9 @@ the account is that of the debtor where it is known. Without any reference: the 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from itertools import groupby
 from typing import Any
 
 from msgspec import Struct
@@ -17,7 +16,6 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Label,
-    Row,
     Select,
     and_,
     case,
@@ -25,9 +23,6 @@ from sqlalchemy import (
     null,
     or_,
     select,
-    true,
-    tuple_,
-    union,
 )
 
 from h2h.cash import Kind, Role, Weight, reference, written
@@ -35,14 +30,12 @@ from h2h.identity import NO_REFERENCE, account_key
 from h2h.ledger import tables as t
 from h2h.ledger.bulk import among
 from h2h.lifecycle import State
-from h2h.model import Entry, EntryDetail, total
+from h2h.model import EntryDetail
 from h2h.verdicts import REFUSALS
 
 AT_THE_BANK = (State.SENT, State.PUBLISHING, State.UNCERTAIN)
 MOST = 100  # payments that are looked at for one detail
-MOST_OF_A_BATCH = 1_000_000
-PAGE = 2_000  # of them that are held at a time
-STREAMED = {"yield_per": 1_000}
+MOST_HELD = 10_000  # rows of one sort
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,10 +112,10 @@ def given_back_by(place: Place, said: Named) -> Select[Any]:
 def by_batches(place: Place, said: Sequence[Named]) -> Select[Any]:
     """Not debited yet and not refused, of the batches and amounts that are named without any reference."""
     names = sorted({one.payment_information_id for one in said if one.payment_information_id})
-    amounts = _all_written(amount for one in said for amount, _ in one.amounts)
+    amounts = all_written(amount for one in said for amount, _ in one.amounts)
     p = t.payment.c
     fitting = (t.batch.c.payment_information_id.in_(names), p.amount.in_(amounts), p.booked_by.is_(None))
-    return at_the_bank(place).where(*fitting, _not_refused()).order_by(t.transfer.c.received_at, p.position)
+    return at_the_bank(place).where(*fitting, not_refused()).order_by(t.transfer.c.received_at, p.position)
 
 
 def by_debits(place: Place, references: Collection[str], transactions: Collection[str]) -> list[Select[Any]]:
@@ -137,7 +130,7 @@ def by_debits(place: Place, references: Collection[str], transactions: Collectio
     p, b = t.payment.c, t.booking.c
     same = (b.transfer_id == p.transfer_id) & (b.payment == p.position)
     return [
-        _of_debits(at_the_bank(place).add_columns(*found).join(t.booking, same), place, column).where(
+        of_debits(at_the_bank(place).add_columns(*found).join(t.booking, same), place, column).where(
             column.in_(sorted(values)), p.returned_by.is_(None)
         )
         for column, values, found in ways
@@ -145,7 +138,7 @@ def by_debits(place: Place, references: Collection[str], transactions: Collectio
     ]
 
 
-def _of_debits(query: Select[Any], place: Place, column: ColumnElement[Any]) -> Select[Any]:
+def of_debits(query: Select[Any], place: Place, column: ColumnElement[Any]) -> Select[Any]:
     """Of bookings that debit; by entry or by detail, as the column is."""
     e, d, b, s = t.entry.c, t.detail.c, t.booking.c, t.statement.c
     query = query.join(t.entry, e.id == b.entry_id).join(t.statement, s.id == e.statement_id)
@@ -154,129 +147,11 @@ def _of_debits(query: Select[Any], place: Place, column: ColumnElement[Any]) -> 
     return query.where(b.role == Role.DEBIT, b.final, s.bank + "" == place.bank)
 
 
-# Booked in one sum.
-
-
-def batch_debited(connection: Connection, place: Place, entry: Entry) -> Select[Any] | None:
-    """A batch, else a whole file, booked in one sum: all of it that the bank did not refuse, if that is the sum."""
-    p, f = t.payment.c, t.transfer.c
-    for column, name in batch_names(entry):
-        query = at_the_bank(place).where(column == name, p.booked_by.is_(None), _not_refused())
-        ordered = query.order_by(f.received_at, p.transfer_id, p.batch, p.position)
-        found = _coming_to(connection, ordered, entry, by_file=column is f.message_id)
-        if found is not None:
-            return query.where(found)
-    return None
-
-
-def batch_debited_before(connection: Connection, place: Place, entry: Entry) -> Select[Any] | None:
-    """A batch that was booked already, and comes to this sum."""
-    name, p = reference(entry.batch_payment_information_id), t.payment.c
-    if name is None or entry.amount is None:
-        return None
-    query = at_the_bank(place).where(
-        t.batch.c.payment_information_id == name, t.batch.c.amount.in_(written(entry.amount)), p.booked_by.is_not(None)
-    )
-    ordered = query.order_by(t.transfer.c.received_at, p.transfer_id, p.batch, p.position)
-    found = _coming_to(connection, ordered, entry, by_file=False)
-    return None if found is None else query.where(found)
-
-
-def debited_as_a_whole(connection: Connection, place: Place, entry: Entry) -> Select[Any] | None:
-    """All that the entry which this one takes back had debited, if that is the sum."""
-    name, p, b = reference(entry.account_servicer_reference), t.payment.c, t.booking.c
-    if name is None:
-        return None
-    columns = (t.entry.c.account_servicer_reference, t.detail.c.account_servicer_reference)
-    keys = select(b.transfer_id, b.payment).select_from(t.booking)
-    debited = union(*(_of_debits(keys, place, column).where(column == name) for column in columns))
-    query = at_the_bank(place).where(tuple_(p.transfer_id, p.position).in_(debited), p.returned_by.is_(None))
-    ordered = query.order_by(p.transfer_id, p.position)
-    return query if _coming_to(connection, ordered, entry, by_file=None) is not None else None
-
-
-def pages(connection: Connection, query: Select[Any]) -> Iterator[Sequence[Row[Any]]]:
-    """The rows of a long answer, in the order of their files, while these rows are changed."""
-    p = t.payment.c
-    after: tuple[Any, Any] | None = None
-    for _ in range(0, MOST_OF_A_BATCH, PAGE):
-        here = query if after is None else query.where(tuple_(p.transfer_id, p.position) > after)
-        rows = connection.execute(here.order_by(p.transfer_id, p.position).limit(PAGE)).all()
-        if rows:
-            after = rows[-1].transfer_id, rows[-1].position
-            yield rows
-        if len(rows) < PAGE:
-            return
-
-
-# The same entries in other messages.
-
-
-def same_entries(place: Place, entries: Sequence[Entry]) -> list[Select[Any]]:
-    """Entries of the account in other messages that may show the same as one of these: by reference, batch, or the
-    message in which details are told. Each way is a query of its own, so that each has its index; the account is no
-    way in, since all of its history hangs on it: the sums of text keep SQLite from that."""
-    e, s, m = t.entry.c, t.statement.c, t.message.c
-    refs = {ref for entry in entries if (ref := reference(entry.account_servicer_reference))}
-    batches = {name for entry in entries if (name := reference(entry.batch_payment_information_id))}
-    told_in = {entry.told_in for entry in entries if entry.told_in and reference(entry.told_in)}
-    told = bool(told_in) or place.told_here  # may be of many entries: the amount tells which
-    amounts = _all_written(entry.amount for entry in entries if told and entry.amount is not None)
-    ways: list[ColumnElement[bool]] = [e.account_servicer_reference.in_(sorted(refs))] if refs else []
-    ways += [e.batch_payment_information_id.in_(sorted(batches))] if batches else []
-    ways += [m.message_id.in_(sorted(told_in)) & e.amount.in_(amounts)] if told_in else []
-    ways += [(e.told_in == place.message_id) & e.amount.in_(amounts)] if place.told_here else []
-    query = (
-        select(e.id, e.statement_id, e.amount, e.currency, e.direction, e.account_servicer_reference,
-               e.batch_payment_information_id, e.told_in, s.kind, m.message_id)
-        .join(t.statement, s.id == e.statement_id)
-        .join(t.message, m.id == s.message_id)
-        .where(s.bank + "" == place.bank, s.account + "" == place.account, s.id != place.statement)
-        .where(m.purged_at.is_(None))
-    )  # fmt: skip
-    return [query.where(way) for way in ways] if place.account else []
-
-
-def told_in(message_id: str | None) -> Select[Any] | None:
-    """One entry that says that its details are told in this message."""
-    if reference(message_id) is None:
-        return None
-    return select(t.entry.c.id).where(t.entry.c.told_in == message_id).limit(1)
-
-
-def shows_the_same(place: Place, entry: Entry, row: Row[Any]) -> bool:
-    if (row.direction, row.currency, row.amount) != (entry.direction, entry.currency, entry.amount):
-        return False
-    ways = (
-        (reference(entry.account_servicer_reference), row.account_servicer_reference),
-        (reference(entry.batch_payment_information_id), row.batch_payment_information_id),
-        (reference(entry.told_in) and entry.told_in, row.message_id),
-        (reference(place.message_id) and place.message_id, row.told_in),
-    )
-    return any(said is not None and said == known for said, known in ways)
-
-
-def announced_by(numbers: Sequence[int]) -> Select[Any]:
-    """What these entries announced, with the payments as they are now."""
-    p, b = t.payment.c, t.batch.c
-    k = t.booking.c
-    return (
-        select(*_columns(), k.id.label("booking"), k.entry_id, k.role, k.amount.label("told_amount"),
-               k.currency.label("told_currency"), k.reasons)
-        .select_from(t.booking)
-        .join(t.payment, (p.transfer_id == k.transfer_id) & (p.position == k.payment))
-        .join(t.transfer, t.transfer.c.id == p.transfer_id)
-        .join(t.batch, (b.transfer_id == p.transfer_id) & (b.position == p.batch))
-        .where(k.entry_id.in_(numbers), k.final.is_(False))
-        .order_by(k.entry_id, k.id)
-    )  # fmt: skip
-
-
 def at_the_bank(place: Place) -> Select[Any]:
     """Payments of files that the bank has, debited to the account where that is known."""
     p, b, f = t.payment.c, t.batch.c, t.transfer.c
     query = (
-        select(*_columns())
+        select(*columns())
         .join(t.transfer, f.id == p.transfer_id)
         .join(t.batch, (b.transfer_id == p.transfer_id) & (b.position == p.batch))
         .where(f.bank + "" == place.bank, (f.state + "").in_(AT_THE_BANK))  # no way in: whatever was sent hangs on it
@@ -288,7 +163,7 @@ def at_the_bank(place: Place) -> Select[Any]:
     return query.where(or_(b.debtor_account.in_(named), b.debtor_account.is_(None)))
 
 
-def _columns() -> tuple[ColumnElement[Any], ...]:
+def columns() -> tuple[ColumnElement[Any], ...]:
     p, b, f = t.payment.c, t.batch.c, t.transfer.c
     return (
         p.transfer_id, p.position, p.batch, p.amount, p.currency, p.status, p.booked_by, p.advised_by, p.returned_by,
@@ -345,53 +220,11 @@ def of_amount(amounts: Iterable[tuple[Decimal, str]]) -> ColumnElement[bool]:
     return or_(*(and_(p.amount.in_(written(amount)), p.currency == currency) for amount, currency in amounts))
 
 
-def _all_written(amounts: Iterable[Decimal]) -> list[Decimal]:
+def all_written(amounts: Iterable[Decimal]) -> list[Decimal]:
     """Equal amounts that are written in two ways are two."""
     return [way for amount in sorted(set(amounts)) for way in written(amount)]
 
 
-def _not_refused() -> ColumnElement[bool]:
+def not_refused() -> ColumnElement[bool]:
     p = t.payment.c
     return or_(p.status.is_(None), p.status.not_in(REFUSALS))
-
-
-def names_in(entry: Entry) -> set[str]:
-    """Every batch and file that the entry or its details name."""
-    said = {entry.batch_payment_information_id, entry.batch_message_id}
-    said |= {name for detail in entry.details for name in (detail.payment_information_id, detail.message_id)}
-    said |= {name for batch in entry.batches for name in (batch.payment_information_id, batch.message_id)}
-    return {name for value in said if (name := reference(value))}
-
-
-def batch_names(entry: Entry) -> list[tuple[Any, str]]:
-    """By the batch, else by the file: each where the entry and its details name one, and no other."""
-    batches = {entry.batch_payment_information_id, *(d.payment_information_id for d in entry.details)}
-    files = {entry.batch_message_id, *(d.message_id for d in entry.details)}
-    found: list[tuple[Any, str]] = []
-    for column, said in ((t.batch.c.payment_information_id, batches), (t.transfer.c.message_id, files)):
-        names = {name for value in said if (name := reference(value))}
-        found += [(column, names.pop())] if len(names) == 1 else []
-    return found
-
-
-def _coming_to(
-    connection: Connection, query: Select[Any], entry: Entry, *, by_file: bool | None
-) -> ColumnElement[bool] | None:
-    """The condition of the first batch, or file, whose payments come to the entry's amount; None: of all together."""
-    p = t.payment.c
-    with connection.execute(query.limit(MOST_OF_A_BATCH), execution_options=STREAMED) as rows:
-        groups = groupby(rows, key=lambda row: None if by_file is None else (row.transfer_id, by_file or row.batch))
-        for key, group in groups:
-            currencies: set[str | None] = set()
-            if total(_noted(group, currencies)) != entry.amount or currencies != {entry.currency}:
-                continue
-            if key is None:
-                return true()
-            return p.transfer_id == key[0] if by_file else and_(p.transfer_id == key[0], p.batch == key[1])
-    return None
-
-
-def _noted(rows: Iterable[Row[Any]], currencies: set[str | None]) -> Iterator[Decimal | None]:
-    for row in rows:
-        currencies.add(row.currency)
-        yield row.amount

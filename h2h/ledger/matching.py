@@ -19,12 +19,13 @@ from sqlalchemy import Connection, Select, update
 
 from h2h.cash import Kind, Role, Weight, gives_back, reference, role, weight
 from h2h.columns import Columns
-from h2h.ledger import candidates
+from h2h.ledger import sums
 from h2h.ledger import tables as t
+from h2h.ledger.alike import Alike, announced_by
 from h2h.ledger.bulk import change, in_chunks, store
 from h2h.ledger.candidates import Named, Place
 from h2h.ledger.touched import Touched, Unmatched, touched_by
-from h2h.ledger.window import SIZE, Candidate, Key, Told, Window, told_in
+from h2h.ledger.window import SIZE, Candidate, Key, Told, Window, told_of
 from h2h.model import Entry, EntryDetail, Reason
 from h2h.spool import Spool
 from h2h.verdicts import REFUSALS
@@ -52,6 +53,8 @@ class Matching:
         self._connection = connection
         self._place = place
         self._window = Window(connection, place, Role.DEBIT, Weight.NOTHING)
+        self._alike = Alike(connection, place, ())
+        self._names: set[str] = set()  # of batches and files, that the entries under way name and the ledger knows
         self._bookings: list[tuple[Any, ...]] = []
         self._changed: dict[Key, Candidate] = {}
         self._own: list[Told] = []  # what the entry under way announced
@@ -81,7 +84,7 @@ class Matching:
             return None
         values = (payment.transfer_id, payment.position, Role.DEBIT, True, detail.amount, detail.currency, None)
         self._bookings.append((number, detail.position, *values))
-        self._window.acting.add(number)
+        self._alike.acting.add(number)
         self.debited += 1
         self._links += 1
         payment.booked_by = number
@@ -103,8 +106,10 @@ class Matching:
         """They have one role and one weight: the weight follows from the kind of the statement."""
         found = role(entries[0])
         assert found is not None
-        self._window = Window(self._connection, self._place, found, self._force(entries[0]))
-        self._window.look_at_entries(entries)
+        self._alike = Alike(self._connection, self._place, entries)
+        self._names = sums.known_names(self._connection, self._place, entries) if found is Role.DEBIT else set()
+        force, announcing = self._force(entries[0]), self._alike.announcing
+        self._window = Window(self._connection, self._place, found, force, announcing)
         self._window.look([(entry, entry.details if len(entry.details) <= SIZE else ()) for entry in entries])
 
     def _entry(self, number: int, entry: Entry) -> list[Link]:
@@ -169,13 +174,13 @@ class Matching:
         """Booked in one sum, without saying of which payments one by one."""
         if force is Weight.FINAL and self._take_over(number, entry, Role.DEBIT):
             return
-        if not self._window.knows_a_name_in(entry):
+        if self._names.isdisjoint(sums.names_in(entry)):
             return
         for part in _parts(entry):
             self._write()
-            found = candidates.batch_debited(self._connection, self._place, part)
+            found = sums.batch_debited(self._connection, self._place, part)
             if found is None and force is Weight.FINAL:
-                found = candidates.batch_debited_before(self._connection, self._place, part)
+                found = sums.batch_debited_before(self._connection, self._place, part)
             if found is not None:
                 self._link_all(number, entry, found, Role.DEBIT, force)
 
@@ -227,27 +232,27 @@ class Matching:
         if not gives_back(entry) or ref is None or not (self._window.alone or self._window.of_debit([ref])):
             return
         self._write()
-        if (found := candidates.debited_as_a_whole(self._connection, self._place, entry)) is not None:
+        if (found := sums.debited_as_a_whole(self._connection, self._place, entry)) is not None:
             self._link_all(number, entry, found, Role.RETURN, force)
 
     # What was announced, and what takes it over.
 
     def _told_before(self, entry: Entry) -> bool:
         """The same entry stood in an earlier message of its kind, or in a statement, and was understood there."""
-        alike = self._window.alike(entry, (self._place.kind, Kind.STATEMENT))
-        return any(row.id in self._window.acting for row in alike)
+        alike = self._alike.to(entry, (self._place.kind, Kind.STATEMENT))
+        return any(row.id in self._alike.acting for row in alike)
 
     def _take_over(self, number: int, entry: Entry, found: Role) -> bool:
         """A statement's entry without details does what a notification had told in detail."""
-        alike = self._window.alike(entry, ANNOUNCING)
+        alike = self._alike.to(entry, ANNOUNCING)
         return any(self._carry(number, entry, row.id, self._window.told(row.id), found) for row in alike)
 
     def _hand_over(self, number: int, entry: Entry, found: Role) -> None:
         """A notification that comes after the statement tells what its entry did."""
         told = self._own if len(self._own) <= SIZE else None
-        for row in self._window.alike(entry, (Kind.STATEMENT,)) if self._own else ():
+        for row in self._alike.to(entry, (Kind.STATEMENT,)) if self._own else ():
             own = self.debited
-            if row.id not in self._window.acting and (more := self._carry(row.id, entry, number, told, found)):
+            if row.id not in self._alike.acting and (more := self._carry(row.id, entry, number, told, found)):
                 self.debited = own
                 self._handed[row.statement_id] += more if found is Role.DEBIT else 0
                 return
@@ -267,14 +272,14 @@ class Matching:
         self._write()
         b, p = t.booking.c, t.payment.c
         column = p.booked_by if found is Role.DEBIT else p.returned_by
-        query = candidates.announced_by([announcing]).where(b.role == found)
+        query = announced_by([announcing]).where(b.role == found)
         if self._connection.execute(query.where(column.is_not(None)).limit(1)).first() is not None:
             return 0
         count = after = 0
-        for _ in range(0, candidates.MOST_OF_A_BATCH, SIZE):
+        for _ in range(0, sums.MOST_OF_A_BATCH, SIZE):
             rows = self._connection.execute(query.where(b.id > after).limit(SIZE)).all()
             for row, payment in zip(rows, self._window.page(rows), strict=True):
-                self._link(number, entry, found, Weight.FINAL, told_in(row, payment))
+                self._link(number, entry, found, Weight.FINAL, told_of(row, payment))
             self._write()
             count += len(rows)
             if len(rows) < SIZE:
@@ -292,7 +297,7 @@ class Matching:
         return Link(detail=detail.position, transfer_id=payment.transfer_id, payment=payment.position)
 
     def _link_all(self, number: int, entry: Entry, query: Select[Any], found: Role, force: Weight) -> None:
-        for rows in candidates.pages(self._connection, query):
+        for rows in sums.pages(self._connection, query):
             for payment in self._window.page(rows):
                 told = Told(payment=payment, amount=payment.amount, currency=payment.currency, reasons=None)
                 self._link(number, entry, found, force, told)
@@ -305,7 +310,7 @@ class Matching:
         payment, final = told.payment, force is Weight.FINAL
         values = (payment.transfer_id, payment.position, found, final, told.amount, told.currency, told.reasons)
         self._bookings.append((number, detail, *values))
-        self._window.acting.add(number)
+        self._alike.acting.add(number)
         self.debited += found is Role.DEBIT and (payment.booked_by is None or payment.returned_by is not None)
         if final:
             self._make_final(number, entry, found, payment)

@@ -1,7 +1,7 @@
 """What the ledger knows about a few entries of a statement, asked for all of them at once.
 
-A window holds the payments and the earlier entries that its entries may be about, and chooses among them; as entries
-are matched, what it holds changes with them. Where more fits than may be held, each detail is asked for alone, the
+A window holds the payments that its entries may be about, and chooses among them; as entries are matched, what it holds
+changes with them. Where more fits than may be held, each detail is asked for alone, the
 nearest first: the choice is the same, only slower. Whoever looks has written down what was pending before.
 """
 
@@ -21,13 +21,12 @@ from h2h.cash import Kind, Role, Weight, gives_back, reference
 from h2h.identity import NO_REFERENCE, account_key
 from h2h.ledger import candidates
 from h2h.ledger import tables as t
-from h2h.ledger.candidates import AT_THE_BANK, MOST, Named, Place, named
+from h2h.ledger.alike import announced_by
+from h2h.ledger.candidates import MOST, MOST_HELD, Named, Place, named
 from h2h.model import Entry, EntryDetail
 from h2h.verdicts import REFUSALS
 
 SIZE = 1_000  # details, and entries without any, that are looked at together
-MOST_HELD = 10_000  # rows of one sort
-MOST_ALIKE = 8_000  # entries that have a reference and an amount in common with one
 REFERENCES = ("uetr", "end_to_end_id", "instruction_id")
 NEVER = datetime.max.replace(tzinfo=UTC)
 
@@ -80,9 +79,17 @@ class Told:
 
 
 class Window:
-    """`role`, `weight`: what its entries do, and how much that counts."""
+    """`role`, `weight`: what its entries do, and how much that counts. `announcing`: entries of other messages that may
+    have announced the same; None where there are more than may be held."""
 
-    def __init__(self, connection: Connection, place: Place, role: Role, weight: Weight) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        place: Place,
+        role: Role,
+        weight: Weight,
+        announcing: Sequence[int] | None = (),
+    ) -> None:
         self._connection = connection
         self._place = place
         self._role = role
@@ -92,11 +99,8 @@ class Window:
         self._wanted: Sequence[str] = ()
         self._paged: Sequence[Key] = ()
         self._said: dict[int, Named] = {}
-        self._alike: list[Row[Any]] | None = []
-        self._alike_of: defaultdict[Any, list[Row[Any]]] = defaultdict(list)
+        self._announcing = announcing
         self._told: dict[tuple[int, str], list[Told]] | None = None
-        self._names: set[str] = set()
-        self.acting: set[int] = set()  # entries that do something to a payment
         self.alone = False  # each detail has to be asked for alone
 
     # Payments.
@@ -282,60 +286,7 @@ class Window:
             return 2
         return int((p.advised_by is None) is (self._place.kind is Kind.REPORT))
 
-    # Entries.
-
-    def look_at_entries(self, entries: Sequence[Entry]) -> None:
-        """Ask which entries of other messages show the same, and which batches and files are known by name."""
-        self._alike, self.acting = self._asked(entries, MOST_HELD), set()
-        self._alike_of.clear()
-        for row in self._alike or ():
-            self._alike_of[row.direction, row.currency, row.amount].append(row)
-        if self._alike:
-            self.acting |= self._that_act([row.id for row in self._alike])
-        self._names = self._known_names(entries) if self._role is Role.DEBIT else set()
-
-    def _asked(self, entries: Sequence[Entry], most: int) -> list[Row[Any]] | None:
-        """None where there are more."""
-        found: dict[int, Row[Any]] = {}
-        for query in candidates.same_entries(self._place, entries):
-            rows = self._connection.execute(query.order_by(t.entry.c.id).limit(most + 1)).all()
-            if len(rows) > most:
-                return None
-            found |= {row.id: row for row in rows}
-        return [found[number] for number in sorted(found)]
-
-    def _that_act(self, numbers: Sequence[int]) -> set[int]:
-        c = t.booking.c
-        return set(self._connection.execute(select(c.entry_id).where(c.entry_id.in_(numbers)).distinct()).scalars())
-
-    def _known_names(self, entries: Sequence[Entry]) -> set[str]:
-        names = sorted({name for entry in entries for name in candidates.names_in(entry)})
-        if not names:
-            return set()
-        f, b = t.transfer.c, t.batch.c
-        there = (f.bank == self._place.bank, f.state.in_(AT_THE_BANK), f.purged_at.is_(None))
-        batches = select(b.payment_information_id).join(t.transfer, f.id == b.transfer_id)
-        batches = batches.where(b.payment_information_id.in_(names), *there).distinct()
-        files = select(f.message_id).where(f.message_id.in_(names), *there).distinct()
-        return {name for query in (batches, files) for name in self._connection.execute(query).scalars()}
-
-    def knows_a_name_in(self, entry: Entry) -> bool:
-        return not self._names.isdisjoint(candidates.names_in(entry))
-
-    def alike(self, entry: Entry, kinds: Collection[Kind]) -> list[Row[Any]]:
-        """Entries of messages of these kinds that show the same as this one, the oldest first."""
-        known = self._alike_of.get((entry.direction, entry.currency, entry.amount), ())
-        rows = known if self._alike is not None else self._alone(entry)
-        same = [row for row in rows if row.kind in kinds and candidates.shows_the_same(self._place, entry, row)]
-        return same[:MOST]
-
-    def _alone(self, entry: Entry) -> list[Row[Any]]:
-        found: dict[int, Row[Any]] = {}
-        for query in candidates.same_entries(self._place, [entry]):
-            rows = self._connection.execute(query.order_by(t.entry.c.id).limit(MOST_ALIKE)).all()
-            found |= {row.id: row for row in rows}
-        self.acting |= self._that_act(sorted(found))
-        return [found[number] for number in sorted(found)]
+    # What entries of other messages announced of them.
 
     def told(self, number: int) -> list[Told] | None:
         """What the entry announced with this window's role; None where it has to be gone through page by page."""
@@ -344,16 +295,14 @@ class Window:
         return self._told.get((number, self._role), []) if self._told is not None else None
 
     def _all_told(self) -> dict[tuple[int, str], list[Told]] | None:
-        if self._alike is None:
-            return None
-        if not (numbers := [row.id for row in self._alike if row.kind != Kind.STATEMENT]):
-            return {}
-        rows = self._connection.execute(candidates.announced_by(numbers).limit(MOST_HELD + 1)).all()
+        if not self._announcing:
+            return None if self._announcing is None else {}
+        rows = self._connection.execute(announced_by(self._announcing).limit(MOST_HELD + 1)).all()
         if len(rows) > MOST_HELD:
             return None
         found: defaultdict[tuple[int, str], list[Told]] = defaultdict(list)
         for row in rows:
-            found[row.entry_id, row.role].append(told_in(row, self.candidate(row)))
+            found[row.entry_id, row.role].append(told_of(row, self.candidate(row)))
         return found
 
     # What was done to a payment.
@@ -368,7 +317,7 @@ class Window:
             wanted[key].moves = [(row.role, row.entry_id) for row in moves]
 
 
-def told_in(row: Row[Any], payment: Candidate) -> Told:
+def told_of(row: Row[Any], payment: Candidate) -> Told:
     return Told(payment=payment, amount=row.told_amount, currency=row.told_currency, reasons=row.reasons)
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from sqlalchemy import event
 
-from h2h.ledger import Ledger, bookings, candidates, matching, strangers, window
+from h2h.ledger import Ledger, alike, bookings, matching, strangers, sums, window
 from h2h.model import Entry, Record
 from tests.changing import replace
 from tests.suites.books import Book, Pay, credit, debit, pay, statement
@@ -106,11 +106,12 @@ def test_how_many_entries_are_looked_at_together_changes_nothing(
     for size in (2, 1):
         for module in (bookings, matching, window):
             monkeypatch.setattr(module, "SIZE", size)
-        monkeypatch.setattr(candidates, "PAGE", size)
+        monkeypatch.setattr(sums, "PAGE", size)
         with fresh(tmp_path, f"by{size}") as book:
             assert told(book, seed) == expected
     monkeypatch.undo()
-    monkeypatch.setattr(window, "MOST_HELD", 0)
+    for module in (window, alike):
+        monkeypatch.setattr(module, "MOST_HELD", 0)
     with fresh(tmp_path, "alone") as book:
         assert told(book, seed) == expected
 
