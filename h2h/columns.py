@@ -54,7 +54,7 @@ class Columns(Collection[T], Generic[T]):
 
     def said(self) -> list[Any]:
         """As they are written: `Code`."""
-        return [column.columns if isinstance(column, Inside) else column for column in self.values]
+        return [column.columns if type(column) is Inside else column for column in self.values]
 
     def __len__(self) -> int:
         return len(self.values[0])

@@ -120,7 +120,7 @@ class ReaderProcess:
 
     def _send(self, item: object, touched: int) -> None:
         try:
-            self._wire.send(item)
+            self._wire.send_block(item) if isinstance(item, bytes) else self._wire.send(item)
         except TimeoutError as error:
             raise self._silent(touched) from error
         except OSError as error:

@@ -34,7 +34,8 @@ ATTENTION = 4_096  # bytes; what a word costs, however short
 MAX_EXPONENT = 64
 _HEADER = struct.Struct("!BI")
 _COUNT = struct.Struct("!BI")
-_ARRAY = 0xDD  # MessagePack: an array whose length follows in 32 bits
+_ARRAY, _BIN = 0xDD, 0xC6  # MessagePack: an array, or bytes, whose length follows in 32 bits
+_ONE = struct.Struct("!BIBI")
 
 
 class Garbled(Exception):
@@ -99,6 +100,7 @@ class Done:
 
 TYPES: tuple[type, ...] = (Setup, Ready, Job, Want, bytes, Refusal, Done, Finding, *get_args(Record))
 IN_COLUMNS = 0x80  # beside the number of a type
+_BYTES = TYPES.index(bytes)
 
 
 class Batch:
@@ -152,11 +154,33 @@ class Wire:
         if (sent := self._line.sendmsg([head, batch.body])) < len(head) + batch.size:  # to send nothing may wait, too
             self._line.sendall(memoryview(head + batch.body)[sent:])
 
-    def receive(self) -> list[Any]:
-        """One frame."""
+    def send_block(self, block: bytes) -> None:
+        """As `send`, without a copy."""
+        size = _ONE.size + len(block)
+        head = _HEADER.pack(_BYTES, size) + _ONE.pack(_ARRAY, 1, _BIN, len(block))
+        if (sent := self._line.sendmsg([head, block])) < len(head) + len(block):
+            self._line.sendall(memoryview(head + block)[sent:])
+
+    def receive_block(self) -> memoryview:
+        """One frame that is a block: to be used before more is received."""
+        number, length = self._head()
+        if number != _BYTES:
+            raise Garbled
+        try:
+            [block] = _VIEWS.decode(self._exactly(length))
+        except (msgspec.MsgspecError, ValueError) as error:
+            raise Garbled from error
+        return block
+
+    def _head(self) -> tuple[int, int]:
         number, length = _HEADER.unpack(self._exactly(_HEADER.size))
         if length > MAX_FRAME or number & ~IN_COLUMNS >= len(TYPES):
             raise Garbled
+        return number, length
+
+    def receive(self) -> list[Any]:
+        """One frame."""
+        number, length = self._head()
         try:
             items: list[Any] = _decoded(number, self._exactly(length))
         except (msgspec.MsgspecError, ValueError, ArithmeticError, RecursionError) as error:
@@ -265,5 +289,6 @@ def _reckonable(value: Any) -> bool:
 
 _ENCODER = msgspec.msgpack.Encoder(enc_hook=str)
 _DECODERS = [msgspec.msgpack.Decoder(list[kind], dec_hook=_path) for kind in TYPES]  # type: ignore[valid-type]
+_VIEWS = msgspec.msgpack.Decoder(list[memoryview])
 _RECORDS = {kind for record in get_args(Record) for kind in _deep(record) if isinstance(kind, type)}
 _AMOUNTS = {kind: _amounts(kind) for kind in _RECORDS if _is_record(kind)}

@@ -35,6 +35,7 @@ from h2h.messages.upgrading import Upgrading
 from h2h.messages.walk import Said
 
 MAX_FAULT = 4_000  # characters
+PIECE = 1 << 16  # bytes of a block that are put aside for who reads less at a time
 RESERVE = 8 << 20  # bytes to say in that there is no memory left
 
 
@@ -105,7 +106,7 @@ def _served(wire: Wire, catalog: Catalog, limits: Limits) -> bool:
     done = Done()
     reserve = mmap.mmap(-1, RESERVE)
     try:
-        source = cast(BinaryIO, io.BufferedReader(handed, BLOCK))
+        source = cast(BinaryIO, io.BufferedReader(handed, PIECE))
         for item in _items(job, source, catalog, handed.unpack):
             said.add(item)
         said.flush()
@@ -179,7 +180,7 @@ class _Handed(RawSource):
             self._ask(self.at)
         block = self._taken()
         self.unpack(len(block))
-        self._block, self._place = memoryview(block), self.at
+        self._block, self._place = block, self.at
         if goes_on and self._wire.holds(BLOCK) and 0 < len(block) < self.size - self.at:
             self._ask(self.at + len(block))
 
@@ -187,10 +188,9 @@ class _Handed(RawSource):
         self._wire.send(Want(offset=offset, size=BLOCK))
         self._asked = offset
 
-    def _taken(self) -> bytes:
-        [block] = self._wire.receive()
+    def _taken(self) -> memoryview:
+        block = self._wire.receive_block()
         self._asked = None
-        assert isinstance(block, bytes)
         return block
 
     def settle(self) -> None:

@@ -15,6 +15,7 @@ import re
 from collections import deque
 from collections.abc import Callable, Iterator
 from itertools import accumulate
+from typing import Protocol
 
 from lxml import etree
 
@@ -22,7 +23,7 @@ from h2h.messages.elements import Shape
 from h2h.messages.facets import Types
 from h2h.messages.patterns import Patterns, Stretch
 from h2h.messages.skeleton import Maker, Unknown, learn
-from h2h.messages.xml import BLANKS, GivenUp, Source
+from h2h.messages.xml import BLANKS, GivenUp
 from h2h.model import Finding, Severity
 
 FIRST_BLOCK, LARGEST_BLOCK = 1 << 14, 1 << 18
@@ -37,18 +38,26 @@ _COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
 _DECLARATION = re.compile(r"(?:\xef\xbb\xbf)?<\?xml[^?]*\?>")
 
 
+class Filling(Protocol):
+    """A file that is read into a place that is there already: a block has few copies then."""
+
+    def readinto(self, place: memoryview, /) -> int: ...
+
+
 class FastRoad:
     """A source for a parser. `valid`: whether the schema has nothing against what was handed on until now."""
 
-    def __init__(self, source: Source, shape: Shape, types: Types, kind: etree._Element) -> None:
+    def __init__(self, source: Filling, shape: Shape, types: Types, kind: etree._Element) -> None:
         self._source, self._shape, self._types, self._kind = source, shape, types, kind
         self._open, self._close = f"<{shape.item}>", f"</{shape.item}>"
+        self._close_bytes = self._close.encode()
         begins = "|".join(("Document", *shape.names, shape.item))
         self._begins = re.compile(rf"<(?:[^<>\s]*:)?(?:{begins})[\s/>]", re.ASCII)
         self._patterns = Patterns()
         self._records: deque[str | Stretch] = deque()  # in their order; the text of those that were handed on
         self._out = b""
-        self._waiting = ""
+        self._seen = bytearray()  # what was read and not handed on is at its beginning
+        self._waiting = 0  # bytes of it
         self._line = 1
         self._block = FIRST_BLOCK
         self._tries = 0
@@ -111,27 +120,34 @@ class FastRoad:
         return piece
 
     def _next(self) -> bytes:
-        block = self._source.read(self._block)
-        if 0 < len(block) < self._block:
-            block += (more := self._source.read(self._block))
-            self._last = not more
-        if not block or self._given_up:
-            self._ended = not block
-            return self._take_waiting() + block
-        text = self._waiting + block.decode("latin-1")
-        self._block = min(2 * self._block, LARGEST_BLOCK)
-        end = text.rfind(self._close) + len(self._close)
-        self._given_up = len(text) > MAX_WAITING
+        filled = self._filled()
+        if filled == self._waiting or self._given_up:
+            self._ended = filled == self._waiting
+            self._waiting = 0
+            return bytes(memoryview(self._seen)[:filled])
+        end = self._seen.rfind(self._close_bytes, 0, filled) + len(self._close)
+        self._given_up = filled > MAX_WAITING
         if self._given_up or end < len(self._close):
-            self._waiting = text
+            self._waiting = filled
             return b""
-        self._waiting = text[end:]
+        text = str(memoryview(self._seen)[:end], "latin-1")
+        self._waiting = filled - end
+        self._seen[: self._waiting] = self._seen[end:filled]
         self._patterns.compile()
-        return "".join(self._without_read(text[:end])).encode("latin-1")
+        return "".join(self._without_read(text)).encode("latin-1")
 
-    def _take_waiting(self) -> bytes:
-        waiting, self._waiting = self._waiting, ""
-        return waiting.encode("latin-1")
+    def _filled(self) -> int:
+        """Reads one block more; how many bytes there are now."""
+        wanted = self._waiting + self._block
+        if len(self._seen) < wanted:
+            self._seen.extend(bytes(wanted - len(self._seen)))
+        with memoryview(self._seen) as seen:
+            filled = self._waiting + self._source.readinto(seen[self._waiting : wanted])
+            if self._waiting < filled < wanted:
+                filled += (more := self._source.readinto(seen[filled:wanted]))
+                self._last = not more
+        self._block = min(2 * self._block, LARGEST_BLOCK)
+        return filled
 
     def _without_read(self, text: str) -> Iterator[str]:
         at, sure = 0, not self._begun or self._beside > MAX_BESIDE

@@ -15,14 +15,14 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
-from typing import BinaryIO, TypeVar
+from typing import BinaryIO, TypeVar, cast
 
 from lxml import etree
 
 from h2h.columns import one_by_one
 from h2h.messages.bounds import bounded, clipped
 from h2h.messages.catalog import Catalog, MessageType
-from h2h.messages.fast import FastRoad
+from h2h.messages.fast import FastRoad, Filling
 from h2h.messages.growing import Growing
 from h2h.messages.identify import Identity, Manner, envelope_finding, every_shape, findings_on, identify, shape_of
 from h2h.messages.levels import Counts, Kind
@@ -168,7 +168,7 @@ def fast_road(source: BinaryIO, opening: Opening, identity: Identity, catalog: C
     if not identity.validated or opening.encoding != "utf-8":
         return None
     grammar = _grammar(identity, catalog)
-    return FastRoad(source, identity.shape, *grammar) if grammar else None
+    return FastRoad(cast(Filling, source), identity.shape, *grammar) if grammar else None
 
 
 def together(source: Bounded, opening: Opening, identity: Identity, catalog: Catalog) -> Runs | None:
