@@ -10,6 +10,7 @@ import argparse
 import importlib.metadata
 import os
 import re
+import resource
 import shutil
 import statistics
 import subprocess
@@ -46,9 +47,10 @@ class Times:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """One command, run to its end."""
+    """One command, run to its end. Processor time is that of all its processes."""
 
     seconds: float
+    processor_seconds: float
     peak_mb: float
     output: str
 
@@ -99,7 +101,7 @@ def target(what: str, ratio: float, least: float) -> str:
 
 def measured(command: Sequence[str], *, stdin: bytes = b"", env: Mapping[str, str] | None = None) -> Run:
     """Run a command in a process of its own; RuntimeError with its words where it fails."""
-    begun = time.perf_counter()
+    begun, used = time.perf_counter(), _processor_seconds_of_children()
     with tempfile.TemporaryFile() as said, tempfile.TemporaryFile() as told:
         told.write(stdin)
         told.seek(0)
@@ -113,7 +115,14 @@ def measured(command: Sequence[str], *, stdin: bytes = b"", env: Mapping[str, st
         output = said.read().decode(errors="replace")
     if run.returncode:
         raise RuntimeError(f"{command[0]} ended with {run.returncode}: {output[-2000:]}")
-    return Run(seconds=seconds, peak_mb=peak, output=output)
+    processor_seconds = _processor_seconds_of_children() - used
+    return Run(seconds=seconds, processor_seconds=processor_seconds, peak_mb=peak, output=output)
+
+
+def _processor_seconds_of_children() -> float:
+    """Of all that ended and were waited for, with what they had waited for."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def peak_mb(pid: int) -> float:
