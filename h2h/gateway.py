@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import logging
 import os
 import secrets
@@ -11,16 +10,16 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import datetime, timedelta
 from functools import cached_property, partial
-from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING
 
+from h2h import data_folder
 from h2h.archive import Archive
 from h2h.channels import Channel
 from h2h.clock import Clock
 from h2h.config import Bank, Outbound, Settings
 from h2h.config.alerts import GATHER
 from h2h.credentials import Credentials
-from h2h.errors import AlreadyRunning, StoreError, UsageError
+from h2h.errors import UsageError
 from h2h.foothold import Foothold
 from h2h.identity import account_key
 from h2h.ledger import Ledger
@@ -62,15 +61,6 @@ def _expected(bank: Bank) -> list[Expected]:
     ]
 
 
-def _write_pid(file: TextIO) -> None:
-    try:
-        file.truncate(0)
-        file.write(f"{os.getpid()}\n")
-        file.flush()
-    except OSError as error:
-        raise StoreError(f"The process id cannot be written to {file.name}: {error.strerror}.") from error
-
-
 class Gateway:
     """Everything of one data folder. Reading needs no lock; `running` takes it for whoever moves files."""
 
@@ -78,16 +68,12 @@ class Gateway:
         self.settings = settings
         self.clock = clock
         self.credentials = Credentials(os.environ, settings.vault)
-        self.data = settings.gateway.data
+        self.data = data_folder.made(settings.gateway.data)
         self._connect = connect or self._open_channel
         # It alone has the data folder, whatever its host's name.
         self._one_process = settings.ledger.url.startswith("sqlite")
         self.node = "local" if self._one_process else socket.gethostname()
         self.owner = f"{self.node}/{os.getpid()}-{secrets.token_hex(4)}"
-        try:
-            self.data.mkdir(parents=True, exist_ok=True, mode=0o700)
-        except OSError as error:
-            raise StoreError(f"The data folder {self.data} cannot be used: {error.strerror}.") from error
         self.trouble_file = self.data / "h2h.trouble"
         self.heartbeat_file = self.data / "h2h.beat"
         self.archive = Archive(self.data / "archive", settings.gateway.min_free)
@@ -129,7 +115,7 @@ class Gateway:
         Whoever starts it wants it to try now: waits after earlier failures end.
         """
         with ExitStack() as held:
-            held.enter_context(self._data_held())
+            held.enter_context(data_folder.held(self.data))
             for folder in self._all_footholds():
                 held.enter_context(folder.held(f"process {os.getpid()} on {socket.gethostname()}, data in {self.data}"))
             held.enter_context(self.ledger.held(self.node))
@@ -152,24 +138,6 @@ class Gateway:
         self.ledger.contacts.hurry()
         self.ledger.slots.forget_after(now)
 
-    @contextmanager
-    def _data_held(self) -> Iterator[None]:
-        lock = self.data / "h2h.pid"
-        try:
-            file = lock.open("a+")
-        except OSError as error:
-            raise StoreError(f"The data folder {self.data} cannot be written: {error.strerror}.") from error
-        with file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                raise AlreadyRunning(self._who_runs(lock)) from None
-            _write_pid(file)
-            try:
-                yield
-            finally:
-                file.truncate(0)
-
     @cached_property
     def _footholds(self) -> dict[str, list[Foothold]]:
         """In every watched folder, by bank."""
@@ -180,10 +148,6 @@ class Gateway:
 
     def _all_footholds(self) -> list[Foothold]:
         return [foothold for footholds in self._footholds.values() for foothold in footholds]
-
-    def _who_runs(self, lock: Path) -> str:
-        pid = lock.read_text().strip() or "unknown"
-        return f"A gateway is running on {self.data} already (process {pid}); it sends and pulls by itself."
 
     # Whether the ledger is what it was.
 
@@ -206,14 +170,7 @@ class Gateway:
 
     def runs(self) -> int | None:
         """The process that holds the data folder; None where nobody does."""
-        try:
-            pid = int((self.data / "h2h.pid").read_text())
-            os.kill(pid, 0)
-        except PermissionError:
-            return pid
-        except (OSError, ValueError):
-            return None
-        return pid
+        return data_folder.holder(self.data)
 
     @cached_property
     def desks(self) -> dict[str, Desk]:
