@@ -182,7 +182,7 @@ def _session(verify: str | bool) -> requests.Session:
             with response:
                 if response.status_code != GOOD:
                     raise _Answered(response.status_code)
-                content: Any = response.raw.read(MAX_ANSWER + 1)
+                content = _whole(response.raw)
             if len(content) > MAX_ANSWER:
                 raise _Answered(TOO_LARGE)
             response._content = content
@@ -194,6 +194,19 @@ def _session(verify: str | bool) -> requests.Session:
     for scheme in ("http://", "https://"):
         session.mount(scheme, Bounded())
     return session
+
+
+def _whole(body: Any) -> bytes:
+    """All of it, or more than any secret has. ConnectionError where it was cut: half an answer says nothing."""
+    from requests.exceptions import ConnectionError as Cut
+    from urllib3.exceptions import HTTPError
+
+    try:
+        content: bytes = body.read(MAX_ANSWER + 1)
+        body.read(1)  # only who reads on is told of an end that came too early
+        return content
+    except HTTPError as error:
+        raise Cut(error) from error
 
 
 def _certificates(settings: VaultSettings) -> str | bool:

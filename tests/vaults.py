@@ -116,6 +116,20 @@ def closes(asked: Asked) -> None:
     asked.connection.close()
 
 
+def is_cut(asked: Asked) -> None:
+    """Less than it says, and an end as if that were all."""
+    asked.wfile.write(b'HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n{"data"')
+
+
+def breaks(asked: Asked) -> None:
+    is_cut(asked)
+    closes(asked)
+
+
+def is_no_http(asked: Asked) -> None:
+    asked.wfile.write(b'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nnone\r\n{"data"')
+
+
 @contextmanager
 def vault(tls: ssl.SSLContext | None = None, **more: Any) -> Iterator[VaultServer]:
     found = VaultServer(**more)

@@ -25,8 +25,11 @@ from tests.vaults import (
     TOKEN,
     Asked,
     VaultServer,
+    breaks,
     closes,
     drips,
+    is_cut,
+    is_no_http,
     is_silent,
     points_to,
     says,
@@ -177,6 +180,9 @@ def test_what_somebody_has_to_mend_is_refused(reference: str, more: dict[str, st
         (lambda asked: asked.answer(500, {}), NotDelivered, "status 500"),
         (lambda asked: asked.answer(429, {}), NotDelivered, "asked too much"),
         (closes, NotDelivered, "cannot be reached"),
+        (is_cut, NotDelivered, "cannot be reached"),
+        (breaks, NotDelivered, "cannot be reached"),
+        (is_no_http, NotDelivered, "cannot be reached"),
         (is_silent, NotDelivered, "no whole answer within 0.3 s"),
         (drips, NotDelivered, "no whole answer within 0.3 s"),
         (says({"x": "y" * MAX_ANSWER}), Refused, "more than any secret has"),
@@ -184,7 +190,21 @@ def test_what_somebody_has_to_mend_is_refused(reference: str, more: dict[str, st
         (says("no JSON object"), Refused, "KV engine, version 2"),
         (says({"data": None}), Refused, "KV engine, version 2"),
     ],
-    ids=["sealed", "500", "429", "closes", "silent", "drips", "huge", "version 1", "text", "nothing"],
+    ids=[
+        "sealed",
+        "500",
+        "429",
+        "closes",
+        "cut",
+        "breaks",
+        "no HTTP",
+        "silent",
+        "drips",
+        "huge",
+        "version 1",
+        "text",
+        "nothing",
+    ],
 )
 def test_a_vault_that_misbehaves_is_told_in_words_of_ours(
     behave: Callable[[Asked], None], kind: type[ChannelError], said: str
@@ -289,6 +309,13 @@ def test_a_secret_of_a_keyring_in_a_file_is_had() -> None:
     assert Credentials({}).secret("keyring:h2h/acme/passphrase") == PASSPHRASE
     with pytest.raises(Refused, match="keyring set h2h other"):
         Credentials({}).secret("keyring:h2h/other")
+
+
+@pytest.mark.usefixtures("keyring_file")
+def test_a_keyring_whose_file_is_damaged_cannot_be_asked(tmp_path: Path) -> None:
+    (tmp_path / "keyring.cfg").write_text("no section\n")
+    with pytest.raises(NotDelivered, match="keyring cannot be asked"):
+        Credentials({}).secret("keyring:h2h/acme/passphrase")
 
 
 def test_where_there_is_no_keyring_it_is_said() -> None:
