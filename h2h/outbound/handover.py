@@ -98,7 +98,8 @@ class Handover:
                 if stop() or self._line.suspended_until():
                     return
                 seen.update(transfer.id for transfer in group)
-                if group[0].state is State.READY and (short := self._sealer.shortage(group)):
+                if group[0].state is State.READY and (lacking := self._sealer.shortage(group)):
+                    short = lacking
                     continue
                 for result in self._look_at(group):
                     if isinstance(result, Stale):

@@ -226,6 +226,22 @@ def test_a_file_that_does_not_fit_waits_in_the_folder_and_a_smaller_one_goes(tmp
         assert (erp.drop / "1-big.xml").read_bytes() == BIG
 
 
+@pytest.mark.usefixtures("quick")
+def test_a_file_that_cannot_be_compressed_waits_and_is_told_though_a_smaller_one_goes(tmp_path: Path) -> None:
+    erp = folder_world(tmp_path, min_free="2000000")
+    erp.outbound |= {"compress": '"gzip"', "name": '"{msg_id}.xml.gz"'}
+    erp.write_settings()
+    with disk(erp.folder / "data") as small, opened(erp) as gateway:
+        erp.drop_file(BIG, "1-big.xml")
+        erp.drop_file(FILE, "2-small.xml")
+        desk = gateway.desks["box"]
+        desk.take_in()
+        small.fill((2_000_000 + len(BIG) // 2) // 4096)
+        [told] = tried(desk.hand_over)
+        assert "nearly full" in told
+        assert {t.name: t.state for t in transfers(gateway)} == {"1-big.xml": State.READY, "2-small.xml": State.SENT}
+
+
 # A sync that fails.
 
 
