@@ -31,7 +31,8 @@ MOST_CERTIFICATE_BYTES = 1 << 16
 OWN_FORMAT = b"OPENSSH PRIVATE KEY"
 MAGIC = b"openssh-key-v1\0"
 FOR_EVER = 253_402_300_799  # the last second that a calendar has: so far, or farther, is without an end
-KINDS = "only Ed25519, ECDSA and RSA keys can be used"
+CURVES = ("secp256r1", "secp384r1", "secp521r1")  # of ECDSA in SSH (RFC 5656): nistp256, nistp384, nistp521
+KINDS = "only Ed25519, ECDSA (nistp256, nistp384, nistp521) and RSA keys can be used"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,7 +108,8 @@ def private_key(path: Path, *, passphrase: str | None) -> Private:
         else ", or does not open with the passphrase given",
     ):
         opened = _parse(data, secret)
-        if isinstance(opened, Private):
+        of_another_curve = isinstance(opened, ec.EllipticCurvePrivateKey) and opened.curve.name not in CURVES
+        if isinstance(opened, Private) and not of_another_curve:
             return opened
         raise ValueError(KINDS)
 

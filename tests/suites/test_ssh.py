@@ -18,9 +18,12 @@ from typing import Any
 
 import asyncssh
 import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from h2h.channels.sftp import open_sftp
 from h2h.channels.ssh import MAX_BYTES_BEFORE_LOGIN, Line, load_key
+from h2h.channels.ssh_keys import facts
 from h2h.config import SftpSettings
 from h2h.errors import ChannelError, NotDelivered, Refused
 from h2h.model import RemoteFile
@@ -411,6 +414,16 @@ def test_a_key_that_others_could_touch_is_refused(tmp_path: Path, mode: int) -> 
 def test_what_is_no_key_is_refused(tmp_path: Path, content: bytes) -> None:
     with pytest.raises(Refused, match="no usable private key"):
         load_key(key_file(tmp_path, content), passphrase=None)
+
+
+@pytest.mark.parametrize("curve", [ec.SECP256K1(), ec.BrainpoolP256R1(), ec.SECP224R1()], ids=lambda curve: curve.name)
+def test_a_key_on_a_curve_that_ssh_does_not_know_is_refused(tmp_path: Path, curve: ec.EllipticCurve) -> None:
+    form, open_ = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    key = ec.generate_private_key(curve).private_bytes(serialization.Encoding.PEM, form, open_)
+    path = key_file(tmp_path, key)
+    for read in (lambda: load_key(path, passphrase=None), lambda: facts(path, lambda: None)):
+        with pytest.raises(Refused, match=r"no usable private key.*nistp256"):
+            read()
 
 
 def test_a_missing_key_is_refused(tmp_path: Path) -> None:
