@@ -46,9 +46,9 @@ def ending(settings: Settings, keys: Sequence[Key], now: datetime) -> Iterator[A
 
 
 def _takes_over(other: Key, key: Key, end: datetime) -> bool:
-    """Whether it does the same, and is in force when `key` ends."""
+    """Whether it does the same, can be used, and is in force when `key` ends."""
     same = (other.bank, other.kind, other.ours, other.use) == (key.bank, key.kind, key.ours, key.use)
-    if other is key or not same or other.fingerprint is None:
+    if other is key or not same or other.fingerprint is None or other.fault:
         return False
     return (other.starts is None or other.starts <= end) and (other.ends is None or other.ends > end)
 

@@ -71,6 +71,7 @@ def test_a_key_that_another_one_replaces_in_time_is_not_told_of(name: str, other
         ("comes too late", ends(None, fingerprint="SHA256:B", starts=NOW + 11 * DAY)),
         ("is over before", ends(None, fingerprint="SHA256:B", until=NOW - DAY, starts=NOW - 9 * DAY)),
         ("cannot be read", ends(None, fingerprint=None, fault="no")),
+        ("is revoked", ends(None, fingerprint="SHA256:B", fault="theirs.asc: the key is revoked.")),
         ("is for something else", ends(None, fingerprint="SHA256:B", use="signs")),
         ("is of another bank", ends(None, fingerprint="SHA256:B", bank="other")),
         ("is theirs", ends(None, fingerprint="SHA256:B", ours=False)),
