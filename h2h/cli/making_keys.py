@@ -104,6 +104,8 @@ def _make(
     files = Files.of(folder or _folder(gateway, bank), name, ".asc" if kind == "pgp" else "")
     files.refuse_if_there(passphrase=reference is None)
     passphrase = gateway.credentials.secret(reference) if reference else new_passphrase()
+    if not passphrase:
+        raise UsageError(f"{reference} is empty; a new key needs a passphrase. Nothing was made.")
     pair = make(passphrase, name)
     replaced = _replaced(gateway, bank, kind)
     when = f"{starts:%Y-%m-%d %H:%M} ({bank.timezone})" if starts else ""
@@ -125,12 +127,13 @@ def _folder(gateway: Gateway, bank: Bank) -> Path:
 
 
 def _replaced(gateway: Gateway, bank: Bank, kind: str) -> str | None:
-    """The fingerprint of the key of today, which the new one takes the place of."""
+    """The fingerprint of the key of today, in whose place the new one comes: of several, the one that began last."""
+    from h2h.config.pgp import LONG_AGO
     from h2h.key_pairs import grouped
 
     ours = [key for key in gateway.inventory.listed() if (key.bank, key.kind, key.ours) == (bank.name, kind, True)]
-    now = [key.fingerprint for key in ours if key.fingerprint and key.stands == "in force"]
-    return grouped(now[-1]) if now else None
+    now = [(key.starts or LONG_AGO, key.fingerprint) for key in ours if key.fingerprint and key.stands == "in force"]
+    return grouped(max(now)[1]) if now else None
 
 
 def _settings(kind: str, files: Files, reference: str, starts: datetime | None, *, first: bool) -> list[str]:

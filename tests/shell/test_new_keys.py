@@ -123,6 +123,8 @@ def test_a_passphrase_that_stands_elsewhere_is_used_and_not_written_down(erp: Wo
     assert program("ssh-keygen", "-y", "-P", "a secret of ours", "-f", erp.folder / "new")
     missing = h2h(erp.config, *make, "--name", "other")
     assert (missing.returncode, "NEW" in missing.stderr) == (1, True)
+    empty = h2h(erp.config, *make, "--name", "other", NEW="")
+    assert (empty.returncode, "env:NEW is empty" in empty.stderr) == (2, True)
     assert not (erp.folder / "other").exists()
 
 
@@ -146,6 +148,21 @@ def test_a_new_pair_of_pgp_is_one_that_check_can_sign_with(erp: World) -> None:
     listed = [json.loads(line) for line in h2h(erp.config, "keys", "--json", H2H_NOW=DAY).stdout.splitlines()]
     pairs = {each["fingerprint"]: each["stands"] for each in listed if each["kind"] == "pgp"}
     assert pairs == {made["fingerprint"]: "in force", another["fingerprint"]: "scheduled"}
+
+
+@needs_gpg
+def test_a_new_key_takes_the_place_of_the_one_that_signs_now(erp: World) -> None:
+    """Which of several rows that is, is said by when they begin, wherever they stand."""
+    make = ("keys", "new", "pgp", "box", "--user-id", "Corp Ltd <pay@corp.example>", "--json")
+    first, second, third = (f"--name={name}" for name in ("first", "second", "third"))
+    [old] = map(json.loads, h2h(erp.config, *make, first, H2H_NOW=DAY).stdout.splitlines())
+    [new] = map(json.loads, h2h(erp.config, *make, second, H2H_NOW=DAY).stdout.splitlines())
+    rows = f'{{ file = "{new["files"][0]}", from = 2026-11-01T00:00:00 }}, {{ file = "{old["files"][0]}" }}'
+    with erp.profile_file.open("a") as profile:
+        profile.write(f"[bank.pgp]\nour_keys = [{rows}]\n")
+    [made] = map(json.loads, h2h(erp.config, *make, third, H2H_NOW=DAY).stdout.splitlines())
+    letter = next(Path(file).read_text() for file in made["files"] if file.endswith(".txt"))
+    assert f"In place of  {' '.join(re.findall('....', new['fingerprint']))}" in letter
 
 
 def good(erp: World, settings: list[str]) -> None:
