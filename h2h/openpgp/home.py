@@ -77,15 +77,27 @@ def _make(where: Path) -> tuple[Path, int]:
     """A folder and the lock on it. Somebody who sweeps may be quicker than we are, and take it for one left behind."""
     for _ in range(TRIES):
         folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=where))
-        with suppress(FileNotFoundError):
+        try:
             lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            if os.fstat(lock).st_nlink:
-                (folder / "gpg-agent.conf").write_text(AGENT)
-                (folder / "common.conf").write_text("")  # 2.4 would have keys kept by a process of its own
-                return folder, lock
-            os.close(lock)
+        except FileNotFoundError:
+            continue
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if os.fstat(lock).st_nlink:
+            _furnish(folder, lock)
+            return folder, lock
+        os.close(lock)
     raise GpgError(f"Another process removes the folders that GnuPG is to work in, in {where}. Set TMPDIR to another.")
+
+
+def _furnish(folder: Path, lock: int) -> None:
+    """All or nothing: one that there was no room for is gone again."""
+    try:
+        (folder / "gpg-agent.conf").write_text(AGENT)
+        (folder / "common.conf").write_text("")  # 2.4 would have keys kept by a process of its own
+    except OSError:
+        shutil.rmtree(folder, ignore_errors=True)
+        os.close(lock)
+        raise
 
 
 def _remove(folder: Path, program: str) -> None:

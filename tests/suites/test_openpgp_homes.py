@@ -17,8 +17,10 @@ from pathlib import Path
 
 import pytest
 
+from h2h.errors import GpgError
 from h2h.openpgp import NewPair, OurKey, Smith, TheirKey, create
-from h2h.openpgp.home import base, sweep
+from h2h.openpgp.home import base, home, sweep
+from tests.flows.disks import disk
 from tests.forging import NOW, Forge, forge
 
 ROOT = Path(__file__).parents[2]
@@ -159,6 +161,19 @@ def test_a_home_that_somebody_works_in_is_left_alone(holder: subprocess.Popen[by
     assert (held / "pubring.kbx").exists()
     holder.communicate(b"")
     assert gone(runtime)
+
+
+def test_where_there_is_no_room_for_a_home_nothing_is_left_and_nothing_stays_open(
+    runtime: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with disk(runtime / "small", megabytes=1) as small:
+        small.fill()  # folders take no room on such a disk
+        monkeypatch.setenv("RUNTIME_DIRECTORY", str(small.folder))
+        before = sorted(os.listdir("/proc/self/fd"))
+        with pytest.raises(GpgError, match="Free some space"), home("gpg"):
+            pass
+        assert sorted(os.listdir("/proc/self/fd")) == before
+        assert [path.name for path in small.folder.iterdir()] == [".ballast"]
 
 
 def test_only_homes_are_removed(runtime: Path) -> None:
