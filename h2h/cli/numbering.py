@@ -11,9 +11,8 @@ from h2h.cli.output import as_json, console, emit, open_gateway, text
 from h2h.cli.who import named
 
 if TYPE_CHECKING:
-    from h2h.config import Outbound
     from h2h.gateway import Gateway
-    from h2h.ledger.sequences import Counted
+    from h2h.ledger.sequences import Counted, Counter
 
 
 @click.command()
@@ -47,7 +46,7 @@ def sequences(
     if beyond is not None:
         if not bank or not reason:
             raise click.UsageError("--beyond goes with the name of a bank, and with --reason.")
-        _go_beyond(gateway, _folder(gateway, bank, series), bank, beyond, day, reason, dry_run=dry_run)
+        _go_beyond(gateway, bank, _counter(gateway, bank, series, day), beyond, reason, dry_run=dry_run)
         if dry_run:
             return
     rows = gateway.ledger.sequences.counted(gateway.bank(bank).name if bank else None)
@@ -57,29 +56,35 @@ def sequences(
         _print(rows)
 
 
-def _folder(gateway: Gateway, bank: str, series: str | None) -> Outbound:
-    found = {folder.counted_as: folder for folder in gateway.bank(bank).outbound if folder.counters}
+def _counter(gateway: Gateway, bank: str, series: str | None, day: str | None) -> Counter:
+    """The one that is meant: numbers that run on, unless a day is named or each day has its own."""
+    from h2h.ledger.sequences import Counter
+    from h2h.naming import SEQUENCE, SEQUENCE_DAY
+
+    profile = gateway.bank(bank)
+    found: dict[str, set[str]] = {}
+    for folder in profile.outbound:
+        if folder.counters:
+            found.setdefault(folder.counted_as, set()).update(folder.counters)
     if not found:
         raise click.UsageError(f"No name at {bank} has a number in it; {{sequence}} in bank.outbound.name puts one in.")
     if series is None and len(found) > 1:
         raise click.UsageError(f"{bank} has several series; say which with --series: {', '.join(found)}.")
     if series is not None and series not in found:
         raise click.UsageError(f"{bank} has no series {series!r}; it has {', '.join(found)}.")
-    return found[series or next(iter(found))]
+    name = series or next(iter(found))
+    if day and SEQUENCE_DAY not in found[name]:
+        raise click.UsageError(f"Numbers of {name} at {bank} run on from day to day; leave --day out.")
+    if day is None and SEQUENCE in found[name]:
+        return Counter(name)
+    return Counter(name, _day(day) if day else profile.today(gateway.clock.now()).isoformat())
 
 
-def _go_beyond(
-    gateway: Gateway, folder: Outbound, bank: str, beyond: int, day: str | None, reason: str, *, dry_run: bool
-) -> None:
+def _go_beyond(gateway: Gateway, bank: str, counter: Counter, beyond: int, reason: str, *, dry_run: bool) -> None:
     from h2h.cli.who import person
     from h2h.ledger.people import in_words
-    from h2h.naming import SEQUENCE
-    from h2h.outbound.names import counters
 
     now, why = gateway.clock.now(), in_words("reason", reason)
-    running = day is None and SEQUENCE in folder.counters
-    counter = counters(gateway.bank(bank), folder, now)[SEQUENCE if running else folder.counters[-1]]
-    counter = counter._replace(day=_day(day)) if day else counter
     if dry_run:
         click.echo(f"{bank} {counter.series}: the next number would be {beyond + 1}, if none after {beyond} was used.")
         return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from h2h.outbound.numbers import note
 from h2h.verdicts import Verdict
 from tests.flows.test_feedback import Crash, crash
 from tests.flows.world import MovableClock, World, opened, payments, send, transfers
+from tests.shell.command import run as h2h
 
 START = "2026-11-20T23:59:00+01:00"
 NAME = '"PAY_{date:%Y%m%d}_{sequence_day:03}{test:_T}{production:_P}.xml"'
@@ -164,6 +166,25 @@ def test_a_name_that_was_used_before_holds_the_file_where_the_bank_takes_no_othe
     assert held.state is State.HELD
     assert held.reason
     assert held.reason.startswith("/in/MSG-a.xml was used at the bank before")
+
+
+@pytest.mark.parametrize(
+    ("name", "more", "goes_on", "refused"),
+    [
+        ('"P_{sequence:04}.xml"', ("--day", "2026-11-21"), "", "run on from day to day; leave --day out"),
+        ('"P_{sequence:04}.xml"', (), "/in last 98, next 99", ""),
+        (NAME, (), "/in of 2026-11-20 last 98, next 99", ""),
+        (NAME, ("--day", "2026-11-21"), "/in of 2026-11-21 last 98, next 99", ""),
+    ],
+)
+def test_numbers_go_on_beyond_one_in_the_counter_that_names_use(
+    tmp_path: Path, name: str, more: Sequence[str], goes_on: str, refused: str
+) -> None:
+    erp = numbered(tmp_path, name=name)
+    erp.write_settings()
+    done = h2h(erp.config, "sequences", "box", "--beyond", "98", "--reason", "the old program", *more, H2H_NOW=START)
+    assert (done.returncode, refused in done.stderr) == (2 if refused else 0, True)
+    assert " ".join(done.stdout.split()) == (f"box {goes_on}" if goes_on else "")
 
 
 def test_a_note_of_another_series_counts_for_nothing(tmp_path: Path) -> None:
