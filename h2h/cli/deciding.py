@@ -286,9 +286,9 @@ def reread(ctx: click.Context, files: tuple[str, ...], reason: str, as_json: boo
     """
     gateway = open_gateway(ctx)
     messages, views = gateway.ledger.messages, gateway.ledger.views
-    names = [InboundId(views.find(file)) for file in files]
+    names, who = [InboundId(views.find(file)) for file in files], person(gateway)
     for name in names:
-        messages.reread(name, who=person(gateway), reason=reason, now=gateway.clock.now())
+        messages.reread(name, who=who, reason=reason, now=gateway.clock.now())
     if not gateway.runs():
         with gateway.running():
             for desk in gateway.desks.values():

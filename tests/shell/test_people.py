@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import pty
 import sys
+import termios
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.flows.world import World, payments, world
+from h2h.sandbox.server import BankServer
+from tests.flows.world import World, payments, put, world
 from tests.shell.test_cli import Office
 
 NOW = "2026-11-20T10:00:00+01:00"
@@ -30,6 +34,7 @@ class House:
     """Accounts are local; anna, ben and cid are people. A folder wants approvals of everything."""
 
     erp: World
+    bank: BankServer
 
     def run(self, *arguments: str, who: str | None = None, new: str | None = None, status: int = 0) -> Any:
         said = ("--as", who, "--password-from", f"env:{who.upper()}") if who else ()
@@ -49,10 +54,10 @@ class House:
 
 @pytest.fixture
 def house(tmp_path: Path) -> Iterator[House]:
-    with world(tmp_path, outbound={"approvals": '[{ always = true, who = ["anna", "cid"] }]'}) as (erp, _):
+    with world(tmp_path, outbound={"approvals": '[{ always = true, who = ["anna", "cid"] }]'}) as (erp, bank):
         erp.write_settings()
         erp.config.write_text(erp.config.read_text() + '\n[people]\naccounts = "local"\n')
-        made = House(erp)
+        made = House(erp, bank)
         made.run("people", "add", "anna", new="anna")
         made.run("people", "add", "ben", who="anna", new="ben")
         made.run("people", "add", "cid", who="anna", new="cid")
@@ -127,45 +132,56 @@ def test_too_many_wrong_passwords_make_everybody_wait(house: House) -> None:
 
 
 def test_a_password_is_asked_for_on_the_terminal_and_not_shown(house: House) -> None:
+    status, shown = typed(house, "people", "lock", "cid", "--as", "anna")
+    assert (status, "cid is locked." in shown) == (0, True)
+    assert SECRETS["anna"] not in shown
+
+
+def test_it_is_asked_for_once_however_many_files_are_meant(house: House) -> None:
+    for name in ("1.xml", "2.xml"):
+        put(house.bank.folders.root / "client" / "out", name, f"no answer, {name}".encode())
+    house.run("pull", status=1)
+    files = [json.loads(line)["id"] for line in house.run("files", "--json").stdout.splitlines()]
+    status, shown = typed(house, "reread", *files, "--reason", "so", "--as", "anna")
+    assert (status, shown.count("UNREADABLE"), shown.count("Password of anna")) == (1, 2, 1)
+
+
+def typed(house: House, *arguments: str) -> tuple[int, str]:
+    """The command on a terminal, where anna types her password as often as she is asked; its status, and all that is
+    shown."""
     leader, follower = pty.openpty()
-    command = [sys.executable, "-m", "h2h", "-c", str(house.erp.config), "people", "lock", "cid", "--as", "anna"]
+    command = [sys.executable, "-m", "h2h", "-c", str(house.erp.config), *arguments]
     child = os.fork()
     if child == 0:
         os.setsid()
         for number in (0, 1, 2):
             os.dup2(follower, number)
-        import fcntl
-        import termios
-
         fcntl.ioctl(0, termios.TIOCSCTTY, 0)
         os.execv(command[0], command)
     os.close(follower)
-    shown = b""
-    while b"Password of anna" not in shown:
-        shown += os.read(leader, 1000)
-    os.write(leader, f"{SECRETS['anna']}\n".encode())
-    try:
+    shown, asked = b"", 0
+    with suppress(OSError):
         while more := os.read(leader, 1000):
             shown += more
-    except OSError:
-        pass
+            if shown.count(b"Password of anna") > asked:
+                asked += 1
+                os.write(leader, f"{SECRETS['anna']}\n".encode())
     _, status = os.waitpid(child, 0)
     os.close(leader)
-    assert (os.waitstatus_to_exitcode(status), b"cid is locked." in shown) == (0, True)
-    assert SECRETS["anna"].encode() not in shown
+    return os.waitstatus_to_exitcode(status), shown.decode()
 
 
 def test_where_users_of_the_system_decide_nobody_names_himself(tmp_path: Path) -> None:
-    with world(tmp_path) as (erp, _):
+    with world(tmp_path) as (erp, bank):
         erp.write_settings()
-        house = House(erp)
+        house = House(erp, bank)
         assert "here the user of the system decides" in house.run("ack", "--all", "--as", "anna", status=2).stderr
         assert "Users of the system decide here" in house.run("people", "lock", "ben", status=2).stderr
         assert "Nobody has an account. Users of the operating system decide" in house.run("people").stdout
 
 
 def test_before_there_is_anybody_nothing_is_decided(tmp_path: Path) -> None:
-    with world(tmp_path) as (erp, _):
+    with world(tmp_path) as (erp, bank):
         erp.write_settings()
         erp.config.write_text(erp.config.read_text() + '\n[people]\naccounts = "local"\n')
-        assert "`h2h people add NAME` makes the first one" in House(erp).run("ack", "--all", status=2).stderr
+        assert "`h2h people add NAME` makes the first one" in House(erp, bank).run("ack", "--all", status=2).stderr
