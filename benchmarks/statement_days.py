@@ -11,6 +11,7 @@ out. Since it holds 10 KB for each entry, it is given a smaller file of the same
 from __future__ import annotations
 
 import argparse
+import gc
 import hashlib
 import sys
 import tempfile
@@ -104,6 +105,7 @@ def main() -> None:
         file = Path(folder) / "day.xml"
         statements.write(file, said.entries)
         stage = Stage(Path(folder), file, said.entries)
+        gc.freeze()  # as the daemon does
         peer = Peer(python=said.peer, file=Path(folder) / "small.xml", entries=said.peer_entries)
         compare(stage, file, peer if peer.there() else None, said)
         stage.end()

@@ -11,6 +11,7 @@ CdtDbtInd alone: a debit takes money from our account, a credit may bring a paym
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from decimal import Decimal
 from enum import StrEnum
 
@@ -94,6 +95,14 @@ def reference(value: str | None) -> str | None:
     """A reference that names something."""
     named = (value or "").strip()
     return None if not named or named.upper() in NO_REFERENCE else named
+
+
+def references(values: Iterable[str | None]) -> dict[str, str]:
+    """The same of many at once: those that name something, as they are said, with what they name."""
+    said = [*filter(None, {*values})]
+    named = [*map(str.strip, said)]
+    each = zip(said, named, map(str.upper, named), strict=True)
+    return {value: name for value, name, upper in each if name and upper not in NO_REFERENCE}
 
 
 def written(amount: Decimal) -> list[Decimal]:

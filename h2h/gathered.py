@@ -1,19 +1,25 @@
 """The records of one file in its order, however many they are: each kind in a spool of its own.
 
 What a file says stands in runs of records of one kind, as in a statement and then its entries. Which run comes after
-which is noted in a few bytes each; the records themselves may be on disk. Entries stay in columns.
+which is noted in a few bytes each; the records themselves may be on disk. Entries stay in columns, beside what is kept
+of them as text: it is made while the rest of the file is waited for, and not while the ledger keeps others waiting.
 """
 
 from __future__ import annotations
 
 from array import array
 from bisect import bisect_right
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from itertools import chain, compress, repeat
 from pathlib import Path
 from typing import Any, Generic, TypeVar, get_args
 
+import msgspec
+from msgspec import Struct
+
 from h2h.columns import Columns, InColumns, code_of, in_columns, inner_counts, joined
 from h2h.model import Entry, Record
+from h2h.records import columns_as_texts, inner_texts
 from h2h.spool import FRAME, IN_MEMORY, Spool
 
 T = TypeVar("T")
@@ -61,17 +67,70 @@ class Joined(InColumns[T], Generic[T]):
             yield from run.columns()
 
 
+class Written(Columns[Entry]):
+    """Entries, and the text that is kept of each without its details (`texts`), and of each detail (`of_details`)."""
+
+    __slots__ = ("of_details", "texts")
+
+    def __init__(self, values: Sequence[Sequence[Any]], texts: Sequence[str], of_details: Sequence[str]) -> None:
+        super().__init__(Entry, values)
+        self.texts, self.of_details = texts, of_details
+
+    @classmethod
+    def from_columns(cls, entries: Columns[Entry]) -> Written:
+        if isinstance(entries, Written):
+            return entries
+        return cls(entries.values, columns_as_texts(entries, without="details"), inner_texts(entries.column("details")))
+
+    @classmethod
+    def joined(cls, pieces: Sequence[Written]) -> Written:
+        values = [*map(joined, zip(*(each.values for each in pieces), strict=True))]
+        texts = [*chain.from_iterable(each.texts for each in pieces)]
+        return cls(values, texts, [*chain.from_iterable(each.of_details for each in pieces)])
+
+    def where(self, wanted: Sequence[object]) -> Written:
+        inner = chain.from_iterable(map(repeat, wanted, inner_counts(self.column("details"))))
+        of_details = [*compress(self.of_details, inner)]
+        return Written(super().where(wanted).values, [*compress(self.texts, wanted)], of_details)
+
+    def part(self, first: int, end: int) -> Written:
+        """Those from the one at `first` to before `end`, counted from 0."""
+        counts = [*inner_counts(self.column("details"))]
+        before = sum(counts[:first])
+        of_details = self.of_details[before : before + sum(counts[first:end])]
+        return Written([values[first:end] for values in self.values], self.texts[first:end], of_details)
+
+    def encoded(self) -> bytes:
+        columns = msgspec.Raw(code_of(Entry).encode(self))
+        return _ENCODE(_Frame(columns=columns, texts=self.texts, of_details=self.of_details))
+
+    @classmethod
+    def decoded(cls, frame: bytes) -> Written:
+        found = _DECODE(frame)
+        return cls(code_of(Entry).decode(found.columns).values, found.texts, found.of_details)
+
+
+class _Frame(Struct, frozen=True, kw_only=True, array_like=True):
+    columns: msgspec.Raw
+    texts: Sequence[str]
+    of_details: Sequence[str]
+
+
+_ENCODE = msgspec.msgpack.Encoder().encode
+_DECODE = msgspec.msgpack.Decoder(_Frame).decode
+
+
 class Entries:
     """A spool of entries in columns, some hundred together, each detail counted; of which parts are asked for."""
 
     def __init__(self, folder: Path | None) -> None:
         self._frames: Spool[bytes] = Spool(bytes, folder, weight=lambda _: FRAME)  # each goes to the file at once
-        self._held: list[Columns[Entry]] = []  # as long as they are few
+        self._held: list[Written] = []  # as long as they are few
         self._firsts: list[int] = []  # which entry each begins with, counted from 0
         self._latest: list[Entry] = []
-        self._joining: list[Columns[Entry]] = []
+        self._joining: list[Written] = []
         self._count = self._weight = self._latest_weight = 0
-        self._decoded: tuple[int, Columns[Entry]] | None = None  # the frame that was taken last
+        self._decoded: tuple[int, Written] | None = None  # the frame that was taken last
 
     def append(self, entry: Entry) -> None:
         self._latest.append(entry)
@@ -79,7 +138,7 @@ class Entries:
 
     def add(self, entries: Columns[Entry]) -> None:
         self._to_columns()
-        self._joining.append(entries)
+        self._joining.append(Written.from_columns(entries))
         self._weigh(len(entries), sum(inner_counts(entries.column("details"))))
 
     def __len__(self) -> int:
@@ -89,7 +148,7 @@ class Entries:
         for some in self.columns(first, end):
             yield from some
 
-    def columns(self, first: int, end: int) -> Iterator[Columns[Entry]]:
+    def columns(self, first: int, end: int) -> Iterator[Written]:
         """Those from the one at `first` to before `end`, counted from 0. One frame stays in memory, so that many small
         parts, one after the other, are read once."""
         self._close()
@@ -98,14 +157,14 @@ class Entries:
             if first <= begins and begins + len(some) <= end:
                 yield some
             else:
-                yield Columns(Entry, [values[max(0, first - begins) : end - begins] for values in some.values])
+                yield some.part(max(0, first - begins), end - begins)
 
-    def _frame(self, at: int) -> Columns[Entry]:
+    def _frame(self, at: int) -> Written:
         if self._held:
             return self._held[at]
         if self._decoded is None or self._decoded[0] != at:
             [frame] = self._frames.part(at, at + 1)
-            self._decoded = at, code_of(Entry).decode(frame)
+            self._decoded = at, Written.decoded(frame)
         return self._decoded[1]
 
     def _weigh(self, entries: int, details: int) -> None:
@@ -117,21 +176,21 @@ class Entries:
     def _to_columns(self) -> None:
         if self._latest:
             latest, self._latest = self._latest, []
-            self._joining.append(Columns.of(latest))
+            self._joining.append(Written.from_columns(Columns.of(latest)))
 
     def _close(self) -> None:
         """Make a frame of the latest."""
         self._to_columns()
         if not self._joining:
             return
-        frame = Columns(Entry, [*map(joined, zip(*(each.values for each in self._joining), strict=True))])
+        frame = Written.joined(self._joining)
         self._joining = []
         self._firsts.append(self._count - len(frame))
         self._weight, self._latest_weight = self._weight + self._latest_weight, 0
         self._held.append(frame)
         if len(self._frames) or self._weight >= IN_MEMORY:
             held, self._held = self._held, []
-            self._frames.extend(map(code_of(Entry).encode, held))
+            self._frames.extend(map(Written.encoded, held))
 
 
 class Gathered(Collection[Record]):

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
-from itertools import groupby
+from itertools import compress, groupby
 
 from h2h.columns import Columns, in_columns
 from h2h.identity import account_key
@@ -21,6 +21,7 @@ from h2h.model import EXACT, Balance, Entry, Statement, total
 OPENING = ("OPBD", "PRCD")
 CLOSING = ("CLBD",)
 COPIES = ("DUPL", "CODU", "COPY")
+BOOKED = frozenset({None, "BOOK"})  # as their status says
 MASKED = re.compile(r"[*#•]|X{4}", re.IGNORECASE)
 MONTH = timedelta(days=31)  # pages of one statement are not farther apart
 MOST_PAGES = 10_000  # of one statement
@@ -127,11 +128,14 @@ class Booked:
         self.own: Decimal | None = Decimal()
 
     def add(self, entries: Columns[Entry]) -> None:
-        names = ("status", "amount", "direction", "currency")
-        said = zip(*map(entries.column, names), strict=True)
-        booked = [each for status, *each in said if status in (None, "BOOK")]
-        more = _sum([(amount, direction) for amount, direction, _ in booked])
-        own = {currency for _, _, currency in booked} <= {None, self._currency}
+        names = ("amount", "direction", "currency")
+        statuses, *said = map(entries.column, ("status", *names))
+        if not BOOKED.issuperset(statuses):
+            booked = [status in BOOKED for status in statuses]
+            said = [[*compress(column, booked)] for column in said]
+        amounts, directions, currencies = said
+        more = _sum(amounts, directions)
+        own = {None, self._currency}.issuperset(currencies)
         self.total = _plus(self.total, more)
         self.own = _plus(self.own, more if own else None)
 
@@ -143,11 +147,11 @@ def booked_of(statement: Statement, entries: Iterable[Entry]) -> Booked:
     return booked
 
 
-def _sum(said: Sequence[tuple[Decimal | None, str | None]]) -> Decimal | None:
+def _sum(amounts: Sequence[Decimal | None], directions: Sequence[str | None]) -> Decimal | None:
     """Of amounts with their directions; None where one of either is missing."""
-    if not {direction for _, direction in said} <= {"CRDT", "DBIT"} or any(amount is None for amount, _ in said):
+    if not {"CRDT", "DBIT"}.issuperset(directions) or type(None) in {*map(type, amounts)}:
         return None
-    came, went = (total(amount for amount, way in said if way == direction) for direction in ("CRDT", "DBIT"))
+    came, went = (total(compress(amounts, map(way.__eq__, directions))) for way in ("CRDT", "DBIT"))
     return EXACT.subtract(came, went)
 
 

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, is_dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from functools import cache
+from functools import cache, lru_cache
 from operator import attrgetter
 from typing import Any
 
 import msgspec
 from msgspec import NODEFAULT, Struct, defstruct, structs
 
-from h2h.columns import Columns, names_of
+from h2h.columns import Columns, Inside, inner_records, names_of
 from h2h.model import EntryDetail, Record
+
+TEXT_KINDS = 64  # kept, each for other fields of which something is said
 
 
 def json_value(value: Any) -> Any:
@@ -63,12 +65,21 @@ def as_texts(records: Sequence[Struct]) -> list[str]:
 
 def columns_as_texts(records: Columns[Any], without: str) -> list[str]:
     """Of records that stand in columns, but for one field."""
-    names = tuple(name for name in names_of(records.kind) if name != without)
-    make = _text_kind(records.kind, names)
-    return as_texts([*map(make, *(records.column(name) for name in names))])
+    names = [name for name in names_of(records.kind) if name != without]
+    return _texts_of(records.kind, {name: records.column(name) for name in names})
 
 
-@cache
+def inner_texts(column: Sequence[Any]) -> list[str]:
+    """Of the records in the tuples of a column, one behind the other."""
+    return _texts_of(column.kind, column.columns) if isinstance(column, Inside) else as_texts([*inner_records(column)])
+
+
+def _texts_of(kind: Any, columns: Mapping[str, Sequence[Any]]) -> list[str]:
+    """Of records whose fields are as usual where they stand in no column."""
+    return as_texts([*map(_text_kind(kind, tuple(columns)), *columns.values())])
+
+
+@lru_cache(TEXT_KINDS)
 def _text_kind(kind: Any, names: tuple[str, ...]) -> Callable[..., Struct]:
     """Records that are made by position, and have no field that must be there."""
     usual = dict(zip(reversed(kind.__struct_fields__), reversed(kind.__struct_defaults__), strict=False))

@@ -15,7 +15,7 @@ from msgspec import Struct
 from sqlalchemy import Connection, Row, insert, update
 
 from h2h.cash import Kind, kind_of
-from h2h.gathered import Gathered, Joined
+from h2h.gathered import Gathered, Joined, Written
 from h2h.ledger import tables as t
 from h2h.ledger.alike import told_in
 from h2h.ledger.bulk import allot
@@ -186,7 +186,7 @@ class _Storing:
         """All of them, and the details of those that do nothing; others that are no credits are handed out."""
         first = allot(self.connection, t.entry, len(entries))
         for columns in entries.columns():
-            some = Some(numbers=range(first, first + len(columns)), entries=columns)
+            some = Some(numbers=range(first, first + len(columns)), entries=Written.from_columns(columns))
             first += len(columns)
             self.booked.add(columns)
             about = known(self.connection, self.place, some)
@@ -202,7 +202,8 @@ class _Storing:
         quiet = some.without(about)
         self.matching.pass_over(quiet.entries)
         numbers = quiet.owners(quiet.numbers)
-        store_details(self.connection, numbers, quiet.column("details"), [NOTHING] * len(numbers))
+        details, texts = quiet.column("details"), quiet.entries.of_details
+        store_details(self.connection, numbers, details, [NOTHING] * len(numbers), texts)
 
     def match(self, numbered: Iterable[tuple[int, Entry]]) -> None:
         """What these do, and their details."""

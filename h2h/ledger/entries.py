@@ -10,11 +10,11 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection
 
-from h2h.columns import Columns, inner_column, inner_counts, inner_records
+from h2h.columns import Inside, inner_column, inner_counts, inner_records
+from h2h.gathered import Written
 from h2h.ledger import tables as t
 from h2h.ledger.bulk import store_columns
 from h2h.model import Entry, EntryDetail
-from h2h.records import columns_as_texts
 
 DAY = re.compile(r"\d{4}-\d\d-\d\d")
 ENTRY = (
@@ -34,7 +34,7 @@ class Some:
     """Entries that stand one behind the other, with the numbers of their rows."""
 
     numbers: Sequence[int]
-    entries: Columns[Entry]
+    entries: Written
 
     def column(self, name: str) -> Sequence[Any]:
         return self.entries.column(name)
@@ -45,7 +45,10 @@ class Some:
 
     def owners(self, those: Sequence[T]) -> list[T]:
         """Of each detail what is said here of its entry."""
-        return [*chain.from_iterable(map(repeat, those, inner_counts(self.column("details"))))]
+        details = self.column("details")
+        if isinstance(details, Inside):
+            return [*those]
+        return [*chain.from_iterable(map(repeat, those, inner_counts(details)))]
 
     def chosen(self, places: Collection[int]) -> Iterator[tuple[int, Entry]]:
         """The entries at these places, in their order, as records."""
@@ -67,19 +70,23 @@ def store_entries(connection: Connection, statement: int, some: Some, day: str) 
         "id": some.numbers,
         "statement_id": [statement] * len(some.numbers),
         "day": _days(some.column("booking_date"), some.column("value_date"), day),
-        "record": columns_as_texts(some.entries, without="details"),
+        "record": some.entries.texts,
     }
     store_columns(connection, t.entry, {name: ours[name] if name in ours else some.column(name) for name in ENTRY})
 
 
 def store_details(
-    connection: Connection, numbers: Sequence[int], details: Sequence[Sequence[EntryDetail]], payments: Payments
+    connection: Connection,
+    numbers: Sequence[int],
+    details: Sequence[Sequence[EntryDetail]],
+    payments: Payments,
+    texts: Sequence[str] = (),
 ) -> None:
-    """`details`: of each entry. `numbers`: of the entry of each detail."""
+    """`details`: of each entry. `numbers`: of the entry of each detail; `texts`: of each detail, where it is made."""
     if not numbers:
         return
     said = (inner_column(details, name) for name in DETAIL[1:-3])
-    columns = (numbers, *said, *zip(*payments, strict=True), [*inner_records(details)])
+    columns = (numbers, *said, *zip(*payments, strict=True), texts or [*inner_records(details)])
     store_columns(connection, t.detail, dict(zip(DETAIL, columns, strict=True)))
 
 

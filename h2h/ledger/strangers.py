@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import Column, ColumnElement, Connection, FromClause, Text, bindparam, select
 
-from h2h.cash import Kind, Weight, is_return, reference, weight
+from h2h.cash import Kind, Weight, is_return, references, weight
 from h2h.columns import inner_counts
 from h2h.ledger import tables as t
 from h2h.ledger.bulk import each_of, in_one
@@ -40,6 +40,8 @@ def known(connection: Connection, place: Place, some: Some) -> set[int]:
 def _acting(place: Place, some: Some) -> set[int]:
     statuses, amounts = some.column("status"), some.column("amount")
     counting = {status for status in set(statuses) if weight(place.kind, status) is not Weight.NOTHING}
+    if counting.issuperset(statuses) and type(None) not in {*map(type, amounts)}:
+        return {*range(len(amounts))}
     said = zip(statuses, amounts, strict=True)
     return {at for at, (status, amount) in enumerate(said) if status in counting and amount is not None}
 
@@ -49,7 +51,8 @@ class _Details:
 
     def __init__(self, some: Some, without: Collection[int]) -> None:
         looked_at = some.without(without)
-        places = [at for at in range(len(some.numbers)) if at not in without]
+        every = range(len(some.numbers))
+        places = [at for at in every if at not in without] if without else every
         self.owners = looked_at.owners(places)
         self.column = looked_at.of_details
 
@@ -58,6 +61,13 @@ class _Details:
         if not values:
             return set()
         return {at for at, value in zip(self.owners, self.column(name), strict=True) if value in values}
+
+    def that_say(self, name: str) -> set[int]:
+        """The entries of those of which anything is said there."""
+        column = self.column(name)
+        if column.count(None) == len(column):
+            return set()
+        return {at for at, value in zip(self.owners, column, strict=True) if value is not None}
 
 
 def _by_reference(connection: Connection, details: _Details) -> set[int]:
@@ -71,7 +81,8 @@ def _by_reference(connection: Connection, details: _Details) -> set[int]:
 
 def _by_name(connection: Connection, place: Place, some: Some, details: _Details) -> set[int]:
     """A batch, or a file, that the bank has and that the entry names."""
-    parts = [(at, part) for at, batches in enumerate(some.column("batches")) for part in batches]
+    batched = some.column("batches")
+    parts = [(at, part) for at, batches in enumerate(batched) for part in batches] if any(batched) else []
     found: set[int] = set()
     for column in (t.batch.c.payment_information_id, t.transfer.c.message_id):
         of_entries, of_details = some.column(f"batch_{column.name}"), details.column(column.name)
@@ -85,7 +96,7 @@ def _by_name(connection: Connection, place: Place, some: Some, details: _Details
 def _announced(connection: Connection, place: Place, some: Some) -> set[int]:
     """An entry of a report or notification of the account with the same reference, or batch; or one that says in which
     message its details are told."""
-    found = {at for at, name in enumerate(some.column("told_in")) if name}
+    found = _said(some.column("told_in"))
     for column in (t.entry.c.account_servicer_reference, t.entry.c.batch_payment_information_id):
         values = some.column(column.name)
         found |= _where(values, _there(connection, column, values, place))
@@ -94,12 +105,15 @@ def _announced(connection: Connection, place: Place, some: Some) -> set[int]:
 
 def _returns(some: Some, details: _Details) -> set[int]:
     """What the bank calls one: it may name the debit, and not the payment."""
-    told = {at for at, reversal in enumerate(some.column("reversal")) if reversal}
+    told = _said(some.column("reversal"))
     told |= _where(some.column("transaction_code"), {*filter(is_return, set(some.column("transaction_code")))})
     told |= details.of("transaction_code", {*filter(is_return, set(details.column("transaction_code")))})
-    for name in ("returned_transaction_code", "return_reason"):
-        told |= {at for at, said in zip(details.owners, details.column(name), strict=True) if said is not None}
+    told |= details.that_say("returned_transaction_code") | details.that_say("return_reason")
     return told & _where(some.column("direction"), {"CRDT"})
+
+
+def _said(values: Sequence[Any]) -> set[int]:
+    return {at for at, value in enumerate(values) if value} if any(values) else set()
 
 
 def _where(values: Sequence[Any], wanted: Collection[Any]) -> set[int]:
@@ -115,7 +129,7 @@ def _there(
     lower: bool = False,
 ) -> set[str]:
     """Those of the values, as they are said, that stand in the column: of payments, or as far as `place` sees it."""
-    names = {value: name for value in set(values) if value and (name := reference(value))}
+    names = references(values)
     if lower:
         names = {value: name.lower() for value, name in names.items()}
     if not names:
@@ -123,7 +137,7 @@ def _there(
     here = {"bank": place.bank, "account": place.account} if place else {}
     rows = _question(connection.dialect.name, column).all(connection, said=in_one({*names.values()}), **here)
     there = {row.value for row in rows}
-    return {value for value, name in names.items() if name in there}
+    return {value for value, name in names.items() if name in there} if there else set()
 
 
 @cache

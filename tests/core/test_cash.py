@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from h2h.cash import Kind, Role, Weight, by_the_bank, gives_back, kind_of, reference, role, weight, written
+from h2h.cash import Kind, Role, Weight, by_the_bank, gives_back, kind_of, reference, references, role, weight, written
 from h2h.model import Entry, EntryDetail, Reason
 
 amounts = st.decimals(min_value=0, max_value=Decimal("9999999999999.99999"), places=5).map(lambda d: d.normalize())
@@ -102,6 +102,11 @@ def test_what_the_bank_debits_by_itself_is_known_by_its_code(
 @pytest.mark.parametrize("value", [None, "", "  ", "NOTPROVIDED", "notprovided", "NONREF"])
 def test_some_references_name_nothing(value: str | None) -> None:
     assert reference(value) is None
+
+
+@given(st.lists(st.one_of(st.none(), st.text(), st.sampled_from(("notprovided", " NONREF ", "Not Provided", " A ")))))
+def test_many_references_name_what_each_does(values: list[str | None]) -> None:
+    assert references(values) == {value: name for value in values if value and (name := reference(value))}
 
 
 def test_a_reference_names_by_what_stands_in_it() -> None:

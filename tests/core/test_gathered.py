@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from h2h.columns import Columns
-from h2h.gathered import Gathered, Joined
+from h2h.gathered import Gathered, Joined, Written
 from h2h.model import Entry, EntryDetail, FileMember, Record, Statement, StatementFile
+from h2h.records import as_text
+from tests.changing import replace
 
 
 def entry(statement: int, position: int, details: int = 1) -> Entry:
@@ -111,3 +113,36 @@ def test_records_of_other_kinds_come_in_columns_as_well(tmp_path: Path) -> None:
     assert [*gathered] == notes
     [run] = gathered.runs()
     assert [each for some in run.columns() for each in some] == notes
+
+
+def texts(entries: list[Entry]) -> tuple[list[str], list[str]]:
+    """What is kept of entries, and of their details."""
+    bare = [as_text(replace(each, details=())) for each in entries]
+    return bare, [as_text(detail) for each in entries for detail in each.details]
+
+
+@pytest.mark.parametrize("details", [(1,), (0, 1, 2)])
+@pytest.mark.parametrize("together", [1, 400])
+def test_entries_come_with_the_text_that_is_kept_of_them(
+    tmp_path: Path, details: tuple[int, ...], together: int
+) -> None:
+    """Whole, cut at the ends of a run, and some of them."""
+    records = file_of(700, 2, 1_500)
+    entries = [
+        replace(e, details=entry(1, 1, details[at % len(details)]).details)
+        for at, e in enumerate(records)
+        if isinstance(e, Entry)
+    ]
+    gathered = Gathered(folder=tmp_path)
+    for size in (700, 2, 1_500):
+        gathered.append(Statement(position=1, statement_id="S"))
+        mine, entries = entries[:size], entries[size:]
+        for first in range(0, size, together):
+            gathered.add(Columns.of(mine[first : first + together]))
+    for run in gathered.runs():
+        for some in run.columns() if run.kind is Entry else ():
+            assert isinstance(some, Written)
+            assert (some.texts, some.of_details) == texts([*some])
+            third = some.where([at % 3 == 0 for at in range(len(some))])
+            assert [*third] == [*some][::3]
+            assert (third.texts, third.of_details) == texts([*third])
