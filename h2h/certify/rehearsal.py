@@ -34,7 +34,8 @@ def rehearsing(bank: Bank, folder: Path, credentials: Credentials) -> Iterator[t
     )
     folder = folder / "bank"
     scenario = replace(scenario, pgp=_pgp(bank, folder))
-    with BankServer(folder, onboarding(scenario), authorized_keys=[_public(channel, credentials)]) as box:
+    logins = [_public(each, credentials) for each in (channel, channel.by_next_key()) if each]
+    with BankServer(folder, onboarding(scenario), authorized_keys=logins) as box:
         there = {"host": box.host, "port": box.port, "host_keys": [box.host_key_fingerprint], "addresses": None}
         told = folder / "inputs.toml"
         told.write_text(inputs(), encoding="utf-8")
