@@ -152,12 +152,16 @@ def _has_ledger(gateway: Gateway) -> bool:
 
 
 def _refuse(gateway: Gateway, asked: _Asked) -> None:
-    """Where it may not run: in production, and beside a gateway that would fetch the answers."""
-    from h2h.errors import UsageError
+    """Where it may not run: in production, or by a key of it, and beside a gateway that would fetch the answers."""
+    from h2h.config import read
+    from h2h.environments import crossings
+    from h2h.errors import SettingsError, UsageError
 
     bank = gateway.bank(asked.bank)
     if gateway.settings.gateway.environment != "test":
         raise UsageError('certify sends test files, and these settings say environment = "production".')
+    if crossed := [*crossings(read(gateway.settings.file))]:
+        raise SettingsError(crossed)
     if asked.sandbox and asked.inputs:
         raise UsageError("With --sandbox the bank in a box says itself what --inputs would; leave one of them out.")
     if asked.sandbox:

@@ -309,6 +309,16 @@ def test_the_next_login_key_is_tried_before_its_hour(tmp_path: Path) -> None:
         assert certified(erp, "--only", "next-login-key").outcomes()["next-login-key"] == "PASSED"
 
 
+def test_the_bank_in_a_box_knows_the_next_login_key_too(tmp_path: Path) -> None:
+    for name in ("client_key", "next_key"):
+        create_client_key(tmp_path / name)
+    erp = World(folder=tmp_path, port=1, fingerprint=NOBODY, outbound=ONE_MESSAGE)
+    erp.facts["next_key"] = f'{{ file = "{tmp_path}/next_key", from = 2099-01-01T06:00:00 }}'
+    erp.write_settings()
+    done = certified(erp, "--sandbox", "--only", "*-login-key", inputs="")
+    assert {*done.outcomes().values()} == {"PASSED"}, done.said
+
+
 # Where it may not run.
 
 
@@ -317,6 +327,16 @@ def test_a_production_gateway_is_refused(tmp_path: Path) -> None:
         done = run(erp.config, "certify", "box", str(tmp_path / "certified"), "--sandbox")
         assert (done.returncode, box.taken) == (2, [])
     assert "production" in done.stderr
+    assert not (tmp_path / "certified").exists()
+
+
+def test_with_a_key_of_the_other_environment_nothing_is_sent(tmp_path: Path) -> None:
+    with bank(tmp_path) as (erp, box):
+        public = erp.folder / "client_key.pub"
+        public.write_text(f"{public.read_text().strip()} h2h production box-ssh\n")
+        done = run(erp.config, "certify", "box", str(tmp_path / "certified"))
+        assert (done.returncode, box.taken) == (2, [])
+    assert "client_key is marked as a key for production, and this is test" in done.stderr
     assert not (tmp_path / "certified").exists()
 
 
