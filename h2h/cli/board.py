@@ -86,9 +86,9 @@ def _print(board: Status, gateway: Gateway) -> None:
         [_bank_row(bank, now) for bank in board.banks],
         right=["to send", "sent today"],
     )
-    for bank in board.banks:
-        if not bank.maintenance_until and (trouble := _trouble(bank, now)):
-            out.print(trouble)
+    down = [trouble for bank in board.banks if not bank.maintenance_until and (trouble := _trouble(bank, now))]
+    for trouble in down:
+        out.print(trouble)
     _print_left_alone(board.banks)
     _print_troubles(board)
     _print_webhooks(board.webhooks)
@@ -97,7 +97,8 @@ def _print(board: Status, gateway: Gateway) -> None:
     _print_open(left)
     out.print()
     broken = any(folder.error or folder.stuck for bank in board.banks for folder in bank.folders)
-    if not board.attention and not board.troubles and not board.gaps and not broken and not board.webhooks and not left:
+    wrong = (board.alarms, down, broken, board.troubles, board.webhooks, board.gaps, left, board.attention)
+    if not any(wrong):
         out.print(text("Nothing needs attention.", "green"))
     if not board.attention:
         return

@@ -156,6 +156,18 @@ def test_a_server_with_another_host_key_gets_nothing_and_status_says_so(tmp_path
         assert "REFUSED" in h2h(erp.config, "status").stdout
 
 
+def test_a_bank_that_is_not_reached_needs_attention_though_nothing_waits_for_it(tmp_path: Path) -> None:
+    with world(tmp_path, SILENT) as (erp, _):
+        erp.write_settings()
+        assert "Nothing needs attention" in h2h(erp.config, "status").stdout
+        erp.fingerprint = f"SHA256:{'Q' * 42}A"
+        erp.write_settings()
+        assert h2h(erp.config, "pull").returncode == 1
+        h2h(erp.config, "ack", "--all")
+        shown = h2h(erp.config, "status").stdout
+        assert ("REFUSED" in shown, "Nothing needs attention" in shown) == (True, False)
+
+
 def test_a_key_that_the_bank_does_not_know_is_refused_and_nothing_is_uploaded(tmp_path: Path) -> None:
     with world(tmp_path, SILENT) as (erp, bank):
         (erp.folder / "client_key").unlink()

@@ -369,6 +369,12 @@ def h2h_status(erp: World) -> tuple[int, list[str]]:
     return done.returncode, [alarm["word"] for alarm in json.loads(done.stdout)["alarms"]]
 
 
+def test_where_there_is_no_room_the_board_does_not_say_that_all_is_well(tmp_path: Path) -> None:
+    erp = folder_world(tmp_path, min_free=str(1 << 60))
+    shown = h2h(erp.config, "status").stdout
+    assert ("ALARM" in shown, "Nothing needs attention" in shown) == (True, False)
+
+
 def test_on_a_disk_that_can_only_be_read_every_command_says_so_in_a_sentence(tmp_path: Path) -> None:
     with world(tmp_path, SILENT) as (erp, bank), disk(tmp_path / "data") as small:
         erp.gateway_settings = {"min_free": "0"}
