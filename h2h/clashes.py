@@ -110,10 +110,7 @@ def local_folders(reading: Reading) -> Iterator[Folder]:
     for profile in reading.profiles:
         at, bank = profile.source.at, profile.bank
         yield _folder(Use.SETTINGS, profile.source.file, at())
-        if isinstance(bank.channel, SftpSettings):
-            yield _folder(Use.KEY, bank.channel.key_file, at("bank", "channel", "key_file"))
-            if then := bank.channel.next_key:
-                yield _folder(Use.KEY, then.file, at("bank", "channel", "next_key", "file"))
+        yield from (_folder(Use.KEY, file, place) for file, place in private_keys(profile))
         for number, out in enumerate(bank.outbound):
             yield _folder(Use.WATCH, out.watch, at("bank", "outbound", number, "watch"))
             if out.status:
@@ -127,6 +124,26 @@ def local_folders(reading: Reading) -> Iterator[Folder]:
             for remote in _remote(profile):
                 exchange = _folder(Use.EXCHANGE, Path(remote.folder), remote.place)
                 yield replace(exchange, others=remote.others, within=channel.path)
+
+
+def private_keys(profile: Profile) -> Iterator[tuple[Path, Place]]:
+    yield from login_keys(profile)
+    yield from pgp_keys(profile)
+
+
+def login_keys(profile: Profile) -> Iterator[tuple[Path, Place]]:
+    """Files of the private keys that we log in with, now and from an hour on."""
+    channel, at = profile.bank.channel, profile.source.at
+    if isinstance(channel, SftpSettings):
+        yield channel.key_file, at("bank", "channel", "key_file")
+        if channel.next_key:
+            yield channel.next_key.file, at("bank", "channel", "next_key", "file")
+
+
+def pgp_keys(profile: Profile) -> Iterator[tuple[Path, Place]]:
+    """Files of our private keys of PGP."""
+    for number, row in enumerate(profile.bank.pgp.our_keys):
+        yield row.file, profile.source.at("bank", "pgp", "our_keys", number, "file")
 
 
 def _folder(use: Use, path: Path, place: Place) -> Folder:

@@ -11,13 +11,12 @@ from __future__ import annotations
 import itertools
 import os
 import re
-from collections.abc import Callable, Iterator
-from functools import partial
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from h2h.channels.ssh_keys import comment, facts
-from h2h.clashes import local_folders
+from h2h.clashes import local_folders, login_keys, pgp_keys, private_keys
 from h2h.config import Profile, Reading, SftpSettings, read
 from h2h.config.toml_file import Place, about
 from h2h.errors import H2hError, Problem
@@ -32,8 +31,8 @@ APART = "test and production share nothing"
 def crossings(reading: Reading) -> Iterator[Problem]:
     if reading.gateway is None:
         return
-    for file, place, marks in _private_keys(reading):
-        for mark in marks():
+    for file, place, marks in _marks(reading):
+        for mark in marks:
             if mark != reading.gateway.environment:
                 text = f"{file} is marked as a key for {mark}, and this is {reading.gateway.environment}: make another"
                 yield from about(text, place)
@@ -81,9 +80,9 @@ def _shared_banks(reading: Reading, other: Reading) -> Iterator[Problem]:
 
 
 def _shared_keys(reading: Reading, other: Reading) -> Iterator[Problem]:
-    """The same key in two files, and of PGP in one, too: of others the files themselves are told as shared."""
+    """The same key in two files; a file that both name is told as one that is shared."""
     known = {key: (file, place) for key, file, place in _private(other)}
-    told = {os.path.realpath(file) for file, _ in _login_keys(other)}
+    told = {os.path.realpath(file) for profile in other.profiles for file, _ in private_keys(profile)}
     for key, mine, here in _private(reading):
         if key in known and os.path.realpath(mine) not in told:
             its, there = known[key]
@@ -92,22 +91,16 @@ def _shared_keys(reading: Reading, other: Reading) -> Iterator[Problem]:
 
 def _private(reading: Reading) -> Iterator[tuple[str, Path, Place]]:
     """Private keys by their fingerprints. Those that cannot be seen are told elsewhere."""
-    for file, place in _login_keys(reading):
-        if fingerprint := _fingerprint(file):
-            yield fingerprint, file, place
-    for file, place in _pgp_keys(reading):
-        yield from ((key.fingerprint, file, place) for key in _pgp_facts(file))
+    for profile in reading.profiles:
+        for file, place in login_keys(profile):
+            if fingerprint := _fingerprint(file):
+                yield fingerprint, file, place
+        for file, place in pgp_keys(profile):
+            yield from ((key.fingerprint, file, place) for key in _pgp_facts(file))
 
 
 def _over_sftp(reading: Reading) -> list[tuple[Profile, SftpSettings]]:
     return [(p, p.bank.channel) for p in reading.profiles if isinstance(p.bank.channel, SftpSettings)]
-
-
-def _login_keys(reading: Reading) -> Iterator[tuple[Path, Place]]:
-    for profile, channel in _over_sftp(reading):
-        yield channel.key_file, profile.source.at("bank", "channel", "key_file")
-        if channel.next_key:
-            yield channel.next_key.file, profile.source.at("bank", "channel", "next_key", "file")
 
 
 def _fingerprint(key_file: Path) -> str | None:
@@ -118,15 +111,10 @@ def _fingerprint(key_file: Path) -> str | None:
         return None
 
 
-def _private_keys(reading: Reading) -> Iterator[tuple[Path, Place, Callable[[], set[str]]]]:
-    yield from ((file, place, partial(_ssh_marks, file)) for file, place in _login_keys(reading))
-    yield from ((file, place, partial(_pgp_marks, file)) for file, place in _pgp_keys(reading))
-
-
-def _pgp_keys(reading: Reading) -> Iterator[tuple[Path, Place]]:
+def _marks(reading: Reading) -> Iterator[tuple[Path, Place, set[str]]]:
     for profile in reading.profiles:
-        for number, row in enumerate(profile.bank.pgp.our_keys):
-            yield row.file, profile.source.at("bank", "pgp", "our_keys", number, "file")
+        yield from ((file, place, _ssh_marks(file)) for file, place in login_keys(profile))
+        yield from ((file, place, _pgp_marks(file)) for file, place in pgp_keys(profile))
 
 
 def _ssh_marks(file: Path) -> set[str]:

@@ -7,7 +7,8 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from h2h.config import Reading, SftpSettings
+from h2h.clashes import private_keys
+from h2h.config import Reading
 from h2h.config.toml_file import Place, about
 from h2h.errors import Problem
 
@@ -61,14 +62,14 @@ def _data_problems(data: Path, place: Place) -> Iterator[Problem]:
 
 
 def _open_to_all(reading: Reading) -> Iterator[Problem]:
-    """What any user of this machine may change, and where a key is that he could put another one in the place of."""
-    settings = [reading.source.at(), *(profile.source.at() for profile in reading.profiles)]
-    for place in settings:
-        yield from _writable(place.source.file, place)
-    for profile in reading.profiles:
-        if isinstance(profile.bank.channel, SftpSettings):
-            folder = profile.bank.channel.key_file.parent
-            yield from _writable(folder, profile.source.at("bank", "channel", "key_file"))
+    """What any user of this machine may change, or put another one in the place of: settings, and private keys."""
+    settings = [(each.file, each.at()) for each in (reading.source, *(profile.source for profile in reading.profiles))]
+    keys = [each for profile in reading.profiles for each in private_keys(profile)]
+    for file, place in settings:
+        yield from _writable(file, place)
+    folders = {file.parent: place for file, place in reversed((*keys, *settings))}  # each told at the first place
+    for folder, place in folders.items():
+        yield from _writable(folder, place)
 
 
 def _writable(path: Path, place: Place) -> Iterator[Problem]:

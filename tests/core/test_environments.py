@@ -152,9 +152,9 @@ def test_the_same_pgp_key_is_known_in_another_file_and_in_the_same(two: tuple[Pa
     shared = "../keys/copied" if copied else "../../production/keys/pgp"
     settings = two[0] / "banks" / "0.toml"
     settings.write_text(settings.read_text().replace("../keys/pgp", shared))
-    [said] = [line for line in crossing(two[0]) if "same key" in line]
-    where = "test/keys/copied" if copied else "production/keys/pgp"
-    assert said.startswith(f"bank.pgp.our_keys[1].file: {where} is the same key as production/keys/pgp (")
+    [said] = [line for line in crossing(two[0]) if "our_keys" in line]
+    how = "test/keys/copied is the same key as production/keys/pgp (" if copied else "production/keys/pgp is used by "
+    assert said.startswith(f"bank.pgp.our_keys[1].file: {how}")
 
 
 def test_a_database_of_both_is_told(two: tuple[Path, Path]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -382,6 +383,26 @@ def test_what_is_trusted_does_not_lie_where_files_are_dropped(world: Path) -> No
 
 
 @pytest.mark.parametrize(
+    ("key", "bank"),
+    [
+        (
+            "bank.channel.next_key.file",
+            BANK.replace(
+                "[[bank.outbound]]", 'next_key = { file = "KEY", from = 2099-01-01T06:00:00 }\n[[bank.outbound]]'
+            ),
+        ),
+        ("bank.pgp.our_keys[1].file", f'{BANK}[[bank.pgp.our_keys]]\nfile = "KEY"\n'),
+    ],
+)
+def test_every_private_key_lies_where_nobody_else_could_replace_it(world: Path, key: str, bank: str) -> None:
+    (world / "open").mkdir()
+    (world / "open").chmod(0o777)
+    for folder, words in (("out", "replace it"), ("open", "open can be written by everybody")):
+        found = told(world, bank.replace("KEY", f"../{folder}/key"))
+        assert [line for line in found if f" {key}: " in line and words in line] != [], found
+
+
+@pytest.mark.parametrize(
     ("watch", "words"),
     [
         ("../out", "out is a watched folder (banks/0.toml:12)"),
@@ -559,9 +580,11 @@ def test_what_anybody_could_change_is_refused_and_what_anybody_could_read_is_war
     for path, place in (
         (world / "h2h.toml", "h2h.toml:1"),
         (world / "banks" / "0.toml", "banks/0.toml:1"),
+        (world, "h2h.toml:1"),
+        (world / "banks", "banks/0.toml:1"),
         (world / "keys", "banks/0.toml:9: bank.channel.key_file"),
     ):
-        before = path.stat().st_mode
+        before = path.stat().st_mode & ~stat.S_ISVTX
         path.chmod(before | 0o002)
         [found] = [str(problem) for problem in look(world / "h2h.toml", {}).problems]
         assert found.replace(f"{world}/", "", 1).startswith(f"{place}: ")
