@@ -59,6 +59,8 @@ def test_the_types_below_are_those_of_the_ledger() -> None:
 def test_a_row_is_stored_as_sqlalchemy_stores_it(book: Book) -> None:
     longest = max(map(len, VALUES.values())) + 1
     rows = [tuple(values[at] if at < len(values) else None for values in VALUES.values()) for at in range(longest)]
+    rows *= bulk.TOGETHER // len(rows) + 1  # more than go into one statement
+    count = len(rows)
     with book.ledger._database.rehearsal() as connection:
         table = every_type(connection)
         names = [column.name for column in table.columns if column.name != "id"]
@@ -68,8 +70,8 @@ def test_a_row_is_stored_as_sqlalchemy_stores_it(book: Book) -> None:
         bulk.store_columns(connection, table, dict.fromkeys(names, ()))
         found = connection.exec_driver_sql("SELECT * FROM of_every_type ORDER BY id").all()
     plain = [tuple(row)[1:] for row in found]
-    assert plain[:longest] == plain[longest : 2 * longest] == plain[2 * longest :]
-    assert len(plain) == 3 * longest
+    assert plain[:count] == plain[count : 2 * count] == plain[2 * count :]
+    assert len(plain) == 3 * count
 
 
 def test_more_rows_than_go_to_the_driver_at_once_are_stored_in_their_order(book: Book) -> None:
