@@ -1,18 +1,34 @@
 """For all tests: what a gateway does once in its life of months, a test process does once, too, not for each test.
 
-SQL is compiled once, and the gateways of a test process share the processes that read files. A test that is about
-those processes asks for `own_readers`. Assertions of the shared modules tell what they saw.
+SQL is compiled once, our schemas are loaded once, and the gateways of a test process share the processes that read
+files. A test that is about those processes asks for `own_readers`. Assertions of the shared modules tell what they saw.
 """
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine
 from sqlalchemy.exc import OperationalError
+
+from h2h.messages import Catalog
+from h2h.resources import root
+from tests.places import quick
+
+os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(quick()))
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # or hundreds of processes compile what one has compiled
+sys.dont_write_bytecode = False
+
+OURS = root("schemas").resolve()
+load = Catalog.load
+loaded = cache(load)
+Catalog.load = lambda folder: (loaded if folder.resolve() == OURS else load)(folder)  # type: ignore[method-assign]
 
 KEPT = 4  # reader processes
 
@@ -45,8 +61,6 @@ def one_cache_of_statements() -> Iterator[None]:
 def one_reader_for_all_gateways() -> Iterator[object]:
     from h2h.confined import ConfinedReader
     from h2h.gateway import Gateway
-    from h2h.messages import Catalog
-    from h2h.resources import root
 
     reader = ConfinedReader(Catalog.load(root("schemas")))
     reader._pool._size = KEPT  # else one that explains refusals, a second's work, is ended for one that reads

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.places import quick
+
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 FAST = "s2k-count 1024\ndisable-scdaemon\n"  # a passphrase of a test need not be slow to try
 
@@ -75,7 +77,7 @@ class Forge:
 def forge(program: str = "gpg") -> Iterator[Forge]:
     """In a folder with a short path: sockets lie in it."""
     needs(program)
-    home = Path(tempfile.mkdtemp(prefix="forge-", dir="/tmp"))
+    home = Path(tempfile.mkdtemp(prefix="forge-", dir=quick()))
     try:
         yield Forge(home, program)
     finally:

@@ -12,7 +12,6 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-import xmlschema
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from lxml import etree
@@ -101,7 +100,8 @@ def damaged(draw: st.DrawFn, row: MessageType) -> bytes:
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
 def test_lxml_xmlschema_and_our_verdict_agree_on_damaged_files(row: MessageType) -> None:
-    by_lxml, by_xmlschema = etree.XMLSchema(file=str(row.file)), xmlschema.XMLSchema(str(row.file))
+    by_lxml, by_xmlschema = etree.XMLSchema(file=str(row.file)), CATALOG.model(row)
+    assert by_xmlschema
 
     @FEW
     @given(damaged(row))

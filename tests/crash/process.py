@@ -2,31 +2,16 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import signal
 import sys
-from multiprocessing.context import ForkServerContext
 from pathlib import Path
 
-import h2h.channels.sftp
-import h2h.cli.work
-import h2h.daemon
-import h2h.desk
-import h2h.inbound
-import h2h.messages.camt05x
-import h2h.messages.pain001
-import h2h.messages.pain002  # noqa: F401
 from h2h.cli import main
 from h2h.drill.effects import Effects
+from tests.forked import context
 
 SECONDS = 30
-
-
-def context() -> ForkServerContext:
-    found = multiprocessing.get_context("forkserver")
-    found.set_forkserver_preload([__name__])
-    return found
 
 
 class Gateway:

@@ -17,7 +17,7 @@ import subprocess
 import sys
 import threading
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -38,7 +38,7 @@ from tests.shell.command import run as quickly
 from tests.suites.receivers import WebServer
 from tests.vaults import vault
 
-from .process import Daemon, environment, h2h
+from .process import Daemon, environment
 from .world import MovableClock, OneOfMany, World, payments, sample, until, world
 
 SECRETS = {
@@ -144,7 +144,7 @@ class Seen:
     ours: set[bytes] = field(default_factory=set)
 
     def look(self) -> None:
-        while not self.over.wait(0.001):
+        while not self.over.wait(0.003):
             self._note(self.pid, own=True)
 
     def _note(self, pid: int, *, own: bool) -> None:
@@ -304,7 +304,7 @@ def _wrote(folder: Path, events: list[Heard], letters: WebServer) -> None:
     (folder / "letters").write_text("\n".join(f"{one.subject}\n{one.body}" for one in letters.letters))
 
 
-def lived(now: Story, before: str) -> Seen:
+def lived(now: Story, before: str, looked_at: Callable[[Story, Seen], None] = lambda *_: None) -> Seen:
     """A day at the bank in which much goes wrong; what could be seen of the processes."""
     gateway = Daemon(now.erp.config, before, **now.variables)
     try:
@@ -318,22 +318,27 @@ def lived(now: Story, before: str) -> Seen:
             until(lambda: len([*now.erp.deliver.glob("*.jsonl")]) > 1, "answers and statements handed over", 60)
             until(lambda: gateway.log().count("message") > 1, "answers in the log", 60)
             until(lambda: now.run("alert-test", "treasury") == 0, "a receiver that works again", 60)
-            for asked in (
-                ["status"], ["files"], ["alarms"], ["keys"], ["check", "--online"], ["show", "GOOD"], ["forecast"],
-            ):  # fmt: skip
-                now.run(*asked)
-                now.run(*asked, "--json")
-            port = now.erp.gateway_settings["metrics"].strip('"')
-            (now.told / "metrics").write_bytes(urlopen(f"http://{port}/metrics", timeout=10).read())
-            (now.told / "environ").write_bytes(b"\n".join(seen.environments))
-            (now.told / "commands").write_bytes(b"\n".join([*seen.commands, *seen.ours]))
-            assert now.run("journal", "anchor") == 0
-            assert now.run("journal", "verify") == 0
-            assert now.run("journal", "evidence", "GOOD", "--output", str(now.told / "GOOD.zip")) == 0
+            looked_at(now, seen)
         assert gateway.terminate() == 0
     finally:
         gateway.end()
     return seen
+
+
+def everywhere(now: Story, seen: Seen) -> None:
+    """What is shown, measured, written down and handed on while it runs."""
+    for asked in (
+        ["status"], ["files"], ["alarms"], ["keys"], ["check", "--online"], ["show", "GOOD"], ["forecast"],
+    ):  # fmt: skip
+        now.run(*asked)
+        now.run(*asked, "--json")
+    port = now.erp.gateway_settings["metrics"].strip('"')
+    (now.told / "metrics").write_bytes(urlopen(f"http://{port}/metrics", timeout=10).read())
+    (now.told / "environ").write_bytes(b"\n".join(seen.environments))
+    (now.told / "commands").write_bytes(b"\n".join([*seen.commands, *seen.ours]))
+    assert now.run("journal", "anchor") == 0
+    assert now.run("journal", "verify") == 0
+    assert now.run("journal", "evidence", "GOOD", "--output", str(now.told / "GOOD.zip")) == 0
 
 
 def afterwards(now: Story) -> None:
@@ -348,7 +353,7 @@ def afterwards(now: Story) -> None:
 
 def test_nothing_that_the_gateway_writes_or_hands_on_holds_a_secret(tmp_path: Path) -> None:
     with story(tmp_path) as now:
-        seen = lived(now, DEBUG)
+        seen = lived(now, DEBUG, everywhere)
         afterwards(now)
     assert places(tmp_path, now.hidden, now.secrets) == {}
     programs = b" ".join([*seen.commands, *seen.ours])
@@ -383,11 +388,11 @@ def test_the_password_of_the_database_stays_secret_too(tmp_path: Path) -> None:
             with erp.config.open("a") as file:
                 file.write(f'[ledger]\nurl = "{address}"\npassword = "env:PASSWORD"\n')
             outputs = [
-                h2h(erp.config, *asked, PASSWORD=secret) for asked in (["send"], ["status"], ["status", "--json"])
+                quickly(erp.config, *asked, PASSWORD=secret) for asked in (["send"], ["status"], ["status", "--json"])
             ]
             assert {done.returncode for done in outputs} == {0}
             erp.config.write_text(erp.config.read_text().replace(address, "postgresql+psycopg://h2h@127.0.0.1:9/none"))
-            outputs.append(h2h(erp.config, "status", PASSWORD=secret))
+            outputs.append(quickly(erp.config, "status", PASSWORD=secret))
             assert outputs[-1].returncode == 1
         said = "".join(done.stdout + done.stderr for done in outputs).encode()
         assert found_in(said, {"password": secret.encode()}) == set()

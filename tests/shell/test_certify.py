@@ -27,7 +27,7 @@ from h2h.sandbox import onboarding, server
 from h2h.sandbox.keys import create_client_key
 from h2h.sandbox.scenario import Rule, Scenario, Then
 from h2h.sandbox.server import BankServer
-from tests.flows.process import command, environment, h2h
+from tests.flows.process import command, environment
 from tests.flows.world import World, opened, payments, put, send, world
 
 from .command import run
@@ -69,7 +69,7 @@ def certified(erp: World, *arguments: str, inputs: str = DEBTOR) -> Certified:
     told.write_text(inputs)
     named = ("--inputs", str(told)) if inputs else ()
     folder = erp.folder / "certified"
-    done = h2h(erp.config, "certify", "box", str(folder), *named, *arguments)
+    done = run(erp.config, "certify", "box", str(folder), *named, *arguments)
     assert "Traceback" not in done.stdout + done.stderr
     return Certified(done.returncode, done.stdout + done.stderr, folder)
 
@@ -391,7 +391,8 @@ def test_interrupted_it_writes_down_what_it_found_until_then(tmp_path: Path) -> 
     with bank(tmp_path, silent) as (erp, _):
         (tmp_path / "inputs.toml").write_text(DEBTOR)
         line = command(erp.config, "certify", "box", str(tmp_path / "certified"), "--inputs", "inputs.toml", "--json")
-        process = subprocess.Popen(line, stdout=subprocess.PIPE, cwd=tmp_path, env=environment(), text=True)
+        options: dict[str, Any] = {"stdout": subprocess.PIPE, "cwd": tmp_path, "env": environment(), "text": True}
+        process = subprocess.Popen(line, preexec_fn=_interruptible, **options)
         assert process.stdout
         with process:
             over = [json.loads(process.stdout.readline()) for _ in range(4)]  # the next one waits for the bank
@@ -401,6 +402,11 @@ def test_interrupted_it_writes_down_what_it_found_until_then(tmp_path: Path) -> 
     assert done.report["ended_early"]
     assert not done.report["good"]
     assert done.outcomes() == {one["case"]: one["outcome"] for one in over}
+
+
+def _interruptible() -> None:
+    """Also where the tests run behind a shell's `&`, which has them ignore the signal."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 # The penny test.

@@ -23,6 +23,7 @@ from sqlalchemy.exc import ProgrammingError
 
 from h2h.ledger import Ledger
 from h2h.ledger.tables import metadata
+from tests.places import quick
 
 PATIENCE_SECONDS = 60
 FAST = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "listen_addresses=", "max_connections=40")
@@ -90,7 +91,7 @@ def postgres() -> Iterator[Postgres | None]:
     if programs is None:
         yield None
         return
-    folder = Path(tempfile.mkdtemp(prefix="h2h-pg-", dir="/tmp"))
+    folder = Path(tempfile.mkdtemp(prefix="h2h-pg-", dir=quick()))
     try:
         with _running(programs, folder):
             server = Postgres(f"postgresql+psycopg://h2h@/postgres?host={folder}")

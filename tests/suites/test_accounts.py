@@ -15,17 +15,11 @@ from h2h.errors import H2hError, NotAllowed, UsageError
 from h2h.ledger import Ledger
 from h2h.ledger.accounts import FIRST_WAIT, FREE_TRIES, LONGEST_WAIT, Account
 from tests.flows.world import MovableClock
+from tests.hashing import Cheap
 from tests.suites.books import Book
 
 SECRETS = {"anna": "seven green ladders", "ben": "a kettle of doves", "cid": "nobody paints rain"}
 WRONG = "this is not the one"
-
-
-class Cheap(argon2.PasswordHasher):
-    """As strong as a test needs: it is the rules around it that are looked at here."""
-
-    def __init__(self) -> None:
-        super().__init__(time_cost=1, memory_cost=64, parallelism=1)
 
 
 @pytest.fixture(autouse=True)

@@ -128,7 +128,7 @@ FAULTY = STATEMENT.replace(b"<MsgId>", b"<MsgId>" + 36 * b"x", 1)
     "content",
     [
         packed(STATEMENT, FAULTY, b"%PDF", FAULTY, STATEMENT[:-30]),
-        packed(*[STATEMENT] * 200),
+        packed(*[STATEMENT] * 60),
         packed(*[b""] * 900),
         packed(b" " * 30_000_000),
         packed(STATEMENT)[:-40],

@@ -23,7 +23,7 @@ from tests.flows.world import World, transfers
 from tests.suites.books import LATER, LEASE, NOW, ROUTE, Book
 
 pytestmark = pytest.mark.every_database
-DAYS = 300 if os.environ.get("H2H_LONG") else 6
+DAYS = 300 if os.environ.get("H2H_LONG") else 4
 RUN, TODAY = Counter("/in"), Counter("/in", "2026-11-20")
 
 

@@ -300,11 +300,11 @@ def test_a_receiver_that_asks_for_time_gets_it(book: Book, told: Callable[..., T
 def test_an_event_that_alone_is_never_taken_is_given_up_and_those_behind_it_go_on(
     book: Book, told: Callable[..., Told]
 ) -> None:
-    erp = told(lambda request: request.answer(400 if request.heard.said["kind"] == "bad" else 200), give_up_after="1d")
+    erp = told(lambda request: request.answer(400 if request.heard.said["kind"] == "bad" else 200), give_up_after="3h")
     happens(book, "T0", "good")
     erp.rounds(60)
     happens(book, "T1", "bad", "good")
-    erp.rounds(2 * 86400)
+    erp.rounds(6 * 3600)
     assert erp.receiver.told() == ["T0 good"]  # nothing else was taken since: perhaps it is the receiver
     happens(book, "T2", "good")
     erp.rounds(2 * 3600)
@@ -312,7 +312,7 @@ def test_an_event_that_alone_is_never_taken_is_given_up_and_those_behind_it_go_o
     [arrears] = failing([erp.webhook], book.ledger.webhooks, erp.clock.now())
     assert (arrears.given_up, arrears.waiting, arrears.since) == (1, 0, None)
     asked = len(erp.receiver.asked)
-    erp.rounds(86400)
+    erp.rounds(6 * 3600)
     assert len(erp.receiver.asked) == asked
     assert failing([erp.webhook], book.ledger.webhooks, NOW + timedelta(days=30)) == []
 
