@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,8 +14,7 @@ from h2h.channels.ssh import load_key
 from h2h.config import Bank, SftpSettings, TheirKeyRow
 from h2h.credentials import Credentials
 from h2h.errors import UsageError
-from h2h.openpgp.gpg import Gpg
-from h2h.openpgp.home import home
+from h2h.openpgp import public_part
 from h2h.sandbox.onboarding import inputs, onboarding
 from h2h.sandbox.scenario import Pgp, Scenario
 from h2h.sandbox.server import BankServer
@@ -59,16 +57,6 @@ def _pgp(bank: Bank, folder: Path) -> Pgp | None:
     for file, row in zip(files, bank.pgp.our_keys, strict=True):
         file.write_bytes(public_part(row.file.read_bytes()))
     return Pgp(client_keys=tuple(map(str, files)), form=form)
-
-
-def public_part(keys: bytes) -> bytes:
-    """Of a file of secret keys, armoured; no passphrase is needed for it."""
-    found = bytearray()
-    with home("gpg") as private:
-        gpg = Gpg(program="gpg", home=private)
-        gpg.run("--import", source=io.BytesIO(keys))
-        gpg.run("--armor", "--export", sink=found.extend)
-    return bytes(found)
 
 
 def _knowing(bank: Bank, block: str) -> Bank:

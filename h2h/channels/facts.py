@@ -135,10 +135,6 @@ class FolderFacts:
     posix_renames: bool | None = None
     disk: Disk | None = None
 
-    @property
-    def listable(self) -> bool:
-        return self.files is not None
-
     def apart_from(self, other: FolderFacts) -> bool:
         """Whether they are known to be on two file systems."""
         here, there = (one.disk.number if one.disk else 0 for one in (self, other))

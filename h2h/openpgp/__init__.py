@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from h2h.openpgp.case import Form, Opened
 from h2h.openpgp.judgement import CODES
-from h2h.openpgp.keys import KINDS, MOST_DAYS, KeyFacts, NewPair, OurKey, TheirKey, create, facts
+from h2h.openpgp.keys import KINDS, MOST_DAYS, KeyFacts, NewPair, OurKey, TheirKey, create, facts, public_part
 from h2h.openpgp.smith import Smith
 
 __all__ = [
@@ -33,4 +33,5 @@ __all__ = [
     "TheirKey",
     "create",
     "facts",
+    "public_part",
 ]

@@ -39,7 +39,6 @@ class Opened:
     """A file that was opened. Keys are named by their fingerprints; None where it is not signed, or not encrypted."""
 
     signer: str | None  # the primary key, one of those that were pinned
-    signed_with: str | None  # the very key: the primary or a subkey of it
     signed_at: datetime | None  # as the signer says
     opened_with: str | None  # the primary of the key of ours that it was encrypted to
     size: int  # bytes that went to the sink
@@ -52,7 +51,6 @@ class Signature:
     key: str
     primary: str
     made: datetime
-    digest: int
     kind: str  # 00: of bytes, 01: of text, whose line ends do not count; others are not of files
 
 
@@ -86,4 +84,4 @@ class Case:
         if len(words) < 10:
             return None
         made = datetime.fromtimestamp(int(words[2]), UTC)
-        return Signature(key=words[0], primary=words[9], made=made, digest=int(words[7]), kind=words[8])
+        return Signature(key=words[0], primary=words[9], made=made, kind=words[8])

@@ -20,7 +20,6 @@ MOST_LINE = 1024  # bytes of a line around the text of an armour
 MOST_HEADERS = 32  # lines between its first and its text
 MOST_PACKETS = 256  # outermost; one for every key that it is encrypted to
 WHITE = b" \t\r\n"
-BASE64 = re.compile(rb"[A-Za-z0-9+/]*={0,2}")
 BEGINS = re.compile(rb"-----BEGIN PGP ([A-Z ]+)-----[ \t]*\r?\n")
 OTHERS = {
     b"PUBLIC KEY BLOCK": "PGP_KEYS",

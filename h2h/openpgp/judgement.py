@@ -37,7 +37,6 @@ def judged(case: Case, *, size: int) -> Opened:
     signature, used = case.signature, case.first("DECRYPTION_KEY")
     return Opened(
         signer=signature.primary if signature else None,
-        signed_with=signature.key if signature else None,
         signed_at=signature.made if signature else None,
         opened_with=used[1] if used else None,
         size=size,

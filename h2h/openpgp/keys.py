@@ -15,7 +15,6 @@ from h2h.openpgp.home import home
 from h2h.text import escaped, shown
 
 MOST_KEY_BYTES = 1 << 20  # in a file of keys
-MOST_KEYS = 100  # in it
 MOST_DAYS = 731  # of a new pair: two years
 KINDS = {"ed25519": ("ed25519", "cv25519"), "rsa3072": ("rsa3072", "rsa3072"), "rsa4096": ("rsa4096", "rsa4096")}
 NAMES = {1: "RSA", 16: "Elgamal", 17: "DSA", 18: "ECDH", 19: "ECDSA", 22: "EdDSA"}
@@ -121,6 +120,16 @@ def facts(data: bytes, *, program: str = "gpg") -> list[KeyFacts]:
             "binary, or text that begins with -----BEGIN PGP PUBLIC KEY BLOCK-----."
         )
     return found
+
+
+def public_part(data: bytes, *, program: str = "gpg") -> bytes:
+    """Of a file of secret keys, armoured; no passphrase is needed for it."""
+    found = bytearray()
+    with home(program) as folder:
+        gpg = Gpg(program=program, home=folder)
+        gpg.run("--import", source=io.BytesIO(data))
+        gpg.run("--armor", "--export", sink=found.extend)
+    return bytes(found)
 
 
 def create(
