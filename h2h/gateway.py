@@ -195,6 +195,18 @@ class Gateway:
             for bank in self.settings.banks
         }
 
+    @property
+    def has_ledger(self) -> bool:
+        """Whether there is one to be asked: whoever only looks makes none."""
+        return not self._one_process or any(self.data.iterdir())
+
+    def as_reached(self, bank: Bank) -> Bank:
+        """As its server is reached now, with the host keys that people accepted."""
+        from h2h.line import accepted
+
+        known = accepted(bank, self.ledger).accepted if self.has_ledger else ()
+        return bank.as_of(self.clock.now(), known)
+
     @cached_property
     def proof(self) -> Proof:
         """The journal's heads that are noted outside, and what they prove."""

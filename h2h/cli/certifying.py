@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from h2h.certify.bench import Bench
     from h2h.certify.results import Profile, Report, Result
     from h2h.certify.trial import Case
-    from h2h.config import Bank
     from h2h.gateway import Gateway
     from h2h.ledger.sequences import Counter
 
@@ -108,7 +107,8 @@ def _bench(ctx: click.Context, asked: _Asked, *, trying: bool) -> Iterator[tuple
 
     gateway = open_gateway(ctx)
     _refuse(gateway, asked)
-    bank, now, inputs = _as_reached(gateway, asked), gateway.clock.now(), load_inputs(asked.inputs)
+    bank, now = gateway.as_reached(gateway.bank(asked.bank)), gateway.clock.now()
+    inputs = load_inputs(asked.inputs)
     folder = _folder(asked, f"{now.astimezone():%Y%m%d-%H%M%S}", made=trying)
     with ExitStack() as held:
         if asked.sandbox and trying:
@@ -130,25 +130,11 @@ def _bench(ctx: click.Context, asked: _Asked, *, trying: bool) -> Iterator[tuple
         yield bench, _profile(ctx.obj, asked.bank)
 
 
-def _as_reached(gateway: Gateway, asked: _Asked) -> Bank:
-    """With the host keys that people accepted, where there is a ledger in which they did."""
-    from h2h.line import accepted
-
-    bank = gateway.bank(asked.bank)
-    known = accepted(bank, gateway.ledger).accepted if _has_ledger(gateway) else ()
-    return bank.as_of(gateway.clock.now(), known)
-
-
 def _numbers(gateway: Gateway, asked: _Asked) -> dict[Counter, int]:
     """Those that names at this bank had until now."""
-    if asked.sandbox or not _has_ledger(gateway):
+    if asked.sandbox or not gateway.has_ledger:
         return {}
     return {each.counter: each.last for each in gateway.ledger.sequences.counted(asked.bank)}
-
-
-def _has_ledger(gateway: Gateway) -> bool:
-    """None is made where nothing was ever sent."""
-    return any(gateway.data.iterdir())
 
 
 def _refuse(gateway: Gateway, asked: _Asked) -> None:

@@ -48,7 +48,6 @@ def reached(settings: Settings, banks: Sequence[Bank], *, by_next_key: bool) -> 
     from h2h.clock import clock_for
     from h2h.errors import UsageError
     from h2h.gateway import Gateway
-    from h2h.line import accepted
 
     clock = clock_for(settings.gateway.environment, os.environ.get("H2H_NOW"))
     if not settings.gateway.data.is_dir():  # nobody has accepted anything yet, and none is to be made
@@ -56,7 +55,7 @@ def reached(settings: Settings, banks: Sequence[Bank], *, by_next_key: bool) -> 
     else:
         gateway = Gateway(settings, clock)
         try:
-            found = [bank.as_of(clock.now(), accepted(bank, gateway.ledger).accepted) for bank in banks]
+            found = [gateway.as_reached(bank) for bank in banks]
         finally:
             gateway.close()
     if by_next_key:

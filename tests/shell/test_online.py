@@ -70,6 +70,11 @@ def test_programs_get_the_same_as_data(erp: World) -> None:
     }
 
 
+def test_who_only_looks_makes_no_ledger(erp: World) -> None:
+    assert h2h(erp.config, "check", "--online").returncode == 0
+    assert [*(erp.folder / "data").iterdir()] == []
+
+
 def test_what_the_profile_needs_and_the_bank_does_not_do_ends_with_status_1(erp: World) -> None:
     (erp.folder / "bank" / "out").rmdir()
     done = h2h(erp.config, "check", "--online")
