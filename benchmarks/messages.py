@@ -68,8 +68,7 @@ for _, record in etree.iterparse(sys.argv[1], tag=payment, schema=schema):
 def judged(file: Path) -> Mapping[str, list[str]]:
     schema = str(PROJECT / "schemas" / "pain.001.001.09.xsd")
     confined = CONFINED + (
-        "from h2h.outbound.judge import judge\n"
-        "assert len(judge(reader.read_in_columns(source, strict=True)).payments)\nreader.close()"
+        "from h2h.outbound.judge import judge_bytes\nassert len(judge_bytes(reader, source).payments)\nreader.close()"
     )
     return {
         XMLLINT: ["xmllint", "--stream", "--noout", "--schema", schema, str(file)],

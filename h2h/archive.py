@@ -151,6 +151,10 @@ class Checked(io.RawIOBase):
     def seekable(self) -> bool:
         return True
 
+    def fileno(self) -> int:
+        """What is read by it is not checked."""
+        return self._file.fileno()
+
     def tell(self) -> int:
         return self._file.tell()
 

@@ -10,10 +10,11 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from decimal import Decimal, localcontext
-from typing import Any, Generic, NamedTuple, Protocol, TypeVar
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar, cast
 
 from h2h import checks
-from h2h.columns import TOGETHER, Columns
+from h2h.columns import TOGETHER, Columns, in_columns
+from h2h.looked import Looked
 from h2h.model import EXACT, Finding, Severity
 from h2h.references import References, Referred
 
@@ -84,7 +85,7 @@ class OnePass(ABC, Generic[H, G, T]):
         self._blank = Told()
         self._told = Told()
         self._inside: _Inside[G, T] = _Inside(None, 0)
-        self._rules = (Rule(self._blanks, _none_is_blank), *self.rules())
+        self._rules = (Rule(self._blanks, none_is_blank), *self.rules())
 
     def group(self, group: G) -> None:
         self._close()
@@ -110,6 +111,15 @@ class OnePass(ABC, Generic[H, G, T]):
         self._look_at_waiting(self._inside)
         self._look(self._inside, orders)
 
+    def looked(self, said: Looked) -> None:
+        """Of orders that were looked at where they were read."""
+        inside = self._inside if said.batch == self._inside.position else self._outside(said.batch)
+        self._look_at_waiting(inside)
+        self._references.extend_hashed(said.references)
+        if not said.clear:
+            self._ask(inside, Bunch(cast(Columns[T], said.payments())))
+        self._come(inside, said.many, said.amount)
+
     def findings(self, header: H, orders: Iterable[T], *, valid: bool) -> Iterator[Finding]:
         """All of them, when all records were told. `orders`: the same again; `valid`: whether the schema takes it."""
         self._close()
@@ -117,7 +127,7 @@ class OnePass(ABC, Generic[H, G, T]):
         yield from checks.totals(header, self._count, self._sum, path)
         yield from self.header_findings(header, path)
         yield from self._told
-        yield from self._references.repeated(self._referred(orders))
+        yield from self._asked_for(orders).repeated(self._referred(orders))
         yield from self.further_findings()
         if valid:
             if header.message_id is None:
@@ -152,15 +162,22 @@ class OnePass(ABC, Generic[H, G, T]):
         """Rules that find nothing in all of them are not asked of each."""
         bunch = Bunch(orders)
         self._references.extend(orders.column("end_to_end_id"))
+        self._ask(inside, bunch)
+        self._come(inside, len(orders), bunch.sum)
+
+    def _ask(self, inside: _Inside[G, T], bunch: Bunch[T]) -> None:
         doubtful = [rule.finds for rule in self._rules if not rule.clears(bunch)]
-        for index, order in enumerate(orders if doubtful else (), start=inside.count + 1):
+        for index, order in enumerate(bunch.orders if doubtful else (), start=inside.count + 1):
             if self._told.hopeless or inside.told.hopeless:
                 break
             path = f"{self._path()}/{self.name}[{index}]"
             for finds in doubtful:
                 inside.told.extend(finds(order, path))
-        inside.count += len(orders)
-        inside.sum = EXACT.add(inside.sum, bunch.sum)
+
+    @staticmethod
+    def _come(inside: _Inside[G, T], many: int, amount: Decimal) -> None:
+        inside.count += many
+        inside.sum = EXACT.add(inside.sum, amount)
 
     def _close(self) -> None:
         """The batch is told whole: what is against itself stands before what is against its orders."""
@@ -187,11 +204,20 @@ class OnePass(ABC, Generic[H, G, T]):
     def _referred(self, orders: Iterable[T]) -> Iterator[Referred]:
         return (Referred(each.end_to_end_id, each.position, self._end_to_end(each), each.line) for each in orders)
 
+    def _asked_for(self, orders: Iterable[T]) -> References:
+        """Who can say which references repeat."""
+        if not self._references.unexplained:
+            return self._references
+        again = References()
+        for some in in_columns(orders):
+            again.extend(some.column("end_to_end_id"))
+        return again
+
     def _end_to_end(self, order: T) -> str:
         return f"{self.file}/PmtInf[{order.batch}]/{self.name}/PmtId/EndToEndId"
 
 
-def _none_is_blank(bunch: Bunch[T]) -> bool:
+def none_is_blank(bunch: Bunch[T]) -> bool:
     return None not in bunch.column("end_to_end_id")
 
 

@@ -38,12 +38,24 @@ class References:
         self._hashed = hashed
         self._few = array("q")  # that are not in their parts yet
         self._parts: list[array[int]] = []
+        self._others = False
 
     def extend(self, references: Iterable[str | None]) -> None:
-        said = [reference for reference in references if reference is not None and reference not in UNREFERENCED]
-        self._few.extend(map(self._hashed, said))
+        self._few.extend(_hashes(references, self._hashed))
         if len(self._few) >= FEW:
             self._spread()
+
+    def extend_hashed(self, hashes: bytes) -> None:
+        """With what `hashed` says in another process: all of them, or none."""
+        self._others = True
+        self._few.frombytes(hashes)
+        if len(self._few) >= FEW:
+            self._spread()
+
+    @property
+    def unexplained(self) -> bool:
+        """Some repeat, and which ones those are only another process can tell by their hashes."""
+        return self._others and next(self._twice(), None) is not None
 
     def _spread(self) -> None:
         self._parts = self._parts or [array("q") for _ in range(PARTS)]
@@ -73,6 +85,16 @@ class References:
         for part in self._parts or [self._few]:
             if len(set(part)) < len(part):
                 yield from (value for value, count in Counter(part).items() if count > 1)
+
+
+def hashed(references: Iterable[str | None]) -> bytes:
+    """For `extend_hashed` of somebody else."""
+    return array("q", _hashes(references, hash)).tobytes()
+
+
+def _hashes(references: Iterable[str | None], hashed: Callable[[str], int]) -> Iterator[int]:
+    said = [reference for reference in references if reference is not None and reference not in UNREFERENCED]
+    return map(hashed, said)
 
 
 def _holds(ascending: array[int], value: int) -> bool:

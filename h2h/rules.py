@@ -7,15 +7,18 @@ dropped into, and on the day, comes in as `Terms`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from fnmatch import fnmatchcase
+from typing import Any
 
 from h2h import addresses, bank_rules, checks, glances
 from h2h.approval import Rule as ApprovalRule
 from h2h.bank_rules import Asking
+from h2h.columns import TOGETHER, Columns, code_of
+from h2h.looked import Looked
 from h2h.model import (
     Batch,
     DirectDebitFile,
@@ -26,8 +29,9 @@ from h2h.model import (
     Statement,
     total,
 )
-from h2h.one_pass import Bunch, OnePass, Rule
+from h2h.one_pass import Bunch, OnePass, Rule, none_is_blank
 from h2h.pages import as_number
+from h2h.references import hashed
 from h2h.text import shown
 
 CODES = {
@@ -232,6 +236,46 @@ def _references_clear(bunch: Bunch[Payment]) -> bool:
 
 def _addresses_clear(bunch: Bunch[Payment]) -> bool:
     return addresses.all_fit(bunch.column("addresses"))
+
+
+CLEAR = (none_is_blank, _amounts_clear, _creditors_clear, _references_clear, _addresses_clear)
+
+
+# The same where payments are read by another process.
+
+
+def looking(items: Iterable[Any]) -> Iterator[Any]:
+    """What a reader tells, with payments as Looked."""
+    waiting: list[Payment] = []
+    for item in items:
+        if type(item) is Payment and (not waiting or waiting[0].batch == item.batch) and len(waiting) < TOGETHER:
+            waiting.append(item)
+            continue
+        if waiting:
+            yield looked(Columns.of(waiting))
+            waiting = []
+        if type(item) is Payment:
+            waiting.append(item)
+        elif isinstance(item, Columns) and item.kind is Payment:
+            yield from [looked(item)] if len({*item.column("batch")}) == 1 else looking(item)
+        else:
+            yield item
+    if waiting:
+        yield looked(Columns.of(waiting))
+
+
+def looked(payments: Columns[Payment]) -> Looked:
+    """Of one batch."""
+    bunch = Bunch(payments)
+    [batch] = {*payments.column("batch")}
+    return Looked(
+        written=code_of(Payment).encode(payments),
+        many=len(payments),
+        batch=batch,
+        amount=bunch.sum,
+        references=hashed(payments.column("end_to_end_id")),
+        clear=all(clears(bunch) for clears in CLEAR),
+    )
 
 
 # Statements.

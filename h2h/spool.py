@@ -12,6 +12,7 @@ import weakref
 from bisect import bisect_right
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Generic, TypeVar, cast
 
@@ -19,6 +20,7 @@ import msgspec
 
 from h2h.columns import TOGETHER, Columns, InColumns, code_of
 from h2h.errors import StoreError
+from h2h.looked import Looked
 
 T = TypeVar("T")
 IN_MEMORY = 2_000  # records
@@ -44,7 +46,7 @@ class Spool(Collection[T], Generic[T]):
         self._latest_weight = 0
         self._firsts: list[int] = []  # which record each begins with, counted from 0
         self._held: tuple[int, list[T]] | None = None  # the frame that a part was taken from last
-        self._file = _File(folder)
+        self._file = Frames(folder)
         self._count = 0
 
     def append(self, item: T) -> None:
@@ -102,9 +104,10 @@ class ColumnSpool(InColumns[T], Generic[T]):
     """The same of records that come in columns, and are handed out in columns, too."""
 
     def __init__(self, kind: type[T], folder: Path | None = None, *, in_memory: int = IN_MEMORY) -> None:
-        self._code, self._file, self._in_memory = code_of(cast(Any, kind)), _File(folder), in_memory
+        self._code, self._file, self._in_memory = code_of(cast(Any, kind)), Frames(folder), in_memory
         self._latest: list[T] = []
         self._held: list[Columns[T]] = []
+        self._looked: dict[int, Looked] = {}  # by frame, all of it but what is written there
         self._count = 0
 
     def append(self, record: T) -> None:
@@ -118,6 +121,14 @@ class ColumnSpool(InColumns[T], Generic[T]):
         self._count += len(records)
         self._hold(records)
 
+    def add_looked(self, said: Looked) -> None:
+        """They are taken out when they are wanted."""
+        self._close_latest()
+        self._count += said.many
+        self._write_held()
+        self._looked[len(self._file)] = replace(said, written=b"", references=b"")
+        self._file.append(said.written)
+
     def _close_latest(self) -> None:
         if self._latest:
             latest, self._latest = self._latest, []
@@ -126,15 +137,19 @@ class ColumnSpool(InColumns[T], Generic[T]):
     def _hold(self, records: Columns[T]) -> None:
         self._held.append(records)
         if self._count >= self._in_memory:
-            held, self._held = self._held, []
-            for each in held:
-                self._file.append(self._code.encode(each))
+            self._write_held()
+
+    def _write_held(self) -> None:
+        held, self._held = self._held, []
+        for each in held:
+            self._file.append(self._code.encode(each))
 
     def columns(self) -> Iterator[Columns[T]]:
         """What came until the iteration came to its end."""
         at = 0
         while at < len(self._file):
-            yield self._code.decode(self._file.read(at))
+            written, looked = self._file.read(at), self._looked.get(at)
+            yield cast(Any, replace(looked, written=written).payments()) if looked else self._code.decode(written)
             at += 1
         yield from self._held
         if self._latest:
@@ -149,7 +164,7 @@ def few_as_list(spool: Collection[T]) -> Collection[T]:
     return spool if len(spool) >= IN_MEMORY else list(spool)
 
 
-class _File:
+class Frames:
     """A temporary file without a name; `frames` are written behind one another, and read by their number."""
 
     def __init__(self, folder: Path | None) -> None:

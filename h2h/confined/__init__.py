@@ -10,6 +10,7 @@ time for a file. One that dies is a finding on the file that it was reading; the
     process.py  one reader process, as the gateway sees it
     deaths.py   how reading may end before its end, and what is then said about the file
     pool.py     the reader processes that are kept and used again
+    halves.py   a large file as two files, for two processes at once
     reader.py   ConfinedReader
 
 Nothing outside of worker.py imports lxml.
@@ -18,7 +19,8 @@ Nothing outside of worker.py imports lxml.
 from __future__ import annotations
 
 from h2h.confined.deaths import CODES
+from h2h.confined.halves import Whole
 from h2h.confined.limits import Limits
 from h2h.confined.reader import ConfinedReader
 
-__all__ = ["CODES", "ConfinedReader", "Limits"]
+__all__ = ["CODES", "ConfinedReader", "Limits", "Whole"]

@@ -36,6 +36,11 @@ class Pool:
         with self._change:
             return tuple(process.pid for process in (*self._idle, *self._busy))
 
+    def has_room(self, processes: int) -> bool:
+        """Whether so many may be taken now without waiting; somebody else may be quicker."""
+        with self._change:
+            return len(self._busy) + self._starting + processes <= self._size
+
     @contextmanager
     def taken(self, explains: str | None) -> Iterator[ReaderProcess]:
         """A process for one file. One that is not clean afterwards is ended. Raises ReaderError."""

@@ -1,12 +1,14 @@
 """One reader process as the gateway sees it: started, handed a file at a time, and ended when in doubt.
 
 It is handed the bytes that it asks for, and no descriptor of the file; so whoever checks them as they are read (the
-archive) checks what was judged. It is used again only after it has said that all is said.
+archive) checks what was judged (of a second half: at the same time, as halves.py says). It is used again only after it
+has said that all is said.
 """
 
 from __future__ import annotations
 
 import os
+import secrets
 import signal
 import subprocess
 import sys
@@ -24,6 +26,8 @@ END_SECONDS = 5.0
 # Memory that a block took is kept for the next one: to give it back each time costs a tenth of reading (glibc).
 KEPT = {"MALLOC_TRIM_THRESHOLD_": str(4 << 20), "MALLOC_MMAP_THRESHOLD_": str(4 << 20)}
 
+SAME_HASHES = {"PYTHONHASHSEED": str(secrets.randbelow(1 << 32))}  # of references, in all of them; nobody foresees them
+
 
 class ReaderProcess:
     program: tuple[str, ...] = ("-P", "-m", "h2h.confined.worker")
@@ -38,7 +42,7 @@ class ReaderProcess:
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
                 cwd="/",
-                env={"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "PYTHONUTF8": "1", **KEPT},
+                env={"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "PYTHONUTF8": "1", **SAME_HASHES, **KEPT},
                 start_new_session=True,
             )
         ours.settimeout(setup.limits.silence_seconds)

@@ -7,16 +7,20 @@ import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import Any, BinaryIO
+from pathlib import Path
+from typing import Any, BinaryIO, cast
 
 from h2h.bank_rules import Asking
 from h2h.columns import Columns, one_by_one
+from h2h.confined import halves
 from h2h.confined.deaths import Death, Untouched, cause_of, finding_of
+from h2h.confined.halves import Whole
 from h2h.confined.limits import Limits
 from h2h.confined.pool import Pool
 from h2h.confined.process import ReaderProcess
 from h2h.confined.wire import Job, Setup
 from h2h.errors import ReaderError
+from h2h.looked import Looked
 from h2h.messages.bounds import bounded
 from h2h.messages.catalog import Catalog
 from h2h.messages.orders import Selection, Upgrade
@@ -71,6 +75,30 @@ class ConfinedReader:
         """The same; records that stand one behind the other may come together."""
         wanted = tuple(expected) if expected is not None else None
         return bounded(self._whole(source, strict, wanted, tuple(supplementary)))
+
+    def read_in_halves(
+        self,
+        source: BinaryIO,
+        *,
+        expected: Sequence[str] | None = None,
+        supplementary: Sequence[str] = (),
+        scratch: Path | None = None,
+    ) -> Iterator[Record | Looked]:
+        """A large pain.001, read strictly by two processes at once, with nothing against it; raises as `read` does.
+
+        Raises Whole, at its end at the latest, where it has to be read as a whole: what was told before is worth
+        nothing then. `scratch`: a folder for what is told too early.
+        """
+        if not self._pool.has_room(2):
+            raise Whole
+        wanted = tuple(expected) if expected is not None else None
+        job = partial(Job, strict=True, expected=wanted, supplementary=tuple(supplementary), look=True)
+        try:
+            yield from halves.read(
+                source, lambda half: self._said(job(size=half.size), cast(BinaryIO, half), 0), scratch
+            )
+        except Death as death:  # the whole file is told of it
+            raise Whole from death
 
     def selected(self, source: BinaryIO, order: Selection) -> Iterator[bytes | Finding]:
         """The bytes of a new file with some payments of the one in `source`; raises as `read` does.

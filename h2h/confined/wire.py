@@ -9,29 +9,27 @@ from __future__ import annotations
 
 import socket
 import struct
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from pathlib import Path
-from typing import Any, get_args, get_type_hints
+from typing import Any, get_args
 
 import msgspec
-from msgspec import Struct
 
 from h2h.bank_rules import Asking
-from h2h.columns import Columns, Inside, code_of
+from h2h.columns import Columns, code_of
 from h2h.confined.limits import Limits
+from h2h.looked import Looked
 from h2h.messages.catalog import MessageType
 from h2h.messages.orders import Selection, Upgrade
 from h2h.messages.refusal import Refusal
 from h2h.model import Finding, Record
+from h2h.soundness import is_sound
 
 USUAL_FRAME = 1 << 15
 MAX_FRAME = 32 << 20
 BLOCK = 1 << 18  # of a file
 ROOM = 2 * BLOCK  # bytes that may be on their way
 ATTENTION = 4_096  # bytes; what a word costs, however short
-MAX_EXPONENT = 64
 _HEADER = struct.Struct("!BI")
 _COUNT = struct.Struct("!BI")
 _ARRAY, _BIN = 0xDD, 0xC6  # MessagePack: an array, or bytes, whose length follows in 32 bits
@@ -70,10 +68,13 @@ class Job:
     selection: Selection | None = None
     upgrade: Upgrade | None = None
     asking: Asking | None = None
+    look: bool = False  # at payments: they are told of as Looked
 
     @property
     def answers(self) -> tuple[type, ...]:
         """What may be said about it."""
+        if self.look:
+            return (Finding, Refusal, Looked, *get_args(Record))
         return (Finding, bytes) if self.selection or self.upgrade else (Finding, Refusal, Columns, *get_args(Record))
 
 
@@ -98,7 +99,7 @@ class Done:
     why: str = ""
 
 
-TYPES: tuple[type, ...] = (Setup, Ready, Job, Want, bytes, Refusal, Done, Finding, *get_args(Record))
+TYPES: tuple[type, ...] = (Setup, Ready, Job, Want, bytes, Refusal, Done, Looked, Finding, *get_args(Record))
 IN_COLUMNS = 0x80  # beside the number of a type
 _BYTES = TYPES.index(bytes)
 
@@ -185,7 +186,7 @@ class Wire:
             items: list[Any] = _decoded(number, self._exactly(length))
         except (msgspec.MsgspecError, ValueError, ArithmeticError, RecursionError) as error:
             raise Garbled from error
-        if not items or not all(map(_sound, items)):
+        if not items or not all(map(is_sound, items)):
             raise Garbled
         return items
 
@@ -235,60 +236,6 @@ def _path(kind: type, value: object) -> Any:
     raise NotImplementedError
 
 
-def _amounts(kind: type) -> tuple[str, ...]:
-    """The fields that hold amounts, however deep."""
-    hints = get_type_hints(kind)
-    return tuple(name for name in hints if Decimal in _deep(hints[name]))
-
-
-def _is_record(kind: Any) -> bool:
-    return isinstance(kind, type) and issubclass(kind, Struct)
-
-
-def _within(hint: Any) -> Iterator[Any]:
-    """The types that a field may hold."""
-    yield hint
-    for inner in get_args(hint):
-        yield from _within(inner)
-
-
-def _deep(hint: Any) -> set[Any]:
-    """The types that a field may hold, and those that these records may hold."""
-    found = set(_within(hint))
-    for kind in [each for each in found if _is_record(each)]:
-        found |= {deeper for inner in get_type_hints(kind).values() for deeper in _deep(inner)}
-    return found
-
-
-def _sound(item: Any) -> bool:
-    """Whether every amount can be reckoned with and shown: as text, Decimal takes NaN and 1E+999999, too."""
-    if isinstance(item, Columns):
-        return all(_all_reckonable(item.column(name)) for name in _AMOUNTS[item.kind])
-    return all(_reckonable(getattr(item, name)) for name in _AMOUNTS.get(type(item), ()))
-
-
-def _all_reckonable(values: Sequence[Any]) -> bool:
-    """As of each: amounts together."""
-    if isinstance(values, Inside):
-        amounts = _AMOUNTS[values.kind]
-        return all(_all_reckonable(column) for name, column in values.columns.items() if name in amounts)
-    said = [value for value in values if value is not None and value != ()]
-    if {*map(type, said)} != {Decimal}:
-        return all(map(_reckonable, said))
-    sizes = {*map(Decimal.adjusted, said)}
-    return all(map(Decimal.is_finite, said)) and min(sizes) >= -MAX_EXPONENT and max(sizes) <= MAX_EXPONENT
-
-
-def _reckonable(value: Any) -> bool:
-    if value is None or value == ():
-        return True
-    if isinstance(value, Decimal):
-        return value.is_finite() and abs(value.adjusted()) <= MAX_EXPONENT
-    return all(map(_sound, value)) if isinstance(value, tuple) else _sound(value)
-
-
 _ENCODER = msgspec.msgpack.Encoder(enc_hook=str)
 _DECODERS = [msgspec.msgpack.Decoder(list[kind], dec_hook=_path) for kind in TYPES]  # type: ignore[valid-type]
 _VIEWS = msgspec.msgpack.Decoder(list[memoryview])
-_RECORDS = {kind for record in get_args(Record) for kind in _deep(record) if isinstance(kind, type)}
-_AMOUNTS = {kind: _amounts(kind) for kind in _RECORDS if _is_record(kind)}

@@ -18,6 +18,7 @@ from contextlib import suppress
 from importlib import import_module
 from typing import BinaryIO, cast
 
+from h2h.addresses import is_country
 from h2h.confined.limits import Limits, allow_cpu, confine, used_cpu
 from h2h.confined.wire import BLOCK, Batch, Done, Job, Ready, Setup, Want, Wire
 from h2h.errors import UsageError
@@ -28,11 +29,10 @@ from h2h.messages.identify import Manner
 from h2h.messages.opening import TOLERATED_ENCODINGS
 from h2h.messages.raw import RawSource
 from h2h.messages.reading import explained, unexplained
-from h2h.messages.refusal import Refusal
 from h2h.messages.rewriting import rewritten
 from h2h.messages.selection import Selecting
 from h2h.messages.upgrading import Upgrading
-from h2h.messages.walk import Said
+from h2h.rules import looking
 
 MAX_FAULT = 4_000  # characters
 PIECE = 1 << 16  # bytes of a block that are put aside for who reads less at a time
@@ -69,6 +69,7 @@ def _prepared(setup: Setup) -> Catalog:
     """
     catalog = Catalog(setup.rows, setup.headers)
     catalog.preload()
+    is_country("")  # which looks into a list of all
     for row in catalog.rows:
         if row.own:
             catalog.schema(row)
@@ -124,9 +125,7 @@ def _served(wire: Wire, catalog: Catalog, limits: Limits) -> bool:
     return done == Done()
 
 
-def _items(
-    job: Job, source: BinaryIO, catalog: Catalog, unpack: Callable[[int], None]
-) -> Iterable[Said | Refusal | bytes]:
+def _items(job: Job, source: BinaryIO, catalog: Catalog, unpack: Callable[[int], None]) -> Iterable[object]:
     if job.selection is not None:
         return bounded(rewritten(source, Selecting(job.selection)))
     if job.upgrade is not None:
@@ -135,7 +134,8 @@ def _items(
         return bounded(asked(source, job.asking))
     if job.refusal is None:
         manner = Manner(catalog=catalog, strict=job.strict, expected=job.expected, supplementary=job.supplementary)
-        return bounded(unexplained(source, manner, unpack))
+        said = bounded(unexplained(source, manner, unpack))
+        return looking(said) if job.look else said
     return bounded(explained(job.refusal, source, catalog, unpack))
 
 

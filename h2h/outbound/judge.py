@@ -14,7 +14,9 @@ from typing import Any, BinaryIO, Generic
 
 from h2h.bank_rules import Asking
 from h2h.columns import Columns
+from h2h.confined import ConfinedReader, Whole
 from h2h.direct_debits import DirectDebitRules
+from h2h.looked import Looked
 from h2h.model import (
     Batch,
     DirectDebit,
@@ -45,7 +47,7 @@ ANY = Terms()
 
 
 def judge(
-    items: Iterable[Record | Columns[Any] | Finding], terms: Terms = ANY, scratch: Path | None = None
+    items: Iterable[Record | Columns[Any] | Looked | Finding], terms: Terms = ANY, scratch: Path | None = None
 ) -> Judgement:
     """What a strict reader made of the file comes first; then the business rules on what could be read.
 
@@ -56,6 +58,7 @@ def judge(
     findings: list[Finding] = []
     take: dict[type, Callable[[Any], None]] = {
         Finding: findings.append,
+        Looked: sent.looked,
         PaymentFile: sent.head, Batch: sent.group, Payment: sent.order,
         DirectDebitFile: collected.head, DirectDebitBatch: collected.group, DirectDebit: collected.order,
     }  # fmt: skip
@@ -77,6 +80,19 @@ def judge(
         text = "The file holds no payment message; only pain.001 files go out."
         findings.append(Finding(code="NO_PAYMENTS", severity=Severity.ERROR, text=text))
     return judgement
+
+
+def judge_bytes(reader: ConfinedReader, source: BinaryIO, terms: Terms = ANY, scratch: Path | None = None) -> Judgement:
+    """What is wrong with the file that begins where `source` stands. A large one is read by two processes at once;
+    whatever they come upon is told by one that reads it as a whole."""
+    start = source.tell()
+    expected, taken = terms.messages, terms.supplementary_data
+    try:
+        halves = reader.read_in_halves(source, expected=expected, supplementary=taken, scratch=scratch)
+        return judge(halves, terms, scratch)
+    except Whole:
+        source.seek(start)
+    return judge(reader.read_in_columns(source, strict=True, expected=expected, supplementary=taken), terms, scratch)
 
 
 def asked_too(judgement: Judgement, source: Opened, ask: Asker, terms: Terms) -> Judgement:
@@ -114,6 +130,10 @@ class _Orders(Generic[H, G, T]):
     def orders(self, records: Columns[T]) -> None:
         self._orders.add(records)
         self._rules.orders(records)
+
+    def looked(self, said: Looked) -> None:
+        self._orders.add_looked(said)
+        self._rules.looked(said)
 
     def findings(self, *, valid: bool) -> Iterator[Finding]:
         return self._rules.findings(self.header, self._orders, valid=valid) if self.header else iter(())

@@ -16,7 +16,7 @@ from h2h.errors import H2hError
 from h2h.ledger.rows import Judged, Received, Transfer
 from h2h.model import AsSent, Finding, Judgement, Severity
 from h2h.outbound import upgrade
-from h2h.outbound.judge import asked_too, judge
+from h2h.outbound.judge import asked_too, judge_bytes
 from h2h.rules import Terms
 
 LARGE = 100_000  # payments
@@ -43,9 +43,7 @@ class FileJudge:
         """A fault of our own while judging refuses the file: nothing is sent that was not judged to its end."""
         try:
             with self._archive.open(file.sha256, "judging") as source:
-                taken = terms.supplementary_data
-                items = self._reader.read_in_columns(source, strict=True, expected=terms.messages, supplementary=taken)
-                judgement = judge(items, terms, self._archive.scratch)
+                judgement = judge_bytes(self._reader, source, terms, self._archive.scratch)
             sent: AsSent | None = None
             if upgrade.applies(judgement, terms):
                 judgement, sent = self._upgraded(file, judgement, terms)

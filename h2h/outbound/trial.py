@@ -7,7 +7,7 @@ from pathlib import Path
 
 from h2h.confined import ConfinedReader
 from h2h.model import Judgement
-from h2h.outbound.judge import Opened, asked_too, judge
+from h2h.outbound.judge import Opened, asked_too, judge_bytes
 from h2h.rules import Terms
 
 
@@ -17,10 +17,7 @@ def tried(opened: Opened, seed: str, reader: ConfinedReader, terms: Terms, scrat
     `seed`: what no other file has; `scratch`: a folder, as for `judge`.
     """
     with opened() as source:
-        items = reader.read_in_columns(
-            source, strict=True, expected=terms.messages, supplementary=terms.supplementary_data
-        )
-        judgement = judge(items, terms, scratch)
+        judgement = judge_bytes(reader, source, terms, scratch)
     if terms.upgrade:
         judgement = _upgraded(opened, seed, reader, judgement, terms, scratch)
     return asked_too(judgement, opened, reader.asked, terms)
