@@ -161,8 +161,8 @@ class KeyRows:
             if not found.secret:
                 text = f"{row.file} holds a public key alone; here belongs what gpg --export-secret-keys writes"
                 yield Fault((*at, "file"), text)
-            elif not (row.passphrase and self._credentials.absence(row.passphrase)) and not found.why_not("sign", now):
-                self._try(row, found.fingerprint, now)
+            elif not (row.passphrase and self._credentials.absence(row.passphrase)):
+                self._try(row, found, now)
         except Unusable as error:
             yield Fault((*at, "passphrase" if "passphrase" in str(error) and row.passphrase else "file"), str(error))
         except ChannelError as error:
@@ -170,9 +170,13 @@ class KeyRows:
         except PgpError as error:
             yield Fault(at, str(error))
 
-    def _try(self, row: OurKeyRow, fingerprint: str, now: datetime) -> None:
+    def _try(self, row: OurKeyRow, found: KeyFacts, now: datetime) -> None:
+        """One that signs no more may still open what comes."""
         with self.smith([row], [], lambda: now) as smith:
-            smith.seal(io.BytesIO(), lambda _: None, sign_with=fingerprint, encrypt_to=(), armour=False)
+            if found.why_not("sign", now):
+                smith.try_passphrase(found.fingerprint)
+            else:
+                smith.seal(io.BytesIO(), lambda _: None, sign_with=found.fingerprint, encrypt_to=(), armour=False)
 
     def faults_of_theirs(self, at: Place, row: TheirKeyRow, ours: Collection[str]) -> Iterator[Fault]:
         try:

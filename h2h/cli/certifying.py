@@ -210,7 +210,7 @@ def _list(bench: Bench, cases: Sequence[Case]) -> int:
 
 
 def _run(bench: Bench, cases: Sequence[Case], profile: Profile, asked: _Asked) -> int:
-    """Whatever happens, what was found until then is written down."""
+    """Where somebody breaks it off, what was found until then is written down."""
     from h2h.certify.pack import run
     from h2h.certify.report import write
 

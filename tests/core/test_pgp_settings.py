@@ -182,9 +182,10 @@ def test_a_secret_key_that_others_could_read_is_refused(machine: Path, bank: str
     assert "mode 0640" in told
 
 
-def test_a_passphrase_is_tried(machine: Path, bank: str) -> None:
+@pytest.mark.parametrize("later", [timedelta(), timedelta(days=400)], ids=["in force", "signs no more"])
+def test_a_passphrase_is_tried(machine: Path, bank: str, later: timedelta) -> None:
     (machine / "keys" / "pass").write_text("another")
-    [told], _ = checked(machine, bank=bank)
+    [told], _ = checked(machine, bank=bank, at=NOW + later)
     assert told.startswith("bank.pgp.our_keys[1].passphrase: ")
     assert "does not open" in told
 
