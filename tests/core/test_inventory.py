@@ -233,6 +233,8 @@ def test_keys_of_pgp_are_told_as_their_rows_name_them(tmp_path: Path, partners: 
     assert found[1].until == datetime(2026, 12, 1, 6, tzinfo=UTC)
     assert f"holds another key than the one that is pinned, {ours}" in (found[3].fault or "")
     assert [key.fault for key in found[:3]] == [None] * 3
+    aged = inventory(settings(tmp_path, '[keys]\nmax_age = "90d"\n', rows), NOW, Credentials({}))
+    assert [key.ends_by for key in aged if key.kind is Kind.PGP] == ["[keys] max_age", *["itself"] * 3]
 
 
 def test_a_key_of_pgp_that_cannot_be_read_is_in_the_list_with_the_reason(tmp_path: Path, partners: Forge) -> None:

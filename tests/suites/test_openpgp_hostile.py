@@ -17,7 +17,7 @@ from hypothesis import given, settings, strategies
 from h2h.errors import Unopened, Unusable
 from h2h.openpgp import CODES, Form, OurKey, Smith, TheirKey
 from h2h.openpgp.case import COUNT, Case
-from h2h.openpgp.framing import Framed
+from h2h.openpgp.framing import MOST_PACKETS, Framed
 from h2h.openpgp.gpg import Ended, Status
 from h2h.openpgp.judgement import RULES, judged
 from tests.forging import NEWER, NOW, Forge, forge, needs
@@ -425,6 +425,14 @@ def framed(source: BinaryIO) -> bytes | str:
         return b"".join(iter(packets.read, b""))
     except Unopened as refused:
         return refused.code
+
+
+MARKER = b"\xca\x03PGP"  # a packet that means nothing (RFC 9580, 5.8)
+
+
+@pytest.mark.parametrize(("many", "code"), [(MOST_PACKETS, "PGP_DAMAGED"), (MOST_PACKETS + 1, "PGP_TRAILING")])
+def test_packets_without_end_are_not_followed(many: int, code: str) -> None:
+    assert framed(io.BytesIO(MARKER * many)) == code
 
 
 @pytest.fixture(scope="module")
