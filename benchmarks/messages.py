@@ -109,7 +109,7 @@ def compare(title: str, file: Path, commands: Mapping[str, list[str]], rounds: i
     if models:
         ways[NAME] = lambda: peaks.update({NAME: max(peaks[NAME], models.peak_mb())})
     times = interleaved(ways, rounds=rounds)
-    times = times.scaled(NAME, models.factor(file)) if models else times
+    times = models.with_all_of(file, times) if models else times
     notes = {name: f"peak {peak:.0f} MB" for name, peak in peaks.items()}
     for name, seconds in least.items():
         notes[name] += f"; {least[XMLLINT] / seconds:.2f} by processor time, {seconds:.2f} s"

@@ -35,9 +35,9 @@ class Times:
     def median(self, way: str) -> float:
         return statistics.median(self.seconds[way])
 
-    def scaled(self, way: str, factor: float) -> Times:
-        """As if this way had been given so many times as much to do."""
-        return Times(seconds={**self.seconds, way: [each * factor for each in self.seconds[way]]})
+    def with_more(self, way: str, more: Sequence[float]) -> Times:
+        """As if this way had taken so many seconds more in each round."""
+        return Times(seconds={**self.seconds, way: [a + b for a, b in zip(self.seconds[way], more, strict=True)]})
 
     def ratio(self, way: str, peer: str) -> float:
         """How many times as fast as the peer: the median of what the rounds say."""

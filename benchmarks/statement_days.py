@@ -122,7 +122,7 @@ def compare(stage: Stage, file: Path, peer: Peer | None, said: Any) -> None:
     if not peer:
         print(table(title, times, peer=OURS, amount=size, unit="MB"))
         return
-    times = times.scaled(NAME, peer.factor(file))
+    times = peer.with_all_of(file, times)
     print(table(title, times, peer=NAME, amount=size, unit="MB", notes=notes))
     for way in (OURS, MATCHED):
         print(target(way, times.ratio(way, NAME), LEAST))

@@ -10,7 +10,7 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_right
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from itertools import chain, compress, repeat
+from itertools import chain, compress, islice, repeat
 from pathlib import Path
 from typing import Any, Generic, TypeVar, get_args
 
@@ -92,6 +92,11 @@ class Written(Columns[Entry]):
         inner = chain.from_iterable(map(repeat, wanted, inner_counts(self.column("details"))))
         of_details = [*compress(self.of_details, inner)]
         return Written(super().where(wanted).values, [*compress(self.texts, wanted)], of_details)
+
+    def one_by_one(self) -> Iterator[tuple[Entry, list[str]]]:
+        """Each entry as a record, and the texts of its details."""
+        rest = iter(self.of_details)
+        return ((entry, [*islice(rest, len(entry.details))]) for entry in self)
 
     def part(self, first: int, end: int) -> Written:
         """Those from the one at `first` to before `end`, counted from 0."""

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from msgspec import Struct
 from sqlalchemy import Connection, Row, insert, update
 
 from h2h.cash import Kind, kind_of
@@ -21,7 +20,7 @@ from h2h.ledger.alike import told_in
 from h2h.ledger.bulk import allot
 from h2h.ledger.candidates import Place
 from h2h.ledger.cash_findings import cash_findings
-from h2h.ledger.entries import Some, day_among, store_details, store_entries
+from h2h.ledger.entries import Numbered, Some, day_among, store_details, store_entries
 from h2h.ledger.findings import Found
 from h2h.ledger.gaps import look, placed
 from h2h.ledger.matching import Link, Matching
@@ -156,15 +155,8 @@ def _apply_entries(connection: Connection, place: Place, entries: Joined[Entry],
         return matching
     storing = _Storing(connection=connection, place=place, matching=matching, booked=booked, day=day)
     storing.match(storing.store(entries))
-    storing.match((each.number, each.entry) for each in storing.later)
+    storing.match(storing.later)
     return matching
-
-
-class Numbered(Struct, frozen=True, kw_only=True):
-    """An entry, and the number of its row."""
-
-    number: int
-    entry: Entry
 
 
 def _weight(numbered: Numbered) -> int:
@@ -182,7 +174,7 @@ class _Storing:
     day: str
     later: Spool[Numbered] = field(default_factory=lambda: Spool(Numbered, weight=_weight))
 
-    def store(self, entries: Joined[Entry]) -> Iterator[tuple[int, Entry]]:
+    def store(self, entries: Joined[Entry]) -> Iterator[Numbered]:
         """All of them, and the details of those that do nothing; others that are no credits are handed out."""
         first = allot(self.connection, t.entry, len(entries))
         for columns in entries.columns():
@@ -192,38 +184,38 @@ class _Storing:
             about = known(self.connection, self.place, some)
             store_entries(self.connection, self.place.statement, some, self.day)
             self._pass_over(some, about)
-            for number, entry in some.chosen(about):
-                if entry.direction == CREDIT:
-                    self.later.append(Numbered(number=number, entry=entry))
+            for numbered in some.chosen(about):
+                if numbered.entry.direction == CREDIT:
+                    self.later.append(numbered)
                 else:
-                    yield number, entry
+                    yield numbered
 
     def _pass_over(self, some: Some, about: Collection[int]) -> None:
         quiet = some.without(about)
         self.matching.pass_over(quiet.entries)
         numbers = quiet.owners(quiet.numbers)
         details, texts = quiet.column("details"), quiet.entries.of_details
-        store_details(self.connection, numbers, details, [NOTHING] * len(numbers), texts)
+        store_details(self.connection, numbers, details, texts, [NOTHING] * len(numbers))
 
-    def match(self, numbered: Iterable[tuple[int, Entry]]) -> None:
+    def match(self, numbered: Iterable[Numbered]) -> None:
         """What these do, and their details."""
         for window in _windows(numbered):
-            linked = list(self.matching.take(window))
-            numbers = [number for number, entry in window for _ in entry.details]
-            details = [entry.details for _, entry in window]
-            store_details(self.connection, numbers, details, [*_payments(window, linked)])
+            linked = list(self.matching.take([(each.number, each.entry) for each in window]))
+            numbers = [each.number for each in window for _ in each.entry.details]
+            details, texts = [each.entry.details for each in window], [text for each in window for text in each.texts]
+            store_details(self.connection, numbers, details, texts, [*_payments(window, linked)])
 
 
-def _windows(numbered: Iterable[tuple[int, Entry]]) -> Iterator[list[tuple[int, Entry]]]:
+def _windows(numbered: Iterable[Numbered]) -> Iterator[list[Numbered]]:
     """As many entries as are matched at a time; one that has more details than that stands alone."""
-    window: list[tuple[int, Entry]] = []
+    window: list[Numbered] = []
     size = 0
-    for number, entry in numbered:
-        more = max(1, len(entry.details))
+    for each in numbered:
+        more = max(1, len(each.entry.details))
         if window and size + more > SIZE:
             yield window
             window, size = [], 0
-        window.append((number, entry))
+        window.append(each)
         size += more
     if window:
         yield window
@@ -232,11 +224,9 @@ def _windows(numbered: Iterable[tuple[int, Entry]]) -> Iterator[list[tuple[int, 
 NOTHING = (None, None)
 
 
-def _payments(
-    window: Iterable[tuple[int, Entry]], linked: Iterable[Sequence[Link]]
-) -> Iterator[tuple[str | None, int | None]]:
+def _payments(window: Iterable[Numbered], linked: Iterable[Sequence[Link]]) -> Iterator[tuple[str | None, int | None]]:
     """What each detail is about."""
-    for (_, entry), links in zip(window, linked, strict=True):
+    for each, links in zip(window, linked, strict=True):
         about = {link.detail: (link.transfer_id, link.payment) for link in links}
-        for detail in entry.details:
+        for detail in each.entry.details:
             yield about.get(detail.position, NOTHING)

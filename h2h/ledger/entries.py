@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from itertools import chain, compress, repeat
 from typing import Any, TypeVar
 
+from msgspec import Struct
 from sqlalchemy import Connection
 
-from h2h.columns import Inside, inner_column, inner_counts, inner_records
+from h2h.columns import Inside, inner_column, inner_counts
 from h2h.gathered import Written
 from h2h.ledger import tables as t
 from h2h.ledger.bulk import store_columns
@@ -27,6 +28,14 @@ DETAIL = (
 )  # fmt: skip
 T = TypeVar("T")
 Payments = Sequence[tuple[str | None, int | None]]  # which transfer, and which payment of it, each detail is about
+
+
+class Numbered(Struct, frozen=True, kw_only=True):
+    """An entry, the number of its row, and what is kept of each detail as text."""
+
+    number: int
+    entry: Entry
+    texts: list[str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,11 +59,13 @@ class Some:
             return [*those]
         return [*chain.from_iterable(map(repeat, those, inner_counts(details)))]
 
-    def chosen(self, places: Collection[int]) -> Iterator[tuple[int, Entry]]:
+    def chosen(self, places: Collection[int]) -> Iterator[Numbered]:
         """The entries at these places, in their order, as records."""
         if places:
             wanted = [at in places for at in range(len(self.numbers))]
-            yield from zip(compress(self.numbers, wanted), self.entries.where(wanted), strict=True)
+            each = zip(compress(self.numbers, wanted), self.entries.where(wanted).one_by_one(), strict=True)
+            for number, (entry, texts) in each:
+                yield Numbered(number=number, entry=entry, texts=texts)
 
     def without(self, places: Collection[int]) -> Some:
         """The others."""
@@ -79,14 +90,14 @@ def store_details(
     connection: Connection,
     numbers: Sequence[int],
     details: Sequence[Sequence[EntryDetail]],
+    texts: Sequence[str],
     payments: Payments,
-    texts: Sequence[str] = (),
 ) -> None:
-    """`details`: of each entry. `numbers`: of the entry of each detail; `texts`: of each detail, where it is made."""
+    """`details`: of each entry. `numbers`: of the entry of each detail; `texts`: what is kept of each detail."""
     if not numbers:
         return
     said = (inner_column(details, name) for name in DETAIL[1:-3])
-    columns = (numbers, *said, *zip(*payments, strict=True), texts or [*inner_records(details)])
+    columns = (numbers, *said, *zip(*payments, strict=True), texts)
     store_columns(connection, t.detail, dict(zip(DETAIL, columns, strict=True)))
 
 
