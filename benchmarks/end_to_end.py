@@ -32,7 +32,7 @@ sys.path.insert(0, str(ROOT))
 from rounds import Way, interleaved, parser_of, peak_mb, table, target, versions
 
 from benchmarks.payments import parts
-from tests.flows.process import Daemon, daemon
+from tests.flows.process import Daemon, NewDaemon, daemon
 from tests.flows.world import World, until
 from tests.suites.servers import OpenSshServer
 
@@ -60,11 +60,12 @@ class Gateway:
 
     def __init__(self, world: World) -> None:
         self._stack = ExitStack()
-        self._process: Daemon = self._stack.enter_context(daemon(world.config))
+        self._process: Daemon = self._stack.enter_context(daemon(world.config, kind=NewDaemon))
         until(lambda: " started " in self._process.log(), "a daemon that runs")
         self._read = 0
         self._sent: dict[str, float] = {}
         self.peak_mb = 0.0
+        self.pid = self._process.pid
 
     def sent(self) -> Mapping[str, float]:
         with self._process.log_file.open(encoding="utf-8") as log:
@@ -143,7 +144,7 @@ class Bench:
         self._turns += 1
         folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory(dir=self._folder)))
         self._server = self._stack.enter_context(OpenSshServer(folder / "bank"))
-        self.world = _world(folder / "erp", self._server, self._settle)
+        self.world = world_with(folder / "erp", self._server, self._settle)
         self.sender = self._sender(way)
         self._stack.callback(self._end)
 
@@ -174,7 +175,7 @@ class Bench:
         assert there == count, f"{there} of {count} files at the bank"
 
 
-def _world(folder: Path, server: OpenSshServer, settle: float) -> World:
+def world_with(folder: Path, server: OpenSshServer, settle: float) -> World:
     """A gateway as it is by default, but for the time that files stand."""
     folder.mkdir()
     world = World(

@@ -24,7 +24,7 @@ sys.path.insert(0, str(ROOT))
 from rounds import interleaved, measured, parser_of, table
 
 from benchmarks import payments
-from tests.flows.process import Daemon, command, daemon, environment
+from tests.flows.process import Daemon, NewDaemon, command, daemon, environment
 from tests.flows.world import OneOfMany, World, until
 from tests.suites.servers import OpenSshServer
 
@@ -83,7 +83,7 @@ def _bank(folder: Path, name: str, server: OpenSshServer | None) -> World:
 
 
 def idle(world: World, banks: int, seconds: float, calm: float) -> list[str]:
-    with daemon(world.config) as process:
+    with daemon(world.config, kind=NewDaemon) as process:
         _running(process)
         time.sleep(calm)
         before, begun = Used.by(process.pid), time.monotonic()
@@ -114,7 +114,7 @@ def start(world: World, rounds: int) -> None:
     def first_look() -> None:
         """Until the first round over the watched folders has begun: a daemon tells that it runs right after."""
         world.config.with_name("daemon.log").unlink(missing_ok=True)
-        with daemon(world.config) as process:
+        with daemon(world.config, kind=NewDaemon) as process:
             _running(process)
 
     ways = {
