@@ -101,13 +101,13 @@ def _found(file: int, what: bytes, start: int, end: int) -> int:
 
 
 def _last(file: int, what: bytes, start: int, end: int) -> int:
-    """The last of them; at `start` there is one."""
-    while end > start:
-        begin = max(start, end - NEAR)
+    """The last of them."""
+    begin = end
+    while begin > start:
+        begin, end = max(start, begin - NEAR), min(end, begin + len(what) - 1)
         at = os.pread(file, end - begin, begin).rfind(what)
         if at >= 0:
             return begin + at
-        end = begin + len(what) - 1
     raise Whole
 
 

@@ -140,6 +140,21 @@ def test_a_file_of_two_batches_is_told_however_it_is_cut(monkeypatch: pytest.Mon
     assert told > 30  # not behind the last payment, where there is none to begin with
 
 
+def test_the_batch_of_a_cut_is_found_however_far_in_front(monkeypatch: pytest.MonkeyPatch) -> None:
+    content, told = TWO.replace(END + BATCH.format(2), "").encode(), 0
+    whole = as_whole(content)
+    for near in range(300, 500, 3):
+        monkeypatch.setattr(halves, "NEAR", near)
+        for share in (0.4, 0.6, 0.8):
+            monkeypatch.setattr(halves, "SHARE", share)
+            try:
+                assert in_halves(content) == whole
+                told += 1
+            except Whole:
+                continue
+    assert told > 100
+
+
 @pytest.mark.parametrize("hidden", HIDDEN.values(), ids=HIDDEN)
 @pytest.mark.parametrize("place", range(9))
 def test_what_only_looks_like_a_payment_or_a_batch_misleads_nobody(
