@@ -438,3 +438,15 @@ def test_a_penny_test_does_not_pass_with_a_file_that_was_not_sent(tmp_path: Path
             erp.config, "certify", "box", "--penny-result", "passed", "--transfer", refused.id, "--reason", "it went"
         )
     assert (done.returncode, "is INVALID" in done.stderr) == (2, True)
+
+
+def test_a_penny_test_is_of_the_bank_that_the_file_went_to(tmp_path: Path) -> None:
+    with bank(tmp_path) as (erp, _):
+        erp.others = [World(folder=tmp_path / "other", port=1, fingerprint=NOBODY, name="other")]
+        with opened(erp) as gateway:
+            erp.drop_file(payments("PENNY"))
+            (sent,) = send(gateway)
+        done = run(
+            erp.config, "certify", "other", "--penny-result", "passed", "--transfer", sent.id, "--reason", "it went"
+        )
+    assert (done.returncode, f"{sent.id} went to box, not to other" in done.stderr) == (2, True)
