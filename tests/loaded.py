@@ -12,11 +12,13 @@ import h2h.certify
 import h2h.cli
 import h2h.messages
 import h2h.outbound
+from h2h.accounts import Accounts
 from tests.hashing import Cheap
 
 USED_LATER = ("click.core", "h2h.daemon", "h2h.drill.child", "pycountry", "rich.console", "rich.table", "sqlite3")
 
 argon2.PasswordHasher = Cheap  # type: ignore[misc]
+Accounts.__init__.__defaults__ = (0.05,)  # seconds that a refusal takes
 for package in (h2h.cli, h2h.outbound, h2h.messages, h2h.certify):
     for module in iter_modules(package.__path__, f"{package.__name__}."):
         import_module(module.name)

@@ -73,7 +73,8 @@ def test_each_day_has_exactly_one_cut_off_at_its_time(zone: str) -> None:
     for first, last in _stretches(zone):
         start, end = (datetime.combine(day, time(), known).astimezone(UTC) for day in (first, last + ONE_DAY))
         days = (last - first).days + 1
-        for clock in QUARTERS if LONG or days < 20 else QUARTERS[sum(map(ord, zone)) % 29 :: 29]:
+        step = 1 if LONG else 3 if days < 20 else 29  # other quarters in each zone
+        for clock in QUARTERS[sum(map(ord, zone)) % step :: step]:
             window = Window(timezone=zone, cut_off=clock)
             fired = _fired(window, start, end)
             assert len(fired) == days, clock

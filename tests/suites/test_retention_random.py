@@ -21,7 +21,6 @@ from tests.suites.books import NOW, Book, Pay, batch, credit, debit, pay, says, 
 from tests.suites.test_repairs import repair
 from tests.suites.test_retention import handed_over, purge
 
-pytestmark = pytest.mark.every_database
 FILES, EVENTS, DAYS = 7, 12, 60
 POOL = [(f"E{n}", f"{10 + n}.00", f"C{n}") for n in range(6)]
 WORDS = ("ACSC", "ACSP", "ACCP", "RJCT", "PDNG", "BLCK")
