@@ -7,6 +7,7 @@ files. A test that is about those processes asks for `own_readers`. Assertions o
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
@@ -17,9 +18,11 @@ import pytest
 from sqlalchemy import Engine
 from sqlalchemy.exc import OperationalError
 
+from h2h.alerting.post import PROGRAM as POSTMAN
 from h2h.messages import Catalog
 from h2h.resources import root
 from tests.places import quick
+from tests.postmen import program
 
 os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(quick()))
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # or hundreds of processes compile what one has compiled
@@ -69,6 +72,31 @@ def one_reader_for_all_gateways() -> Iterator[object]:
         patch.setattr(Gateway, "reader", reader)
         yield own
     reader.close()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def postmen_that_have_loaded_their_library(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[None]:
+    """For the gateways of these folders, and for commands and daemons; see `own_postmen`."""
+    if not any(item.path.parent.name in ("flows", "shell") for item in request.session.items):
+        yield
+        return
+    place = str(tmp_path_factory.mktemp("postmen") / "line")
+    with subprocess.Popen([sys.executable, "-m", "tests.postmen", place], cwd=Path(__file__).parents[1]) as server:
+        try:
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setenv("POSTMEN", place)
+                patch.setattr("h2h.alerting.post.PROGRAM", program(place))
+                yield
+        finally:
+            server.kill()
+
+
+@pytest.fixture
+def own_postmen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each a new process, as in real life."""
+    monkeypatch.setattr("h2h.alerting.post.PROGRAM", POSTMAN)
 
 
 @pytest.fixture

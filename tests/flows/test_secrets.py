@@ -55,7 +55,8 @@ SECRETS = {
 PASSWORD = {"password of the database": "database D1eW3qA5zX7c"}
 UNUSED_WHEN_GOOD = {"a passphrase that is wrong"}
 DEBUG = """
-import logging, h2h.logs
+import logging, h2h.logs, h2h.alerting.post
+h2h.alerting.post.PROGRAM = ("-P", "-m", "h2h.alerting.postman")
 start = h2h.logs.start_logging
 h2h.logs.start_logging = lambda: (start(logging.DEBUG), logging.getLogger().setLevel(logging.DEBUG))
 """

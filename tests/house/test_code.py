@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -124,6 +125,7 @@ def test_each_migration_follows_the_one_before_it_and_the_last_is_the_head() -> 
 # Finding codes.
 
 
+@cache
 def used_codes() -> set[str]:
     """Every code that is given to a Finding: by name, to the small functions that make one, or in a table of them."""
     found: set[str] = set()

@@ -15,6 +15,8 @@ from h2h.alerting.postman import discreet
 from h2h.credentials import Credentials
 from tests.suites.receivers import HOST, MailServer, WebServer
 
+pytestmark = pytest.mark.usefixtures("own_postmen")
+
 SUBJECT = "h2h test: 2 urgent at mybank: cut-off near, Überweisung"
 BODY = """\
 2 urgent at mybank.
