@@ -1,10 +1,10 @@
 """A large pain.001 read by two processes at once, each of which is handed a half as a file of its own.
 
-The cut is behind a payment. The first half gets the tags that close it; in front of the second stand the head of the
-file and that of the batch that it begins in, both to the letter. So each is validated whole, and the records of both,
-one behind the other, are those of the file, if two things hold: both are read without a word against them, so that
-nothing but these elements was open at the cut; and the first ends in the batch that the second begins with. Wherever
-one of them does not hold, Whole is raised, and the file is to be read by one process, which has the last word.
+The cut is between two payments of a batch. The first half gets the tags that close it; in front of the second stand the
+head of the file and that of the batch, both to the letter. So each is validated whole, and the records of both, one
+behind the other, are those of the file, if two things hold: both are read without a word against them, so that nothing
+but these elements was open at the cut; and the first ends in the batch that the second begins with. Wherever one of
+them does not hold, Whole is raised, and the file is to be read by one process, which has the last word.
 
 Whoever checks the bytes from start to end (the archive) does so while the halves are read; the second half is handed
 out beside it, from the same descriptor. So who shows a bar of what was read has no descriptor, and the file is read
@@ -31,6 +31,7 @@ LEAST = 32 << 20  # bytes of a file: smaller ones are read before a second proce
 SHARE = 0.5  # of the file that the first process is handed, or some bytes more
 NEAR = 1 << 20  # bytes in which the end of a payment, or the head of a file or batch, has to come
 BATCH, PAYMENT, PAYMENT_END = b"<PmtInf>", b"<CdtTrfTxInf>", b"</CdtTrfTxInf>"
+A_BATCH, A_PAYMENT, BETWEEN = map(re.compile, (BATCH, PAYMENT, rb"%b\s*+%b" % (PAYMENT_END, PAYMENT)))
 IN_NO_HEAD = re.compile(rb"PmtInf(?!Id[\s/>])|CdtTrfTxInf|<!|<\?(?!xml\s)")
 CLOSING = b"</PmtInf></CstmrCdtTrfInitn></Document>"
 
@@ -83,21 +84,21 @@ def _descriptor(source: BinaryIO) -> int:
 def cut_of(file: int, start: int, size: int) -> Cut:
     """Where the file that begins at `start` may be cut. Nobody looks at what is XML here: it is a guess."""
     middle, end = start + int(size * SHARE), start + size
-    first = _found(file, BATCH, start, min(start + NEAR, end))
-    at = _found(file, PAYMENT_END, middle, min(middle + NEAR, end)) + len(PAYMENT_END)
+    first = _found(file, A_BATCH, start, min(start + NEAR, end))
+    at = _found(file, BETWEEN, middle, min(middle + NEAR, end)) + len(PAYMENT_END)
     batch = _last(file, BATCH, first, at)
-    payment = _found(file, PAYMENT, batch, min(batch + NEAR, at))
+    payment = _found(file, A_PAYMENT, batch, min(batch + NEAR, at))
     heads = os.pread(file, first - start, start) + os.pread(file, payment - batch, batch)[len(BATCH) :]
     if IN_NO_HEAD.search(heads):  # what would be read twice, however it is written, or swallow what follows
         raise Whole
     return Cut(first, batch, payment, at)
 
 
-def _found(file: int, what: bytes, start: int, end: int) -> int:
-    at = os.pread(file, end - start, start).find(what)
-    if at < 0:
+def _found(file: int, what: re.Pattern[bytes], start: int, end: int) -> int:
+    found = what.search(os.pread(file, end - start, start))
+    if not found:
         raise Whole
-    return start + at
+    return start + found.start()
 
 
 def _last(file: int, what: bytes, start: int, end: int) -> int:

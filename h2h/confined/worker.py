@@ -133,7 +133,13 @@ def _items(job: Job, source: BinaryIO, catalog: Catalog, unpack: Callable[[int],
     if job.asking is not None:
         return bounded(asked(source, job.asking))
     if job.refusal is None:
-        manner = Manner(catalog=catalog, strict=job.strict, expected=job.expected, supplementary=job.supplementary)
+        manner = Manner(
+            catalog=catalog,
+            strict=job.strict,
+            expected=job.expected,
+            supplementary=job.supplementary,
+            only_valid=job.look,
+        )
         said = bounded(unexplained(source, manner, unpack))
         return looking(said) if job.look else said
     return bounded(explained(job.refusal, source, catalog, unpack))

@@ -21,12 +21,13 @@ _NAME = re.compile(r"[a-z]{4}\.\d{3}\.\d{3}\.\d{2}")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manner:
-    """How a file is read: see `reading.read`."""
+    """How a file is read: see `reading.read`. `only_valid`: what the schema refuses is not read to its end."""
 
     catalog: Catalog
     strict: bool
     expected: Sequence[str] | None = None
     supplementary: Sequence[str] = ()
+    only_valid: bool = False
 
     @property
     def severity(self) -> Severity:

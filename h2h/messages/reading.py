@@ -160,7 +160,7 @@ def _read(source: BinaryIO, manner: Manner, counts: Counts) -> Iterator[Said | R
         runs = together(kept, opening, identity, manner.catalog)
         walk = _walk(opening, identity, manner, kept, counts, fast, runs)
         case = _case(opening, identity.row, manner.catalog, manner.strict)
-        yield from _content(source, kept, case, walk, fast, validated=identity.validated, strict=manner.strict)
+        yield from _content(source, kept, case, walk, fast, manner, validated=identity.validated)
 
 
 def fast_road(source: BinaryIO, opening: Opening, identity: Identity, catalog: Catalog) -> FastRoad | None:
@@ -262,7 +262,14 @@ def _case(opening: Opening, row: MessageType, catalog: Catalog, strict: bool) ->
 
 
 def _content(
-    source: BinaryIO, kept: Bounded, case: Case, walk: Walk, fast: FastRoad | None, *, validated: bool, strict: bool
+    source: BinaryIO,
+    kept: Bounded,
+    case: Case,
+    walk: Walk,
+    fast: FastRoad | None,
+    manner: Manner,
+    *,
+    validated: bool,
 ) -> Iterator[Said | Refusal]:
     start = source.tell()
     schema = case.schema() if validated else None
@@ -282,6 +289,9 @@ def _content(
     try:
         for lot in growing.lots(1 if fast else LOT_BYTES):  # what was read beside the parser is told at once
             yield from walk.through(lot)
+            if manner.only_valid and growing.error_log:
+                text = "The schema refuses the file, which was not read to its end."
+                raise GivenUp(Finding(code="XSD_INVALID", severity=Severity.ERROR, text=text))
     except GivenUp:
         yield from walk.through(())
         raise
@@ -294,15 +304,15 @@ def _content(
     if broken:
         yield broken
         return
-    if fast and not (refused and strict):
+    if fast and not (refused and manner.strict):
         fast.finish()
-    if kept.cdata_line and strict:
+    if kept.cdata_line and manner.strict:
         text = "The file has a CDATA section; write & and < in a value as &amp; and &lt; instead."
         yield Finding(code="XML_CDATA", severity=case.severity, text=text, line=kept.cdata_line)
     if refused:
         yield Refusal(
             namespace=case.row.namespace,
-            strict=strict,
+            strict=manner.strict,
             words=clipped(str(refused)),
             faults=len(growing.error_log),
             told=tuple(walk.unreadable),
