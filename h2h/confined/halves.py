@@ -18,6 +18,7 @@ import re
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple, cast
 
@@ -185,7 +186,8 @@ class Aside:
                     return
                 if isinstance(item, Looked):
                     self._frames.append(item.written)
-                    item = replace(item, written=b"")
+                    self._frames.append(item.references)
+                    item = replace(item, written=b"", references=b"")
                 self._told.append(item)
         except Exception as fault:
             self._fault = fault
@@ -197,10 +199,10 @@ class Aside:
         self._thread.join()
         if self._fault is not None:
             raise Whole from self._fault
-        frame = 0
+        frames = map(self._frames.read, count())
         for item in self._told:
             if isinstance(item, Looked):
-                item, frame = replace(item, written=self._frames.read(frame)), frame + 1
+                item = replace(item, written=next(frames), references=next(frames))
             yield item
 
     def leave(self) -> None:
