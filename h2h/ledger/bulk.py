@@ -49,14 +49,19 @@ T = TypeVar("T")
 
 
 def store(connection: Connection, table: Table, names: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """Insert these rows, in their order; all is part of the transaction, and undone with it."""
+    """Insert these rows, in their order; all is part of the transaction, and undone with it.
+
+    In SQLite each by itself: a statement of many rows keeps a copy of every page that it is the first to change, which
+    are as many as there are keys where these come in no order, as those of payments do.
+    """
     binds = _binds(connection.dialect, table, tuple(names))
     chunks = (_bound(chunk, binds) for chunk in in_chunks(rows, CHUNK))
     if connection.dialect.name == "postgresql":
         _copy(connection, table, names, chunks)
         return
+    statement = _insert(connection.dialect, table, tuple(names), 1)
     for chunk in chunks:
-        _insert_many(connection, table, tuple(names), chunk)
+        driver.change_many(connection, statement, chunk)
 
 
 def store_columns(connection: Connection, table: Table, columns: Mapping[str, Sequence[Any]]) -> None:
