@@ -79,13 +79,13 @@ class Watcher:
             self._observer.unschedule(watched[0])
 
     def _watch_anew(self, folder: Path, wake: Callable[[], None], found: tuple[int, int]) -> None:
-        wake()
         try:
             watch = self._observer.schedule(_Wake(wake), str(folder), event_filter=EVENTS)
         except OSError as error:  # the system gives no more watches, or the folder went: rounds look by themselves
             log.warning("folder not watched", extra={"event": "watch_failed", "folder": folder, "text": str(error)})
         else:
             self._watches[folder] = (watch, found)
+        wake()  # for what came before it was watched
 
     def stop(self) -> None:
         self._observer.stop()

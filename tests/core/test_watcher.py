@@ -7,6 +7,7 @@ import shutil
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -94,3 +95,22 @@ def test_after_more_events_than_the_system_keeps_the_next_one_wakes(
     for number in range(int(QUEUE.read_text())):
         os.close(os.open(names[number % 2], os.O_WRONLY | os.O_CREAT))
     assert wakes(drop, woken[1])
+
+
+def test_a_file_that_comes_just_before_its_folder_is_watched_wakes(drop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever looked at the folder before that has not seen it."""
+    told: list[str] = []
+    watcher = Watcher({drop: lambda: told.append("woken")})
+    schedule = watcher._observer.schedule
+
+    def late(*arguments: Any, **more: Any) -> Any:
+        (drop / "file.xml").write_bytes(b"x")
+        told.append("file")
+        return schedule(*arguments, **more)
+
+    monkeypatch.setattr(watcher._observer, "schedule", late)
+    watcher.start()
+    try:
+        assert "woken" in told[told.index("file") :]
+    finally:
+        watcher.stop()
