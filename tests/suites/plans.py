@@ -50,7 +50,8 @@ def whole_tables(engine: Engine, asked: Asked) -> list[str]:
     found: dict[str, None] = {}
     with engine.connect() as connection:
         if engine.dialect.name == "postgresql":
-            connection.exec_driver_sql("SET enable_seqscan = off")  # the tables are small here, and would be read
+            for way in ("seqscan", "mergejoin", "hashjoin"):  # which are for tables as small, or as new, as these
+                connection.exec_driver_sql(f"SET enable_{way} = off")
             if connection.exec_driver_sql("SHOW is_superuser").scalar() == "on":  # forget, until this is rolled back,
                 connection.exec_driver_sql("DELETE FROM pg_statistic")  # what other tests had in them
                 unknown = "UPDATE pg_class SET relpages = 0, reltuples = -1 WHERE relkind IN ('r', 'i')"
