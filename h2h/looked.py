@@ -16,7 +16,7 @@ from msgspec import structs
 from h2h.columns import Columns, Inside, code_of, names_of
 from h2h.errors import ReaderError
 from h2h.model import Address, Batch, Payment
-from h2h.soundness import is_sound
+from h2h.soundness import is_sound, reckonable
 
 
 class Shift(NamedTuple):
@@ -42,6 +42,11 @@ class Looked:
     references: bytes
     clear: bool
     shift: Shift = NO_SHIFT
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for a sum that cannot be reckoned with."""
+        if not reckonable(self.amount):
+            raise ValueError("no amount")
 
     def payments(self) -> Columns[Payment]:
         """Raises ReaderError where they are not what was said of them."""

@@ -18,7 +18,7 @@ def is_sound(item: Any) -> bool:
     """A record, or columns of them."""
     if isinstance(item, Columns):
         return all(_all_reckonable(item.column(name)) for name in _AMOUNTS[item.kind])
-    return all(_reckonable(getattr(item, name)) for name in _AMOUNTS.get(type(item), ()))
+    return all(reckonable(getattr(item, name)) for name in _AMOUNTS.get(type(item), ()))
 
 
 def _all_reckonable(values: Sequence[Any]) -> bool:
@@ -28,12 +28,12 @@ def _all_reckonable(values: Sequence[Any]) -> bool:
         return all(_all_reckonable(column) for name, column in values.columns.items() if name in amounts)
     said = [value for value in values if value is not None and value != ()]
     if {*map(type, said)} != {Decimal}:
-        return all(map(_reckonable, said))
+        return all(map(reckonable, said))
     sizes = {*map(Decimal.adjusted, said)}
     return all(map(Decimal.is_finite, said)) and min(sizes) >= -MAX_EXPONENT and max(sizes) <= MAX_EXPONENT
 
 
-def _reckonable(value: Any) -> bool:
+def reckonable(value: Any) -> bool:
     if value is None or value == ():
         return True
     if isinstance(value, Decimal):

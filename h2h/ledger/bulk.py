@@ -1,9 +1,9 @@
 """Many rows into a table, by the fastest safe way of each database, within the transaction under way.
 
-SQLite takes them by the driver's `executemany`, a hundred in a statement, PostgreSQL by COPY. Every value is bound as
-SQLAlchemy would bind it, by the types of the table's columns; only the building of a statement for each row is left
-out. Rows are tuples in the order of `names`, which is that of the columns; at most CHUNK of them are held at a time,
-and nothing is asked of the database while they are made.
+SQLite takes them by the driver's `executemany`, what comes in columns by a hundred rows to a statement, PostgreSQL by
+COPY. Every value is bound as SQLAlchemy would bind it, by the types of the table's columns; only the building of a
+statement for each row is left out. Rows are tuples in the order of `names`, which is that of the columns; at most CHUNK
+of them are held at a time, and nothing is asked of the database while they are made.
 """
 
 from __future__ import annotations

@@ -16,6 +16,7 @@ from h2h.bank_rules import Asking
 from h2h.columns import Columns
 from h2h.confined import ConfinedReader, Whole
 from h2h.direct_debits import DirectDebitRules
+from h2h.errors import ReaderError
 from h2h.looked import Looked
 from h2h.model import (
     Batch,
@@ -90,7 +91,7 @@ def judge_bytes(reader: ConfinedReader, source: BinaryIO, terms: Terms = ANY, sc
     try:
         halves = reader.read_in_halves(source, expected=expected, supplementary=taken, scratch=scratch)
         return judge(halves, terms, scratch)
-    except Whole:
+    except (Whole, ReaderError):  # or they said what is not so
         source.seek(start)
     return judge(reader.read_in_columns(source, strict=True, expected=expected, supplementary=taken), terms, scratch)
 

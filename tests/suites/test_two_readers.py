@@ -7,15 +7,19 @@ import os
 import signal
 import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
+import msgspec
 import pytest
 
 from h2h.archive import Archive
 from h2h.confined import ConfinedReader, Limits, Whole, halves
+from h2h.confined.wire import Job
 from h2h.errors import Damaged
+from h2h.looked import Looked
 from h2h.messages import Catalog
 from h2h.model import Judgement, Severity
 from h2h.one_pass import none_is_blank
@@ -167,6 +171,27 @@ def test_where_readers_die_the_whole_is_read_anew(reader: ConfinedReader, tmp_pa
     assert source.struck
     assert found.good
     assert len(found.payments) == COUNT
+
+
+@pytest.mark.parametrize("amount", ["NaN", "Infinity", "1E+65"])
+def test_a_sum_that_cannot_be_reckoned_with_cannot_be_said(amount: str) -> None:
+    said = {"written": b"", "many": 1, "batch": 1, "amount": amount, "references": b"", "clear": True}
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.msgpack.decode(msgspec.msgpack.encode(said), type=Looked)
+
+
+class Liar(ConfinedReader):
+    """Its processes tell of payments in no known form, where nobody takes them apart at once."""
+
+    def _said(self, job: Job, source: BinaryIO, start: int) -> Iterator[Any]:
+        for item in super()._said(job, source, start):
+            yield replace(item, written=b"\xc1") if isinstance(item, Looked) else item
+
+
+def test_where_readers_told_what_is_not_so_the_whole_is_read_anew() -> None:
+    reader = Liar(CATALOG, Limits())
+    with closing(reader):
+        assert same(judge_bytes(reader, opened(GOOD), Terms()), by_one(reader, GOOD, Terms()))
 
 
 @pytest.mark.parametrize("place", [0.3, 0.8])
