@@ -206,11 +206,13 @@ def _text(facets: list[tuple[str, str]]) -> Value | None:
     if most < max(least, 1):
         return None
     times = f"{{{max(least, 1)},{most}}}+"
-    ways = [rf"{ASCII}{times}(?=<)", rf"(?:{ASCII}|{REFERENCE}|{FURTHER}){times}"]
-    if least <= 1:  # no more bytes than there may be characters, which is quickly seen
-        ways.insert(1, rf"(?=[^<>&]{times}<)(?:{ASCII}++|{FURTHER})++(?=<)")
-    quick = f"[^< ][^<]{{0,{most - 1}}}+" if least <= 1 else ""
-    return Value(pattern=rf"(?! )(?:{'|'.join(ways)})(?<! )", quick=quick)
+    in_ascii = rf"{ASCII}{times}(?=<)"
+    if least > 1:  # nothing else, as what no quick expression takes is taken to mean what it says
+        return Value(pattern=rf"(?! ){in_ascii}(?<! )")
+    no_longer = rf"(?=[^<>&]{times}<)(?:{ASCII}++|{FURTHER})++(?=<)"  # bytes than there may be characters: quickly seen
+    any_of_them = rf"(?:{ASCII}|{REFERENCE}|{FURTHER}){times}"
+    pattern = rf"(?! )(?:{in_ascii}|{no_longer}|{any_of_them})(?<! )"
+    return Value(pattern=pattern, quick=f"[^< ][^<]{{0,{most - 1}}}+")
 
 
 def _number(facets: list[tuple[str, str]]) -> Value | None:

@@ -105,6 +105,18 @@ def test_of_texts_that_are_looked_at_together_none_passes_for_another() -> None:
             assert plain([texts]) is None, wrong
 
 
+def test_a_text_with_a_least_length_is_read_to_the_letter_or_by_libxml2() -> None:
+    """As a bank's own schema may ask for it; what no quick expression takes is not looked at for what it means."""
+    facets = '<xs:minLength value="2"/><xs:maxLength value="5"/>'
+    kind = f'<xs:simpleType name="Two"><xs:restriction base="xs:string">{facets}</xs:restriction></xs:simpleType>'
+    types = Types([etree.fromstring(f'<xs:schema xmlns:xs="{XS[1:-1]}">{kind}</xs:schema>')])
+    value = types.value(types._named["Two"])
+    assert value
+    assert not value.quick
+    said = ("ab", "a b", "abcde", "M\u00fcll", "a&amp;b", "a", "abcdef", " ab", "ab ", "a\tb", "a>b")
+    assert [text for text in said if takes(value, text)] == ["ab", "a b", "abcde"]
+
+
 def takes(value: Value, text: str) -> bool:
     """As the fast road asks: ahead of the end tag, of bytes taken for Latin-1."""
     return re.match(f"(?>{value.pattern})</", as_bytes(f"{text}</")) is not None
