@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from h2h import checks, glances
 from h2h.model import DirectDebit, DirectDebitBatch, DirectDebitFile, Finding
 from h2h.one_pass import Bunch, OnePass, Rule
+from h2h.references import Aside
 from h2h.rules import Terms, header_findings
 
 
@@ -18,8 +19,8 @@ class DirectDebitRules(OnePass[DirectDebitFile, DirectDebitBatch, DirectDebit]):
 
     file, name = "/Document/CstmrDrctDbtInitn", "DrctDbtTxInf"
 
-    def __init__(self, terms: Terms) -> None:
-        super().__init__()
+    def __init__(self, terms: Terms, aside: Aside | None = None) -> None:
+        super().__init__(aside)
         self._terms = terms
 
     def header_findings(self, header: DirectDebitFile, path: str) -> Iterator[Finding]:

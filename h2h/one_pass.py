@@ -16,7 +16,7 @@ from h2h import checks
 from h2h.columns import TOGETHER, Columns, in_columns
 from h2h.looked import Looked
 from h2h.model import EXACT, Finding, Severity
-from h2h.references import References, Referred
+from h2h.references import Aside, References, Referred
 
 MAX_RULE_FINDINGS = 500
 
@@ -79,13 +79,13 @@ class OnePass(ABC, Generic[H, G, T]):
     file: str  # the path of the message
     name: str  # of the element that is an order
 
-    def __init__(self) -> None:
+    def __init__(self, aside: Aside | None = None) -> None:
+        """`aside`: for what is to be kept of each order, where they may be too many for memory."""
         self._count, self._sum = 0, Decimal()
-        self._references = References()
+        self._aside, self._references = aside, References(aside)
         self._blank = Told()
         self._told = Told()
         self._inside: _Inside[G, T] = _Inside(None, 0)
-        self._rules = (Rule(self._blanks, none_is_blank), *self.rules())
 
     def group(self, group: G) -> None:
         self._close()
@@ -166,7 +166,8 @@ class OnePass(ABC, Generic[H, G, T]):
         self._come(inside, len(orders), bunch.sum)
 
     def _ask(self, inside: _Inside[G, T], bunch: Bunch[T]) -> None:
-        doubtful = [rule.finds for rule in self._rules if not rule.clears(bunch)]
+        rules = (Rule(self._blanks, none_is_blank), *self.rules())  # not kept: they know this, which would never end
+        doubtful = [rule.finds for rule in rules if not rule.clears(bunch)]
         for index, order in enumerate(bunch.orders if doubtful else (), start=inside.count + 1):
             if self._told.hopeless or inside.told.hopeless:
                 break
@@ -208,7 +209,7 @@ class OnePass(ABC, Generic[H, G, T]):
         """Who can say which references repeat."""
         if not self._references.unexplained:
             return self._references
-        again = References()
+        again = References(self._aside)
         for some in in_columns(orders):
             again.extend(some.column("end_to_end_id"))
         return again

@@ -1,8 +1,8 @@
-"""Which EndToEndIds a file uses more than once, whatever their number: 64 bits of memory for each payment.
+"""Which EndToEndIds a file uses more than once, whatever their number: of each payment 64 bits, put aside.
 
-While the payments come, only hashes of their references are kept. Where one comes twice, the payments are gone through
-once more, and what is found there is exact. Of the references that repeat, the first `MAX_WATCHED` are followed; of
-each of these every repetition is told.
+While the payments come, only hashes of their references are kept, those that may be equal together. Where one comes
+twice, the payments are gone through once more, and what is found there is exact. Of the references that repeat, the
+first `MAX_WATCHED` are followed; of each of these every repetition is told.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from array import array
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from h2h.model import Finding, Severity
 from h2h.text import shown
@@ -19,6 +19,7 @@ from h2h.text import shown
 UNREFERENCED = frozenset({"NOTPROVIDED"})
 PARTS = 256
 FEW = 5_000  # of which no parts are made
+FRAME = 512  # of one part that are put aside at a time
 MAX_WATCHED = 10_000  # more than anybody is told of
 
 
@@ -31,13 +32,23 @@ class Referred(NamedTuple):
     line: int | None
 
 
-class References:
-    """`hashed`: one that no file can foresee, as Python's own is: else it could be made slow."""
+class Aside(Protocol):
+    """Frames of bytes that are kept elsewhere, and read by their number."""
 
-    def __init__(self, hashed: Callable[[str], int] = hash) -> None:
-        self._hashed = hashed
+    def __len__(self) -> int: ...
+    def append(self, frame: bytes) -> None: ...
+    def read(self, number: int) -> bytes: ...
+
+
+class References:
+    """`hashed`: one that no file can foresee, as Python's own is: else it could be made slow. Without `aside`, hashes
+    stay in memory."""
+
+    def __init__(self, aside: Aside | None = None, *, hashed: Callable[[str], int] = hash) -> None:
+        self._aside, self._hashed = aside, hashed
         self._few = array("q")  # that are not in their parts yet
-        self._parts: list[array[int]] = []
+        self._parts: list[array[int]] = []  # what of them is not put aside
+        self._frames: list[list[int]] = []  # what is, by part
         self._others = False
 
     def extend(self, references: Iterable[str | None]) -> None:
@@ -58,11 +69,30 @@ class References:
         return self._others and next(self._twice(), None) is not None
 
     def _spread(self) -> None:
-        self._parts = self._parts or [array("q") for _ in range(PARTS)]
+        if not self._parts:
+            self._parts, self._frames = [array("q") for _ in range(PARTS)], [[] for _ in range(PARTS)]
         add = [part.append for part in self._parts]
         for value in self._few:
             add[value & (PARTS - 1)](value)
         self._few = array("q")
+        if self._aside is not None:
+            self._put(self._aside)
+
+    def _put(self, aside: Aside) -> None:
+        for part, frames in zip(self._parts, self._frames, strict=True):
+            if len(part) >= FRAME:
+                frames.append(len(aside))
+                aside.append(part.tobytes())
+                del part[:]
+
+    def _whole(self) -> Iterator[array[int]]:
+        """Each part, with what of it was put aside."""
+        for part, frames in zip(self._parts, self._frames, strict=True):
+            whole = array("q", part)
+            for number in frames:
+                assert self._aside is not None
+                whole.frombytes(self._aside.read(number))
+            yield whole
 
     def repeated(self, payments: Iterable[Referred]) -> Iterator[Finding]:
         """`payments`: those whose references were added, from the first one on; not looked at where none repeats."""
@@ -82,7 +112,7 @@ class References:
         """Hashes that came more than once."""
         if self._parts:
             self._spread()
-        for part in self._parts or [self._few]:
+        for part in self._whole() if self._parts else [self._few]:
             if len(set(part)) < len(part):
                 yield from (value for value, count in Counter(part).items() if count > 1)
 

@@ -31,7 +31,7 @@ from h2h.model import (
 )
 from h2h.one_pass import Bunch, OnePass, Rule, none_is_blank
 from h2h.pages import as_number
-from h2h.references import hashed
+from h2h.references import Aside, hashed
 from h2h.text import shown
 
 CODES = {
@@ -111,8 +111,8 @@ class PaymentRules(OnePass[PaymentFile, Batch, Payment]):
 
     file, name = FILE, "CdtTrfTxInf"
 
-    def __init__(self, terms: Terms) -> None:
-        super().__init__()
+    def __init__(self, terms: Terms, aside: Aside | None = None) -> None:
+        super().__init__(aside)
         self._terms = terms
         self._addresses = addresses.Faults()
 

@@ -33,7 +33,7 @@ from h2h.model import (
 )
 from h2h.one_pass import G, H, OnePass, T, Told
 from h2h.rules import PaymentRules, Terms, limit_findings
-from h2h.spool import ColumnSpool, few_as_list
+from h2h.spool import ColumnSpool, Frames, few_as_list
 
 Opened = Callable[[], AbstractContextManager[BinaryIO]]
 """Opens a file from its start."""
@@ -54,8 +54,8 @@ def judge(
 
     `scratch`: a folder for the payments, where they are too many for memory.
     """
-    sent = _Orders(partial(PaymentRules, terms), ColumnSpool(Payment, scratch))
-    collected = _Orders(partial(DirectDebitRules, terms), ColumnSpool(DirectDebit, scratch))
+    sent = _Orders(partial(PaymentRules, terms, Frames(scratch)), ColumnSpool(Payment, scratch))
+    collected = _Orders(partial(DirectDebitRules, terms, Frames(scratch)), ColumnSpool(DirectDebit, scratch))
     findings: list[Finding] = []
     take: dict[type, Callable[[Any], None]] = {
         Finding: findings.append,

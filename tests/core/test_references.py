@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from h2h import references
 from h2h.references import References, Referred
+from h2h.spool import Frames
 
 
 def referred(names: list[str | None]) -> Iterator[Referred]:
@@ -58,6 +60,26 @@ def test_one_repetition_among_many_is_found() -> None:
     assert found(names) == expected(names) != []
 
 
+@pytest.mark.parametrize("twice", [0, 777, 49_999])
+def test_of_many_little_stays_in_memory_and_those_that_repeat_are_found(
+    twice: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(references, "FRAME", 32)
+    names: list[str | None] = [f"R-{n}" for n in range(50_000)]
+    names[50_000 - twice - 1] = "R-5"
+    frames = Frames(tmp_path)
+    watched = References(frames)
+    for at in range(0, 50_000, 500):
+        watched.extend(names[at : at + 500])
+    held = sum(map(len, watched._parts)) + len(watched._few)
+    assert held + sum(len(frames.read(number)) // 8 for number in range(len(frames))) == 50_000
+    assert held < references.FEW + references.PARTS * references.FRAME
+    assert len(frames) > 10
+    told = [(f.path, f.line) for f in watched.repeated(referred(names))]
+    assert told == [(path, line) for _, path, line in expected(names)]
+    assert len(told) == 1
+
+
 def test_nothing_is_gone_through_again_where_nothing_repeats() -> None:
     def never() -> Iterator[Referred]:
         pytest.fail("gone through")
@@ -74,11 +96,16 @@ def test_of_very_many_that_repeat_the_first_are_told(monkeypatch: pytest.MonkeyP
     assert found(names) == [row for row in expected(names) if row[0][12] in "ABC"]
 
 
+@pytest.mark.parametrize("aside", [False, True])
 @pytest.mark.parametrize("few", [1, 10, 29, 30, 31, 1_000])
-def test_it_makes_no_difference_when_they_are_spread(few: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_makes_no_difference_when_they_are_spread(
+    few: int, aside: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(references, "FEW", few)
+    monkeypatch.setattr(references, "PARTS", 4)
+    monkeypatch.setattr(references, "FRAME", 3)
     names: list[str | None] = [f"R-{n % 23}" for n in range(30)]
-    watched = References()
+    watched = References(Frames(tmp_path) if aside else None)
     for at in range(0, 30, 7):
         watched.extend(names[at : at + 7])
     assert [f.path for f in watched.repeated(referred(names))] == [path for _, path, _ in expected(names)]
