@@ -8,7 +8,6 @@ Neither what the vault says nor what the library makes of it is repeated; a stat
 
 from __future__ import annotations
 
-import ssl
 import threading
 import time
 from collections.abc import Callable
@@ -211,6 +210,8 @@ def _whole(body: Any) -> bytes:
 
 def _certificates(settings: VaultSettings) -> str | bool:
     """Those that the settings name, or the system's. Raises Refused."""
+    import ssl
+
     if settings.ca is None:
         known = ssl.get_default_verify_paths()
         return known.cafile or known.capath or True
@@ -222,6 +223,8 @@ def _certificates(settings: VaultSettings) -> str | bool:
 
 
 def _tls_words(error: Exception) -> str:
+    import ssl
+
     cause: Any = error
     for _ in range(5):  # the library wraps it several times
         if isinstance(cause, ssl.SSLCertVerificationError):

@@ -28,6 +28,9 @@ def run(ctx: click.Context) -> None:
     Writes its process id to h2h.pid in the data folder and log lines to standard error. Refuses to start beside a
     second one on the same data folder.
     """
+    from h2h import lean
+
+    lean.load()
     from h2h.daemon import Daemon
     from h2h.logs import start_logging
 

@@ -3,9 +3,9 @@ passed."""
 
 from __future__ import annotations
 
-from sqlalchemy import Boolean, Column, Index, Integer, String, Table, Text, text
+from sqlalchemy import Boolean, Column, Integer, String, Table, Text
 
-from h2h.ledger.columns import Instant, known_index, metadata
+from h2h.ledger.columns import Instant, known_index, metadata, partial_index
 
 alarm = Table(  # open until what it says is over; of the same one there is one open row
     "alarm",
@@ -24,15 +24,7 @@ alarm = Table(  # open until what it says is over; of the same one there is one 
     Column("taken_by", String(128)),  # who looks after it: nobody is told again
     Column("taken_at", Instant),
     Column("note", Text),  # what that person said
-    Index(
-        "uq_alarm_open",
-        "word",
-        "bank",
-        "subject",
-        unique=True,
-        sqlite_where=text("ended_at IS NULL"),
-        postgresql_where=text("ended_at IS NULL"),
-    ),
+    partial_index("uq_alarm_open", "word", "bank", "subject", unique=True, where="ended_at IS NULL"),
     known_index("alarm", "ended_at"),
 )
 

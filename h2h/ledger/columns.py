@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 from msgspec import Struct
-from sqlalchemy import Dialect, Index, MetaData, String, Text, TypeDecorator, text
+from sqlalchemy import Connection, Dialect, Index, MetaData, String, Text, TypeDecorator, event, text
 
 from h2h.records import as_text, as_texts
 
@@ -126,13 +126,25 @@ metadata = MetaData(
 )
 
 
+@event.listens_for(metadata, "before_create")
+def _of_some_rows(_: MetaData, connection: Connection, **__: Any) -> None:
+    """What partial indexes say to SQLite, said to PostgreSQL: to say it where they are defined would load all that
+    SQLAlchemy knows of that, whoever works with SQLite."""
+    if connection.dialect.name == "postgresql":
+        for index in (index for table in metadata.tables.values() for index in table.indexes):
+            index.dialect_options["postgresql"]["where"] = index.dialect_options["sqlite"]["where"]
+
+
+def partial_index(name: str, *columns: str, where: str, unique: bool = False) -> Index:
+    """Of the rows of which this holds."""
+    return Index(name, *columns, unique=unique, sqlite_where=text(where))
+
+
 def to_erase_index(table: str) -> Index:
     """Of the files that were purged and are not erased yet: few, if any."""
-    begun = text("purged_at IS NOT NULL AND erased_at IS NULL")
-    return Index(f"ix_{table}_to_erase", "purged_at", sqlite_where=begun, postgresql_where=begun)
+    return partial_index(f"ix_{table}_to_erase", "purged_at", where="purged_at IS NOT NULL AND erased_at IS NULL")
 
 
 def known_index(table: str, column: str) -> Index:
     """Of the rows that have a value there: most have none, and each index costs where rows come in bulk."""
-    there = text(f"{column} IS NOT NULL")
-    return Index(f"ix_{table}_{column}", column, sqlite_where=there, postgresql_where=there)
+    return partial_index(f"ix_{table}_{column}", column, where=f"{column} IS NOT NULL")

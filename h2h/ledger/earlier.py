@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
+from functools import cache
+from importlib import import_module
 from itertools import groupby
 from typing import Any, Protocol
 
@@ -24,7 +26,6 @@ from sqlalchemy import (
     or_,
     select,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 
 from h2h.identity import Trace, account_key, trace
 from h2h.ledger import tables as t
@@ -37,10 +38,6 @@ from h2h.repeats import Earlier, EarlierFile, Group, Repeats, find_repeats, same
 from h2h.verdicts import DOUBTFUL, DUPLICATE_CODES, REFUSALS
 
 _USE = ("bank", "debtor", "message_id", "transfer_id")
-_TAKE = {
-    "sqlite": Prepared(sqlite.insert(t.used_message_id).on_conflict_do_nothing(), *_USE),
-    "postgresql": Prepared(postgresql.insert(t.used_message_id).on_conflict_do_nothing(), *_USE),
-}
 GROUP = "/Document/CstmrCdtTrfInitn/GrpHdr"
 CHUNK = 500  # fingerprints, or files, asked for in one query
 STREAMED = {"yield_per": 1_000}  # rows of a long answer that are fetched at a time
@@ -149,7 +146,14 @@ def _take(connection: Connection, row: Kept, message_id: str, debtors: Collectio
         for debtor in sorted(debtors)
     ]
     if rows:
-        _TAKE[connection.dialect.name].run_many(connection, rows)
+        _taking(connection.dialect.name).run_many(connection, rows)
+
+
+@cache
+def _taking(dialect: str) -> Prepared:
+    """What SQLAlchemy knows of PostgreSQL is large, and loaded by who works with that alone."""
+    found: Any = import_module(f"sqlalchemy.dialects.{dialect}")
+    return Prepared(found.insert(t.used_message_id).on_conflict_do_nothing(), *_USE)
 
 
 def _debtors(connection: Connection, transfer_id: str) -> set[str]:

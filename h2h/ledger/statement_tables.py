@@ -14,10 +14,9 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
-    text,
 )
 
-from h2h.ledger.columns import Exact, Instant, Json, RecordText, known_index, metadata
+from h2h.ledger.columns import Exact, Instant, Json, RecordText, known_index, metadata, partial_index
 
 statement = Table(
     "statement",
@@ -87,23 +86,8 @@ gap = Table(  # what is missing among the statements of an account; a row stays 
     Column("shown_by", ForeignKey("message.id")),
     Column("healed_at", Instant),
     Column("healed_by", ForeignKey("message.id")),
-    Index(
-        "uq_gap_open",
-        "bank",
-        "account",
-        "place",
-        unique=True,
-        sqlite_where=text("healed_at IS NULL"),
-        postgresql_where=text("healed_at IS NULL"),
-    ),
-    Index(
-        "ix_gap_open",
-        "bank",
-        "account",
-        "to_day",
-        sqlite_where=text("healed_at IS NULL"),
-        postgresql_where=text("healed_at IS NULL"),
-    ),
+    partial_index("uq_gap_open", "bank", "account", "place", unique=True, where="healed_at IS NULL"),
+    partial_index("ix_gap_open", "bank", "account", "to_day", where="healed_at IS NULL"),
     Index("ix_gap_since", "since"),
     Index("ix_gap_shown_by", "shown_by"),
     Index("ix_gap_before", "before"),

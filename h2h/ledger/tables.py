@@ -19,7 +19,6 @@ from sqlalchemy import (
     String,
     Table,
     Text,
-    text,
 )
 
 from h2h.ledger.alarm_tables import alarm as alarm
@@ -31,7 +30,7 @@ from h2h.ledger.columns import Instant as Instant
 from h2h.ledger.columns import Json as Json
 from h2h.ledger.columns import RecordText as RecordText
 from h2h.ledger.columns import canonical as canonical
-from h2h.ledger.columns import known_index, to_erase_index
+from h2h.ledger.columns import known_index, partial_index, to_erase_index
 from h2h.ledger.columns import metadata as metadata
 from h2h.ledger.key_tables import host_key as host_key
 from h2h.ledger.key_tables import known_key as known_key
@@ -191,13 +190,7 @@ attempt = Table(
     Column("outcome", String(16)),
     Column("text", Text),
     Column("next_at", Instant),
-    Index(  # one attempt in flight for each transfer
-        "uq_attempt_open",
-        "transfer_id",
-        unique=True,
-        sqlite_where=text("ended_at IS NULL"),
-        postgresql_where=text("ended_at IS NULL"),
-    ),
+    partial_index("uq_attempt_open", "transfer_id", unique=True, where="ended_at IS NULL"),  # one in flight for each
 )
 
 batch = Table(
@@ -286,12 +279,7 @@ message = Table(
     Index("ix_message_fetched_at", "fetched_at"),
     Index("ix_message_state", "state"),
     Index("ix_message_message_id", "message_id"),
-    Index(
-        "ix_message_not_handed_over",
-        "bank",
-        sqlite_where=text("handed_over_at IS NULL"),
-        postgresql_where=text("handed_over_at IS NULL"),
-    ),
+    partial_index("ix_message_not_handed_over", "bank", where="handed_over_at IS NULL"),
 )
 
 finding = Table(
@@ -342,12 +330,7 @@ feedback = Table(  # the newest version of what the ERP is told of a transfer; e
     Column("sha256", String(64), nullable=False),
     Column("at", Instant, nullable=False),
     Column("written_at", Instant),
-    Index(
-        "ix_feedback_not_written",
-        "at",
-        sqlite_where=text("written_at IS NULL"),
-        postgresql_where=text("written_at IS NULL"),
-    ),
+    partial_index("ix_feedback_not_written", "at", where="written_at IS NULL"),
 )
 
 feedback_seen = Table(  # up to which event of the journal each bank's changes were looked at
