@@ -24,7 +24,6 @@ from benchmarks.rounds import interleaved
 from h2h.ledger import Ledger
 from h2h.ledger import tables as t
 from h2h.ledger.bulk import store
-from h2h.ledger.database import give_room
 
 FIRST = datetime(2000, 1, 1, tzinfo=UTC)
 EACH = timedelta(minutes=15)
@@ -39,7 +38,6 @@ def filled(folder: Path, transfers: int, payments: int) -> Ledger:
     files = (_file(number, payments) for number in range(transfers))
     statements = transfers // FILES_OF_A_STATEMENT
     with ledger._database.transaction() as connection:
-        give_room(connection, transfers * payments)
         connection.exec_driver_sql("PRAGMA defer_foreign_keys=ON")
         for table, rows in (
             (t.transfer, files),

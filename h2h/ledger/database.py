@@ -23,9 +23,7 @@ HEAD = "0029"  # the newest migration
 NEW_HEAD = "h2h_head"  # the head of the journal as the transaction under way will leave it; none if it left it so far
 BUSY_SECONDS = 30
 CONNECTIONS = 20  # kept open; more are opened when needed
-ROOM, MUCH_ROOM = 2_048, 3_072  # KiB of pages that SQLite may hold for one connection; while many rows come
-MANY_ROWS = 50_000
-ROOMY = "h2h_roomy"  # the connection was given much room
+ROOM = 2_048  # KiB of pages that SQLite may hold for one connection; up to 8,192 store a million payments no sooner
 PROGRAM_LIMIT = "54000"  # of PostgreSQL: a key that does not fit a page of an index
 WRITER = 0x683268  # the advisory lock that makes writers on PostgreSQL take turns, as SQLite has it by itself
 
@@ -48,7 +46,7 @@ class Database:
 
         Once it is committed the witness notes the journal's new head; `witnessed`: durably.
         """
-        with self._translated(), self.engine.connect() as connection, _usual_room(connection), connection.begin():
+        with self._translated(), self.engine.connect() as connection, connection.begin():
             connection.info.pop(NEW_HEAD, None)  # of a transaction that was rolled back
             if connection.dialect.name == "postgresql":
                 connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": WRITER})
@@ -212,26 +210,6 @@ def _sqlite_connect(connection: Any, _record: object) -> None:
 def _sqlite_begin(connection: Connection) -> None:
     reading = connection.get_execution_options().get("h2h_reading", False)
     connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
-
-
-def give_room(connection: Connection, rows: int) -> None:
-    """For so many new rows in this transaction: their keys come in no order, so that the same pages of the indexes are
-    wanted again and again. Without room for them SQLite writes each to disk and reads it back for every few rows."""
-    if rows >= MANY_ROWS and connection.dialect.name == "sqlite":
-        connection.exec_driver_sql(f"PRAGMA cache_size=-{MUCH_ROOM}")
-        connection.info[ROOMY] = True
-
-
-@contextmanager
-def _usual_room(connection: Connection) -> Iterator[None]:
-    """Take back at the end what the transaction was given."""
-    try:
-        yield
-    finally:
-        if connection.info.pop(ROOMY, False):
-            raw: Any = connection.connection.dbapi_connection
-            raw.execute(f"PRAGMA cache_size=-{ROOM}")
-            raw.execute("PRAGMA shrink_memory")
 
 
 def changed_one(changed: int, what: str) -> None:

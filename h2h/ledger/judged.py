@@ -19,7 +19,6 @@ from h2h.identity import debtor_keys, debtors_of, fingerprints
 from h2h.kinds import Kinds
 from h2h.ledger import tables as t
 from h2h.ledger.bulk import store
-from h2h.ledger.database import give_room
 from h2h.ledger.earlier import give_up_message_id, same_file, same_payments, use_message_id
 from h2h.ledger.orphans import answered_before
 from h2h.ledger.rows import Transfer
@@ -154,7 +153,6 @@ def summarise(judgement: Judgement, tally: Tally) -> dict[str, Any]:
 
 def store_payments(connection: Connection, transfer_id: TransferId, judgement: Judgement, tally: Tally) -> None:
     """A batch comes before what is in it."""
-    give_room(connection, len(judgement.payments))
     store(connection, t.batch, BATCH, batch_rows(transfer_id, judgement.batches, tally))
     debtors = debtors_of(judgement.batches)
     payments = (payment_rows(transfer_id, some, debtors) for some in in_columns(judgement.payments))

@@ -14,7 +14,7 @@ from h2h.errors import NotAllowed, UsageError
 from h2h.gathered import Gathered
 from h2h.ledger import tables as t
 from h2h.ledger.bookings import apply_statements
-from h2h.ledger.database import Database, give_room
+from h2h.ledger.database import Database
 from h2h.ledger.findings import Found, load_findings, store_findings
 from h2h.ledger.journal import record
 from h2h.ledger.people import in_words
@@ -262,7 +262,6 @@ def _known(connection: Connection, bank: str, sha256: str, *, but: str | None = 
 def _apply(connection: Connection, row: Message, records: Gathered, now: datetime, words: Mapping[str, str]) -> Found:
     """Reports and statements: one file may hold both."""
     found = Found()
-    give_room(connection, len(records))
     if records.has(StatusReport):
         found.join(apply_reports(connection, row.id, row.bank, records, now, words))
     if records.has(Statement):

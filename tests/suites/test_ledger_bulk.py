@@ -20,7 +20,6 @@ from h2h.columns import Columns
 from h2h.errors import StoreError, Unstorable
 from h2h.ledger import bulk, earlier
 from h2h.ledger import tables as t
-from h2h.ledger.database import MANY_ROWS, MUCH_ROOM, ROOM, give_room
 from h2h.ledger.judged import Tally
 from h2h.lifecycle import State
 from h2h.model import Balance, Entry, EntryDetail, Judgement, Payment, Statement, TransferId
@@ -161,31 +160,6 @@ def test_what_no_index_of_the_database_holds_is_said_to_be_so(book: Book) -> Non
     for entry in (debit("1.00", account_servicer_reference=long), debit("1.00", long)):
         with nullcontext() if book.ledger._database.engine.dialect.name == "sqlite" else pytest.raises(Unstorable):
             book.report(statement(f"S{entry.account_servicer_reference is None}", entry))
-
-
-def test_many_rows_are_given_room_and_it_is_taken_back(book: Book) -> None:
-    database = book.ledger._database
-    if database.engine.dialect.name != "sqlite":
-        pytest.skip("only SQLite keeps pages of its own")
-
-    def room(connection: Connection) -> int:
-        return cast(int, connection.exec_driver_sql("PRAGMA cache_size").scalar())
-
-    with database.transaction() as connection:
-        give_room(connection, MANY_ROWS - 1)
-        assert room(connection) == -ROOM
-        give_room(connection, MANY_ROWS)
-        assert room(connection) == -MUCH_ROOM
-
-    def broken() -> None:
-        with database.transaction() as connection:
-            give_room(connection, MANY_ROWS)
-            connection.exec_driver_sql("SELECT 1 FROM nowhere")
-
-    with pytest.raises(StoreError, match="no such table"):
-        broken()
-    with database.transaction() as connection:
-        assert room(connection) == -ROOM
 
 
 # A file's payments.
