@@ -29,8 +29,8 @@ from tests.fuzz.mutations import damaged
 from tests.fuzz.test_two_roads import CATALOG, repeated
 
 LONG = bool(os.environ.get("H2H_LONG"))
-ROUNDS = 150 if LONG else 3  # of every version
-DAMAGED = 20 if LONG else 3  # of every round
+ROUNDS = 150 if LONG else 2  # of every version
+DAMAGED = 20 if LONG else 2  # of every round
 CUTS = 3
 ROWS = [row for row in CATALOG.rows if row.name.startswith("pain.001")]
 
