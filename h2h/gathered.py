@@ -10,16 +10,14 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_right
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from decimal import Decimal
-from functools import cache
 from itertools import chain, compress, islice, repeat
 from pathlib import Path
-from typing import Any, Generic, TypeVar, get_args, get_type_hints
+from typing import Any, Generic, TypeVar, get_args
 
 import msgspec
 from msgspec import Struct
 
-from h2h.columns import Columns, InColumns, Inside, in_columns, inner_counts, joined, names_of
+from h2h.columns import Columns, InColumns, Inside, decoder_of, in_columns, inner_counts, joined, names_of
 from h2h.model import Entry, EntryDetail, Record
 from h2h.records import columns_as_texts, inner_texts
 from h2h.spool import FRAME, IN_MEMORY, Spool
@@ -147,7 +145,7 @@ class _Packed(Sequence[Any]):
 
     __slots__ = ("_packed", "_size", "_taken", "_unpack")
 
-    def __init__(self, packed: msgspec.Raw, size: int, unpack: Callable[[msgspec.Raw], list[Any]]) -> None:
+    def __init__(self, packed: msgspec.Raw, size: int, unpack: Callable[[bytes], list[Any]]) -> None:
         self._packed, self._size, self._unpack = packed, size, unpack
         self._taken: list[Any] | None = None
 
@@ -174,17 +172,7 @@ def _packed(columns: Mapping[str, Sequence[Any]]) -> dict[str, msgspec.Raw]:
 
 
 def _unpacked(kind: type, columns: Mapping[str, msgspec.Raw], size: int) -> dict[str, Sequence[Any]]:
-    return {name: _Packed(packed, size, _unpack(kind, name)) for name, packed in columns.items()}
-
-
-@cache
-def _unpack(kind: type, name: str) -> Callable[[msgspec.Raw], list[Any]]:
-    """Amounts are made in a quarter of the time here."""
-    hint = get_type_hints(kind)[name]
-    if Decimal not in (hint, *get_args(hint)):
-        return msgspec.msgpack.Decoder(list.__class_getitem__(hint)).decode
-    decode = msgspec.msgpack.Decoder(list[str | None]).decode
-    return lambda packed: [None if value is None else Decimal(value) for value in decode(packed)]
+    return {name: _Packed(packed, size, decoder_of(kind, name)) for name, packed in columns.items()}
 
 
 class Entries:

@@ -210,7 +210,7 @@ def _whole(body: Any) -> bytes:
 
 def _certificates(settings: VaultSettings) -> str | bool:
     """Those that the settings name, or the system's. Raises Refused."""
-    import ssl
+    import ssl  # here, as few gateways ask a vault
 
     if settings.ca is None:
         known = ssl.get_default_verify_paths()

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import gc
 import io
+import weakref
 from collections.abc import Iterator
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from h2h import bank_rules, rules
+from h2h import bank_rules, references, rules
 from h2h.errors import StoreError
 from h2h.messages import Catalog, read
 from h2h.model import Batch, Finding, Judgement, Payment, PaymentFile, Record, Severity
 from h2h.one_pass import MAX_RULE_FINDINGS, Told
 from h2h.outbound.judge import judge
-from h2h.rules import Terms
-from h2h.spool import IN_MEMORY, ColumnSpool
+from h2h.rules import PaymentRules, Terms
+from h2h.spool import IN_MEMORY, ColumnSpool, Frames
 from tests.changing import replace
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -260,3 +263,55 @@ def test_the_place_of_a_fault_counts_from_the_beginning_of_its_batch_however_man
     records[at] = replace(records[at], creditor_iban="DE00")  # type: ignore[type-var]
     [found] = judge(records, Terms()).findings
     assert (found.path, found.line) == (f"{FILE}/PmtInf[2]/CdtTrfTxInf[1203]/CdtrAcct/Id/IBAN", 3_203)
+
+
+def test_of_references_nothing_stays_in_memory_that_can_be_put_aside(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in (("FEW", 20), ("PARTS", 4), ("FRAME", 5)):
+        monkeypatch.setattr(references, name, value)
+    written: list[bytes] = []
+
+    class Seen(Frames):
+        def append(self, frame: bytes) -> None:
+            written.append(frame)
+            super().append(frame)
+
+    monkeypatch.setattr("h2h.outbound.judge.Frames", Seen)
+    found = judge(several(1_000, repeated=7), scratch=tmp_path)
+    assert sum(map(len, written)) > 8 * 950
+    told = [each.path for each in found.findings if each.code == "END_TO_END_ID_REPEATED"]
+    assert told == [f"{BATCH}/CdtTrfTxInf/PmtId/EndToEndId"]
+
+
+def test_what_the_rules_took_is_given_back_with_the_last_of_them() -> None:
+    """Not when garbage is looked for, which may be after a million payments are stored."""
+    given = weakref.WeakSet[PaymentRules]()
+
+    class Seen(PaymentRules):
+        def __init__(self, *of: Any) -> None:
+            super().__init__(*of)
+            given.add(self)
+
+    gc.collect()
+    gc.disable()
+    try:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("h2h.outbound.judge.PaymentRules", Seen)
+            found = judge(several(1_000, repeated=7))
+        assert len(found.payments) == 1_000
+        assert len(given) == 0
+    finally:
+        gc.enable()
+
+
+def several(count: int, *, repeated: int) -> Iterator[Record]:
+    """Payments, the last of which has the reference of this one."""
+    yield PaymentFile(message="pain.001.001.09", message_id="M", number_of_transactions=str(count))
+    yield Batch(position=1, payment_information_id="B")
+    for n in range(1, count + 1):
+        name = f"E{repeated if n == count else n}"
+        yield Payment(
+            position=n, batch=1, payment_information_id="B", instruction_id=None, end_to_end_id=name, uetr=None,
+            amount=Decimal(1), currency="EUR", creditor_name="C", creditor_iban=None,
+        )  # fmt: skip

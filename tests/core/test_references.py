@@ -60,6 +60,19 @@ def test_one_repetition_among_many_is_found() -> None:
     assert found(names) == expected(names) != []
 
 
+@pytest.mark.parametrize("aside", [False, True])
+def test_of_hashes_of_others_it_is_told_whether_some_repeat_and_not_which(
+    aside: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in (("FEW", 20), ("PARTS", 4), ("FRAME", 3)):
+        monkeypatch.setattr(references, name, value)
+    for many, repeat in ((100, False), (99, True)):
+        watched = References(Frames(tmp_path) if aside else None)
+        for at in range(0, 100, 10):
+            watched.extend_hashed(references.hashed([f"R-{n % many}" for n in range(at, at + 10)]))
+        assert watched.unexplained is repeat
+
+
 @pytest.mark.parametrize("twice", [0, 777, 49_999])
 def test_of_many_little_stays_in_memory_and_those_that_repeat_are_found(
     twice: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
