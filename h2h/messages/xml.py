@@ -290,13 +290,18 @@ def text_of(element: etree._Element) -> str:
 
 
 def line_of(element: etree._Element) -> int:
-    """The line of the start tag. Above 65,534 libxml2 only knows on which line the first text inside ended."""
-    line: int = element.sourceline  # type: ignore[assignment]  # None only for elements that no parser made
+    """The line of the start tag. Above 65,534 libxml2 only knows on which line the first text inside ended, and looks
+    for that no deeper than four elements."""
+    line = _source_line(element)
     if line >= FIRST_VAGUE_LINE:
         while not element.text and len(element):
             element = element[0]
-        line -= (element.text or "").count("\n")
+        line = _source_line(element) - (element.text or "").count("\n")
     return line
+
+
+def _source_line(element: etree._Element) -> int:
+    return element.sourceline  # type: ignore[return-value]  # None only for elements that no parser made
 
 
 def path_of(element: etree._Element) -> str:

@@ -21,7 +21,7 @@ from h2h.messages import Catalog, MessageType, fast, read, reading, runs, xml
 from h2h.messages.fast import FastRoad
 from h2h.messages.identify import shape_of
 from h2h.messages.patterns import Stretch
-from h2h.model import Entry, Finding, Payment, Record
+from h2h.model import Entry, Finding, Payment, PaymentStatus, Record
 from tests.core.chance import FULL, Chance
 from tests.core.test_messages_properties import invented
 from tests.core.writing import Dress
@@ -155,6 +155,18 @@ def test_both_roads_say_the_same_of_real_files(folder: str, seen: Seen, monkeypa
     for file in sorted((CORPUS / folder).iterdir()):
         all_ways(file.read_bytes(), strict=folder == "pain001", monkeypatch=monkeypatch)
     assert seen.count > 0 or folder not in ("pain001", "camt053")
+
+
+def test_beyond_what_the_parser_counts_a_line_is_known_however_deep_the_first_text_stands(
+    seen: Seen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    item = "<StsRsnInf><Orgtr><Id><OrgId><Othr><Id>two\nlines</Id></Othr></OrgId></Id></Orgtr></StsRsnInf>"
+    text = (PROJECT / "samples" / "good" / "pain.002.001.14.xml").read_text(encoding="utf-8")
+    text = re.sub(r"<TxInfAndSts>.*</TxInfAndSts>", 30 * f"<TxInfAndSts>{item}</TxInfAndSts>", text, flags=re.DOTALL)
+    text = text.replace("<GrpHdr>", 70_000 * "\n" + "<GrpHdr>", 1)
+    first = text.count("\n", 0, text.index("<TxInfAndSts>")) + 1
+    items = all_ways(text.encode(), strict=False, monkeypatch=monkeypatch)
+    assert [each.line for each in items if isinstance(each, PaymentStatus)] == [*range(first, first + 30)]
 
 
 def test_words_that_are_joined_by_their_length_are_joined_alike(seen: Seen, monkeypatch: pytest.MonkeyPatch) -> None:
