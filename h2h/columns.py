@@ -60,7 +60,9 @@ class Columns(Collection[T], Generic[T]):
         return len(self.values[0])
 
     def __iter__(self) -> Iterator[T]:
-        return map(_maker(self.kind, names_of(self.kind)), *self.values)
+        named = zip(names_of(self.kind), self.values, strict=True)
+        said = {name: column for name, column in named if not _says_nothing(column, default_of(self.kind, name))}
+        return map(_maker(self.kind, tuple(said)), *said.values())
 
     def __contains__(self, item: object) -> bool:
         return any(each == item for each in self)
@@ -81,7 +83,7 @@ class Inside(Sequence[tuple[T]], Generic[T]):
     def column(self, name: str, size: int | None = None) -> Sequence[Any]:
         if name in self.columns:
             return self.columns[name]
-        return [_default(self.kind, name)] * (len(self) if size is None else size)
+        return [default_of(self.kind, name)] * (len(self) if size is None else size)
 
     def records(self) -> Iterator[T]:
         return map(_maker(self.kind, tuple(self.columns)), *self.columns.values())
@@ -177,9 +179,24 @@ def _maker(kind: Any, names: tuple[str, ...]) -> Callable[..., Any]:
     return make
 
 
+def default_of(kind: Any, name: str) -> Any:
+    """What a field is where nothing is said; of a field that must be said, nothing that any is."""
+    return _defaults(kind)[name]
+
+
 @cache
-def _default(kind: Any, name: str) -> Any:
-    return next(field.default for field in structs.fields(kind) if field.name == name)
+def _defaults(kind: Any) -> Mapping[str, Any]:
+    """By name. Of those that must be said, which stand first, there are none (msgspec.structs.fields would look at the
+    types of all fields, which takes a millisecond)."""
+    names, defaults = names_of(kind), kind.__struct_defaults__
+    return dict(zip(names, (*[msgspec.NODEFAULT] * (len(names) - len(defaults)), *defaults), strict=True))
+
+
+def _says_nothing(column: Sequence[Any], default: object) -> bool:
+    """Whether all values are what they are where nothing is said; asked only where nothing else is equal to that."""
+    if type(column) is not list or not column or not (default is None or default == ()):
+        return False
+    return column[0] is default is column[-1] and column.count(default) == len(column)
 
 
 @cache

@@ -15,6 +15,7 @@ from h2h.columns import (
     Columns,
     Inside,
     code_of,
+    default_of,
     inner_column,
     inner_counts,
     inner_records,
@@ -51,6 +52,20 @@ def test_records_are_what_they_were() -> None:
     assert [*columns.column("line")] == [each.line for each in PAYMENTS]
     assert PAYMENTS[3] in columns
     assert payment(40) not in columns
+
+
+@pytest.mark.parametrize("kind", [Address, Batch, Entry, EntryDetail, Payment])
+def test_what_a_field_is_where_nothing_is_said_is_known_without_its_type(kind: type[msgspec.Struct]) -> None:
+    assert {f.name: default_of(kind, f.name) for f in structs.fields(kind)} == {
+        f.name: f.default for f in structs.fields(kind)
+    }
+
+
+def test_what_nobody_says_is_left_out_only_where_it_means_nothing() -> None:
+    said = [*PAYMENTS, *(structs.replace(each, amount=Decimal("0.00"), addresses=()) for each in PAYMENTS)]
+    for some in (said[:1], said[2:3], said[29:], said):
+        assert repr([*Columns.of(some)]) == repr(some)
+    assert [*Columns.of(said).where([False] * len(said))] == []
 
 
 def test_they_come_out_of_bytes_as_they_went_in() -> None:
