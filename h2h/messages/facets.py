@@ -7,7 +7,7 @@ schemas. What is in another form has no expression, and nobody guesses.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -24,10 +24,9 @@ FURTHER = (
     rf"|\xef(?:[\x80-\xbe]{_MORE}|\xbf[\x80-\xbd])"
     rf"|\xf0[\x90-\xbf]{_MORE}{{2}}|[\xf1-\xf3]{_MORE}{{3}}|\xf4[\x80-\x8f]{_MORE}{{2}}"
 )
-REFERENCES = (("&lt;", "<"), ("&gt;", ">"), ("&quot;", '"'), ("&apos;", "'"), ("&amp;", "&"))  # this one last
-REFERENCE = "&(?:amp|lt|gt|quot|apos);"
-_ODD = bytes((*range(0x20), ord(">")))
-_UNKNOWN_REFERENCE = re.compile("&(?!(?:amp|lt|gt|quot|apos);)")
+MEANINGS = {"lt": "<", "gt": ">", "quot": '"', "apos": "'", "amp": "&"}  # the last one is read last
+REFERENCE = f"&(?:{'|'.join(MEANINGS)});"
+_NOT_LITERAL = re.compile(r"[<>&\x00-\x1f]")  # what no text has as it is, or not always
 _DAY = r"(?:19|20)[0-9]{2}-(?:(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])|(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)"
 DATE = _DAY + r"|02-(?:0[1-9]|1[0-9]|2[0-8]))"
 _ZONE = r"(?:Z|[+-](?:0[0-9]|1[0-3]):[0-5][0-9])?+"
@@ -46,7 +45,8 @@ class Holds(StrEnum):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Value:
     """`pattern` takes, ahead of a <, a part of what the type takes, always without blanks around it, nothing else.
-    `quick` takes other texts, too, and in less time: those of many that are `plain` are taken by the type.
+    `quick` takes other texts, too, and in less time: those of which it is certain what they mean are taken by
+    the type.
 
     Both are asked of UTF-8 that was taken for Latin-1 (`as_bytes`).
     """
@@ -56,40 +56,29 @@ class Value:
     holds: Holds = Holds.TEXT
 
 
-def plain(columns: Sequence[Sequence[str]]) -> Sequence[Sequence[str]] | None:
-    """What texts mean that quick patterns took; None where it is not certain that their types take them all."""
-    joined = [*map("<".join, columns)]
-    together = "<".join(joined)
-    raw = together.encode("latin-1")
-    if len(raw.translate(None, _ODD)) < len(raw) or " <" in together or together.endswith(" "):
-        return None
-    if together.isascii() and "&" not in together:
-        return columns
+def meant(texts: bytes) -> list[str] | None:
+    """What texts mean that patterns took, with a < behind each; None where that is not certain."""
     try:
-        return [_meant(text, texts) for text, texts in zip(joined, columns, strict=True)]
-    except ValueError:
+        together = texts.decode()
+    except UnicodeDecodeError:
         return None
-
-
-def _meant(together: str, texts: Sequence[str]) -> Sequence[str]:
-    """Raises ValueError where it is not certain what they mean."""
-    if not together.isascii():
-        together = together.encode("latin-1").decode()
-        if "\ufffe" in together or "\uffff" in together:  # which XML does not take
-            raise ValueError
-    elif "&" not in together:
-        return texts
-    if (signs := together.count("&")) == together.count("&amp;"):  # nearly always
-        return (together.replace("&amp;", "&") if signs else together).split("<")
-    if _UNKNOWN_REFERENCE.search(together):
-        raise ValueError
-    return unreferenced(together.replace("<", "\n")).split("\n")
+    if not texts.isascii() and ("\ufffe" in together or "\uffff" in together):  # which XML does not take
+        return None
+    first, *others = together.split("&")
+    if not others:
+        return together.split("<")[:-1]
+    named = [other.partition(";") for other in others]
+    if not all(end and name in MEANINGS for name, end, _ in named):
+        return None
+    if any(name == "lt" for name, _, _ in named):
+        return [*map(unreferenced, together.split("<")[:-1])]
+    return "".join((first, *(MEANINGS[name] + after for name, _, after in named))).split("<")[:-1]
 
 
 def unreferenced(text: str) -> str:
     """With the characters that stand for themselves only by reference."""
-    for reference, meant in REFERENCES:
-        text = text.replace(reference, meant)
+    for name, meaning in MEANINGS.items():
+        text = text.replace(f"&{name};", meaning)
     return text
 
 
@@ -194,7 +183,9 @@ def _particles(kind: etree._Element) -> Iterator[etree._Element]:
 def _text(facets: list[tuple[str, str]]) -> Value | None:
     named = dict(facets)
     if {*named} == {"enumeration"}:
-        return Value(pattern="|".join(f"{re.escape(value)}(?=<)" for _, value in facets))
+        listed = [value for _, value in facets]
+        literal = all(value.strip() == value != "" and not _NOT_LITERAL.search(value) for value in listed)
+        return Value(pattern="|".join(f"{re.escape(as_bytes(value))}(?=<)" for value in listed)) if literal else None
     if not {name for name, _ in facets} <= {"minLength", "maxLength", "pattern"}:
         return None
     if "pattern" in named:
@@ -212,7 +203,7 @@ def _text(facets: list[tuple[str, str]]) -> Value | None:
     no_longer = rf"(?=[^<>&]{times}<)(?:{ASCII}++|{FURTHER})++(?=<)"  # bytes than there may be characters: quickly seen
     any_of_them = rf"(?:{ASCII}|{REFERENCE}|{FURTHER}){times}"
     pattern = rf"(?! )(?:{in_ascii}|{no_longer}|{any_of_them})(?<! )"
-    return Value(pattern=pattern, quick=f"[^< ][^<]{{0,{most - 1}}}+")
+    return Value(pattern=pattern, quick=rf"(?! )[^<>\x00-\x1f]{{1,{most}}}+(?<! )")
 
 
 def _number(facets: list[tuple[str, str]]) -> Value | None:

@@ -2,51 +2,43 @@
 
 from __future__ import annotations
 
-import re
-import sys
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property, reduce
-from itertools import chain, compress, count
+from functools import cache, cached_property, partial, reduce
+from itertools import chain, count
 from operator import add, iadd, itemgetter
-from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from h2h.columns import Columns, Inside, inside_all
 from h2h.messages.elements import Place
-from h2h.messages.facets import plain, unreferenced
-from h2h.messages.skeleton import PLACES, Given, Maker, Skeleton, Token
+from h2h.messages.expressions import Piece, Refused, Told, Turn, by_pcre2, by_re
+from h2h.messages.facets import meant
+from h2h.messages.skeleton import PLACES, Column, Given, Maker, Once, Same, Skeleton, Token, spread
 from h2h.model import Record
 
-MAX_SKELETONS = 64
-MAX_EXPRESSION = 1 << 20  # characters
+MAX_SKELETONS = 128
+MAX_COMPILED = 300_000  # characters of expressions by `re`, which takes half a second for them
 
 
 class Part(NamedTuple):
-    """Records of one skeleton. `theirs`: of all that were found, a text for each that is one of them, and an empty one
-    for others; `groups`: which groups of a match are their values."""
+    """Records of one skeleton. `places`: which ones of all that were found; `values`: which ones stand in the first
+    columns, by numbers that skeletons have in common."""
 
     maker: Maker
-    theirs: Sequence[str]
-    groups: Sequence[int]
+    places: Sequence[int]
+    values: Sequence[int]
 
 
 class Found(NamedTuple):
-    """Records that stand one behind the other. `values`: by group of a match, what is in those of one part, or in all
-    of them where several parts have that group. `lines_before`: how many lines end between the beginning of each and
-    that of the one before it; and of all together: their length, and how many lines end in them and before them."""
+    """Records that stand one behind the other. `columns`: the first value of each, and so on; empty where a record has
+    no more. `lines_before`: how many lines end between the beginning of each and that of the one before it; and of all
+    together: their length, and how many lines end in them and before them."""
 
     parts: Sequence[Part] = ()
-    values: Mapping[int, Sequence[str]] = MappingProxyType({})
+    columns: Sequence[Sequence[str]] = ()
     lines_before: Sequence[int] = ()
     length: int = 0
     lines: int = 0
-
-    def taken_by(self, *, loose: bool) -> Sequence[int]:
-        """The groups of values that quick expressions took; not loose: of all values."""
-        said = (zip(part.groups, part.maker.loose, strict=True) for part in self.parts)
-        return sorted({group for group, is_loose in chain.from_iterable(said) if is_loose or not loose})
 
 
 class Stretch:
@@ -63,60 +55,90 @@ class Stretch:
         number, *first = before
         counted = ([*range(at + 1, at + 1 + len(self))] for at in first)
         places: Given = dict(zip(PLACES, (self._lines, *counted), strict=True))
-        made = []
-        for maker, theirs, groups in self._found.parts:
-            whole: Given = {**places, **{key: self._found.values[group] for key, group in enumerate(groups)}}
-            own = whole if len(self._found.parts) == 1 else _Own(whole, theirs)
-            made.append(maker.made(len(self) - theirs.count(""), own, whole, number, group))
-        if len(made) == 1:
-            return made[0]
-        turns = _Turns([part.theirs for part in self._found.parts])
-        return Columns(made[0].kind, [*map(turns.column, zip(*(each.values for each in made), strict=True))])
+        made, once = [], _Once(self._found.parts)
+        taking = _Taking([part.places for part in self._found.parts])
+        for part, taken in zip(self._found.parts, taking.taken, strict=True):
+            whole: Given = {**places, **dict(enumerate(self._found.columns[: len(part.values)]))}
+            own = whole if len(self._found.parts) == 1 else _Own(whole, taken)
+            kind, columns = part.maker.made(own, whole, once.of(part, own, whole), number, group)
+            made.append(columns)
+        return Columns(kind, [*map(taking.column, zip(*made, strict=True))])
 
 
-class _Own(dict[int | str, Sequence[Any]]):
+class _Once:
+    """Columns that several parts make alike of what all of them have: made once, of all records in their order."""
+
+    def __init__(self, parts: Sequence[Part]) -> None:
+        self._common = set(PLACES).union(set.intersection(*(set(part.values) for part in parts)))
+        self._made: dict[Hashable, Column] = {}
+
+    def of(self, part: Part, own: Given, whole: Given) -> Once:
+        def once(how: Hashable, keys: Sequence[int | str], make: Callable[[Given], Column]) -> Column:
+            values = [part.values[key] if isinstance(key, int) else key for key in keys]
+            if not self._common.issuperset(values):
+                return make(own)
+            if (how, *values) not in self._made:
+                self._made[how, *values] = make(whole)
+            return self._made[how, *values]
+
+        return once
+
+
+Taken = Callable[[Column], Column]  # of a column of all records that were found, those of one part
+
+
+class _Own(dict[int | str, Column]):
     """What is given of those records that are of one skeleton, taken when it is asked for."""
 
-    def __init__(self, whole: Given, theirs: Sequence[str]) -> None:
+    def __init__(self, whole: Given, taken: Taken) -> None:
         super().__init__()
-        self._whole, self._theirs = whole, theirs
+        self._whole, self._taken = whole, taken
 
-    def __missing__(self, key: int | str) -> Sequence[Any]:
-        self[key] = _taken(self._whole[key], self._theirs)
+    def __missing__(self, key: int | str) -> Column:
+        self[key] = self._taken(self._whole[key])
         return self[key]
 
 
-def _taken(column: Sequence[Any], theirs: Sequence[str]) -> Sequence[Any]:
-    """Of a column of all records that were found, what is theirs; others are."""
-    if type(column) is Inside:
-        return column.each(lambda each: _taken(each, theirs))
-    return [*compress(column, theirs)] if len(column) == len(theirs) else column
+class _Taking:
+    """Puts in order what was made of records whose skeletons take turns; most of it is in order, or one value.
 
+    `taken`: for each skeleton.
+    """
 
-class _Turns:
-    """Puts in order what was made of records whose skeletons take turns; most of it is in order, or one value."""
-
-    def __init__(self, parts: Sequence[Sequence[str]]) -> None:
-        self._parts, self._many = parts, len(parts[0])
-        self._sizes = [self._many - theirs.count("") for theirs in parts]
+    def __init__(self, places: Sequence[Sequence[int]]) -> None:
+        self._places = places
+        self._sizes = [*map(len, places)]
+        self._many = sum(self._sizes)
+        self.taken = [*map(_at, places)]
 
     @cached_property
-    def _order(self) -> Callable[[Sequence[Any]], Sequence[Any]]:
-        found = [*chain.from_iterable(compress(count(), theirs) for theirs in self._parts)]
-        return itemgetter(*sorted(range(len(found)), key=found.__getitem__))
+    def _order(self) -> Taken:
+        found = [*chain.from_iterable(self._places)]
+        return _at(sorted(range(len(found)), key=found.__getitem__))
 
-    def column(self, pieces: Sequence[Sequence[Any]]) -> Sequence[Any]:
-        """Of one field."""
-        first, last = pieces[0], pieces[-1]
+    def column(self, pieces: Sequence[Column | Same]) -> Column:
+        """Of one field, as it was made for each skeleton: of its records, or of all."""
+        first = pieces[0]
         if type(first) is Inside and (inside := inside_all(pieces, self._sizes)) is not None:
             return inside.each(self.column)
-        if first is last and all(piece is first for piece in pieces):
+        if type(first) is Same and all(type(piece) is Same and piece.value is first.value for piece in pieces):
+            return spread(first, self._many)
+        if len({*map(id, pieces)}) == 1:
             return first
-        if Inside in {*map(type, pieces)} or sum(map(len, pieces)) != self._many:
-            pieces = [*map(_taken, pieces, self._parts)]
-        elif (one := first[0]) is last[-1] and all(piece.count(one) == len(piece) for piece in pieces):
-            return [one] * self._many
-        return self._order(reduce(iadd, pieces, []))
+        columns = [*map(spread, pieces, self._sizes)]
+        return self._order(reduce(iadd, map(self._of_part, columns, self.taken), []))
+
+    def _of_part(self, column: Column, taken: Taken) -> Column:
+        if type(column) is Inside:
+            return column.each(lambda each: self._of_part(each, taken))
+        return taken(column) if len(column) == self._many else column
+
+
+def _at(places: Sequence[int]) -> Taken:
+    """What stands at these places."""
+    if len(places) > 1:
+        return itemgetter(*places)
+    return lambda column: [column[place] for place in places]
 
 
 @dataclass(slots=True)
@@ -127,129 +149,142 @@ class _Branch:
     end: Maker | None = None
 
 
+def _tree(makers: Mapping[Sequence[Token], Maker]) -> _Branch:
+    root = _Branch()
+    for tokens, maker in makers.items():
+        branch = root
+        for token in tokens:
+            branch = branch.below.setdefault(token, _Branch())
+        branch.end = maker
+    return root
+
+
 class _Known(NamedTuple):
-    """Of a skeleton: who makes its records, and which groups of a match are their values."""
+    """Of a skeleton: who makes its records, and which values they have."""
 
     maker: Maker
-    groups: Sequence[int]
+    values: Sequence[int]
+
+
+class _End(NamedTuple):
+    """What is told behind the values of a record: which skeleton it has, and how many lines end before it and in it."""
+
+    skeleton: int
+    lines_before: int
+    lines: int
 
 
 class Patterns:
     """One expression for all skeletons that are known: what they begin with in common is looked at once.
 
-    Its first group is the white space before a record. `known`: by the group that matches only at the end of such a
-    record. From what is no record that is known, all to the end is taken by the last group. `quick` takes texts of any
-    characters: those of many records are looked at together, which takes half the time. Where that leaves a doubt, the
-    sure expression is asked; it is made by need, as to make it takes as long as to read a hundred records.
+    The quick one takes texts of any characters: what many of them mean is looked at together. Where that leaves a
+    doubt, the sure expression is asked; it is made by need, as to make it takes as long as to read a hundred records.
     """
 
     def __init__(self) -> None:
-        self.quick: re.Pattern[str] | None = None
-        self._sure = ""
-        self._known: dict[int, _Known] = {}
-        self._root = _Branch()
-        self._count = self._length = 0
-        self._changed = False
+        self._quick: Told | None = None
+        self._sure: Callable[[], Told]
+        self._known: list[_Known] = []
+        self._width = 0  # the most values that one has
+        self._makers: dict[Sequence[Token], Maker] = {}
+        self._room = MAX_COMPILED
+        self._ended = False
 
     @property
     def full(self) -> bool:
-        return self._count >= MAX_SKELETONS or self._length > MAX_EXPRESSION
+        return self._ended or len(self._makers) >= MAX_SKELETONS
 
-    def knows(self, text: str) -> bool:
+    @property
+    def empty(self) -> bool:
+        """Whether none was compiled."""
+        return self._quick is None
+
+    def knows(self, text: bytes) -> bool:
         """Whether it is a record that needs no learning."""
-        return self.quick is not None and not self.quick.findall(text)[-1][-1]
+        return self._quick is not None and not self._rows(self._quick, text)[1]
 
     def add(self, skeleton: Skeleton, maker: Maker) -> bool:
         """Whether it is a new one."""
-        branch = self._root
-        for token in skeleton.tokens:
-            if token not in branch.below:
-                self._length += len(token.sure)
-                branch.below[token] = _Branch()
-            branch = branch.below[token]
-        if branch.end is not None:
+        if skeleton.tokens in self._makers:
             return False
-        branch.end = maker
-        self._count += 1
-        self._changed = True
+        self._makers[skeleton.tokens] = maker
         return True
 
     def compile(self) -> None:
-        if self._changed:
-            self._known = {}
-            tokens = [*self._tokens(self._root, (), count(1))]
-            self._sure, quick = (rf"([ \t\r\n]*+){''.join(each)}|([\s\S]++)" for each in zip(*tokens, strict=True))
-            self.quick = re.compile(quick)
-            self._changed = False
+        """What was added counts from here on; unless to compile that would take too long."""
+        if len(self._makers) == len(self._known) or self._ended:
+            return
+        known: list[_Known] = []
+        pieces = [*_pieces(_tree(self._makers), (), count(), known)]
+        width = max(len(each.values) for each in known)
+        try:
+            quick = by_pcre2(pieces, width)
+        except Refused as refused:
+            self._room -= refused.size
+            self._ended = self._room < 0
+            if self._ended:
+                return
+            quick = by_re(pieces, width, sure=False)
+        self._quick, self._sure = quick, cache(partial(by_re, pieces, width, sure=True))
+        self._known, self._width = known, width
 
-    def _tokens(self, branch: _Branch, groups: tuple[int, ...], numbers: Iterator[int]) -> Iterator[tuple[str, str]]:
-        """What both expressions are made of."""
-        while branch.end is None and len(branch.below) == 1:
-            [(token, branch)] = branch.below.items()
-            groups = (*groups, next(numbers)) if token.is_value else groups
-            yield token.sure, token.quick
-        between = "(?:"
-        if branch.end is not None:
-            self._known[next(numbers)] = _Known(branch.end, groups)
-            yield (f"{between}(?<=(>))",) * 2
-            between = "|"
-        for token, below in branch.below.items():
-            own = (*groups, next(numbers)) if token.is_value else groups
-            yield between + token.sure, between + token.quick
-            yield from self._tokens(below, own, numbers)
-            between = "|"
-        yield (")",) * 2
+    def found(self, text: bytes) -> Found:
+        """The records that stand at its beginning."""
+        assert self._quick is not None
+        return self._found(self._quick, text) or self._found(self._sure(), text) or Found()
 
-    def found(self, text: str, start: int, end: int = sys.maxsize) -> Found:
-        assert self.quick is not None
-        found = self._found(self.quick, text, start, end)
-        groups = found.taken_by(loose=True)
-        meant = plain([found.values[group] for group in groups]) if groups else ()
-        if meant is None:
-            found = self._found(re.compile(self._sure), text, start, end)
-            groups = found.taken_by(loose=False)
-            meant = [_meant(found.values[group]) for group in groups]
-        return found._replace(values={**found.values, **dict(zip(groups, meant, strict=True))})
+    def _found(self, expression: Told, text: bytes) -> Found | None:
+        """None where it is not certain that all of them are valid, or what they say."""
+        rows, rest = self._rows(expression, text)
+        cells = meant(rows)
+        if cells is None:
+            return None
+        ends = cells[self._width :: self._width + 1]
+        kinds = {end: self._end(end) for end in set(ends)}
+        before = [*map({end: kind.lines_before for end, kind in kinds.items()}.__getitem__, ends)]
+        lines = [*map({end: kind.lines for end, kind in kinds.items()}.__getitem__, ends)]
+        return Found(
+            parts=[*self._parts(ends, kinds)],
+            columns=[cells[at :: self._width + 1] for at in range(self._width)],
+            lines_before=[*map(add, before, [0, *lines])],
+            length=len(text) - rest,
+            lines=sum(before) + sum(lines),
+        )
 
-    def _found(self, expression: re.Pattern[str], text: str, start: int, end: int) -> Found:
-        """Values are as they stand in the text."""
-        rows = expression.findall(text, start, end)
-        rest = rows[-1][-1] if rows else ""
-        if rest:
-            rows.pop()
-        if not rows:
-            return Found()
-        parts = [
-            Part(known.maker, theirs, known.groups)
-            for at, known in self._known.items()
-            if any(theirs := [*map(itemgetter(at), rows)])
-        ]
-        own_lines = [0] * len(rows)
-        for part in parts:
-            for each in compress(count(), part.theirs) if part.maker.lines else ():
-                own_lines[each] = part.maker.lines
-        before = [*map(itemgetter(0), rows)]
-        in_blanks = {blanks: blanks.count("\n") for blanks in set(before)}
-        blanks = [*map(in_blanks.__getitem__, before)]
-        lines_before = [*map(add, blanks, [0, *own_lines])]
-        length = min(len(text), end) - len(rest) - start
-        return Found(parts, dict(_values(rows, parts)), lines_before, length, sum(blanks) + sum(own_lines))
+    def _parts(self, ends: Sequence[str], kinds: Mapping[str, _End]) -> Iterator[Part]:
+        places: dict[int, list[int]] = {kind.skeleton: [] for kind in kinds.values()}
+        stands = {end: places[kind.skeleton].append for end, kind in kinds.items()}
+        for place, end in enumerate(ends):
+            stands[end](place)
+        for skeleton, of_it in places.items():
+            yield Part(self._known[skeleton].maker, of_it, self._known[skeleton].values)
 
+    def _rows(self, expression: Told, text: bytes) -> tuple[bytes, int]:
+        """What is told of records, and the length of what is none."""
+        told, many = expression(text)
+        if told.endswith(b"<") and not text.endswith(b"<"):
+            return told, 0
+        rest = len(told.split(b"<", (self._width + 1) * many)[-1])
+        return told[: len(told) - rest - self._width - len(b",<")], rest
 
-def _values(rows: Sequence[Sequence[str]], parts: Sequence[Part]) -> Iterator[tuple[int, Sequence[str]]]:
-    """By group, of all rows where several parts have that group, else of those of its part."""
-    times = Counter(chain.from_iterable(part.groups for part in parts))
-    shared = [group for group, number in times.items() if number > 1]
-    if shared:
-        first, end = min(shared), max(shared) + 1
-        columns = [*zip(*map(itemgetter(slice(first, end)), rows), strict=True)]
-        yield from ((group, columns[group - first]) for group in shared)
-    for part in parts:
-        if own := [group for group in part.groups if times[group] == 1]:
-            columns = [*zip(*compress(rows, part.theirs), strict=True)]
-            yield from ((group, columns[group]) for group in own)
+    def _end(self, said: str) -> _End:
+        blanks, _, skeleton = said.partition(",")
+        return _End(int(skeleton), blanks.count("\n"), self._known[int(skeleton)].maker.lines)
 
 
-def _meant(texts: Sequence[str]) -> Sequence[str]:
-    """Of bytes the text, and of references the characters."""
-    return [unreferenced(text.encode("latin-1").decode()) for text in texts]
+def _pieces(branch: _Branch, values: tuple[int, ...], numbers: Iterator[int], known: list[_Known]) -> Iterator[Piece]:
+    """Of all that may follow. `values`: of what stands before; `known` gets what is known of each record."""
+    while branch.end is None and len(branch.below) == 1:
+        [(token, branch)] = branch.below.items()
+        values = (*values, next(numbers)) if token.is_value else values
+        yield token
+    yield Turn.BEGINS
+    if branch.end is not None:
+        yield len(known)
+        known.append(_Known(branch.end, values))
+    for at, (token, below) in enumerate(branch.below.items()):
+        if at or branch.end is not None:
+            yield Turn.NEXT
+        yield token
+        yield from _pieces(below, (*values, next(numbers)) if token.is_value else values, numbers, known)
+    yield Turn.ENDS

@@ -18,7 +18,7 @@ from typing import NamedTuple
 from lxml import etree
 
 from h2h.messages.elements import Shape
-from h2h.messages.facets import Types, as_bytes
+from h2h.messages.facets import Types
 from h2h.messages.patterns import Patterns, Stretch
 from h2h.messages.skeleton import Maker, Unknown, learn
 from h2h.messages.xml import BLANKS, Bounded, line_of, local
@@ -27,8 +27,9 @@ OFTEN = 20  # times that a skeleton is met before it is learned, which takes as 
 MAX_SEEN = 1_000  # skeletons that are counted
 MAX_TRIES = 100  # to learn in vain
 MAX_TEXT_BYTES = 1 << 20  # of items that are looked at together
-_BEGINS = re.compile("<[^/]")
-_VALUE = re.compile(">[^<]+<")
+_BLANKS = BLANKS.encode()
+_BEGINS = re.compile(b"<[^/]")
+_VALUE = re.compile(b">[^<]+<")
 
 Item = etree._Element
 
@@ -49,14 +50,14 @@ class Runs:
         self._known: Grammar | None = None
         self._seen: dict[int, int] = {}
         self._tries = 0
-        self._alone = ""  # the text of the item that is being read as a Node
+        self._alone = b""  # the text of the item that is being read as a Node
 
     def read(self, items: Sequence[Item]) -> Iterator[Stretch | Item]:
         """In their order: what could be read, and each item that is to be read as a Node. They have one parent."""
         if self._source.held > MAX_TEXT_BYTES or not self._source.lines_are_plain:
             yield from items
             return
-        texts = [as_bytes(etree.tostring(item, encoding="unicode")) for item in items]
+        texts = [etree.tostring(item, encoding="UTF-8", xml_declaration=False) for item in items]
         canonical = _canonical(items[0], texts[0])
         at = 0
         while at < len(items):
@@ -67,9 +68,9 @@ class Runs:
                 yield from items[at : at + count]
             at += count
             if at < len(items):
-                self._alone = canonical(texts[at].rstrip(BLANKS))
+                self._alone = canonical(texts[at].rstrip(_BLANKS))
                 yield items[at]
-                self._alone = ""
+                self._alone = b""
                 at += 1
 
     def after(self, *, clean: bool) -> None:
@@ -78,13 +79,13 @@ class Runs:
             self._learn(self._alone)
 
     def _found(
-        self, items: Sequence[Item], texts: Sequence[str], canonical: Callable[[str], str]
+        self, items: Sequence[Item], texts: Sequence[bytes], canonical: Callable[[bytes], bytes]
     ) -> tuple[int, Stretch | None]:
         """How many of the first items have known skeletons; no Stretch where their lines are not certain."""
         self._patterns.compile()
-        if self._patterns.quick is None:
+        if self._patterns.empty:
             return 0, None
-        found = self._patterns.found(canonical("".join(texts)), 0)
+        found = self._patterns.found(canonical(b"".join(texts)))
         count = len(found.lines_before)
         if not count:
             return 0, None
@@ -92,42 +93,39 @@ class Runs:
         certain = _line_of_last(items[count - 1]) == lines[-1] + _lines_before_last(texts[count - 1])
         return count, Stretch(found, lines) if certain else None
 
-    def _is_often(self, text: str) -> bool:
+    def _is_often(self, text: bytes) -> bool:
         """To learn takes longer than to read: not for what hardly comes again."""
         if self._patterns.full or self._tries >= MAX_TRIES:
             return False
-        like = hash(_VALUE.sub("><", text))
+        like = hash(_VALUE.sub(b"><", text))
         if like not in self._seen and len(self._seen) >= MAX_SEEN:
             return False
         self._seen[like] = self._seen.get(like, 0) + 1
         return self._seen[like] % OFTEN == 0
 
-    def _learn(self, text: str) -> None:
+    def _learn(self, text: bytes) -> None:
         self._known = self._known or self._grammar()
         self._tries += 1
         if self._known is None:
             self._tries = MAX_TRIES
             return
         try:
-            skeleton = learn(text.encode("latin-1").decode(), *self._known)
+            skeleton = learn(text.decode(), *self._known)
         except Unknown:
             return
         if self._patterns.add(skeleton, Maker(skeleton, self.shape.read_item)):
             self._tries = 0
 
 
-def _canonical(item: Item, text: str) -> Callable[[str], str]:
-    """Takes what namespaces add out of the texts of items beside this one: readers know local names alone.
+def _canonical(item: Item, text: bytes) -> Callable[[bytes], bytes]:
+    """Takes what namespaces add out of the texts of items beside this one: readers know local names alone."""
+    name, prefix = local(str(item.tag)).encode(), (item.prefix or "").encode()
+    begins = text[: text.index(b">") + 1]
+    ours = begins.startswith(b"<") and not begins.endswith(b"/>") and not item.keys()
 
-    All of them as bytes: one of many texts with a character beyond Latin-1 would double the memory that all take.
-    """
-    name, prefix = as_bytes(local(str(item.tag))), as_bytes(item.prefix or "")
-    begins = text[: text.index(">") + 1]
-    ours = begins.startswith("<") and not begins.endswith("/>") and not item.keys()
-
-    def canonical(texts: str) -> str:
-        texts = texts.replace(begins, f"<{name}>") if ours else texts
-        return texts.replace(f"<{prefix}:", "<").replace(f"</{prefix}:", "</") if prefix else texts
+    def canonical(texts: bytes) -> bytes:
+        texts = texts.replace(begins, b"<%b>" % name) if ours else texts
+        return texts.replace(b"<%b:" % prefix, b"<").replace(b"</%b:" % prefix, b"</") if prefix else texts
 
     return canonical
 
@@ -139,8 +137,8 @@ def _line_of_last(item: Item) -> int:
     return line_of(item)
 
 
-def _lines_before_last(text: str) -> int:
+def _lines_before_last(text: bytes) -> int:
     """How many lines end before that. A tag with a line's end in it, which libxml2 writes without, makes them too few;
     nothing makes them too many."""
     *_, last = _BEGINS.finditer(text)
-    return text.count("\n", 0, last.start())
+    return text.count(b"\n", 0, last.start())

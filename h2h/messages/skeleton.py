@@ -11,7 +11,7 @@ from __future__ import annotations
 import io
 import re
 import sys
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from itertools import count
@@ -20,7 +20,7 @@ from typing import Any, NamedTuple, NoReturn, TypeVar
 from lxml import etree
 from msgspec import Struct, structs
 
-from h2h.columns import Columns, Inside
+from h2h.columns import Columns, Inside, default_of, names_of
 from h2h.messages.elements import Faults, ItemReader, Place
 from h2h.messages.facets import Holds, Types, Value, as_bytes
 from h2h.messages.xml import BLANKS, Node, node_of, tree
@@ -44,6 +44,8 @@ MAY_BE_ASKED = frozenset(
 T = TypeVar("T")
 
 _OF_EACH = re.compile(r"\b_(?:v[0-9]+|line|in_group|in_file)\b")  # what may differ from record to record
+_OF_GROUP = re.compile(r"\b(?:number|g)\b")
+_CONSTANT = re.compile(r"\bc[0-9]+\b")
 _MARKED = re.compile(f"({MARK}[^{MARK}]*{MARK})")
 _PIECE = re.compile(
     r"<(?P<open>[A-Za-z][A-Za-z0-9]*)(?P<attributes>(?: [A-Za-z]+=\"[^\"<>&\n\t]*\")*)>"
@@ -143,8 +145,27 @@ def _shifted(node: Node, by: int) -> Node:
 
 
 PLACES = ("line", "in_group", "in_file")  # where a record begins, and the last two of Place
-Given = Mapping[int | str, Sequence[Any]]  # of each value, by its number, and of each of PLACES: what it is in records
-Make = Callable[[int, Given, Given, int, Record | None], Columns[Any]]
+Column = Sequence[Any]
+Given = Mapping[int | str, Column]  # of each value, by its number, and of each of PLACES: what it is in records
+
+
+class Same(NamedTuple):
+    """A column in which all records have this value."""
+
+    value: Any
+
+
+def spread(column: Column | Same, size: int) -> Column:
+    """With the value of each of so many records."""
+    if type(column) is Same:
+        return [column.value] * size
+    return column.each(lambda each: spread(each, size)) if type(column) is Inside else column
+
+
+# A column, of how it is made (which says all of that), of the values that it is made of, and of what makes it.
+Once = Callable[[Hashable, Sequence[int | str], Callable[[Given], Column]], Column]
+Made = tuple[Any, Sequence[Column | Same]]  # the kind of records, and a column for each field
+Make = Callable[[Given, Given, Once, int, Record | None], Made]
 
 
 class Maker:
@@ -153,24 +174,25 @@ class Maker:
     def __init__(self, skeleton: Skeleton, read: ItemReader) -> None:
         self._skeleton, self._read = skeleton, read
         self.lines = skeleton.lines
-        self.loose = [bool(value.quick) for value in skeleton.values]  # which of them a quick expression takes
         self._learned: dict[object, Make] = {}
 
-    def made(self, many: int, own: Given, whole: Given, number: int, group: Record | None) -> Columns[Any]:
+    def made(self, own: Given, whole: Given, once: Once, number: int, group: Record | None) -> Made:
         """Of at least one record of the group with this number. `whole`: the same of others, too, where skeletons take
-        turns: a column that is nothing but a value is taken from there as it is."""
+        turns: a column that is nothing but a value is taken from there as it is. `once`, told how and of which values a
+        column is made, has it made of their own or, where others make it alike, of all."""
         key = (type(group), *(_said(group) if group is not None else ()))
         if key not in self._learned:
             self._learned[key] = self._template(group) or self._by_reader
-        return self._learned[key](many, own, whole, number, group)
+        return self._learned[key](own, whole, once, number, group)
 
-    def _by_reader(self, _: int, own: Given, __: Given, number: int, group: Record | None) -> Columns[Any]:
+    def _by_reader(self, own: Given, _: Given, __: Once, number: int, group: Record | None) -> Made:
         found = []
         values = (own[key] for key in range(len(self._skeleton.values)))
         for line, in_group, in_file, *said in zip(*(own[name] for name in PLACES), *values, strict=True):
             place = Place(number, in_group, in_file)
             found.append(self._read(self._filled(said, line), place=place, group=group, faults=[]))
-        return Columns.of(found)
+        columns = Columns.of(found)
+        return columns.kind, columns.values
 
     def _filled(self, values: Sequence[str], line: int) -> Node:
         return self._with(self._skeleton.sample, iter(values), count(), line)
@@ -196,7 +218,12 @@ class Maker:
         places: Given = {name: [at] for at, name in enumerate(PLACES, start=2)}
         own: Given = {**places, **{key: [value] for key, value in enumerate(self._own())}}
         make = short.compiled()
-        return make if [*make(1, own, own, 1, group)] == [*self._by_reader(1, own, own, 1, group)] else None
+
+        def alone(_: Hashable, __: Sequence[int | str], make: Callable[[Given], Column]) -> Column:
+            return make(own)
+
+        (kind, learned), (_, read) = (each(own, own, alone, 1, group) for each in (make, self._by_reader))
+        return make if [*Columns(kind, [spread(column, 1) for column in learned])] == [*Columns(kind, read)] else None
 
     def _marked(self, group: Record | None, padding: str) -> _Template:
         """What is made of marks that are as long as this."""
@@ -233,13 +260,13 @@ class _Template:
     def __init__(self, known: dict[str, str], here: Any, below: Any) -> None:
         """`below` is the same record as `here`, made of what stands LINES further below. Raises Unknown."""
         self._known, self._kind = known, type(here)
-        self.constants: dict[str, Any] = {"D": Decimal, "I": Inside}
+        self.constants: dict[str, Any] = {"D": Decimal, "I": Inside, "S": Same}
         columns = (self._column(getattr(here, name), getattr(below, name)) for name in here.__struct_fields__)
         self.source = "[" + ", ".join(columns) + "]"
 
     def compiled(self) -> Make:
-        columns = eval(f"lambda n, v, w, number, g: {self.source}", dict(self.constants))  # noqa: S307
-        return lambda *of: Columns(self._kind, columns(*of))
+        columns = eval(f"lambda v, w, once, number, g: {self.source}", dict(self.constants))  # noqa: S307
+        return lambda *of: (self._kind, columns(*of))
 
     def _column(self, here: Any, below: Any) -> str:
         """Of one field; of a record in a tuple, of its fields."""
@@ -254,14 +281,23 @@ class _Template:
         expression = self._expression(here, below)
         used = sorted(set(_OF_EACH.findall(expression)))
         keys = [name[2:] if name.startswith("_v") else f'"{name[1:]}"' for name in used]
-        columns = [f"v[{key}]" for key in keys]
         if not used:
-            return f"[{expression}] * n"
+            return self._same(expression)
         if [expression] == used:
             return f"w[{keys[0]}]"
-        if len(used) == 1:
-            return f"[{expression} for {used[0]} in {columns[0]}]"
-        return f"[{expression} for {', '.join(used)} in zip({', '.join(columns)})]"
+        made = f"[{expression} for {', '.join(used)}, in zip({', '.join(f'v[{key}]' for key in keys)})]"
+        constants = [*dict.fromkeys(_CONSTANT.findall(expression))]
+        form = _CONSTANT.sub(lambda name: f"c{constants.index(name[0])}", expression)
+        how = ", ".join((repr(form), *(f"id({name})" for name in constants)))  # some are equal and not the same: 1.0, 1
+        return f"once(({how},), ({''.join(f'{key}, ' for key in keys)}), lambda v: {made})"
+
+    def _same(self, expression: str) -> str:
+        """What no value of a record has a part in; a constant, unless it is of the group."""
+        if _OF_GROUP.search(expression):
+            return f"S({expression})"
+        name = f"s{len(self.constants)}"
+        self.constants[name] = Same(eval(expression, dict(self.constants)))  # noqa: S307
+        return name
 
     def _expression(self, here: Any, below: Any) -> str:
         if isinstance(here, str) and (MARK in str(here) or str(here) in self._known):
@@ -308,7 +344,8 @@ class _Template:
 
 def _said_of(record: Struct) -> Iterator[str]:
     """What is left out when it is made is as it is where nothing is said."""
-    return (field.name for field in structs.fields(record) if getattr(record, field.name) is not field.default)
+    kind = type(record)
+    return (name for name in names_of(kind) if getattr(record, name) is not default_of(kind, name))
 
 
 _PLACE = ("number", "_in_group", "_in_file")  # as in Place

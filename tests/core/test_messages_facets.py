@@ -15,7 +15,9 @@ import pytest
 from lxml import etree
 
 from h2h.messages import Catalog, MessageType
-from h2h.messages.facets import XS, Types, Value, as_bytes, plain
+from h2h.messages.expressions import Turn, by_pcre2, by_re
+from h2h.messages.facets import XS, Types, Value, as_bytes, meant
+from h2h.messages.skeleton import Token
 from h2h.messages.xml import BLANKS
 from tests.fuzz.mutations import DATES, NUMBERS, TEXTS
 
@@ -95,14 +97,17 @@ def before(row: MessageType) -> set[tuple[str, tuple[bytes, Value]]]:
 
 
 def test_of_texts_that_are_looked_at_together_none_passes_for_another() -> None:
-    good = ["Muster AG", "M\u00fcller", "A &amp;lt; B", "7"]
-    meant = ["Muster AG", "M\u00fcller", "A &lt; B", "7"]
-    assert plain([[*map(as_bytes, good)], ["a", "b"], ["\xc3\xa4"]]) == [meant, ["a", "b"], ["\u00e4"]]
-    for at in range(5):
-        for wrong in ("a ", "a\tb", "a>b", "&x;", "&#65;", "& ", "\xff", "\xed\xa0\x80", "\xef\xbf\xbe", "\x00"):
-            texts = [*map(as_bytes, good[:at]), wrong, *map(as_bytes, good[at:])]
-            assert plain([["x"], texts, ["y"]]) is None, wrong
-            assert plain([texts]) is None, wrong
+    good = ["Muster AG", "M\u00fcller", "A &amp;lt; B", "7", "&lt;&amp;lt;&gt;&quot;&apos;"]
+    assert read_together(*good[:4]) == ["Muster AG", "M\u00fcller", "A &lt; B", "7"]
+    assert read_together(*good) == ["Muster AG", "M\u00fcller", "A &lt; B", "7", "<&lt;>\"'"]
+    for at in range(6):
+        for wrong in (b"&x;", b"&#65;", b"& ", b"&amp", b"\xff", b"\xed\xa0\x80", b"\xef\xbf\xbe"):
+            assert read_together(*good[:at], wrong, *good[at:]) is None, wrong
+            assert read_together(wrong) is None, wrong
+
+
+def read_together(*texts: str | bytes) -> list[str] | None:
+    return meant(b"".join((text.encode() if isinstance(text, str) else text) + b"<" for text in texts))
 
 
 def test_a_text_with_a_least_length_is_read_to_the_letter_or_by_libxml2() -> None:
@@ -117,15 +122,43 @@ def test_a_text_with_a_least_length_is_read_to_the_letter_or_by_libxml2() -> Non
     assert [text for text in said if takes(value, text)] == ["ab", "a b", "abcde"]
 
 
+@pytest.mark.parametrize("odd", ["", " B", "B ", "A&B", "&amp;", "a<b", "a>b", "A\nB", "A\tB"])
+def test_of_values_that_a_text_cannot_have_as_they_are_nothing_is_known(odd: str) -> None:
+    assert listed("A", odd) is None
+
+
+def test_listed_values_are_those_of_the_file_whatever_their_characters() -> None:
+    value = listed("A", "\u00e9", "B\u00fc\u20ac", "\u00c3\u00a9")
+    assert value
+    said = ("A", "\u00e9", "B\u00fc\u20ac", "\u00c3\u00a9", "\u00c3", "AA", "a", "B\u00fc", "\u00a9")
+    assert [text for text in said if takes(value, text)] == ["A", "\u00e9", "B\u00fc\u20ac", "\u00c3\u00a9"]
+
+
+def listed(*values: str) -> Value | None:
+    """As a bank's own schema may list them."""
+    schema = etree.Element(f"{XS}schema")
+    kind = etree.SubElement(schema, f"{XS}simpleType", name="Listed")
+    restriction = etree.SubElement(kind, f"{XS}restriction", base="xs:string")
+    for value in values:
+        etree.SubElement(restriction, f"{XS}enumeration", value=value)
+    return Types([schema]).value(kind)
+
+
 def takes(value: Value, text: str) -> bool:
     """As the fast road asks: ahead of the end tag, of bytes taken for Latin-1."""
     return re.match(f"(?>{value.pattern})</", as_bytes(f"{text}</")) is not None
 
 
 def taken_quickly(value: Value, text: str) -> str | None:
-    found = re.match(f"({value.quick})</", as_bytes(f"{text}</"))
-    meant = plain([[found[1]]]) if found else None
-    return meant[0][0] if meant else None
+    """As both engines take it."""
+    token, end = Token.of(value), Token.of("</>")
+    form = Token(token.quick, token.quick, is_value=True)
+    pieces = [form, end, Turn.BEGINS, 0, Turn.ENDS]
+    told = {ask(f"{text}</>".encode()) for ask in (by_pcre2(pieces, 1), by_re(pieces, 1, sure=False))}
+    assert len(told) == 1, text
+    [(row, _)] = told
+    found = read_together(row[: -len(b",0<")]) if row.endswith(b"<,0<") else None
+    return found[0] if found else None
 
 
 def with_elements(schema: bytes, names: dict[str, Value]) -> bytes:

@@ -33,6 +33,7 @@ NOT_NEEDED = (
     "click.testing",
     "lxml",  # what is read is read in reader processes
     "mako",
+    "pcre2",
     "psycopg",
     "pyarrow",
     "pytest",

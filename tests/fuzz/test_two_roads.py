@@ -10,14 +10,17 @@ from __future__ import annotations
 import io
 import os
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from itertools import product
+from itertools import cycle, product
 from pathlib import Path
 from random import Random
 
 import pytest
 
-from h2h.messages import Catalog, MessageType, fast, read, reading, runs, xml
+from benchmarks import statements
+from h2h.messages import Catalog, MessageType, fast, patterns, read, reading, runs, xml
+from h2h.messages.expressions import by_re
 from h2h.messages.fast import FastRoad
 from h2h.messages.identify import shape_of
 from h2h.messages.patterns import Stretch
@@ -36,6 +39,7 @@ DAMAGED = 42 if LONG else 2  # of every round
 COPIES = 6
 VALUE = re.compile(r">([^<>]+)</")
 NEWLINE = "\n"
+MAY_LACK = ("NtryRef", "ValDt", "RmtInf", "DbtrAcct", "CdtrAcct", "EndToEndId", "BookgDt", "RltdAgts")
 LARGE = re.compile(r"(?<=[0-9]{9})[0-9]+(?=\.)")  # amounts that nobody has
 LAST_DIGIT = re.compile(r"(?<=[0-9])(?<!-[0-9])[0-9](?=</)")  # not that of a date
 STRICT = re.compile(r"[0-9a-f-]{36}|[0-9]{4}-[0-9]{2}.*|[01]")  # in which other digits are mostly wrong
@@ -145,6 +149,57 @@ def test_most_records_of_a_usual_file_take_the_fast_road(
     items = all_ways(text.replace(records[0], usual).encode(), strict=False, monkeypatch=monkeypatch)
     read_on = sum(isinstance(each, Finding) for each in items)
     assert seen.count > 0.4 * (len(items) - read_on)
+
+
+@pytest.mark.parametrize(("optional", "fits"), [(1, True), (4, True), (7, False)])
+def test_records_of_many_forms_take_turns(
+    optional: int, fits: bool, tmp_path: Path, seen: Seen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As many as PCRE2 has room for in one expression, and more."""
+    random = Random(optional)
+    statements.write(file := tmp_path / "day.xml", 600)
+
+    def thinned(entry: re.Match[str]) -> str:
+        text = entry[0]
+        for name in MAY_LACK[:optional]:
+            if random.random() < 0.5:
+                text = re.sub(rf"\s*<{name}>.*?</{name}>", "", text, count=1, flags=re.DOTALL)
+        return re.sub(r"(?<=<Nm>)P", lambda _: random.choice(("P", "\u0141", "&amp;")), text)
+
+    content = re.sub(r"<Ntry>.*?</Ntry>", thinned, file.read_text(encoding="utf-8"), flags=re.DOTALL)
+    quick: list[bool] = []
+    monkeypatch.setattr(patterns, "by_re", lambda *of, sure: quick.append(not sure) or by_re(*of, sure=sure))
+    items = all_ways(content.encode(), strict=False, monkeypatch=monkeypatch)
+    assert len(items) > 600
+    assert seen.count > (300 if fits else 100)
+    assert any(quick) is not fits
+
+
+@pytest.mark.parametrize("other", ["100", "100.0", "1", "1.0"])
+def test_what_is_equal_and_not_the_same_stays_what_it_is(
+    other: str, tmp_path: Path, seen: Seen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A number whose type has no expression is part of a form."""
+    statements.write(file := tmp_path / "day.xml", 300)
+    exchange = "<SrcCcy>EUR</SrcCcy><TrgtCcy>USD</TrgtCcy><XchgRate>1.1</XchgRate><XchgRateBase>{}</XchgRateBase>"
+    amounts = f'<AmtDtls><TxAmt><Amt Ccy="EUR">5.00</Amt><CcyXchg>{exchange}</CcyXchg></TxAmt></AmtDtls>'
+    bases = cycle(("100", "100", other))
+    text = file.read_text(encoding="utf-8").replace("camt.053.001.08", "camt.053.001.13")
+    content = re.sub(r"<RltdPties>", lambda _: amounts.format(next(bases)) + "<RltdPties>", text)
+    items = all_ways(content.encode(), strict=False, monkeypatch=monkeypatch)
+    assert Counter(str(e.details[0].amounts[0].exchange.base) for e in items if isinstance(e, Entry)) == (  # type: ignore[union-attr]
+        Counter({"100": 200}) + Counter({other: 100})
+    )
+    assert seen.count > 200
+
+
+def test_one_large_record_makes_others_no_slower(tmp_path: Path, seen: Seen, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whose form is too large for PCRE2."""
+    statements.write(file := tmp_path / "day.xml", 300)
+    text = file.read_text(encoding="utf-8")
+    [details] = re.findall(r"<TxDtls>.*?</TxDtls>", text, flags=re.DOTALL)[:1]
+    all_ways(text.replace(details, 40 * details, 1).encode(), strict=False, monkeypatch=monkeypatch)
+    assert seen.count > 200
 
 
 @pytest.mark.skipif(not CORPUS.is_dir(), reason="the corpus does not lie beside the checkout")
