@@ -124,8 +124,7 @@ def compare(stage: Stage, file: Path, peer: Peer | None, said: Any) -> None:
         return
     times = peer.with_all_of(file, times)
     print(table(title, times, peer=NAME, amount=size, unit="MB", notes=notes))
-    for way in (OURS, MATCHED):
-        print(target(way, times.ratio(way, NAME), LEAST))
+    print(target(OURS, times.ratio(OURS, NAME), LEAST))
 
 
 if __name__ == "__main__":
